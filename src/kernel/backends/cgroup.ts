@@ -1,0 +1,33 @@
+/** The tree of cgroups (spec.md §5). Paths are `/kukeon/<realm>/...`, relative to the cgroup2 mount. */
+import type { Backend } from './backend.ts';
+
+export interface CgroupRequest {
+  /** `/kukeon/main/default`; its parent exists already, the first level (`/kukeon`) excepted. */
+  path: string;
+}
+
+export interface CgroupCreated {
+  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
+  missing: string[];
+}
+
+export interface CgroupActions {
+  /** One level, controllers delegated to it as far as the host has them; one that is ours and there already is left as it is. */
+  create: { params: CgroupRequest; result: CgroupCreated };
+  /** Kills what runs below (`cgroup.kill`) and removes the subtree, also from v1 hierarchies. Absent: nothing to do. */
+  remove: { params: CgroupRequest; result: void };
+}
+
+export interface CgroupObservation {
+  path: string;
+  /** Carries this instance's mark. */
+  ours: boolean;
+  controllers: string[];
+  missing: string[];
+  populated: boolean;
+}
+
+export interface CgroupBackend extends Backend<CgroupActions> {
+  /** All groups at and below `path`, parents first; empty when there is none. */
+  observe(path: string): Promise<CgroupObservation[]>;
+}

@@ -1,0 +1,92 @@
+/** Networks, network namespaces and attachments (spec.md §4). */
+import type { Backend } from './backend.ts';
+
+export interface NetworkDefinition {
+  realm: string;
+  space: string;
+  /** Network name: the conflist's file name without its ending. */
+  name: string;
+  /** Folder of the conflist, `/etc/cni/net.d`. */
+  configPath: string;
+  bridge: string;
+  /** `10.88.0.0/16`. */
+  subnet: string;
+  gateway: string;
+}
+
+export interface NetworkRef {
+  name: string;
+  configPath: string;
+}
+
+export interface NetworkChoice extends NetworkDefinition {
+  /** What a person should know, e.g. that `main/default` could not have 10.88.0.0/16 and why. */
+  notes: string[];
+}
+
+export interface NamespaceRequest {
+  /** `/run/netns/kuke-<hash>`. */
+  path: string;
+}
+
+export interface AttachRequest extends NetworkRef {
+  /** CNI_CONTAINERID: `<hash of the cell>-<random>`, new for every attachment. */
+  attachmentId: string;
+  netns: string;
+  /** `eth0`. */
+  interface: string;
+  aliases?: string[];
+}
+
+export interface Attachment {
+  network: string;
+  interface: string;
+  /** With prefix length: `10.88.0.2/16`. */
+  addresses: string[];
+  gateway?: string;
+  attachmentId: string;
+}
+
+export interface NetworkActions {
+  /** Writes the conflist (with our marker) and the rules that isolate it. The bridge comes with the first cell. Identical and ours: left alone. */
+  define: { params: NetworkDefinition; result: void };
+  /** Conflist, rules, bridge, reservations, IPAM folder; what is not ours stays. Absent: nothing to do. */
+  remove: { params: NetworkRef; result: void };
+  /** A new netns at the path, loopback up, forwarding off. */
+  open: { params: NamespaceRequest; result: void };
+  close: { params: NamespaceRequest; result: void };
+  /** CNI ADD. */
+  attach: { params: AttachRequest; result: Attachment };
+  /** CNI DEL with the configuration cached at ADD; works without netns and on what was never attached. */
+  detach: { params: AttachRequest; result: void };
+}
+
+export interface NetworkObservation {
+  networks: (NetworkDefinition & {
+    ours: boolean;
+    bridgeExists: boolean;
+    /** The rules that isolate it are in the kernel. */
+    enforced: boolean;
+  })[];
+  /** As recorded in the CNI cache; `present` when the interface is there in its netns with that address. */
+  attachments: (Attachment & { netns: string; present: boolean })[];
+  /** Paths of network namespaces of ours under /run/netns. */
+  namespaces: string[];
+  /** Files that could not be read, with the reason. */
+  problems: { path: string; message: string }[];
+}
+
+export interface NetworkBackend extends Backend<NetworkActions> {
+  /**
+   * Picks name, bridge and range for a new network, or reads them back if it exists. Changes nothing; call it under the lock.
+   * `recorded` is space.yaml's copy of an earlier choice: a lost conflist is rewritten identically from it.
+   */
+  choose(request: {
+    realm: string;
+    space: string;
+    configPath?: string;
+    subnet?: string;
+    recorded?: NetworkDefinition;
+  }): Promise<NetworkChoice>;
+  observe(request: { configPaths: string[] }): Promise<NetworkObservation>;
+}

@@ -1,0 +1,95 @@
+/** Containers and images in their namespaces (spec.md §1, §2, §6). */
+import type { Backend } from './backend.ts';
+
+export interface NamespaceParams {
+  /** containerd namespace: `kukeon-main`. */
+  namespace: string;
+}
+
+export interface ContainerParams extends NamespaceParams {
+  /** containerd id: `default_blog_web_root`. */
+  id: string;
+}
+
+export interface ContainerMount {
+  kind: 'bind' | 'tmpfs';
+  source?: string;
+  target: string;
+  readOnly?: boolean;
+  sizeBytes?: number;
+  /** Octal digits as in chmod(1): `1777`. */
+  mode?: string;
+}
+
+export interface ContainerConfig extends ContainerParams {
+  /** As the user wrote it; Docker's short names are understood. */
+  image: string;
+  labels: Record<string, string>;
+  /** Containers with the same group share one shim. */
+  group: string;
+  hostname: string;
+  /** Replaces ENTRYPOINT (and, without args, CMD), as in Kubernetes' table. */
+  command?: string[];
+  args?: string[];
+  workingDir?: string;
+  /** Later entries win: the image's ENV, then these defaults, then `env`. */
+  defaultEnv: string[];
+  env: string[];
+  user?: string;
+  mounts: ContainerMount[];
+  devices: string[];
+  capabilities: { add: string[]; drop: string[] };
+  privileged: boolean;
+  readOnlyRootFilesystem: boolean;
+  /** `no-new-privileges`, `seccomp=unconfined`, `seccomp=/path/to/profile.json`. */
+  securityOpts: string[];
+  /** Path of the network namespace; absent: the host's. */
+  netns?: string;
+  /** Leaf cgroup, relative to the cgroup2 mount. */
+  cgroup: string;
+  /** What the container writes goes here. */
+  logPath: string;
+}
+
+export interface StopParams extends ContainerParams {
+  /** Absent: the image's STOPSIGNAL, else SIGTERM. */
+  signal?: string;
+  /** Then SIGKILL, in milliseconds; 0: SIGKILL at once. */
+  timeoutMs: number;
+}
+
+export interface RuntimeActions {
+  createNamespace: { params: NamespaceParams; result: void };
+  /** Refused while it holds other people's objects; images, leases and content of ours go with it. */
+  removeNamespace: { params: NamespaceParams; result: void };
+  /** Writable layer and container object; nothing runs yet. */
+  create: { params: ContainerConfig; result: void };
+  /** A new task; an ended one is removed first. */
+  start: { params: ContainerParams; result: { pid: number } };
+  /** Waits for the exit. The ended task stays, so that its exit code can be observed. Not running: nothing to do. */
+  stop: { params: StopParams; result: { exitCode?: number } };
+  /** Task (killed if it runs), container object, writable layer, runc's leftovers. Absent: nothing to do. */
+  remove: { params: ContainerParams; result: void };
+}
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'stopped' | 'unknown';
+
+export interface ContainerObservation extends ContainerParams {
+  labels: Record<string, string>;
+  image: string;
+  /** `created`: the object is there and no task. */
+  state: ContainerState;
+  pid?: number;
+  exitCode?: number;
+  /** RFC 3339, UTC. */
+  startedAt?: string;
+  finishedAt?: string;
+}
+
+export interface RuntimeBackend extends Backend<RuntimeActions> {
+  /** What answers: `{name: 'containerd', version: '1.6.20'}`. Throws RuntimeUnavailable. */
+  ping(): Promise<{ name: string; version: string }>;
+  namespaces(): Promise<{ namespace: string; ours: boolean }[]>;
+  /** The containers of ours in a namespace; empty when there is no such namespace. */
+  observe(request: NamespaceParams): Promise<ContainerObservation[]>;
+}

@@ -1,0 +1,53 @@
+/** Where manifests with their status are kept, and the lock on them (spec.md §2). */
+import type { Manifest, ResourceRef } from '../resource.ts';
+import type { Backend } from './backend.ts';
+
+export interface StoreWrite {
+  ref: ResourceRef;
+  manifest: Manifest;
+  /** What stood there before: what a revert writes back; absent: it was made new. */
+  previous?: Manifest;
+}
+
+export interface StoredFile {
+  /** Relative to `<run path>/.kuke`: `etc/main/default/blog/web/hosts`. */
+  path: string;
+  content: string;
+  /** In place when the file may be bind-mounted into a container (spec.md §2). */
+  inPlace?: boolean;
+}
+
+export interface StoreActions {
+  /** Atomic, fsynced, 0600 where it holds credentials. */
+  write: { params: StoreWrite; result: void };
+  /** The manifest and its folder, and the folder of its logs. Absent: nothing to do. */
+  remove: { params: { ref: ResourceRef }; result: void };
+  writeFile: { params: StoredFile; result: void };
+  /** A file or a folder. */
+  removeFile: { params: { path: string }; result: void };
+}
+
+export interface StoreProblem {
+  path: string;
+  message: string;
+}
+
+export interface StoreLock {
+  release(): Promise<void>;
+}
+
+export interface StoreBackend extends Backend<StoreActions> {
+  /** Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. */
+  list(): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
+  /** Absolute path of a file for `StoredFile.path`. */
+  filePath(path: string): string;
+  /** The instance id; undefined before `kuke init`. */
+  instance(): Promise<string | undefined>;
+  /** Exclusive among all kukes of this run path. `onWait` is told the holder after a second. Throws Locked at the time limit. */
+  lock(request: {
+    command: string;
+    timeoutMs: number;
+    signal: AbortSignal;
+    onWait(holder: { pid: number; command: string }): void;
+  }): Promise<StoreLock>;
+}

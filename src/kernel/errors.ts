@@ -1,0 +1,107 @@
+/** The catalogue of everything that can go wrong for a user: stable code, exit code (spec.md §7), HTTP status, default remedy. */
+
+interface CatalogueEntry {
+  exit: 1 | 2 | 3 | 4 | 5 | 6;
+  http: number;
+  remedy?: string;
+}
+
+const entry = (exit: CatalogueEntry['exit'], http: number, remedy?: string): CatalogueEntry =>
+  remedy === undefined ? { exit, http } : { exit, http, remedy };
+
+export const catalogue = {
+  Failed: entry(1, 500),
+  Internal: entry(1, 500, 'this is a bug in kuke: please report it'),
+  Cancelled: entry(1, 499),
+  MetadataCorrupt: entry(1, 500, 'mend or remove the file, then run the command again'),
+  PluginFailed: entry(1, 500, 'see `kuke plugin list`; mend the plugin or take it out of the plugins folder'),
+  NetworkFailed: entry(1, 500),
+  RuntimeFailed: entry(1, 500),
+  CgroupFailed: entry(1, 500),
+  CommandNotFound: entry(1, 422, 'give `command` a program that is in the image'),
+  UndoFailed: entry(1, 500, 'remove by hand what the lines above name, or run the command again'),
+  Usage: entry(2, 400, 'see `kuke --help`'),
+  InvalidManifest: entry(2, 400),
+  Unsupported: entry(2, 422, 'take the field out of the manifest'),
+  InvalidImage: entry(2, 422, 'give a Docker archive (docker save) or an OCI layout as a tar file'),
+  NotFound: entry(3, 404, 'see `kuke get`'),
+  ImageNotFound: entry(3, 404, 'load it first: `kuke image load -i FILE`'),
+  Conflict: entry(4, 409),
+  HasChildren: entry(4, 409, 'delete them first, or say --cascade'),
+  HostNotReady: entry(5, 503),
+  RuntimeUnavailable: entry(5, 503, 'start containerd (`systemctl start containerd`), or run `sudo kuke init`'),
+  NotInitialised: entry(5, 503, 'run `sudo kuke init` first'),
+  NotRoot: entry(5, 403, 'run it with sudo'),
+  TimedOut: entry(6, 504),
+  Locked: entry(6, 503, 'wait for the other kuke to end, or give a longer --lock-timeout'),
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+export interface ErrorDetails {
+  /** `cell main/default/blog/web` */
+  resource?: string;
+  /** What was being done: `attach to network main-default`. */
+  step?: string;
+  /** What to do next; replaces the catalogue's default. */
+  remedy?: string;
+  /** The path of the field at fault: `spec.containers[1].imgae`. */
+  field?: string;
+  cause?: unknown;
+}
+
+export class KukeError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  /** What else failed on the way, e.g. while undoing. */
+  readonly also: KukeError[];
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, also: KukeError[] = []) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'KukeError';
+    this.code = code;
+    this.details = details;
+    this.also = also;
+  }
+
+  get exitCode(): number {
+    return catalogue[this.code].exit;
+  }
+
+  get httpStatus(): number {
+    return catalogue[this.code].http;
+  }
+
+  get remedy(): string | undefined {
+    return this.details.remedy ?? catalogueEntry(this.code).remedy;
+  }
+
+  /** The same failure with resource and step filled in where it did not know them. */
+  at(details: Pick<ErrorDetails, 'resource' | 'step'>): KukeError {
+    const error = new KukeError(this.code, this.message, { ...details, ...this.details }, this.also);
+    if (this.stack !== undefined) error.stack = this.stack;
+    return error;
+  }
+
+  with(also: KukeError[]): KukeError {
+    return new KukeError(this.code, this.message, this.details, [...this.also, ...also]);
+  }
+
+  /** One line: what failed, why, and what to do next. */
+  get line(): string {
+    const where = [this.details.resource, this.details.step].filter(part => part !== undefined);
+    const what = [...where, this.message].join(': ');
+    return this.remedy === undefined ? what : `${what} (${this.remedy})`;
+  }
+}
+
+function catalogueEntry(code: ErrorCode): CatalogueEntry {
+  return catalogue[code];
+}
+
+/** Any thrown value as a KukeError; what is none keeps its own words under `code`. */
+export function asKukeError(thrown: unknown, code: ErrorCode = 'Failed', details: ErrorDetails = {}): KukeError {
+  if (thrown instanceof KukeError) return thrown.at(details);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new KukeError(code, message, { ...details, cause: thrown });
+}

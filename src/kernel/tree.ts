@@ -1,0 +1,56 @@
+/** The resources of a host, by name and by place. */
+import type { StoreProblem } from './backends/index.ts';
+import { KukeError } from './errors.ts';
+import type { Resource } from './kinds.ts';
+import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
+
+export interface ResourceTree {
+  problems: StoreProblem[];
+  /** All, parents before their children, else by name. */
+  all(kind?: string): Resource[];
+  find(ref: ResourceRef): Resource | undefined;
+  /** Throws NotFound, and names what is there under that parent. */
+  get(ref: ResourceRef): Resource;
+  /** Everything directly below. */
+  children(ref: ResourceRef): Resource[];
+  /** Everything below, parents first. */
+  descendants(ref: ResourceRef): Resource[];
+  set(resource: Resource): void;
+  remove(ref: ResourceRef): void;
+}
+
+const byPlace = (a: Resource, b: Resource): number =>
+  a.ref.path.length - b.ref.path.length || a.ref.path.join('/').localeCompare(b.ref.path.join('/'));
+
+export function makeTree(resources: Iterable<Resource>, problems: StoreProblem[] = []): ResourceTree {
+  const byKey = new Map<string, Resource>();
+  for (const resource of resources) byKey.set(keyOf(resource.ref), resource);
+  const below = (ref: ResourceRef, depth: number): Resource[] => {
+    const prefix = `${ref.path.join('/').toLowerCase()}/`;
+    return [...byKey.values()]
+      .filter(({ ref: { path } }) => path.length > ref.path.length && path.length <= ref.path.length + depth)
+      .filter(({ ref: { path } }) => `${path.join('/').toLowerCase()}/`.startsWith(prefix))
+      .sort(byPlace);
+  };
+  const find = (ref: ResourceRef): Resource | undefined => byKey.get(keyOf(ref));
+  return {
+    problems,
+    all: kind => [...byKey.values()].filter(({ ref }) => kind === undefined || ref.kind === kind).sort(byPlace),
+    find,
+    get(ref) {
+      const found = find(ref);
+      if (found !== undefined) return found;
+      const siblings = [...byKey.values()].filter(
+        other =>
+          other.ref.kind === ref.kind && other.ref.path.slice(0, -1).join('/') === ref.path.slice(0, -1).join('/'),
+      );
+      const known = siblings.map(other => nameOf(other.ref)).sort();
+      const there = known.length === 0 ? 'there is none there' : `there: ${known.slice(0, 10).join(', ')}`;
+      throw new KukeError('NotFound', `not found; ${there}`, { resource: describe(ref) });
+    },
+    children: ref => below(ref, 1),
+    descendants: ref => below(ref, Number.POSITIVE_INFINITY),
+    set: resource => byKey.set(keyOf(resource.ref), resource),
+    remove: ref => byKey.delete(keyOf(ref)),
+  };
+}

@@ -1,0 +1,22 @@
+/** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
+export * from './kernel/backends/index.ts';
+export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
+export type { HookName, KukeHooks } from './kernel/hooks.ts';
+export {
+  type Change,
+  type Column,
+  defineKind,
+  type FieldMetadata,
+  type KindDefinition,
+  type KukeKinds,
+  type ObserveContext,
+  type Resource,
+  scopeField,
+} from './kernel/kinds.ts';
+export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
+export { defineOperation, type Operation, type OperationType, type Ref } from './kernel/operations.ts';
+export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
+export type { PlanContext } from './kernel/planning.ts';
+export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
+export { describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
+export type { ResourceTree } from './kernel/tree.ts';
