@@ -1,0 +1,161 @@
+/** A netlink socket: requests and dumps, answered before the call returns (the kernel works in the sender's system call). */
+import { SystemError } from '../errno.ts';
+import { checked, close, errnoText, lastErrno, libc } from '../libc.ts';
+import { ByteWriter, type Codec, MalformedMessage } from './bytes.ts';
+import { type Answer, DONE, ERROR, eachMessage, Flag, type Message, readAnswer, writeMessage } from './message.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+
+const EINTR = 4;
+const EAGAIN = 11;
+const ENOBUFS = 105;
+
+/** How often a dump is read anew when the kernel says that the list changed meanwhile, or that it lost a part. */
+const DUMP_ATTEMPTS = 20;
+
+// The kernel fills at most 32 KiB of a dump at once; single answers are smaller. One buffer serves all, for nothing here awaits.
+const receiveBuffer = new Uint8Array(256 * 1024);
+
+/** A request: `step` is what it is to do, for the error: `create bridge kuke-x`. */
+export interface Request<T> {
+  step: string;
+  type: number;
+  flags?: number;
+  codec: Codec<T>;
+  value: T;
+}
+
+/** The error of a request: the step, the kernel's own words where it has any, and errno. */
+export function requestError(step: string, answer: Answer): SystemError {
+  const { errno, text } = answer;
+  return new SystemError(step, errno, text ? `${text}: ${errnoText(errno)}` : errnoText(errno));
+}
+
+/** NETLINK_ROUTE or NETLINK_NETFILTER. Opened inside another network namespace (`within`), it stays in that one. */
+export class NetlinkSocket implements Disposable {
+  readonly #fd: number;
+  #sequence = 0;
+  #sendBuffer = 64 * 1024;
+
+  constructor(protocol: 'route' | 'netfilter') {
+    this.#fd = checked('socket', libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol === 'route' ? 0 : 12), 'netlink');
+    try {
+      this.#option(SOL_NETLINK, NETLINK_EXT_ACK, 1);
+      this.#option(SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0 || 1;
+    return this.#sequence;
+  }
+
+  /** Sends one request and hands each message of the reply to `reply`. Throws a SystemError with the kernel's words. */
+  request<T>(request: Request<T>, reply: (message: Message) => void = () => {}): void {
+    const sequence = this.#send(request, Flag.ACK);
+    const { answer } = this.#reply(request.step, sequence, reply);
+    if (answer.errno !== 0) throw requestError(request.step, answer);
+  }
+
+  /** Reads a whole list; `decode` is called per entry. A list that changed while it was read is read anew. */
+  dump<T, R>(request: Request<T>, decode: (message: Message) => R): R[] {
+    for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
+      const entries: R[] = [];
+      const sequence = this.#send(request, Flag.DUMP);
+      const { answer, whole } = this.#reply(request.step, sequence, message => entries.push(decode(message)));
+      if (answer.errno !== 0 && answer.errno !== EINTR) throw requestError(request.step, answer);
+      if (answer.errno === 0 && whole) return entries;
+    }
+    throw requestError(request.step, { errno: EINTR, text: `changed under all of ${DUMP_ATTEMPTS} readings` });
+  }
+
+  /** Reads up to the answer; `whole` is false if the kernel said that a list changed or that it lost a part. */
+  #reply(step: string, sequence: number, each: (message: Message) => void): { answer: Answer; whole: boolean } {
+    let whole = true;
+    try {
+      for (;;) {
+        const datagram = this.receive();
+        if (datagram === undefined) throw new MalformedMessage(`${step}: the kernel's answer has no end`);
+        if (datagram === 'lost') {
+          whole = false;
+          continue;
+        }
+        for (const message of eachMessage(datagram)) {
+          if (message.sequence !== sequence) continue;
+          if (message.flags & Flag.DUMP_INTERRUPTED) whole = false;
+          if (message.type === DONE || message.type === ERROR) return { answer: readAnswer(message), whole };
+          each(message);
+        }
+      }
+    } catch (error) {
+      // What is left of this answer would make the next dump fail with EBUSY.
+      while (this.receive() !== undefined) {}
+      throw error;
+    }
+  }
+
+  #send<T>(request: Request<T>, flags: number): number {
+    const sequence = this.nextSequence();
+    const out = new ByteWriter();
+    const header = { type: request.type, flags: Flag.REQUEST | flags | (request.flags ?? 0), sequence };
+    writeMessage(out, header, request.codec, request.value);
+    this.send(request.step, out.finish());
+    return sequence;
+  }
+
+  /** Sends bytes to the kernel, which has acted on them when this returns. */
+  send(step: string, bytes: Uint8Array): void {
+    if (bytes.length * 2 > this.#sendBuffer) {
+      this.#sendBuffer = bytes.length * 2;
+      this.#option(SOL_SOCKET, SO_SNDBUFFORCE, this.#sendBuffer);
+    }
+    for (;;) {
+      const sent = Number(libc().send(this.#fd, bytes, bytes.length, 0));
+      if (sent !== -1) return;
+      const errno = lastErrno();
+      if (errno !== EINTR) throw requestError(step, { errno });
+    }
+  }
+
+  /**
+   * The next datagram from the kernel: a view of a shared buffer, to be decoded before the next call. `undefined` if there is
+   * none (nothing is waited for: the kernel answers before `send` returns), `lost` if answers did not fit into the socket.
+   */
+  receive(): Uint8Array | 'lost' | undefined {
+    for (;;) {
+      const flags = MSG_DONTWAIT | MSG_TRUNC;
+      const size = Number(libc().recv(this.#fd, receiveBuffer, receiveBuffer.length, flags));
+      if (size > receiveBuffer.length) throw new MalformedMessage(`netlink answer of ${size} bytes`);
+      if (size !== -1) return receiveBuffer.subarray(0, size);
+      const errno = lastErrno();
+      if (errno === EAGAIN) return undefined;
+      if (errno === ENOBUFS) return 'lost';
+      if (errno !== EINTR) throw requestError('receive from netlink', { errno });
+    }
+  }
+
+  #option(level: number, option: number, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setInt32(0, value, true);
+    checked('setsockopt', libc().setsockopt(this.#fd, level, option, bytes, bytes.length), `netlink ${option}`);
+  }
+}
