@@ -1,14 +1,14 @@
 /** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
 export * from './kernel/backends/index.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
-export type { HookName, KukeHooks } from './kernel/hooks.ts';
+export type * from './kernel/extensible.ts';
+export type { HookName } from './kernel/hooks.ts';
 export {
   type Change,
   type Column,
   defineKind,
   type FieldMetadata,
   type KindDefinition,
-  type KukeKinds,
   type ObserveContext,
   type Resource,
   scopeField,

@@ -1,42 +1,7 @@
 /** Typed hooks: who tapped, how long it may take, and what its failure means (design.md, Plugins). */
 import { createHooks } from 'hookable';
-import type { ContainerConfig } from './backends/index.ts';
 import { asKukeError, KukeError } from './errors.ts';
-import type { OciSpec } from './oci.ts';
-import type { Plan } from './plan.ts';
-import type { Manifest, ResourceRef } from './resource.ts';
-
-/** Plugins add hooks of their own by declaration merging. */
-export interface KukeHooks {
-  /** Before validation: fill in what the manifest leaves out. Change `manifest` in place. */
-  'manifest:default': (event: { manifest: Manifest }) => void | Promise<void>;
-  /** After the schema: add to `issues` what else is wrong. */
-  'manifest:validate': (event: {
-    manifest: Manifest;
-    issues: { path: string; message: string }[];
-  }) => void | Promise<void>;
-  /** A plan is complete and not yet journalled: add steps, or throw to refuse it. */
-  'plan:made': (event: { plan: Plan }) => void | Promise<void>;
-  /** A container is about to be created: change `spec` in place. */
-  'container:spec': (event: { container: ContainerConfig; spec: OciSpec }) => void | Promise<void>;
-  /** Before and after each operation of a plan. */
-  'step:before': (event: StepEvent) => void | Promise<void>;
-  'step:after': (event: StepEvent & { error?: KukeError }) => void | Promise<void>;
-  /** What the host reports, see design.md idea 4. */
-  event: (event: { resource: ResourceRef; what: string }) => void | Promise<void>;
-  doctor: (event: {
-    findings: { level: 'ok' | 'warning' | 'error'; what: string; remedy?: string }[];
-  }) => void | Promise<void>;
-  shutdown: () => void | Promise<void>;
-}
-
-export interface StepEvent {
-  planId: string;
-  stepId: string;
-  type: string;
-  params: unknown;
-  resource?: string;
-}
+import type { KukeHooks } from './extensible.ts';
 
 export type HookName = keyof KukeHooks;
 

@@ -1,34 +1,35 @@
 /** Resource kinds: one schema each, from which types, validation, defaults, diff, columns and reference pages derive (design.md, idea 1). */
 import type * as v from 'valibot';
+import { KukeError } from './errors.ts';
+import type { FieldIssue } from './extensible.ts';
+import { didYouMean } from './names.ts';
 import type { PlanContext } from './planning.ts';
 import type { Manifest, ResourceRef } from './resource.ts';
 
-/** Kinds by name, extended by plugins: `interface KukeKinds { Cell: typeof cell }`. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
-export interface KukeKinds {}
-
-export type ObjectSchema = v.GenericSchema<Record<string, unknown>, Record<string, unknown>>;
-
-/** What a change of a field takes; on a field by `v.metadata({ kuke: { change: 'recreate' } })`. */
+/** What a change of a field takes. */
 export type Change = 'in-place' | 'recreate' | 'immutable';
 
+/** On a field by `v.metadata({ kuke: { change: 'recreate' } })`; what a field does not say it takes from the one around it. */
 export interface FieldMetadata {
   change?: Change;
-  /** Known, and nothing acts on it yet: refused by name (spec.md §3). The text says what will. */
+  /** Known, and nothing acts on it yet: refused by name (spec.md §3). The text says what is missing. */
   pending?: string;
+  /** An apply that does not mention it leaves it as it is. */
+  sticky?: true;
 }
 
 export interface Column {
   header: string;
   /** Only with `-o wide`. */
   wide?: boolean;
-  value(manifest: Manifest, ref: ResourceRef): string;
+  value(resource: Resource): string;
 }
 
-/** A resource with what is stored of it, and what the host says. */
+/** A resource: the manifest as the user wrote it (with status), and its spec with the schema's defaults filled in. */
 export interface Resource<Spec = Record<string, unknown>, Status = Record<string, unknown>> {
   ref: ResourceRef;
-  manifest: Manifest<Spec, Status>;
+  manifest: Manifest<Record<string, unknown>, Status>;
+  spec: Spec;
 }
 
 export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<string, unknown>> {
@@ -37,41 +38,45 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
   plural: string;
   /** `['r']` */
   aliases: string[];
-  /** The kind it lives in; its names stand in the spec as `realmId`, `spaceId`, ... from the outermost inwards. */
+  /** The kind it lives in; specs name their parents as `realmId`, `spaceId`, ... */
   parent?: string;
+  /** The name that a scope field or flag has when it is not given: `main`. */
+  defaultName?: string;
   description: string;
-  /** The whole spec, scope fields included. */
-  spec: v.GenericSchema<Spec, Spec>;
+  /** The whole spec, scope fields included; its output has the defaults. */
+  spec: v.GenericSchema<unknown, Spec>;
   columns: Column[];
-  /** Can be read and not applied: it is declared within its parent. */
+  /** It is declared within its parent: it can be read, and not applied. */
   embedded?: {
-    /** The resources that a parent declares. */
-    of(parent: Manifest): Manifest[];
+    /** The resources that a parent declares, each with its status. */
+    of(parent: Resource): Resource<Spec, Status>[];
   };
-  /** What the schema cannot say: `two roots`. Paths are like `spec.containers[1].root`. */
-  validate?(manifest: Manifest<Spec, Status>): { path: string; message: string }[];
-  /** Adds the steps that take the host from what is observed to what `desired` says. No step: unchanged. */
+  /** Several of them may be changed at once. */
+  concurrent?: boolean;
+  /** What the schema cannot say: `two roots`. */
+  validate?(spec: Spec, manifest: Manifest): FieldIssue[];
+  /** Adds the steps that take the host from what is observed to what `desired` says. No step: nothing on the host differs. */
   plan(
     context: PlanContext,
     desired: Resource<Spec, Status>,
     stored: Resource<Spec, Status> | undefined,
   ): Promise<void>;
-  /** Adds the steps that remove it and all it owns; its children are gone or planned before. */
+  /** Adds the steps that remove it and all it owns; those that remove its children stand in the plan already. */
   planDelete(context: PlanContext, resource: Resource<Spec, Status>): Promise<void>;
-  /** Adds steps for what must not wait for a user, e.g. the network of a cell whose root has ended. */
+  /** Adds the steps for what is due without anybody asking, e.g. the network of a cell whose root has ended. */
   planSettle?(context: PlanContext, resource: Resource<Spec, Status>): Promise<void>;
-  /** The status as the host says; never from what is stored, save for what only history knows. */
+  /** The status as the host says; from what is stored only what the host cannot know any more. */
   observe(context: ObserveContext, resource: Resource<Spec, Status>): Promise<Status>;
 }
 
 export interface ObserveContext {
-  /** Memoised for one command: the key names what is observed, `runtime:kukeon-main`. */
+  /** One observation serves a whole command: the key names what is observed, `runtime:kukeon-main`. */
   once<T>(key: string, observe: () => Promise<T>): Promise<T>;
   /** RFC 3339. */
   now: string;
 }
 
-/** Gives the definition its types; what it returns is what `KukeKinds` takes `typeof` of. */
+/** Gives the definition its types; `interface KukeKinds { Cell: typeof cell }` takes the type of what it returns. */
 export function defineKind<Spec, Status>(definition: KindDefinition<Spec, Status>): KindDefinition<Spec, Status> {
   return definition;
 }
@@ -79,4 +84,54 @@ export function defineKind<Spec, Status>(definition: KindDefinition<Spec, Status
 /** `stackId` for Stack: the field of a spec that names a parent. */
 export function scopeField(kind: string): string {
   return `${kind.charAt(0).toLowerCase()}${kind.slice(1)}Id`;
+}
+
+export interface KindRegistry {
+  add(definition: KindDefinition, owner: string): void;
+  /** By its exact name, as in a manifest. Throws InvalidManifest. */
+  get(kind: string): KindDefinition;
+  /** As a user types it: singular, plural or alias, in any case. Throws Usage. */
+  lookup(word: string): KindDefinition;
+  /** Parents before their children. */
+  all(): KindDefinition[];
+  /** The kinds above, outermost first. */
+  above(kind: string): KindDefinition[];
+}
+
+export function makeKindRegistry(): KindRegistry {
+  const kinds = new Map<string, KindDefinition>();
+  const words = new Map<string, KindDefinition>();
+  const above = (kind: string): KindDefinition[] => {
+    const parent = kinds.get(kinds.get(kind)?.parent ?? '');
+    return parent === undefined ? [] : [...above(parent.kind), parent];
+  };
+  return {
+    add(definition, owner) {
+      for (const word of [definition.kind, definition.plural, ...definition.aliases].map(w => w.toLowerCase())) {
+        const taken = words.get(word);
+        if (taken !== undefined && taken !== definition) {
+          const message = `plugin ${owner}: the kind ${definition.kind} takes the word "${word}", which is ${taken.kind}'s`;
+          throw new KukeError('PluginFailed', message);
+        }
+        words.set(word, definition);
+      }
+      kinds.set(definition.kind, definition);
+    },
+    get(kind) {
+      const found = kinds.get(kind);
+      if (found !== undefined) return found;
+      const known = [...kinds.keys()].join(', ');
+      const message = `unknown kind \`${kind}\`${didYouMean(kind, kinds.keys())}`;
+      throw new KukeError('InvalidManifest', message, { field: 'kind', remedy: `known kinds: ${known}` });
+    },
+    lookup(word) {
+      const found = words.get(word.toLowerCase());
+      if (found !== undefined) return found;
+      const known = [...kinds.values()].map(kind => kind.plural).join(', ');
+      const message = `there is no kind \`${word}\`${didYouMean(word, words.keys())}`;
+      throw new KukeError('Usage', message, { remedy: `kinds: ${known}` });
+    },
+    all: () => [...kinds.values()].sort((a, b) => above(a.kind).length - above(b.kind).length),
+    above,
+  };
 }

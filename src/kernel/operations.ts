@@ -12,8 +12,10 @@ export interface Operation<T extends OperationType = OperationType> {
   apply(params: ParamsOf<T>, context: ActionContext): Promise<ResultOf<T>>;
   /** Works without a result and on what was never made. Absent: nothing is to be undone. */
   revert?(params: ParamsOf<T>, result: ResultOf<T> | undefined, context: ActionContext): Promise<void>;
+  /** In a delete, other steps go on after a failure; this one only runs when all that it waits for went well. */
+  onlyAfterSuccess?: boolean;
   /** The command that a person would type for the same effect. */
-  explain(params: ParamsOf<T>): string;
+  explain(params: ParamsOf<T>): string | Promise<string>;
 }
 
 export function defineOperation<T extends OperationType>(operation: Operation<T>): Operation<T> {
@@ -61,7 +63,7 @@ export function pick(result: unknown, path: readonly (string | number)[]): unkno
 }
 
 export interface OperationRegistry {
-  add<T extends OperationType>(operation: Operation<T>): void;
+  add<T extends OperationType>(operation: Operation<T> | AnyOperation): void;
   /** By a type read from a journal or a plan; throws for one that no plugin provides. */
   get(type: string): AnyOperation;
 }
@@ -71,7 +73,8 @@ export interface AnyOperation {
   type: string;
   apply(params: unknown, context: ActionContext): Promise<unknown>;
   revert?(params: unknown, result: unknown, context: ActionContext): Promise<void>;
-  explain(params: unknown): string;
+  onlyAfterSuccess?: boolean;
+  explain(params: unknown): string | Promise<string>;
 }
 
 export function makeOperationRegistry(): OperationRegistry {

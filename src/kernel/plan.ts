@@ -1,5 +1,4 @@
 /** A plan is a list of operations with dependencies: from it come dry runs, progress, the journal, undoing and parallel execution. */
-import type { KukeError } from './errors.ts';
 import {
   type OperationType,
   type ParamsOf,
@@ -52,15 +51,4 @@ export function makePlan(intent: Intent): Plan {
       return { id, result: (...path) => ({ $ref: id, path }) };
     },
   };
-}
-
-/** The steps that nothing still waits for come first; what a step needs always stands before it, since handles exist only then. */
-export function reverseOrder(steps: readonly Step[]): Step[] {
-  return [...steps].reverse();
-}
-
-export interface PlanOutcome {
-  results: Map<string, unknown>;
-  /** Failures of updates and deletes that went on after an error. */
-  failures: KukeError[];
 }

@@ -1,7 +1,8 @@
 /** The plugin door: what a package's default export is, and what its `setup` is given (design.md, Plugins). */
 import type * as v from 'valibot';
 import type { KukeBackends } from './backends/index.ts';
-import type { HookName, KukeHooks } from './hooks.ts';
+import type { KukeHooks } from './extensible.ts';
+import type { HookName } from './hooks.ts';
 import type { KindDefinition } from './kinds.ts';
 import type { Operation, OperationType } from './operations.ts';
 

@@ -28,4 +28,5 @@ export type * from './cgroup.ts';
 export type * from './images.ts';
 export type * from './network.ts';
 export type * from './runtime.ts';
+export { shellCommand, shellQuote } from './shell.ts';
 export type * from './store.ts';

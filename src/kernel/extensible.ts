@@ -1,0 +1,52 @@
+/** The interfaces that plugins extend by `declare module 'kuke/plugin' { interface KukeHooks { ... } }`. */
+import type { ContainerConfig } from './backends/index.ts';
+import type { KukeError } from './errors.ts';
+import type { OciSpec } from './oci.ts';
+import type { Plan } from './plan.ts';
+import type { Manifest, ResourceRef } from './resource.ts';
+
+/** Kinds by name: `interface KukeKinds { Cell: typeof cell }`. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
+export interface KukeKinds {}
+
+export interface KukeHooks {
+  /** Before validation: fill in what the manifest leaves out. Change `manifest` in place. */
+  'manifest:default': (event: { manifest: Manifest }) => void | Promise<void>;
+  /** After the schema: add to `issues` what else is wrong. */
+  'manifest:validate': (event: { manifest: Manifest; issues: FieldIssue[] }) => void | Promise<void>;
+  /** A plan is complete and not yet journalled: add steps, or throw to refuse it. */
+  'plan:made': (event: { plan: Plan }) => void | Promise<void>;
+  /** A container is about to be created: change `spec` in place. */
+  'container:spec': (event: { container: ContainerConfig; spec: OciSpec }) => void | Promise<void>;
+  /** `kuke init`: add the steps that make the host ready for this plugin. */
+  'host:init': (event: { plan: Plan }) => void | Promise<void>;
+  /** `kuke uninstall`, after the last realm is gone: add the steps that undo `host:init` and all else of this plugin. */
+  'host:uninstall': (event: { plan: Plan }) => void | Promise<void>;
+  /** Before and after each operation of a plan. */
+  'step:before': (event: StepEvent) => void | Promise<void>;
+  'step:after': (event: StepEvent & { error?: KukeError }) => void | Promise<void>;
+  /** What the host reports, see design.md idea 4. */
+  event: (event: { resource: ResourceRef; what: string }) => void | Promise<void>;
+  doctor: (event: { findings: Finding[] }) => void | Promise<void>;
+  shutdown: () => void | Promise<void>;
+}
+
+export interface StepEvent {
+  planId: string;
+  stepId: string;
+  type: string;
+  params: unknown;
+  resource: string;
+}
+
+export interface FieldIssue {
+  /** `spec.containers[1].image` */
+  path: string;
+  message: string;
+}
+
+export interface Finding {
+  level: 'ok' | 'warning' | 'error';
+  what: string;
+  remedy?: string;
+}

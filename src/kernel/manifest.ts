@@ -1,0 +1,100 @@
+/** From a raw document to a valid resource: envelope, scope, schema, hooks (spec.md §3). */
+import * as v from 'valibot';
+import { KukeError } from './errors.ts';
+import type { FieldIssue } from './extensible.ts';
+import type { Hooks } from './hooks.ts';
+import { type KindDefinition, type KindRegistry, type Resource, scopeField } from './kinds.ts';
+import { nameFault } from './names.ts';
+import { API_VERSION, type Manifest, type ResourceRef } from './resource.ts';
+import { faultsOf } from './schema.ts';
+
+const labels = v.record(v.string(), v.string());
+
+const envelope = v.strictObject({
+  apiVersion: v.literal(API_VERSION),
+  kind: v.string(),
+  metadata: v.strictObject({
+    name: v.string(),
+    labels: v.exactOptional(labels),
+    annotations: v.exactOptional(labels),
+  }),
+  spec: v.exactOptional(v.record(v.string(), v.unknown())),
+  status: v.exactOptional(v.unknown()),
+});
+
+export interface ManifestContext {
+  kinds: KindRegistry;
+  hooks: Hooks;
+}
+
+/** Validates what a user gave. Throws InvalidManifest or Unsupported with all faults, each with the path of its field. */
+export async function readManifest(context: ManifestContext, raw: unknown): Promise<Resource> {
+  const kind = kindOf(context.kinds, raw);
+  if (kind.embedded !== undefined) {
+    const message = `kind ${kind.kind} is declared within its ${kind.parent ?? 'parent'} and cannot be applied by itself`;
+    throw new KukeError('InvalidManifest', message, {
+      field: 'kind',
+      remedy: `put it into the manifest of its ${kind.parent?.toLowerCase()}`,
+    });
+  }
+  refuse(faultsOf(envelope, raw, []));
+  const { status: _, ...given } = v.parse(envelope, raw);
+  const manifest: Manifest = { ...given, spec: { ...given.spec } };
+  await context.hooks.call('manifest:default', { manifest });
+  const issues = [...nameIssues(context.kinds, kind, manifest), ...faultsOf(kind.spec, manifest.spec, ['spec'])];
+  refuse(issues);
+  const resource = toResource(context.kinds, manifest);
+  issues.push(...(kind.validate?.(resource.spec, manifest) ?? []));
+  await context.hooks.call('manifest:validate', { manifest, issues });
+  refuse(issues);
+  return resource;
+}
+
+/** A manifest that is known to be valid, e.g. from the store, as a resource. Throws if it is not. */
+export function toResource(kinds: KindRegistry, manifest: Manifest): Resource {
+  const kind = kinds.get(manifest.kind);
+  return { ref: refOf(kinds, kind, manifest), manifest, spec: v.parse(kind.spec, manifest.spec) };
+}
+
+/** Where the manifest says that it belongs; what it leaves out is the parents' default name. */
+export function refOf(kinds: KindRegistry, kind: KindDefinition, manifest: Manifest): ResourceRef {
+  const parents = kinds.above(kind.kind).map(parent => {
+    const named = manifest.spec[scopeField(parent.kind)];
+    return typeof named === 'string' ? named : (parent.defaultName ?? 'default');
+  });
+  return { kind: kind.kind, path: [...parents, manifest.metadata.name] };
+}
+
+function kindOf(kinds: KindRegistry, raw: unknown): KindDefinition {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new KukeError('InvalidManifest', 'a manifest is a map with apiVersion, kind, metadata and spec');
+  }
+  const kind: unknown = Reflect.get(raw, 'kind');
+  if (typeof kind !== 'string') throw new KukeError('InvalidManifest', 'kind: is missing', { field: 'kind' });
+  return kinds.get(kind);
+}
+
+function nameIssues(kinds: KindRegistry, kind: KindDefinition, manifest: Manifest): FieldIssue[] {
+  const { name } = manifest.metadata;
+  const issues: FieldIssue[] = [];
+  const check = (path: string, value: unknown): void => {
+    const fault = typeof value === 'string' ? nameFault(value) : undefined;
+    if (fault !== undefined) issues.push({ path, message: `\`${String(value).slice(0, 80)}\` ${fault}` });
+  };
+  check('metadata.name', name);
+  for (const parent of kinds.above(kind.kind))
+    check(`spec.${scopeField(parent.kind)}`, manifest.spec[scopeField(parent.kind)]);
+  const { id } = manifest.spec;
+  if (typeof id === 'string' && id !== name)
+    issues.push({ path: 'spec.id', message: `\`${id}\` must equal metadata.name, \`${name}\`` });
+  return issues;
+}
+
+function refuse(issues: FieldIssue[]): void {
+  if (issues.length === 0) return;
+  const code = issues.every(issue => issue.message.startsWith('is known, but')) ? 'Unsupported' : 'InvalidManifest';
+  const [first, ...others] = issues.map(issue => {
+    return new KukeError(code, `${issue.path}: ${issue.message}`, { field: issue.path });
+  });
+  if (first !== undefined) throw first.with(others);
+}

@@ -1,0 +1,105 @@
+/** Walks valibot schemas: unknown fields with the nearest known one, fields that nothing acts on yet, and all other faults by path. */
+import * as v from 'valibot';
+import type { FieldIssue } from './extensible.ts';
+import type { FieldMetadata } from './kinds.ts';
+import { didYouMean } from './names.ts';
+
+type AnySchema = v.GenericSchema;
+export type Path = readonly (string | number)[];
+
+/** `spec.containers[1].image` */
+export function formatPath(path: Path): string {
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? key : `.${key}`)).join('');
+}
+
+/** All faults of a value, each with its path below `prefix`. Empty: it is valid. */
+export function faultsOf(schema: AnySchema, value: unknown, prefix: Path): FieldIssue[] {
+  const faults = shapeFaults(schema, value, prefix);
+  const parsed = v.safeParse(schema, value);
+  for (const issue of parsed.issues ?? []) {
+    if (issue.type === 'strict_object' && issue.expected === 'never') continue; // shapeFaults has named them all
+    const path = [...prefix, ...(issue.path ?? []).map(item => pathKey(item.key))];
+    const fault = { path: formatPath(path), message: messageOf(issue) };
+    if (!faults.some(other => other.path === fault.path)) faults.push(fault);
+  }
+  return faults;
+}
+
+function messageOf(issue: v.BaseIssue<unknown>): string {
+  if (issue.type === 'strict_object' && issue.input === undefined) return 'is missing';
+  if (issue.kind === 'schema' && issue.received === 'undefined') return 'is missing';
+  if (issue.kind === 'schema') return `must be ${issue.expected ?? 'of another type'}, not ${issue.received}`;
+  return issue.message;
+}
+
+const pathKey = (key: unknown): string | number => (typeof key === 'number' ? key : String(key));
+
+/** Unknown and pending fields, everywhere in the value. */
+function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[] {
+  const { pending } = metadataOf(schema);
+  if (pending !== undefined && value !== undefined) {
+    return [{ path: formatPath(path), message: `is known, but this version of kuke does not act on it: ${pending}` }];
+  }
+  const inner = unwrap(schema, value);
+  if (Array.isArray(value)) {
+    const item = schemaAt(inner, 'item');
+    return item === undefined ? [] : value.flatMap((element, index) => shapeFaults(item, element, [...path, index]));
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  const entries = entriesOf(inner);
+  if (entries === undefined) return [];
+  return Object.entries(value).flatMap(([key, element]) => {
+    const field = Object.hasOwn(entries, key) ? entries[key] : undefined;
+    if (field !== undefined) return shapeFaults(field, element, [...path, key]);
+    return [{ path: formatPath([...path, key]), message: `unknown field${didYouMean(key, Object.keys(entries))}` }];
+  });
+}
+
+/** What `v.metadata({ kuke: ... })` says on the field itself; not what is inside an `optional`. */
+export function metadataOf(schema: AnySchema): FieldMetadata {
+  const pipe = 'pipe' in schema && Array.isArray(schema.pipe) ? schema.pipe : [];
+  const said = pipe.flatMap(item => (item?.type === 'metadata' && item.metadata?.kuke ? [item.metadata.kuke] : []));
+  return Object.assign({}, ...said);
+}
+
+/** The schema inside optional, nullable and pipes; of a union, the option that takes the value's shape. */
+function unwrap(schema: AnySchema, value: unknown): AnySchema {
+  const wrapped = schemaAt(schema, 'wrapped');
+  if (wrapped !== undefined) return unwrap(wrapped, value);
+  if (schema.type !== 'union' || !('options' in schema) || !Array.isArray(schema.options)) return schema;
+  const options: AnySchema[] = schema.options;
+  const fitting = options.find(option => v.is(option, value)) ?? options.find(option => sameShape(option, value));
+  return fitting === undefined ? schema : unwrap(fitting, value);
+}
+
+function sameShape(schema: AnySchema, value: unknown): boolean {
+  if (Array.isArray(value)) return schemaAt(unwrap(schema, value), 'item') !== undefined;
+  return typeof value === 'object' && value !== null && entriesOf(unwrap(schema, value)) !== undefined;
+}
+
+function schemaAt(schema: AnySchema, key: 'wrapped' | 'item'): AnySchema | undefined {
+  const found: unknown = Reflect.get(schema, key);
+  return isSchema(found) ? found : undefined;
+}
+
+function isSchema(value: unknown): value is AnySchema {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'schema';
+}
+
+export function entriesOf(schema: AnySchema): Record<string, AnySchema> | undefined {
+  const entries: unknown = Reflect.get(schema, 'entries');
+  return typeof entries === 'object' && entries !== null ? (entries as Record<string, AnySchema>) : undefined;
+}
+
+/** The schema of a field below `schema`, for values with that shape; undefined inside a record or where there is none. */
+export function fieldSchema(schema: AnySchema, key: string | number, value: unknown): AnySchema | undefined {
+  const inner = unwrap(schema, value);
+  return typeof key === 'number' ? schemaAt(inner, 'item') : entriesOf(inner)?.[key];
+}
+
+/** The fields of a spec that an apply which does not mention them leaves (FieldMetadata.sticky). */
+export function stickyFields(schema: AnySchema): string[] {
+  return Object.entries(entriesOf(unwrap(schema, {})) ?? {}).flatMap(([name, field]) =>
+    metadataOf(field).sticky ? [name] : [],
+  );
+}
