@@ -18,3 +18,14 @@ export type Backend<A> = {
   /** The command that a person would type for the same effect. */
   explain<K extends keyof A & string>(action: K, params: A[K] extends { params: infer P } ? P : never): string;
 };
+
+type ParamsOf<A, K extends keyof A> = A[K] extends { params: infer P } ? P : never;
+
+/** An `explain` from one command for each action: `explainWith<CgroupActions>({ create: ({ path }) => ..., remove: ... })`. */
+export function explainWith<A>(
+  commands: {
+    [K in keyof A & string]: (params: ParamsOf<A, K>) => string;
+  },
+): <K extends keyof A & string>(action: K, params: ParamsOf<A, K>) => string {
+  return (action, params) => commands[action](params);
+}

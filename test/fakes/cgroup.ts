@@ -1,0 +1,67 @@
+/** The tree of cgroups in memory. What runs in it are the fake runtime's tasks. */
+import {
+  type CgroupActions,
+  type CgroupBackend,
+  type CgroupObservation,
+  explainWith,
+  shellCommand,
+} from '../../src/kernel/backends/index.ts';
+import { KukeError } from '../../src/kernel/errors.ts';
+import { type FakeHost, processOn } from './host.ts';
+
+const WANTED = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
+
+const isAtOrBelow = (path: string, top: string) => path === top || path.startsWith(`${top}/`);
+
+export function fakeCgroup(host: FakeHost): CgroupBackend {
+  const { action, read } = processOn(host);
+  const missing = () => WANTED.filter(name => !host.controllers.has(name));
+  const tasks = (top: string) =>
+    [...host.runtime.namespaces].flatMap(([namespace, { containers }]) =>
+      [...containers]
+        .filter(([, { task, config }]) => task?.state === 'running' && isAtOrBelow(config.cgroup, top))
+        .map(([id, { config }]) => ({ namespace, id, cgroup: config.cgroup })),
+    );
+  const observed = (path: string, ours: boolean): CgroupObservation => ({
+    path,
+    ours,
+    controllers: WANTED.filter(name => host.controllers.has(name)),
+    missing: missing(),
+    populated: tasks(path).length > 0,
+  });
+  return {
+    create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(
+      'cgroup.create',
+      ({ path }) => {
+        const parent = path.slice(0, path.lastIndexOf('/'));
+        if (parent !== '' && !host.cgroups.has(parent)) {
+          throw new KukeError('CgroupFailed', `mkdir ${path}: No such file or directory (ENOENT)`);
+        }
+        if (host.cgroups.get(path)?.ours === false) {
+          throw new KukeError('Conflict', `cgroup ${path} exists and is not kuke's`);
+        }
+        host.cgroups.set(path, { ours: true });
+        return { missing: missing() };
+      },
+    ),
+    remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path }) => {
+      if (host.cgroups.get(path)?.ours !== true) return;
+      for (const { namespace, id } of tasks(path)) host.exit(namespace, id, 137);
+      for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);
+    }),
+    /** A container's leaf, which the runtime makes, carries no mark. */
+    observe: top =>
+      read('cgroup.observe', () => {
+        const groups = new Map([...host.cgroups].map(([path, { ours }]) => [path, ours]));
+        for (const { cgroup } of tasks(top)) if (!groups.has(cgroup)) groups.set(cgroup, false);
+        return [...groups]
+          .filter(([path]) => isAtOrBelow(path, top))
+          .sort(([a], [b]) => a.split('/').length - b.split('/').length || a.localeCompare(b))
+          .map(([path, ours]) => observed(path, ours));
+      }),
+    explain: explainWith<CgroupActions>({
+      create: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
+      remove: ({ path }) => shellCommand('rmdir', `/sys/fs/cgroup${path}`),
+    }),
+  };
+}

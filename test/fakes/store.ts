@@ -1,0 +1,77 @@
+/** The Store in memory. */
+import {
+  explainWith,
+  type StoreActions,
+  type StoreBackend,
+  type StoreLock,
+  type StoreWrite,
+  shellCommand,
+} from '../../src/kernel/backends/index.ts';
+import { KukeError } from '../../src/kernel/errors.ts';
+import { keyOf, type ResourceRef } from '../../src/kernel/resource.ts';
+import { abortable, type FakeHost, processOn } from './host.ts';
+
+const PID = 4711;
+
+export function fakeStore(host: FakeHost): StoreBackend {
+  const { action, read } = processOn(host);
+  const filePath = (path: string) => `/opt/kukeon/.kuke/${path}`;
+  const manifestPath = ({ kind, path }: ResourceRef) => `/opt/kukeon/${path.join('/')}/${kind.toLowerCase()}.yaml`;
+
+  /** Waiting locks look again whenever one is released; only a time limit or an abort ends the wait otherwise. */
+  const lock: StoreBackend['lock'] = async ({ command, timeoutMs, signal, onWait }): Promise<StoreLock> => {
+    const waiting = host.store.waiting;
+    const notice = setTimeout(() => host.store.holder && onWait({ ...host.store.holder }), host.store.noticeMs);
+    const deadline = AbortSignal.timeout(timeoutMs);
+    try {
+      while (host.store.holder !== undefined) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.add(resolve);
+        await abortable(AbortSignal.any([signal, deadline]), promise);
+      }
+    } catch (thrown) {
+      const { holder } = host.store;
+      if (!deadline.aborted || holder === undefined) throw thrown;
+      throw new KukeError('Locked', `held by ${holder.command} (pid ${holder.pid})`, { cause: thrown });
+    } finally {
+      clearTimeout(notice);
+    }
+    const held = { pid: PID, command };
+    host.store.holder = held;
+    return {
+      release: async () => {
+        if (host.store.holder === held) host.freeLock();
+      },
+    };
+  };
+
+  return {
+    write: action<StoreWrite, void>('store.write', ({ ref, manifest }) => {
+      host.store.manifests.set(keyOf(ref), { ref, manifest });
+    }),
+    remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref }) => {
+      host.store.manifests.delete(keyOf(ref));
+      const logs = `/var/log/kukeon/${ref.path.join('/')}/`;
+      for (const path of host.logs.keys()) if (path.startsWith(logs)) host.logs.delete(path);
+    }),
+    writeFile: action<StoreActions['writeFile']['params'], void>('store.writeFile', ({ path, content }) => {
+      host.store.files.set(path, content);
+    }),
+    removeFile: action<StoreActions['removeFile']['params'], void>('store.removeFile', ({ path }) => {
+      for (const file of host.store.files.keys()) {
+        if (file === path || file.startsWith(`${path}/`)) host.store.files.delete(file);
+      }
+    }),
+    list: () =>
+      read('store.list', () => ({ resources: [...host.store.manifests.values()], problems: host.store.problems })),
+    filePath,
+    instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
+    lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),
+    explain: explainWith<StoreActions>({
+      write: ({ ref }) => shellCommand('install', '-D', '/dev/stdin', manifestPath(ref)),
+      remove: ({ ref }) => shellCommand('rm', manifestPath(ref)),
+      writeFile: ({ path }) => shellCommand('install', '-D', '/dev/stdin', filePath(path)),
+      removeFile: ({ path }) => shellCommand('rm', '-r', filePath(path)),
+    }),
+  };
+}
