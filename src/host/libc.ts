@@ -15,6 +15,7 @@ const SYMBOLS = {
   close: { args: ['i32'], returns: 'i32' },
   read: { args: ['i32', 'ptr', 'usize'], returns: 'i64' },
   write: { args: ['i32', 'ptr', 'usize'], returns: 'i64' },
+  ioctl: { args: ['i32', 'u64', 'i64'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
@@ -66,6 +67,13 @@ export function errnoText(errno: number): string {
 /** An error for an errno that did not come from a libc call (a netlink answer, SO_ERROR). */
 export function systemError(syscall: string, errno: number, detail = ''): SystemError {
   return new SystemError(syscall, errno, errnoText(errno), detail);
+}
+
+/** What was thrown, but an error of node:fs becomes a SystemError: the same errno in the kernel's words, not libuv's. */
+export function asSystemError(error: unknown, detail: string): unknown {
+  if (!(error instanceof Error) || error instanceof SystemError) return error;
+  const { errno, syscall } = error as NodeJS.ErrnoException;
+  return typeof errno === 'number' && errno < 0 ? systemError(syscall ?? 'syscall', -errno, detail) : error;
 }
 
 /** Passes the result of a libc function on, or throws a SystemError from errno if it is -1. `detail` says what it was about. */
