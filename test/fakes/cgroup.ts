@@ -11,6 +11,12 @@ import { type FakeHost, processOn } from './host.ts';
 
 const WANTED = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
 
+/** `/kukeon` or below it, and nothing that a path could escape with. */
+function checkPath(path: string): string {
+  if (/^\/kukeon(\/[^/\0]+)*$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)) return path;
+  throw new KukeError('Internal', `${JSON.stringify(path)} is not the path of one of kuke's cgroups`);
+}
+
 const isAtOrBelow = (path: string, top: string) => path === top || path.startsWith(`${top}/`);
 
 export function fakeCgroup(host: FakeHost): CgroupBackend {
@@ -33,7 +39,7 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(
       'cgroup.create',
       ({ path }) => {
-        const parent = path.slice(0, path.lastIndexOf('/'));
+        const parent = checkPath(path).slice(0, path.lastIndexOf('/'));
         if (parent !== '' && !host.cgroups.has(parent)) {
           throw new KukeError('CgroupFailed', `mkdir ${path}: No such file or directory (ENOENT)`);
         }
@@ -45,7 +51,7 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       },
     ),
     remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path }) => {
-      if (host.cgroups.get(path)?.ours !== true) return;
+      if (host.cgroups.get(checkPath(path))?.ours !== true) return;
       for (const { namespace, id } of tasks(path)) host.exit(namespace, id, 137);
       for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);
     }),

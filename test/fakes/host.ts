@@ -54,7 +54,8 @@ export interface FakeHost {
     manifests: Map<string, { ref: ResourceRef; manifest: Manifest }>;
     /** By `StoredFile.path`; `instance` holds the instance id. */
     files: Map<string, string>;
-    problems: StoreProblem[];
+    /** Resources that cannot be read, by key. */
+    spoilt: Map<string, StoreProblem>;
     holder?: { pid: number; command: string };
     /** Those who wait for the lock. */
     waiting: Set<() => void>;
@@ -157,7 +158,7 @@ export function makeHost(): FakeHost {
   const host: FakeHost = {
     calls: [],
     faults,
-    store: { manifests: new Map(), files: new Map(), problems: [], waiting: new Set(), noticeMs: 1000 },
+    store: { manifests: new Map(), files: new Map(), spoilt: new Map(), waiting: new Set(), noticeMs: 1000 },
     cgroups: new Map(),
     controllers: new Set(['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb']),
     networks: new Map(),

@@ -13,21 +13,16 @@ export function normaliseImageName(name: string): string {
   return /[:@][^/]*$/.test(repository) ? repository : `${repository}:latest`;
 }
 
+export function imageConfig(image: FakeImage): ImageConfig {
+  const digest = `sha256:${new Bun.CryptoHasher('sha256').update(JSON.stringify(image)).digest('hex')}`;
+  const defaults = { digest, entrypoint: [], cmd: ['/bin/sh'], env: [], user: '', workingDir: '/', labels: {} };
+  return { ...defaults, ...image, name: normaliseImageName(image.name) };
+}
+
 /** Puts an image into a namespace, as `ctr images import` would. */
 export function addImage(namespace: FakeNamespace, image: FakeImage): ImageInfo {
-  const name = normaliseImageName(image.name);
-  const digest = image.digest ?? `sha256:${new Bun.CryptoHasher('sha256').update(JSON.stringify(image)).digest('hex')}`;
-  const config: ImageConfig = {
-    entrypoint: [],
-    cmd: ['/bin/sh'],
-    env: [],
-    user: '',
-    workingDir: '/',
-    labels: {},
-    ...image,
-    name,
-    digest,
-  };
+  const config = imageConfig(image);
+  const { name, digest } = config;
   const info: ImageInfo = { name, digest, size: 1024, platforms: ['linux/amd64'], createdAt: '2024-01-01T00:00:00Z' };
   namespace.images.set(name, { info, config });
   return info;

@@ -28,6 +28,15 @@ function bounds(range: string): { start: number; end: number } {
   return { start, end: start + size };
 }
 
+/** Throws InvalidManifest for what is no IPv4 range with room for a gateway and a cell. */
+function checkRange(range: string): void {
+  const [address = '', length = ''] = range.split('/');
+  const isAddress = /^\d+(\.\d+){3}$/.test(address) && address.split('.').every(byte => Number(byte) < 256);
+  if (!isAddress || !/^\d+$/.test(length) || Number(length) > 30) {
+    throw new KukeError('InvalidManifest', `${range} is not an IPv4 range such as 10.90.0.0/20`);
+  }
+}
+
 function overlaps(one: string, other: string): boolean {
   const [a, b] = [bounds(one), bounds(other)];
   return a.start < b.end && b.start < a.end;
@@ -52,6 +61,7 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
     const used = [...host.usedRanges, ...[...host.networks.values()].map(({ subnet }) => subnet)];
     const taker = (range: string) => used.find(other => overlaps(range, other));
     if (wanted !== undefined) {
+      checkRange(wanted);
       const other = taker(wanted);
       if (other !== undefined) throw new KukeError('Conflict', `${wanted} overlaps ${other}, which is in use`);
       return { subnet: wanted, notes: [] };

@@ -12,7 +12,7 @@ import {
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { abortable, type FakeContainer, type FakeHost, processOn } from './host.ts';
-import { normaliseImageName } from './images.ts';
+import { addImage, imageConfig, normaliseImageName } from './images.ts';
 import { onSignal, run } from './program.ts';
 
 /** As in Kubernetes' table: `command` replaces ENTRYPOINT and CMD, `args` CMD. */
@@ -135,4 +135,40 @@ function observed({ config, image, task }: FakeContainer): ContainerObservation 
   const { namespace, id, labels } = config;
   if (task === undefined) return { namespace, id, labels, image: image.name, state: 'created' };
   return { namespace, id, labels, image: image.name, ...task };
+}
+
+/** Puts a container on the host without a runtime: one that another program made (`ours: false`), or a leftover. */
+export function addContainer(
+  host: FakeHost,
+  config: Partial<ContainerConfig> & { id: string },
+  ours = true,
+): FakeContainer {
+  const { namespace = 'kukeon-main', image = 'busybox' } = config;
+  const there = host.runtime.namespaces.get(namespace) ?? { ours, containers: new Map(), images: new Map() };
+  host.runtime.namespaces.set(namespace, there);
+  addImage(there, { name: image });
+  const container: FakeContainer = {
+    ours,
+    config: {
+      namespace,
+      image,
+      labels: {},
+      group: config.id,
+      hostname: config.id,
+      defaultEnv: [],
+      env: [],
+      mounts: [],
+      devices: [],
+      capabilities: { add: [], drop: [] },
+      privileged: false,
+      readOnlyRootFilesystem: false,
+      securityOpts: [],
+      cgroup: `/kukeon/${config.id}`,
+      logPath: `/var/log/kukeon/${config.id}.log`,
+      ...config,
+    },
+    image: imageConfig({ name: image }),
+  };
+  there.containers.set(config.id, container);
+  return container;
 }

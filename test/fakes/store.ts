@@ -8,14 +8,27 @@ import {
   shellCommand,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
+import { nameFault } from '../../src/kernel/names.ts';
 import { keyOf, type ResourceRef } from '../../src/kernel/resource.ts';
 import { abortable, type FakeHost, processOn } from './host.ts';
 
 const PID = 4711;
 
+function checkRef({ kind, path }: ResourceRef): void {
+  const fault = [kind, ...path].map(nameFault).find(found => found !== undefined);
+  if (path.length === 0 || fault !== undefined) {
+    throw new KukeError('InvalidManifest', `${JSON.stringify([kind, ...path])} is no reference: ${fault ?? 'no name'}`);
+  }
+}
+
+function checkFile(path: string): string {
+  if (/^[^/\0]+(\/[^/\0]+)*$/.test(path) && !path.split('/').some(part => part === '.' || part === '..')) return path;
+  throw new KukeError('Internal', `${JSON.stringify(path)} is not the path of a file of the store`);
+}
+
 export function fakeStore(host: FakeHost): StoreBackend {
   const { action, read } = processOn(host);
-  const filePath = (path: string) => `/opt/kukeon/.kuke/${path}`;
+  const filePath = (path: string) => `/opt/kukeon/.kuke/${checkFile(path)}`;
   const manifestPath = ({ kind, path }: ResourceRef) => `/opt/kukeon/${path.join('/')}/${kind.toLowerCase()}.yaml`;
 
   /** Waiting locks look again whenever one is released; only a time limit or an abort ends the wait otherwise. */
@@ -47,23 +60,32 @@ export function fakeStore(host: FakeHost): StoreBackend {
 
   return {
     write: action<StoreWrite, void>('store.write', ({ ref, manifest }) => {
+      checkRef(ref);
+      host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.set(keyOf(ref), { ref, manifest });
     }),
     remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref }) => {
+      checkRef(ref);
+      host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.delete(keyOf(ref));
       const logs = `/var/log/kukeon/${ref.path.join('/')}/`;
       for (const path of host.logs.keys()) if (path.startsWith(logs)) host.logs.delete(path);
     }),
     writeFile: action<StoreActions['writeFile']['params'], void>('store.writeFile', ({ path, content }) => {
+      checkFile(path);
       host.store.files.set(path, content);
     }),
     removeFile: action<StoreActions['removeFile']['params'], void>('store.removeFile', ({ path }) => {
+      checkFile(path);
       for (const file of host.store.files.keys()) {
         if (file === path || file.startsWith(`${path}/`)) host.store.files.delete(file);
       }
     }),
     list: () =>
-      read('store.list', () => ({ resources: [...host.store.manifests.values()], problems: host.store.problems })),
+      read('store.list', () => ({
+        resources: [...host.store.manifests.values()],
+        problems: [...host.store.spoilt.values()],
+      })),
     filePath,
     instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
     lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),

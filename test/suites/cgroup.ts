@@ -1,0 +1,189 @@
+/** What every Cgroup backend must do. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import type { CgroupBackend } from '../../src/kernel/backends/index.ts';
+import { cancelled, context, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
+
+export interface CgroupUnderTest extends UnderTest {
+  /** On a host without `/kukeon`. */
+  backend: CgroupBackend;
+  /** Makes a group that is not ours; its parent exists. */
+  foreign(path: string): Promise<void>;
+  /** Makes the group `path` in one of ours, without our mark, with a process in it, as runc does. Tells whether that still lives. */
+  occupied(path: string): Promise<{ alive(): Promise<boolean> }>;
+  /** All groups of the host at and below `path`, seen from outside. */
+  groups(path: string): Promise<string[]>;
+}
+
+export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>): void {
+  describe(name, () => {
+    let t: CgroupUnderTest;
+    let cgroup: CgroupBackend;
+    beforeEach(async () => {
+      t = await make();
+      cgroup = t.backend;
+    });
+    afterEach(() => t.cleanup());
+
+    const create = (...paths: string[]) =>
+      paths.reduce<Promise<unknown>>(
+        (before, path) => before.then(() => cgroup.create({ path }, context())),
+        Promise.resolve(),
+      );
+    const remove = (path: string) => cgroup.remove({ path }, context());
+    const observed = async (path: string) => (await cgroup.observe(path)).map(group => group.path);
+
+    test('sees nothing where nothing is', async () => {
+      expect(await cgroup.observe('/kukeon')).toEqual([]);
+      expect(await cgroup.observe('/kukeon/main')).toEqual([]);
+    });
+
+    test('creates level by level, and observes parents first', async () => {
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/lab');
+      const groups = await cgroup.observe('/kukeon');
+      expect(groups.map(group => group.path).sort()).toEqual([
+        '/kukeon',
+        '/kukeon/lab',
+        '/kukeon/main',
+        '/kukeon/main/default',
+      ]);
+      expect(groups.findIndex(g => g.path === '/kukeon/main')).toBeLessThan(
+        groups.findIndex(g => g.path === '/kukeon/main/default'),
+      );
+      expect(groups.map(({ ours, populated }) => ({ ours, populated }))).toEqual(
+        groups.map(() => ({ ours: true, populated: false })),
+      );
+      expect((await t.groups('/kukeon')).sort()).toEqual(groups.map(group => group.path).sort());
+    });
+
+    test('says which controllers a group has and which the host lacks, at creation and later', async () => {
+      const created = await cgroup.create({ path: '/kukeon' }, context());
+      const [{ controllers, missing } = { controllers: [], missing: [] }] = await cgroup.observe('/kukeon');
+      expect(missing).toEqual(created.missing);
+      expect([...controllers, ...missing].sort()).toEqual(['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']);
+    });
+
+    test('hands every controller down', async () => {
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/default');
+      const [top, ...below] = await cgroup.observe('/kukeon');
+      for (const group of below) expect(group.controllers.sort()).toEqual(top?.controllers.sort() ?? []);
+    });
+
+    test('creates twice, with the same result', async () => {
+      const first = await cgroup.create({ path: '/kukeon' }, context());
+      await create('/kukeon/main');
+      expect(await cgroup.create({ path: '/kukeon' }, context())).toEqual(first);
+      expect(await observed('/kukeon')).toEqual(['/kukeon', '/kukeon/main']);
+    });
+
+    test('creates many at once, and one many times at once', async () => {
+      await create('/kukeon');
+      await Promise.all(Array.from({ length: 12 }, (_, i) => create(`/kukeon/r${i % 6}`)));
+      expect((await observed('/kukeon')).sort()).toEqual([
+        '/kukeon',
+        ...Array.from({ length: 6 }, (_, i) => `/kukeon/r${i}`),
+      ]);
+    });
+
+    test('needs the parent', async () => {
+      await failure(create('/kukeon/main/default'), 'CgroupFailed');
+      expect(await t.groups('/kukeon')).toEqual([]);
+    });
+
+    test('leaves a group alone that is not ours', async () => {
+      await create('/kukeon');
+      await t.foreign('/kukeon/main');
+      await failure(create('/kukeon/main'), 'Conflict');
+      await remove('/kukeon/main');
+      expect(await t.groups('/kukeon/main')).toEqual(['/kukeon/main']);
+      expect((await cgroup.observe('/kukeon/main')).map(({ path, ours }) => ({ path, ours }))).toEqual([
+        { path: '/kukeon/main', ours: false },
+      ]);
+    });
+
+    test('does not remove a foreign /kukeon', async () => {
+      await t.foreign('/kukeon');
+      await remove('/kukeon');
+      expect(await t.groups('/kukeon')).toEqual(['/kukeon']);
+    });
+
+    test('removes a subtree and nothing beside it', async () => {
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/a', '/kukeon/main/a/b', '/kukeon/main2', '/kukeon/main-2');
+      await remove('/kukeon/main');
+      expect((await observed('/kukeon')).sort()).toEqual(['/kukeon', '/kukeon/main-2', '/kukeon/main2']);
+      expect((await t.groups('/kukeon')).sort()).toEqual(['/kukeon', '/kukeon/main-2', '/kukeon/main2']);
+    });
+
+    test('removes twice, and what was never there', async () => {
+      await create('/kukeon', '/kukeon/main');
+      await remove('/kukeon/main');
+      await remove('/kukeon/main');
+      await remove('/kukeon/other/deep');
+      await remove('/kukeon');
+      expect(await t.groups('/kukeon')).toEqual([]);
+      await remove('/kukeon');
+      await create('/kukeon', '/kukeon/main');
+      expect(await observed('/kukeon')).toEqual(['/kukeon', '/kukeon/main']);
+    });
+
+    test('kills what runs below', async () => {
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/lab');
+      const inside = await t.occupied('/kukeon/main/default/web_root');
+      const beside = await t.occupied('/kukeon/lab/web_root');
+      const populated = (await cgroup.observe('/kukeon')).filter(group => group.populated).map(group => group.path);
+      expect(populated.sort()).toEqual([
+        '/kukeon',
+        '/kukeon/lab',
+        '/kukeon/lab/web_root',
+        '/kukeon/main',
+        '/kukeon/main/default',
+        '/kukeon/main/default/web_root',
+      ]);
+      expect((await cgroup.observe('/kukeon/lab/web_root')).map(group => group.ours)).toEqual([false]);
+      await remove('/kukeon/main');
+      expect(await inside.alive()).toBe(false);
+      expect(await beside.alive()).toBe(true);
+      expect(await t.groups('/kukeon/main')).toEqual([]);
+    });
+
+    test('removes many at once, and one many times at once', async () => {
+      const paths = Array.from({ length: 4 }, (_, i) => `/kukeon/r${i}`);
+      await create('/kukeon', ...paths, ...paths.map(path => `${path}/a`));
+      await Promise.all([...paths, ...paths].map(remove));
+      expect(await t.groups('/kukeon')).toEqual(['/kukeon']);
+    });
+
+    test.each([
+      '',
+      '/',
+      'kukeon',
+      '/kukeon/',
+      '/kukeon//a',
+      '/kukeon/../escape',
+      '/kukeon/.',
+      '/kukeon/a\0b',
+      '/other',
+    ])('refuses the hostile path %j', async path => {
+      await create('/kukeon');
+      await failure(create(path));
+      await failure(remove(path));
+      expect(await t.groups('/kukeon')).toEqual(['/kukeon']);
+      expect(await t.groups('/escape')).toEqual([]);
+    });
+
+    test('does nothing when cancelled before', async () => {
+      await failure(cgroup.create({ path: '/kukeon' }, cancelled()), 'Cancelled');
+      expect(await t.groups('/kukeon')).toEqual([]);
+      await create('/kukeon');
+      await failure(cgroup.remove({ path: '/kukeon' }, cancelled()), 'Cancelled');
+      expect(await t.groups('/kukeon')).toEqual(['/kukeon']);
+    });
+
+    test('explains its actions', () => {
+      for (const path of ['/kukeon/main', `/kukeon/${HOSTILE}`]) {
+        expectCommand(cgroup.explain('create', { path }));
+        expectCommand(cgroup.explain('remove', { path }));
+        expect(cgroup.explain('create', { path })).toContain('/kukeon/');
+      }
+    });
+  });
+}
