@@ -1,5 +1,6 @@
 /** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
 export * from './kernel/backends/index.ts';
+export { CGROUP_ROOT, cgroupPath, observeCgroup, planCgroup } from './kernel/cgroup-steps.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export type { HookName } from './kernel/hooks.ts';
@@ -9,14 +10,17 @@ export {
   defineKind,
   type FieldMetadata,
   type KindDefinition,
+  type Lifecycle,
   type ObserveContext,
   type Resource,
+  type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { defineOperation, type Operation, type OperationType, type Ref } from './kernel/operations.ts';
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
-export type { PlanContext } from './kernel/planning.ts';
+export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
 export { describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
+export { fieldsWith, notYet } from './kernel/schema.ts';
 export type { ResourceTree } from './kernel/tree.ts';

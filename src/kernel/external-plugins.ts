@@ -48,7 +48,9 @@ const dependenciesSchema = v.object({ dependencies: v.optional(v.record(v.string
 
 function installed(folder: string): string[] {
   const described = v.safeParse(dependenciesSchema, readJson(join(folder, 'package.json')));
-  return described.success ? Object.keys(described.output.dependencies).map(name => join(folder, 'node_modules', name)) : [];
+  return described.success
+    ? Object.keys(described.output.dependencies).map(name => join(folder, 'node_modules', name))
+    : [];
 }
 
 function readJson(path: string): unknown {
@@ -63,9 +65,13 @@ function readJson(path: string): unknown {
 function refuseUnsafe(path: string): void {
   const { uid, mode } = statSync(path);
   if (uid === (process.getuid?.() ?? 0) && (mode & 0o022) === 0) return;
-  throw new KukeError('PluginFailed', `${path} can be written by others (owner ${uid}, mode ${(mode & 0o777).toString(8)})`, {
-    remedy: `chown root ${path} and chmod go-w ${path}`,
-  });
+  throw new KukeError(
+    'PluginFailed',
+    `${path} can be written by others (owner ${uid}, mode ${(mode & 0o777).toString(8)})`,
+    {
+      remedy: `chown root ${path} and chmod go-w ${path}`,
+    },
+  );
 }
 
 let sdkIsThere = false;
@@ -73,14 +79,24 @@ let sdkIsThere = false;
 async function loadFrom(path: string, sdk: () => Promise<Record<string, unknown>>): Promise<PluginDefinition> {
   if (!sdkIsThere) {
     const exports = await sdk();
-    bunPlugin({ name: 'kuke-sdk', setup: build => void build.module('kuke/plugin', () => ({ exports, loader: 'object' })) });
+    bunPlugin({
+      name: 'kuke-sdk',
+      setup: build => void build.module('kuke/plugin', () => ({ exports, loader: 'object' })),
+    });
     sdkIsThere = true;
   }
   const loaded: { default?: unknown } = await import(Bun.resolveSync(path, '/'));
-  if (!isPlugin(loaded.default)) throw new KukeError('PluginFailed', `${path} has no default export made by definePlugin()`);
+  if (!isPlugin(loaded.default))
+    throw new KukeError('PluginFailed', `${path} has no default export made by definePlugin()`);
   return loaded.default;
 }
 
 function isPlugin(value: unknown): value is PluginDefinition {
-  return typeof value === 'object' && value !== null && 'setup' in value && typeof value.setup === 'function' && 'name' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'setup' in value &&
+    typeof value.setup === 'function' &&
+    'name' in value
+  );
 }

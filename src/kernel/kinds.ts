@@ -1,7 +1,7 @@
 /** Resource kinds: one schema each, from which types, validation, defaults, diff, columns and reference pages derive (design.md, idea 1). */
 import type * as v from 'valibot';
 import { KukeError } from './errors.ts';
-import type { FieldIssue } from './extensible.ts';
+import type { FieldIssue, KukeKinds } from './extensible.ts';
 import { didYouMean } from './names.ts';
 import type { PlanContext } from './planning.ts';
 import type { Manifest, ResourceRef } from './resource.ts';
@@ -32,6 +32,13 @@ export interface Resource<Spec = Record<string, unknown>, Status = Record<string
   spec: Spec;
 }
 
+/** The resource of a kind by its name; of one that no plugin in sight declares, without types for its fields. */
+export type ResourceOf<K extends string> = K extends keyof KukeKinds
+  ? KukeKinds[K] extends KindDefinition<infer Spec, infer Status>
+    ? Resource<Spec, Status>
+    : never
+  : Resource;
+
 export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<string, unknown>> {
   kind: string;
   /** `realms` */
@@ -45,23 +52,27 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
   description: string;
   /** The whole spec, scope fields included; its output has the defaults. */
   spec: v.GenericSchema<unknown, Spec>;
+  /** Fills in what follows from the resource's own name or from other fields: `namespace` of a realm. */
+  effective?(spec: Spec, ref: ResourceRef): Spec;
   columns: Column[];
-  /** It is declared within its parent: it can be read, and not applied. */
-  embedded?: {
-    /** The resources that a parent declares, each with its status. */
-    of(parent: Resource): Resource<Spec, Status>[];
-  };
-  /** Several of them may be changed at once. */
-  concurrent?: boolean;
   /** What the schema cannot say: `two roots`. */
   validate?(spec: Spec, manifest: Manifest): FieldIssue[];
+  /** How it comes to be, is seen and goes; absent for kinds that are declared within their parent. */
+  lifecycle?: Lifecycle<Spec, Status>;
+  /** The resources of this kind that a parent declares, each with its status: they can be read, and not applied. */
+  embedded?(parent: Resource): Resource<Spec, Status>[];
+}
+
+export interface Lifecycle<Spec = Record<string, unknown>, Status = Record<string, unknown>> {
+  /** Several of them may be changed at once. */
+  concurrent?: boolean;
   /** Adds the steps that take the host from what is observed to what `desired` says. No step: nothing on the host differs. */
   plan(
     context: PlanContext,
     desired: Resource<Spec, Status>,
     stored: Resource<Spec, Status> | undefined,
   ): Promise<void>;
-  /** Adds the steps that remove it and all it owns; those that remove its children stand in the plan already. */
+  /** Adds the steps that remove it and all it owns; its children are gone by then. */
   planDelete(context: PlanContext, resource: Resource<Spec, Status>): Promise<void>;
   /** Adds the steps for what is due without anybody asking, e.g. the network of a cell whose root has ended. */
   planSettle?(context: PlanContext, resource: Resource<Spec, Status>): Promise<void>;
@@ -90,6 +101,8 @@ export interface KindRegistry {
   add(definition: KindDefinition, owner: string): void;
   /** By its exact name, as in a manifest. Throws InvalidManifest. */
   get(kind: string): KindDefinition;
+  /** The lifecycle of a kind. Throws InvalidManifest for one that is declared within its parent. */
+  lifecycle(kind: string): Lifecycle;
   /** As a user types it: singular, plural or alias, in any case. Throws Usage. */
   lookup(word: string): KindDefinition;
   /** Parents before their children. */
@@ -105,7 +118,21 @@ export function makeKindRegistry(): KindRegistry {
     const parent = kinds.get(kinds.get(kind)?.parent ?? '');
     return parent === undefined ? [] : [...above(parent.kind), parent];
   };
+  const get = (kind: string): KindDefinition => {
+    const found = kinds.get(kind);
+    if (found !== undefined) return found;
+    const known = [...kinds.keys()].join(', ');
+    const message = `unknown kind \`${kind}\`${didYouMean(kind, kinds.keys())}`;
+    throw new KukeError('InvalidManifest', message, { field: 'kind', remedy: `known kinds: ${known}` });
+  };
   return {
+    get,
+    lifecycle(kind) {
+      const { lifecycle, parent = 'parent' } = get(kind);
+      if (lifecycle !== undefined) return lifecycle;
+      const remedy = `change the manifest of its ${parent.toLowerCase()}`;
+      throw new KukeError('InvalidManifest', `a ${kind} is declared within its ${parent}`, { field: 'kind', remedy });
+    },
     add(definition, owner) {
       for (const word of [definition.kind, definition.plural, ...definition.aliases].map(w => w.toLowerCase())) {
         const taken = words.get(word);
@@ -116,13 +143,6 @@ export function makeKindRegistry(): KindRegistry {
         words.set(word, definition);
       }
       kinds.set(definition.kind, definition);
-    },
-    get(kind) {
-      const found = kinds.get(kind);
-      if (found !== undefined) return found;
-      const known = [...kinds.keys()].join(', ');
-      const message = `unknown kind \`${kind}\`${didYouMean(kind, kinds.keys())}`;
-      throw new KukeError('InvalidManifest', message, { field: 'kind', remedy: `known kinds: ${known}` });
     },
     lookup(word) {
       const found = words.get(word.toLowerCase());

@@ -30,13 +30,7 @@ export interface ManifestContext {
 /** Validates what a user gave. Throws InvalidManifest or Unsupported with all faults, each with the path of its field. */
 export async function readManifest(context: ManifestContext, raw: unknown): Promise<Resource> {
   const kind = kindOf(context.kinds, raw);
-  if (kind.embedded !== undefined) {
-    const message = `kind ${kind.kind} is declared within its ${kind.parent ?? 'parent'} and cannot be applied by itself`;
-    throw new KukeError('InvalidManifest', message, {
-      field: 'kind',
-      remedy: `put it into the manifest of its ${kind.parent?.toLowerCase()}`,
-    });
-  }
+  context.kinds.lifecycle(kind.kind); // a Container is not applied by itself
   refuse(faultsOf(envelope, raw, []));
   const { status: _, ...given } = v.parse(envelope, raw);
   const manifest: Manifest = { ...given, spec: { ...given.spec } };
@@ -53,7 +47,9 @@ export async function readManifest(context: ManifestContext, raw: unknown): Prom
 /** A manifest that is known to be valid, e.g. from the store, as a resource. Throws if it is not. */
 export function toResource(kinds: KindRegistry, manifest: Manifest): Resource {
   const kind = kinds.get(manifest.kind);
-  return { ref: refOf(kinds, kind, manifest), manifest, spec: v.parse(kind.spec, manifest.spec) };
+  const ref = refOf(kinds, kind, manifest);
+  const spec = v.parse(kind.spec, manifest.spec);
+  return { ref, manifest, spec: kind.effective?.(spec, ref) ?? spec };
 }
 
 /** Where the manifest says that it belongs; what it leaves out is the parents' default name. */

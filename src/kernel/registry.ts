@@ -84,7 +84,12 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     const started = performance.now();
     try {
       const plugin = await withTimeLimit(() => loadOne(source, kernel, factories, options), options.timeLimitMs);
-      kernel.plugins.push({ name: source.name, version: plugin.version, origin: source.origin, ms: performance.now() - started });
+      kernel.plugins.push({
+        name: source.name,
+        version: plugin.version,
+        origin: source.origin,
+        ms: performance.now() - started,
+      });
     } catch (thrown) {
       const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
       if (!options.lenient || source.origin === 'built-in') throw error;
@@ -128,7 +133,9 @@ function configOf(plugin: PluginDefinition, given: unknown): unknown {
   }
   const faults = faultsOf(plugin.config, given ?? {}, ['plugins', plugin.name]);
   if (faults[0] !== undefined) {
-    throw new KukeError('Usage', `configuration: ${faults[0].path}: ${faults[0].message}`, { remedy: 'mend the configuration file' });
+    throw new KukeError('Usage', `configuration: ${faults[0].path}: ${faults[0].message}`, {
+      remedy: 'mend the configuration file',
+    });
   }
   return v.parse(plugin.config, given ?? {});
 }
@@ -139,7 +146,8 @@ function inOrder(sources: PluginSource[], needs: string[] | undefined): PluginSo
   const visiting = new Set<PluginSource>();
   const visit = (source: PluginSource): void => {
     if (order.includes(source)) return;
-    if (visiting.has(source)) throw new KukeError('PluginFailed', `plugins require each other: ${[...visiting].map(s => s.name).join(', ')}`);
+    if (visiting.has(source))
+      throw new KukeError('PluginFailed', `plugins require each other: ${[...visiting].map(s => s.name).join(', ')}`);
     visiting.add(source);
     for (const requirement of source.requires) visit(provider(sources, requirement, source.name));
     visiting.delete(source);
@@ -159,5 +167,8 @@ function provider(sources: PluginSource[], requirement: string, by: string): Plu
   });
   if (found !== undefined) return found;
   const known = sources.flatMap(source => [source.name]);
-  throw new KukeError('PluginFailed', `${by} requires ${requirement}, which no plugin provides${didYouMean(requirement, known)}`);
+  throw new KukeError(
+    'PluginFailed',
+    `${by} requires ${requirement}, which no plugin provides${didYouMean(requirement, known)}`,
+  );
 }

@@ -55,11 +55,17 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   });
 }
 
-/** What `v.metadata({ kuke: ... })` says on the field itself; not what is inside an `optional`. */
+/** What `v.metadata({ kuke: ... })` says on the field, outside or inside an `optional`. */
 export function metadataOf(schema: AnySchema): FieldMetadata {
   const pipe = 'pipe' in schema && Array.isArray(schema.pipe) ? schema.pipe : [];
   const said = pipe.flatMap(item => (item?.type === 'metadata' && item.metadata?.kuke ? [item.metadata.kuke] : []));
-  return Object.assign({}, ...said);
+  const wrapped = schemaAt(schema, 'wrapped');
+  return Object.assign({}, ...(wrapped ? [metadataOf(wrapped)] : []), ...said);
+}
+
+/** A field that spec.md names and nothing acts on yet: refused by name. The text says how things are instead. */
+export function notYet(instead: string) {
+  return v.exactOptional(v.pipe(v.unknown(), v.metadata({ kuke: { pending: instead } satisfies FieldMetadata })));
 }
 
 /** The schema inside optional, nullable and pipes; of a union, the option that takes the value's shape. */
@@ -97,9 +103,8 @@ export function fieldSchema(schema: AnySchema, key: string | number, value: unkn
   return typeof key === 'number' ? schemaAt(inner, 'item') : entriesOf(inner)?.[key];
 }
 
-/** The fields of a spec that an apply which does not mention them leaves (FieldMetadata.sticky). */
-export function stickyFields(schema: AnySchema): string[] {
-  return Object.entries(entriesOf(unwrap(schema, {})) ?? {}).flatMap(([name, field]) =>
-    metadataOf(field).sticky ? [name] : [],
-  );
+/** The fields of an object's schema whose metadata is as asked: `fieldsWith(spec, said => said.sticky === true)`. */
+export function fieldsWith(schema: AnySchema, wanted: (metadata: FieldMetadata) => boolean): string[] {
+  const entries = Object.entries(entriesOf(unwrap(schema, {})) ?? {});
+  return entries.flatMap(([name, field]) => (wanted(metadataOf(field)) ? [name] : []));
 }

@@ -1,0 +1,104 @@
+/** Realm: a containerd namespace and a cgroup; a tenant with images, credentials and a ceiling of its own (spec.md §1). */
+import {
+  cgroupPath,
+  defineKind,
+  definePlugin,
+  type KindDefinition,
+  nameOf,
+  notYet,
+  observeCgroup,
+  type PluginKernel,
+  planCgroup,
+} from 'kuke/plugin';
+import * as v from 'valibot';
+
+const spec = v.strictObject({
+  id: v.exactOptional(v.string()),
+  /** containerd namespace, of this realm alone; `kukeon-<name>` when absent. */
+  namespace: v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/, 'is not a containerd namespace'),
+      v.maxLength(76),
+      v.metadata({ kuke: { change: 'immutable' } }),
+    ),
+  ),
+  registryCredentials: notYet('images are loaded from files'),
+  resources: notYet('no limits are set'),
+});
+
+export type RealmSpec = v.InferOutput<typeof spec>;
+
+export interface RealmStatus {
+  state: 'Pending' | 'Ready' | 'Failed' | 'Deleting' | 'Unknown';
+  reason?: string;
+  message?: string;
+  namespace: string;
+  cgroupPath: string;
+  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
+  notEnforced?: string[];
+}
+
+declare module 'kuke/plugin' {
+  interface KukeKinds {
+    Realm: KindDefinition<RealmSpec & { namespace: string }, RealmStatus>;
+  }
+}
+
+function realm(kernel: PluginKernel) {
+  const namespaces = async () => (await kernel.use('runtime')).namespaces();
+  return defineKind<RealmSpec & { namespace: string }, RealmStatus>({
+    kind: 'Realm',
+    plural: 'realms',
+    aliases: ['r'],
+    defaultName: 'main',
+    description: 'a tenant: one containerd namespace and one cgroup',
+    spec: v.pipe(
+      spec,
+      v.transform(given => ({ namespace: '', ...given })),
+    ),
+    effective: (given, ref) => ({ ...given, namespace: given.namespace || `kukeon-${nameOf(ref)}` }),
+    columns: [
+      { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
+      { header: 'NAMESPACE', value: ({ manifest }) => String(manifest.status?.namespace ?? '') },
+      { header: 'CGROUP', wide: true, value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
+    ],
+    lifecycle: {
+      async plan(context, { ref, spec: { namespace } }) {
+        await planCgroup(kernel.use, context, ref);
+        const known = await context.once('runtime:namespaces', namespaces);
+        const taken = known.find(one => one.namespace === namespace);
+        if (!taken?.ours) context.plan.add(ref, 'runtime.createNamespace', { namespace });
+      },
+      async planDelete(context, { ref, spec: { namespace } }) {
+        const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace });
+        context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);
+      },
+      async observe(context, { ref, spec: { namespace } }) {
+        const group = await observeCgroup(kernel.use, context, ref);
+        const known = await context.once('runtime:namespaces', namespaces);
+        const missing = [
+          ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)}`]),
+          ...(known.some(one => one.namespace === namespace && one.ours) ? [] : [`containerd namespace ${namespace}`]),
+        ];
+        return {
+          state: missing.length === 0 ? 'Ready' : 'Failed',
+          ...(missing.length > 0 && {
+            reason: 'Missing',
+            message: `${missing.join(' and ')} not there; apply it again`,
+          }),
+          namespace,
+          cgroupPath: cgroupPath(ref),
+          ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+        };
+      },
+    },
+  });
+}
+
+export default definePlugin({
+  name: 'realm',
+  version: '0.1.0',
+  provides: { kinds: ['Realm'] },
+  setup: kernel => kernel.kind(realm(kernel)),
+});

@@ -1,0 +1,162 @@
+/** `apply`: several resources in any order, each created, updated field by field, unchanged or failed (spec.md §7). */
+
+import type { FieldChange } from './diff.ts';
+import { asKukeError, KukeError } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
+import { makeObserveContext, readTree } from './observe.ts';
+import { inParallel } from './parallel.ts';
+import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
+import type { Kernel } from './registry.ts';
+import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
+import { fieldsWith } from './schema.ts';
+import { type EngineOptions, type Planned, planResource, type Session, withSession } from './session.ts';
+import type { ResourceTree } from './tree.ts';
+
+export interface Outcome {
+  ref: ResourceRef;
+  result: 'created' | 'updated' | 'unchanged' | 'deleted' | 'not found' | 'failed';
+  changes: FieldChange[];
+  /** The types of the steps that changed the host. */
+  steps: string[];
+  notes: string[];
+  error?: KukeError;
+}
+
+/** How many cells are brought up or taken down at once: containerd and runc gain little from more. */
+const AT_ONCE = 4;
+
+export async function apply(
+  kernel: Kernel,
+  journal: Journal,
+  resources: Resource[],
+  options: EngineOptions,
+  planOptions: PlanOptions = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS },
+): Promise<Outcome[]> {
+  refuseDuplicates(resources);
+  const ordered = [...resources].sort((a, b) => a.ref.path.length - b.ref.path.length);
+  const idle = await unchangedAll(kernel, ordered, planOptions);
+  if (idle !== undefined) return inOrderOf(resources, idle);
+  const outcomes = await withSession(kernel, journal, options, async session => {
+    const done: Outcome[] = [];
+    for (const level of Map.groupBy(ordered, ({ ref }) => ref.path.length).values()) {
+      for (const sameKind of Map.groupBy(level, ({ ref }) => ref.kind).values()) {
+        const atOnce = kernel.kinds.lifecycle(sameKind[0]?.ref.kind ?? '').concurrent ? AT_ONCE : 1;
+        // What runs at once does not change what another one of them observes; in a row, each sees what came before.
+        const shared = atOnce > 1 ? makeObserveContext() : undefined;
+        const run = (one: Resource) =>
+          applyOne(kernel, session, one, planOptions, done, shared ?? makeObserveContext());
+        done.push(...(await inParallel(sameKind, atOnce, run)));
+      }
+    }
+    return done;
+  });
+  return inOrderOf(resources, outcomes);
+}
+
+/** Without the lock: if nothing at all is to be done, that is the answer. */
+async function unchangedAll(
+  kernel: Kernel,
+  resources: Resource[],
+  options: PlanOptions,
+): Promise<Outcome[] | undefined> {
+  const tree = await readTree(kernel);
+  const observe = makeObserveContext();
+  const outcomes: Outcome[] = [];
+  for (const resource of resources) {
+    if (tree.find(resource.ref) === undefined) return undefined;
+    try {
+      const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe);
+      if (planned.plan.steps.length > 0) return undefined;
+      outcomes.push(outcomeOf(resource, 'unchanged', planned));
+    } catch {
+      return undefined; // told properly under the lock, where an earlier kuke's work has been dealt with
+    }
+  }
+  return outcomes;
+}
+
+async function applyOne(
+  kernel: Kernel,
+  session: Session,
+  given: Resource,
+  options: PlanOptions,
+  earlier: Outcome[],
+  observe: ObserveContext,
+): Promise<Outcome> {
+  const known = session.tree.find(given.ref) !== undefined;
+  try {
+    requireParents(kernel, session.tree, given.ref, earlier);
+    const resource = carrySticky(kernel, session.tree, given);
+    const planned = await planResource(kernel, session.tree, resource, options, observe);
+    if (planned.plan.steps.length === 0) return outcomeOf(resource, 'unchanged', planned);
+    // What the manifest says is stored first, so the tree has it also when an update fails half-way.
+    if (known) session.tree.set(resource);
+    const fresh = { ...resource, manifest: { ...resource.manifest } };
+    try {
+      await session.run(planned.plan);
+      session.tree.set(fresh);
+    } finally {
+      if (session.tree.find(given.ref) !== undefined) await session.saveStatus(fresh);
+    }
+    return outcomeOf(resource, known ? 'updated' : 'created', planned);
+  } catch (thrown) {
+    const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
+    return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };
+  }
+}
+
+function outcomeOf(resource: Resource, result: Outcome['result'], planned: Planned): Outcome {
+  const steps = planned.plan.steps.map(step => step.type).filter(type => type !== 'store.write');
+  return { ref: resource.ref, result, changes: planned.changes, steps, notes: planned.notes };
+}
+
+function requireParents(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, earlier: Outcome[]): void {
+  for (const [index, parent] of kernel.kinds.above(ref.kind).entries()) {
+    const parentRef = { kind: parent.kind, path: ref.path.slice(0, index + 1) };
+    if (tree.find(parentRef) !== undefined) continue;
+    const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(parentRef));
+    const message = failed ? `${describe(parentRef)} could not be made` : `there is no ${describe(parentRef)}`;
+    const scope = parentRef.path
+      .slice(0, -1)
+      .map((name, i) => ` --${kernel.kinds.above(ref.kind)[i]?.kind.toLowerCase()} ${name}`);
+    const remedy = `make it first: \`kuke create ${parent.kind.toLowerCase()} ${nameOf(parentRef)}${scope.join('')}\``;
+    throw new KukeError(failed ? 'Failed' : 'NotFound', message, {
+      resource: describe(ref),
+      remedy: failed ? 'see its own error' : remedy,
+    });
+  }
+}
+
+/** Fields such as spec.desiredState stay as they are when the manifest does not mention them. */
+function carrySticky(kernel: Kernel, tree: ResourceTree, resource: Resource): Resource {
+  const stored = tree.find(resource.ref);
+  if (stored === undefined) return resource;
+  const { status } = stored.manifest;
+  const spec = { ...resource.manifest.spec };
+  const effective = { ...resource.spec };
+  for (const field of fieldsWith(kernel.kinds.get(resource.ref.kind).spec, said => said.sticky === true)) {
+    if (field in spec || !(field in stored.manifest.spec)) continue;
+    spec[field] = stored.manifest.spec[field];
+    effective[field] = stored.spec[field];
+  }
+  return { ...resource, spec: effective, manifest: { ...resource.manifest, spec, ...(status && { status }) } };
+}
+
+function refuseDuplicates(resources: Resource[]): void {
+  for (const [, same] of Map.groupBy(resources, ({ ref }) => keyOf(ref))) {
+    const [first, second] = same;
+    if (first === undefined || second === undefined) continue;
+    const how =
+      describe(first.ref) === describe(second.ref) ? 'is there twice' : `is there as ${describe(second.ref)} too`;
+    throw new KukeError('InvalidManifest', how, {
+      resource: describe(first.ref),
+      remedy: 'names are unique without regard to case',
+    });
+  }
+}
+
+function inOrderOf(resources: Resource[], outcomes: Outcome[]): Outcome[] {
+  const place = new Map(resources.map((resource, index) => [keyOf(resource.ref), index]));
+  return outcomes.sort((a, b) => (place.get(keyOf(a.ref)) ?? 0) - (place.get(keyOf(b.ref)) ?? 0));
+}

@@ -1,0 +1,48 @@
+/** `init` and `uninstall`: what plugins do to make the host ready, and to leave it as it was. */
+import { apply, type Outcome } from './apply.ts';
+import { KukeError } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Resource } from './kinds.ts';
+import { makePlan } from './plan.ts';
+import type { Kernel } from './registry.ts';
+import { removeAll } from './remove.ts';
+import { type EngineOptions, withSession } from './session.ts';
+
+const host = { kind: 'Host', path: [] };
+
+/** Makes the instance id once, lets the plugins prepare the host, and applies `resources`. */
+export async function init(
+  kernel: Kernel,
+  journal: Journal,
+  resources: Resource[],
+  options: EngineOptions,
+): Promise<Outcome[]> {
+  const store = await kernel.use('store');
+  await withSession(kernel, journal, options, async session => {
+    if ((await store.instance()) === undefined) {
+      const plan = makePlan('create');
+      plan.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
+      await session.run(plan);
+    }
+    const plan = makePlan('create');
+    await kernel.hooks.call('host:init', { plan });
+    await session.run(plan);
+  });
+  return apply(kernel, journal, resources, options);
+}
+
+/** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */
+export async function uninstall(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Outcome[]> {
+  return withSession(kernel, journal, options, async session => {
+    const refs = session.tree.all().map(({ ref }) => ref);
+    const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: 10_000 });
+    const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
+    if (errors.length > 0) {
+      throw new KukeError('Failed', 'not everything could be removed, so kuke stays', {}, errors);
+    }
+    const plan = makePlan('delete');
+    await kernel.hooks.call('host:uninstall', { plan });
+    await session.run(plan);
+    return outcomes;
+  });
+}

@@ -1,0 +1,60 @@
+/** What is stored, and what the host says of it (design.md, idea 3). */
+import { asKukeError } from './errors.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
+import { refOf, toResource } from './manifest.ts';
+import type { Kernel } from './registry.ts';
+import { keyOf, type Manifest } from './resource.ts';
+import { makeTree, type ResourceTree } from './tree.ts';
+
+/** One observation of each thing, shared by all that ask for it while this context lives. */
+export function makeObserveContext(): ObserveContext {
+  const seen = new Map<string, Promise<unknown>>();
+  return {
+    now: new Date().toISOString(),
+    once<T>(key: string, observe: () => Promise<T>): Promise<T> {
+      const known = seen.get(key) ?? observe();
+      seen.set(key, known);
+      return known as Promise<T>;
+    },
+  };
+}
+
+/** The tree as stored. What cannot be read, or is not valid any more, is a problem with its path; the rest is there. */
+export async function readTree(kernel: Kernel): Promise<ResourceTree> {
+  const store = await kernel.use('store');
+  const { resources, problems } = await store.list();
+  const valid = resources.flatMap(({ ref, manifest }) => {
+    try {
+      const resource = toResource(kernel.kinds, manifest);
+      if (keyOf(resource.ref) === keyOf(ref)) return [resource];
+      problems.push({ path: ref.path.join('/'), message: `says that it is ${resource.ref.path.join('/')}` });
+    } catch (thrown) {
+      problems.push({ path: ref.path.join('/'), message: `not valid: ${asKukeError(thrown).message}` });
+    }
+    return [];
+  });
+  return makeTree(valid, problems);
+}
+
+/** The resource with the status that the host gives it now. What cannot be determined is `Unknown`, with the reason. */
+export async function observed(kernel: Kernel, context: ObserveContext, resource: Resource): Promise<Resource> {
+  const status = await kernel.kinds
+    .lifecycle(resource.ref.kind)
+    .observe(context, resource)
+    .catch((thrown: unknown) => {
+      const error = asKukeError(thrown);
+      return { ...resource.manifest.status, state: 'Unknown', reason: error.code, message: error.message };
+    });
+  return { ...resource, manifest: { ...resource.manifest, status: { ...status, observedAt: context.now } } };
+}
+
+/** The resources that others declare, such as the containers of cells. */
+export function embedded(kernel: Kernel, kind: string, parents: Resource[]): Resource[] {
+  const definition = kernel.kinds.get(kind);
+  return parents.flatMap(parent => definition.embedded?.(parent) ?? []);
+}
+
+/** Where a manifest that need not be stored would be. */
+export function refOfManifest(kernel: Kernel, manifest: Manifest): Resource['ref'] {
+  return refOf(kernel.kinds, kernel.kinds.get(manifest.kind), manifest);
+}

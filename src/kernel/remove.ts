@@ -1,0 +1,115 @@
+/** `delete`: children first, each resource by a plan of its own; a parent stays while a child could not be removed. */
+import type { Outcome } from './apply.ts';
+import { asKukeError, KukeError } from './errors.ts';
+import type { Journal } from './journal.ts';
+import type { Resource } from './kinds.ts';
+import { embedded, makeObserveContext } from './observe.ts';
+import { inParallel } from './parallel.ts';
+import { makePlan } from './plan.ts';
+import type { PlanOptions } from './planning.ts';
+import type { Kernel } from './registry.ts';
+import { describe, keyOf, type ResourceRef } from './resource.ts';
+import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
+
+export interface RemoveOptions {
+  /** With all that is below. */
+  cascade: boolean;
+  stopTimeoutMs: number;
+}
+
+const AT_ONCE = 4;
+
+export async function remove(
+  kernel: Kernel,
+  journal: Journal,
+  refs: ResourceRef[],
+  removeOptions: RemoveOptions,
+  options: EngineOptions,
+): Promise<Outcome[]> {
+  return withSession(kernel, journal, options, session => removeAll(kernel, session, refs, removeOptions));
+}
+
+export async function removeAll(
+  kernel: Kernel,
+  session: Session,
+  refs: ResourceRef[],
+  options: RemoveOptions,
+): Promise<Outcome[]> {
+  const outcomes = new Map<string, Outcome>();
+  const deepestFirst = [...refs].sort((a, b) => b.path.length - a.path.length);
+  for (const ref of deepestFirst) {
+    if (outcomes.has(keyOf(ref))) continue;
+    const resource = session.tree.find(ref);
+    if (resource === undefined) {
+      outcomes.set(keyOf(ref), { ...nothing(ref), result: 'not found' });
+      continue;
+    }
+    const children = session.tree.descendants(ref);
+    const refusal = options.cascade ? undefined : hasChildren(kernel, resource, children);
+    if (refusal !== undefined) {
+      outcomes.set(keyOf(ref), { ...nothing(ref), result: 'failed', error: refusal });
+      continue;
+    }
+    for (const outcome of await removeTogether(kernel, session, [...children, resource], options)) {
+      outcomes.set(keyOf(outcome.ref), outcome);
+    }
+  }
+  return [...outcomes.values()];
+}
+
+/** Level by level from the deepest; the resources of one kind that allow it several at once. */
+async function removeTogether(
+  kernel: Kernel,
+  session: Session,
+  resources: Resource[],
+  options: RemoveOptions,
+): Promise<Outcome[]> {
+  const done: Outcome[] = [];
+  const levels = [...Map.groupBy(resources, ({ ref }) => ref.path.length).entries()].sort(([a], [b]) => b - a);
+  for (const [, level] of levels) {
+    for (const same of Map.groupBy(level, ({ ref }) => ref.kind).values()) {
+      const atOnce = kernel.kinds.lifecycle(same[0]?.ref.kind ?? '').concurrent ? AT_ONCE : 1;
+      done.push(...(await inParallel(same, atOnce, one => removeOne(kernel, session, one, options))));
+    }
+  }
+  return done;
+}
+
+async function removeOne(
+  kernel: Kernel,
+  session: Session,
+  resource: Resource,
+  options: RemoveOptions,
+): Promise<Outcome> {
+  const { ref } = resource;
+  try {
+    const left = session.tree.children(ref);
+    if (left.length > 0)
+      throw new KukeError('Failed', `stays, for it still has ${left.map(child => describe(child.ref)).join(', ')}`);
+    const plan = makePlan('delete');
+    const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
+    const context = planContext(session.tree, plan, planOptions, [], makeObserveContext());
+    await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
+    const before = plan.steps.map(step => ({ id: step.id, result: () => ({ $ref: step.id, path: [] }) }));
+    plan.add(ref, 'store.remove', { ref }, before);
+    await session.run(plan);
+    session.tree.remove(ref);
+    return { ...nothing(ref), result: 'deleted', steps: plan.steps.map(step => step.type), notes: context.notes };
+  } catch (thrown) {
+    return { ...nothing(ref), result: 'failed', error: asKukeError(thrown, 'Failed', { resource: describe(ref) }) };
+  }
+}
+
+/** Also those that it declares itself, such as a cell's containers. */
+function hasChildren(kernel: Kernel, resource: Resource, below: Resource[]): KukeError | undefined {
+  const declared = kernel.kinds
+    .all()
+    .filter(kind => kind.embedded !== undefined && kind.parent === resource.ref.kind)
+    .flatMap(kind => embedded(kernel, kind.kind, [resource]));
+  const children = [...below, ...declared].map(child => describe(child.ref));
+  if (children.length === 0) return undefined;
+  const shown = children.length > 10 ? [...children.slice(0, 10), `and ${children.length - 10} more`] : children;
+  return new KukeError('HasChildren', `it has children: ${shown.join(', ')}`, { resource: describe(resource.ref) });
+}
+
+const nothing = (ref: ResourceRef): Omit<Outcome, 'result'> => ({ ref, changes: [], steps: [], notes: [] });

@@ -1,0 +1,194 @@
+/** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
+import type { StoreLock } from './backends/index.ts';
+import { diffSpecs, type FieldChange } from './diff.ts';
+import { asKukeError, KukeError } from './errors.ts';
+import { type ExecuteContext, execute, type Progress } from './execute.ts';
+import type { Journal } from './journal.ts';
+import type { Resource, ResourceOf } from './kinds.ts';
+import { makeObserveContext, observed, readTree } from './observe.ts';
+import { type Intent, makePlan, type Plan } from './plan.ts';
+import type { PlanContext, PlanOptions } from './planning.ts';
+import { recover } from './recover.ts';
+import type { Kernel } from './registry.ts';
+import { describe } from './resource.ts';
+import type { ResourceTree } from './tree.ts';
+
+export interface EngineOptions {
+  /** As the user typed it: for the lock, the journal and whoever waits. */
+  command: string;
+  lockTimeoutMs: number;
+  signal: AbortSignal;
+  progress(event: Progress): void;
+  /** A line for the person: who holds the lock, what an earlier kuke left. */
+  notice(message: string): void;
+}
+
+export interface Planned {
+  plan: Plan;
+  changes: FieldChange[];
+  notes: string[];
+}
+
+/** Plans one resource against what is stored and observed. Changes nothing. */
+export async function planResource(
+  kernel: Kernel,
+  tree: ResourceTree,
+  desired: Resource,
+  options: PlanOptions,
+  observe = makeObserveContext(),
+): Promise<Planned> {
+  const stored = tree.find(desired.ref);
+  const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
+  const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
+  const intent: Intent = stored === undefined ? 'create' : 'update';
+  const context = planContext(tree, makePlan(intent), options, changes, observe);
+  const { plan } = context;
+  if (stored === undefined || changes.length > 0) {
+    const previous = stored?.manifest;
+    plan.add(desired.ref, 'store.write', {
+      ref: desired.ref,
+      manifest: desired.manifest,
+      ...(previous && { previous }),
+    });
+  }
+  await lifecycle.plan(context, desired, stored);
+  return { plan, changes, notes: context.notes };
+}
+
+export function planContext(
+  tree: ResourceTree,
+  plan: Plan,
+  options: PlanOptions,
+  changes: FieldChange[],
+  observe = makeObserveContext(),
+): PlanContext & { notes: string[] } {
+  const notes: string[] = [];
+  return {
+    ...observe,
+    plan,
+    options,
+    tree,
+    changes,
+    notes,
+    note: message => void notes.push(message),
+    ancestor(of, kind) {
+      for (let depth = of.path.length - 1; depth > 0; depth--) {
+        const found = tree.find({ kind, path: of.path.slice(0, depth) });
+        // The tree holds what the kind's own schema has parsed.
+        if (found !== undefined) return found as ResourceOf<typeof kind>;
+      }
+      throw new KukeError('NotFound', `it has no ${kind.toLowerCase()}`, { resource: describe(of) });
+    },
+  };
+}
+
+/** Field by field; a change of what is fixed at creation is a conflict. */
+function changesOf(kernel: Kernel, stored: Resource, desired: Resource): FieldChange[] {
+  const resource = describe(desired.ref);
+  if (stored.ref.path.join('/') !== desired.ref.path.join('/')) {
+    throw new KukeError('Conflict', `names that differ only in case are one: ${describe(stored.ref)} exists`, {
+      resource,
+    });
+  }
+  const { spec } = kernel.kinds.get(desired.ref.kind);
+  const changes = diffSpecs(spec, stored.manifest.spec, desired.manifest.spec);
+  const fixed = changes.find(change => change.change === 'immutable');
+  if (fixed !== undefined) {
+    throw new KukeError('Conflict', `${fixed.path} cannot be changed (it is ${JSON.stringify(fixed.from)})`, {
+      resource,
+      field: fixed.path,
+      remedy: 'delete the resource and create it anew, or leave the field as it is',
+    });
+  }
+  return [...changes, ...metadataChanges(stored, desired)];
+}
+
+function metadataChanges(stored: Resource, desired: Resource): FieldChange[] {
+  return (['labels', 'annotations'] as const).flatMap(key => {
+    const from = stored.manifest.metadata[key] ?? {};
+    const to = desired.manifest.metadata[key] ?? {};
+    if (Bun.deepEquals(from, to)) return [];
+    return [{ path: `metadata.${key}`, keys: [key], from, to, change: 'in-place' as const }];
+  });
+}
+
+export interface Session {
+  tree: ResourceTree;
+  /** Runs a plan to its end; throws what execute() throws. */
+  run(plan: Plan): Promise<void>;
+  /** Writes the status that the host gives the resource now into its file. */
+  saveStatus(resource: Resource): Promise<void>;
+}
+
+/** Takes the lock, and gives it back whatever happens. */
+export async function withSession<T>(
+  kernel: Kernel,
+  journal: Journal,
+  options: EngineOptions,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { command, signal, notice } = options;
+  const store = await kernel.use('store');
+  const lock: StoreLock = await store.lock({
+    command,
+    timeoutMs: options.lockTimeoutMs,
+    signal,
+    onWait: holder => notice(`waiting for another kuke to end: pid ${holder.pid}, ${holder.command}`),
+  });
+  try {
+    const execution: ExecuteContext = {
+      operations: kernel.operations,
+      hooks: kernel.hooks,
+      signal,
+      progress: options.progress,
+    };
+    for (const { command: earlier, done, failures } of await recover(journal, execution)) {
+      notice(`an earlier command that did not end has been ${done}: ${earlier}`);
+      for (const failure of failures) notice(`  ${failure.line}`);
+    }
+    const session: Session = {
+      tree: await readTree(kernel),
+      async run(plan) {
+        await kernel.hooks.call('plan:made', { plan });
+        if (plan.steps.length === 0) return;
+        const id = `${Date.now().toString(36)}-${crypto.randomUUID().slice(0, 8)}`;
+        const entry = journal.open(id, plan, command);
+        await execute({ id, intent: plan.intent, steps: plan.steps, journal: entry, results: new Map() }, execution);
+      },
+      async saveStatus(resource) {
+        const { ref, manifest } = await observed(kernel, makeObserveContext(), resource);
+        await store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
+      },
+    };
+    await settle(kernel, session, notice);
+    return await use(session);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** What is due without anybody asking; a failure here is told and holds nobody up. */
+async function settle(kernel: Kernel, session: Session, notice: (message: string) => void): Promise<void> {
+  const observe = makeObserveContext();
+  for (const resource of session.tree.all()) {
+    const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
+    if (lifecycle.planSettle === undefined) continue;
+    try {
+      const context = planContext(
+        session.tree,
+        makePlan('update'),
+        { verb: 'settle', stopTimeoutMs: 10_000 },
+        [],
+        observe,
+      );
+      await lifecycle.planSettle(context, resource);
+      if (context.plan.steps.length === 0) continue;
+      await session.run(context.plan);
+      await session.saveStatus(resource);
+    } catch (thrown) {
+      const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });
+      // Without a runtime nothing can be told of a cell, and the command itself says so if it needs one.
+      if (error.code !== 'RuntimeUnavailable') notice(error.line);
+    }
+  }
+}
