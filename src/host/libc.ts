@@ -4,7 +4,7 @@ import { SystemError } from './errno.ts';
 
 // glibc has this soname loaded already, and musl's dlopen answers any `libc.*` with itself, so no file is looked for and Bun's
 // fallback to the current directory never comes into play (seen with strace on both).
-const SONAME = 'libc.so.6';
+export const SONAME = 'libc.so.6';
 
 const SYMBOLS = {
   __errno_location: { args: [], returns: 'ptr' },
