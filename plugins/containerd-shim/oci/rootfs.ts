@@ -1,0 +1,131 @@
+/** Reading files of a container's root file system without ever leaving it, whatever symbolic links its image holds. */
+
+import { ptr } from 'bun:ffi';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import { KukeError } from 'kuke/plugin';
+import { hasCode } from '../../../src/host/errno.ts';
+import { checked, cstring, libc } from '../../../src/host/libc.ts';
+import { unmount } from '../../../src/host/mount.ts';
+
+/** What a snapshotter says how to mount: as in containerd's types.Mount. */
+export interface SnapshotMount {
+  type: string;
+  source: string;
+  options: readonly string[];
+}
+
+const O_PATH = 0x200000;
+const O_CLOEXEC = 0x80000;
+const SYS_openat2 = 437; // the same number on every architecture
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_IN_ROOT = 0x10n;
+const MS_READ_ONLY_AND_INERT = 0x1 | 0x2 | 0x4 | 0x8; // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC
+const MAX_BYTES = 4 << 20;
+
+/**
+ * The contents of files of a snapshot, undefined for one that is not there. It is mounted at `mountPoint` (made and removed again)
+ * for a moment in which nothing else runs. Throws InvalidImage for a file that is none or too large.
+ */
+export function readSnapshotFiles<K extends string>(
+  mounts: readonly SnapshotMount[],
+  mountPoint: string,
+  paths: readonly K[],
+): Record<K, string | undefined> {
+  const root = openSnapshot(mounts, mountPoint);
+  try {
+    return Object.fromEntries(paths.map(path => [path, readInRoot(root, path)])) as Record<K, string | undefined>;
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** Takes away what a reader that was killed left at its mount point. */
+export function clearMountPoint(mountPoint: string): void {
+  while (unmount(mountPoint, { detach: true }));
+  try {
+    rmdirSync(mountPoint);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Reads a file below the directory that `root` is open on, links resolved as after chroot(2). */
+export function readInRoot(root: number, path: string): string | undefined {
+  const file = openInRoot(root, path);
+  if (file === undefined) return undefined;
+  try {
+    // Looked at before it is opened in earnest: opening a FIFO would block, opening a device could do anything.
+    const stat = fstatSync(file);
+    if (!stat.isFile()) throw new KukeError('InvalidImage', `${path} in the image is not a regular file`);
+    if (stat.size > MAX_BYTES) throw new KukeError('InvalidImage', `${path} in the image has ${stat.size} bytes`);
+    return readFileSync(`/proc/self/fd/${file}`, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** openat2(2) with O_PATH and RESOLVE_IN_ROOT. */
+function openInRoot(root: number, path: string): number | undefined {
+  const name = cstring(path);
+  const how = new BigUint64Array([BigInt(O_PATH | O_CLOEXEC), 0n, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return checked('openat2', libc().syscall(SYS_openat2, root, ptr(name), ptr(how), how.byteLength, 0, 0), path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+      // EAGAIN: something was renamed or mounted meanwhile, so the kernel cannot vouch for a `..`.
+      if (!hasCode(error, 'EAGAIN') || attempt === 100) throw error;
+    }
+  }
+}
+
+/** A descriptor of the snapshot's root. What is a plain directory is opened as it is. */
+function openSnapshot(mounts: readonly SnapshotMount[], mountPoint: string): number {
+  const [mount, ...more] = mounts;
+  if (mount === undefined || more.length > 0) {
+    throw new KukeError('Unsupported', `the snapshotter gives ${mounts.length} mounts for a root file system`);
+  }
+  if (mount.type === 'bind') return openDirectory(mount.source);
+  if (mount.type !== 'overlay') return openMounted(mount.type, mount.source, dataOf(mount.options), mountPoint);
+  // Without the writable layer: reading needs only the image's.
+  const lower =
+    mount.options
+      .find(option => option.startsWith('lowerdir='))
+      ?.slice('lowerdir='.length)
+      .split(':') ?? [];
+  if (lower.length === 1) return openDirectory(lower[0] ?? '');
+  // As descriptors, because mount(2) takes one page of options and an image may have 127 layers.
+  const layers: number[] = [];
+  try {
+    for (const path of lower) layers.push(openDirectory(path));
+    const paths = layers.map(fd => `/proc/self/fd/${fd}`).join(':');
+    return openMounted('overlay', 'overlay', `lowerdir=${paths}`, mountPoint);
+  } finally {
+    for (const fd of layers) closeSync(fd);
+  }
+}
+
+/** Mounts, opens the root, and takes the mount out of sight at once: it is gone for good when the descriptor is closed. */
+function openMounted(type: string, source: string, data: string, mountPoint: string): number {
+  clearMountPoint(mountPoint);
+  mkdirSync(mountPoint, { recursive: true, mode: 0o700 });
+  try {
+    const result = libc().mount(
+      cstring(source),
+      cstring(mountPoint),
+      cstring(type),
+      MS_READ_ONLY_AND_INERT,
+      cstring(data),
+    );
+    checked('mount', result, `${type} on ${mountPoint}`);
+    return openDirectory(mountPoint);
+  } finally {
+    clearMountPoint(mountPoint);
+  }
+}
+
+function openDirectory(path: string): number {
+  return openSync(path, O_PATH | constants.O_DIRECTORY | O_CLOEXEC);
+}
+
+const dataOf = (options: readonly string[]) => options.filter(option => option !== 'ro' && option !== 'rw').join(',');
