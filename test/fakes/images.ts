@@ -9,7 +9,8 @@ export type FakeImage = Partial<ImageConfig> & { name: string };
 export function normaliseImageName(name: string): string {
   const [first = '', ...rest] = name.split('/');
   const hasDomain = rest.length > 0 && /[.:]|^localhost$/.test(first);
-  const repository = hasDomain ? name : `docker.io/${rest.length === 0 ? 'library/' : ''}${name}`;
+  const [domain, path] = hasDomain ? [first, rest.join('/')] : ['docker.io', name];
+  const repository = `${domain}/${domain === 'docker.io' && !path.includes('/') ? 'library/' : ''}${path}`;
   return /[:@][^/]*$/.test(repository) ? repository : `${repository}:latest`;
 }
 

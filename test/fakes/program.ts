@@ -1,6 +1,6 @@
 /**
- * What a fake container runs: a few words of shell, enough to say what a real one would do. Anything else runs until it is stopped.
- * `echo WORD|$NAME`, `exit N`, `trap "exit N" SIGNAL`, `trap "" SIGNAL`, `sleep ... & wait`; statements end with `;`.
+ * What a fake container runs: a few words of shell, enough to say what a real one would do.
+ * `echo WORD|$NAME`, `exit N`, `trap "exit N" SIGNAL`, `trap "" SIGNAL`, `sleep ... & wait`; statements end with `;`. Anything else runs until it is stopped.
  */
 
 export interface Outcome {
@@ -16,28 +16,32 @@ const SIGNALS: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, USR1
 
 const plainName = (signal: string) => signal.replace(/^SIG/, '').toUpperCase();
 
-function statements(argv: readonly string[]): string[] {
-  const script = /(^|\/)(ba)?sh$/.test(argv[0] ?? '') && argv[1] === '-c' ? (argv[2] ?? '') : '';
-  return script.split(/[;\n]/).map(statement => statement.trim());
+/** Of `sh -c SCRIPT`; of any other program, undefined. */
+function statements(argv: readonly string[]): string[] | undefined {
+  const [program = '', option, script = ''] = argv;
+  if (!/(^|\/)sh$/.test(program) || option !== '-c') return undefined;
+  return script.split(';').map(statement => statement.trim());
 }
 
 export function run(argv: readonly string[], env: ReadonlyMap<string, string>): Outcome {
   let output = '';
-  if (/(^|\/)(true|false)$/.test(argv[0] ?? '')) return { exitCode: argv[0]?.endsWith('true') ? 0 : 1, output };
-  for (const statement of statements(argv)) {
+  const script = statements(argv);
+  if (script === undefined) return { output };
+  for (const statement of script) {
     const [, word] = statement.match(/^echo "?([^"]*)"?$/) ?? [];
     if (word !== undefined) output += `${word.replace(/\$(\w+)/g, (_, name) => env.get(name) ?? '')}\n`;
     const [, code] = statement.match(/^exit (\d+)$/) ?? [];
     if (code !== undefined) return { exitCode: Number(code), output };
+    if (/^(do )?sleep /.test(statement)) return { output };
   }
-  return { output };
+  return { exitCode: 0, output };
 }
 
 /** The exit code that `signal` leads to; undefined when the program runs on. */
 export function onSignal(argv: readonly string[], signal: string): number | undefined {
   const name = plainName(signal);
   const traps: Traps = new Map();
-  for (const statement of statements(argv)) {
+  for (const statement of statements(argv) ?? []) {
     const [, action, trapped] = statement.match(/^trap ["'](?:exit (\d+))?["'] (\w+)$/) ?? [];
     if (trapped !== undefined) traps.set(plainName(trapped), action === undefined ? null : Number(action));
   }

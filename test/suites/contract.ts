@@ -1,7 +1,10 @@
 /** What the suites of all backends ask in the same words. */
-import { expect } from 'bun:test';
+import { expect, setDefaultTimeout } from 'bun:test';
 import type { ActionContext } from '../../src/kernel/backends/index.ts';
 import { type ErrorCode, KukeError } from '../../src/kernel/errors.ts';
+
+// What `eventually` waits for must be able to fail in its own words.
+setDefaultTimeout(30_000);
 
 /** What each suite's `make` gives besides: called once a test, and `cleanup` after it. */
 export interface UnderTest {
@@ -35,13 +38,6 @@ export function expectCommand(command: string): void {
   expect(command.trim()).not.toBe('');
   const { exitCode, stderr } = Bun.spawnSync(['sh', '-n', '-c', command]);
   expect({ command, exitCode, stderr: stderr.toString() }).toEqual({ command, exitCode: 0, stderr: '' });
-}
-
-/** The words that a shell makes of `command` and hands to the program; nothing of it is run. */
-export function wordsOf(command: string): string[] {
-  const script = `set -f; printf '%s\\0' ${command}`;
-  const { stdout } = Bun.spawnSync(['sh', '-c', script], { env: {} });
-  return stdout.toString().split('\0').slice(0, -1);
 }
 
 /** The first value that `look` gives; for what a container does in its own time. */

@@ -1,0 +1,23 @@
+import { fakeImages } from '../../fakes/images.ts';
+import { addContainer, fakeArchive, makeHost } from '../../fakes/index.ts';
+import { archivedConfig, imagesSuite } from '../../suites/images.ts';
+
+imagesSuite('the fake images', ['JSON'], async () => {
+  const host = makeHost();
+  const namespaces = ['kukeon-main', 'kukeon-other'];
+  for (const name of namespaces)
+    host.runtime.namespaces.set(name, { ours: true, containers: new Map(), images: new Map() });
+  const down = makeHost();
+  down.runtime.up = false;
+  return {
+    backend: fakeImages(host),
+    namespace: 'kukeon-main',
+    otherNamespace: 'kukeon-other',
+    archives: { JSON: name => fakeArchive({ ...archivedConfig, name }) },
+    useImage: async image => {
+      addContainer(host, { id: 'user', image });
+    },
+    unavailable: () => fakeImages(down),
+    cleanup: async () => {},
+  };
+});
