@@ -1,6 +1,6 @@
 /** containerd.services.namespaces.v1: the one service that needs no namespace in its call options. */
-import { type Message, map, message, repeated } from '../grpc/message.ts';
-import { unary } from './method.ts';
+import { type Init, type Message, map, message, repeated } from '../grpc/message.ts';
+import { type Caller, type CallOptions, unary } from './method.ts';
 import { Empty, FieldMask } from './types.ts';
 
 export const Namespace = message({ name: [1, 'string'], labels: [2, map('string')] });
@@ -12,27 +12,44 @@ const UpdateNamespaceRequest = message({ namespace: [1, Namespace], updateMask: 
 const ListNamespacesRequest = message({ filter: [1, 'string'] });
 const ListNamespacesResponse = message({ namespaces: [1, repeated(Namespace)] });
 
+const update = unary(
+  '/containerd.services.namespaces.v1.Namespaces/Update',
+  UpdateNamespaceRequest,
+  NamespaceMessage,
+  answer => answer.namespace,
+);
+const create = unary(
+  '/containerd.services.namespaces.v1.Namespaces/Create',
+  NamespaceMessage,
+  NamespaceMessage,
+  answer => answer.namespace,
+);
+const remove = unary('/containerd.services.namespaces.v1.Namespaces/Delete', NamespaceRequest, Empty);
+
+/** containerd 1.6 makes the change, and then fails for want of a namespace to publish its event in: the event goes into its own. */
+function within(name: string | undefined, options: CallOptions = {}): CallOptions {
+  return name === undefined ? options : { namespace: name, ...options };
+}
+
 export const Namespaces = {
-  get: unary('/containerd.services.namespaces.v1.Namespaces/Get', NamespaceRequest, NamespaceMessage, a => a.namespace),
+  get: unary(
+    '/containerd.services.namespaces.v1.Namespaces/Get',
+    NamespaceRequest,
+    NamespaceMessage,
+    answer => answer.namespace,
+  ),
   list: unary(
     '/containerd.services.namespaces.v1.Namespaces/List',
     ListNamespacesRequest,
     ListNamespacesResponse,
     answer => answer.namespaces,
   ),
-  create: unary(
-    '/containerd.services.namespaces.v1.Namespaces/Create',
-    NamespaceMessage,
-    NamespaceMessage,
-    answer => answer.namespace,
-  ),
+  create: (caller: Caller) => (request: Init<typeof NamespaceMessage>, options?: CallOptions) =>
+    create(caller)(request, within(request.namespace?.name, options)),
   /** updateMask: `labels`, or `labels.<key>` for one; without it all labels are replaced. */
-  update: unary(
-    '/containerd.services.namespaces.v1.Namespaces/Update',
-    UpdateNamespaceRequest,
-    NamespaceMessage,
-    answer => answer.namespace,
-  ),
+  update: (caller: Caller) => (request: Init<typeof UpdateNamespaceRequest>, options?: CallOptions) =>
+    update(caller)(request, within(request.namespace?.name, options)),
   /** FAILED_PRECONDITION while anything is in it. */
-  delete: unary('/containerd.services.namespaces.v1.Namespaces/Delete', NamespaceRequest, Empty),
+  delete: (caller: Caller) => (request: Init<typeof NamespaceRequest>, options?: CallOptions) =>
+    remove(caller)(request, within(request.name, options)),
 };
