@@ -24,21 +24,28 @@ export async function readable(fd: number, signal?: AbortSignal): Promise<void> 
   signal?.throwIfAborted();
   if (isReadable(fd)) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const copy = checked('fcntl', libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `fd ${fd}`);
-  const data = () => reject(new Error(`fd ${fd} is a socket`));
-  const options: Bun.FdSocketOptions = { fd: copy, socket: { data, close: () => resolve() } };
-  // bun-types has these options, but no overload of connect() that takes them.
-  const socket = await Bun.connect(options as unknown as Bun.TCPSocketConnectOptions).catch(error => {
-    close(copy); // a socket closes it by itself, a failed connect does not
-    throw error;
-  });
+  promise.catch(() => {}); // it is awaited below, but may reject before
   const abort = () => reject(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    await promise;
+    const data = () => reject(new Error(`fd ${fd} is a socket`));
+    const socket = await adopt(duplicate(fd), { data, close: () => resolve() });
+    await promise.finally(() => socket.terminate());
   } finally {
     signal?.removeEventListener('abort', abort);
-    socket.terminate();
   }
   if (!isReadable(fd)) throw new Error(`the event loop says that fd ${fd} is readable, poll(2) that it is not`);
+}
+
+const duplicate = (fd: number) => checked('fcntl', libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `fd ${fd}`);
+
+async function adopt(fd: number, socket: Bun.SocketHandler): Promise<Bun.Socket> {
+  const options: Bun.FdSocketOptions = { fd, socket };
+  try {
+    // bun-types has these options, but no overload of connect() that takes them.
+    return await Bun.connect(options as unknown as Bun.TCPSocketConnectOptions);
+  } catch (error) {
+    close(fd); // a socket closes it by itself, a failed connect does not
+    throw error;
+  }
 }

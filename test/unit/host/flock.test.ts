@@ -1,0 +1,132 @@
+import { afterEach, expect, test } from 'bun:test';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lock, lockHolder, tryLock } from '../../../src/host/flock.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const directory = temporaryDirectory();
+const path = join(directory, 'lock');
+const me = () => `${process.pid} me`;
+const started: Bun.Subprocess[] = [];
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    child.kill('SIGKILL');
+    await child.exited;
+  }
+});
+
+/** Another process that holds the lock when this resolves. */
+async function holder(mode = 'hold') {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, 'lock-holder.ts'), path, mode], {
+    stdin: 'pipe',
+    stdout: 'pipe',
+  });
+  started.push(child);
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  const [word, sleeper] = new TextDecoder().decode(value).trim().split(' ');
+  expect(word).toBe('held');
+  const release = async () => {
+    await child.stdin.end();
+    expect(await child.exited).toBe(0);
+  };
+  return { pid: child.pid, sleeper: Number(sleeper), release, kill: () => child.kill('SIGKILL') };
+}
+
+test('one holds it, whose text the others read, until it lets go', async () => {
+  const other = await holder();
+  expect(tryLock(path, me)).toBeUndefined();
+  expect(lockHolder(path)).toBe(`${other.pid} holder`);
+  await other.release();
+  expect(lockHolder(path)).toBeUndefined();
+  const held = tryLock(path, me);
+  expect(lockHolder(path)).toBe(me());
+  expect(tryLock(path, me)).toBeUndefined(); // nor twice in one process
+  held?.release();
+  held?.release();
+  expect(readFileSync(path, 'utf8')).toBe('');
+  expect(lockHolder(join(directory, 'never'))).toBeUndefined();
+});
+
+test('who waits gets it when it is let go, and the event loop runs on meanwhile', async () => {
+  const other = await holder();
+  const waiting = lock(path, me);
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  expect(lockHolder(path)).toBe(`${other.pid} holder`);
+  const [held] = await Promise.all([waiting, other.release()]);
+  expect(lockHolder(path)).toBe(me());
+  held.release();
+});
+
+test('it dies with its process by SIGKILL, though a child of that lives on', async () => {
+  const other = await holder('child');
+  expect(openFiles(other.pid)).toContain(path);
+  expect(openFiles(other.sleeper)).not.toContain(path);
+  const waiting = lock(path, me);
+  other.kill();
+  const held = await waiting;
+  expect(existsSync(`/proc/${other.sleeper}`)).toBe(true);
+  process.kill(other.sleeper, 'SIGKILL');
+  expect(lockHolder(path)).toBe(me()); // what the dead one wrote is overwritten
+  held.release();
+});
+
+/** What the descriptors of a process refer to. The one that lists them is gone by the time it is looked at. */
+function openFiles(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test('a wait that is given up rejects at once and does not take the lock from others later', async () => {
+  const other = await holder();
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const waiting = lock(path, me, controller.signal);
+  setImmediate(() => controller.abort(reason));
+  expect(await waiting.catch(error => error)).toBe(reason);
+  expect(await lock(path, me, AbortSignal.timeout(1)).catch(error => error.name)).toBe('TimeoutError');
+  expect(await lock(path, me, AbortSignal.abort(reason)).catch(error => error)).toBe(reason);
+  await other.release();
+  const next = await holder();
+  await next.release();
+  while (openFiles(process.pid).includes(path)) await new Promise(setImmediate); // the threads that were left waiting let go in the end
+});
+
+test('a lock file that its holder removed is not the one that counts', async () => {
+  const other = await holder();
+  const waiting = lock(path, me);
+  rmSync(path);
+  using third = tryLock(path, () => 'third');
+  expect(third).toBeDefined();
+  await other.release();
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  expect(lockHolder(path)).toBe('third');
+  third?.release();
+  (await waiting).release();
+});
+
+test('several processes exclude each other', async () => {
+  const file = join(directory, 'count');
+  writeFileSync(file, '0');
+  const script = join(import.meta.dir, 'lock-holder.ts');
+  const children = [1, 2, 3].map(() => Bun.spawn([process.execPath, script, path, 'count', file]));
+  expect(await Promise.all(children.map(child => child.exited))).toEqual([0, 0, 0]);
+  expect(readFileSync(file, 'utf8')).toBe('45');
+});
+
+test('what cannot be locked says why, and nothing stays locked', () => {
+  symlinkSync(path, join(directory, 'link'));
+  expect(() => tryLock(join(directory, 'link'), me)).toThrow('Too many levels of symbolic links (ELOOP)');
+  expect(() => tryLock(join(directory, 'no', 'lock'), me)).toThrow('No such file or directory (ENOENT)');
+  const fail = () => {
+    throw new Error('no idea who I am');
+  };
+  expect(() => tryLock(path, fail)).toThrow('no idea who I am');
+  tryLock(path, me)?.release();
+  expect(openFiles(process.pid)).not.toContain(path);
+});
