@@ -1,0 +1,171 @@
+/**
+ * The results of ADDs on disk, which CHECK and DEL need: one file an attachment, in the format of libcni (kind `cniCacheV1`), so that
+ * tools of other runtimes read ours and we read theirs. One key more says which implementation served each plugin of the chain.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { replaceFile } from '../host/atomic-file.ts';
+import { hasCode } from '../host/errno.ts';
+import type { AttachmentId } from './attachment.ts';
+import { type NetworkConfig, parseNetworkConfig } from './config.ts';
+import { formatConflist } from './conflist.ts';
+import { conform, FormatError, type JsonObject, object, parseJson } from './json.ts';
+import { formatResult, parseResult, type Result } from './result.ts';
+
+/** Where libcni keeps its cache. */
+export const DEFAULT_CACHE = '/var/lib/cni/results';
+
+const KIND = 'cniCacheV1';
+
+/** What an ADD was given and what it made. */
+export interface CachedAttachment extends AttachmentId {
+  /** Path of the network namespace; libcni before 1.2 did not write it down. */
+  netns: string | undefined;
+  args: readonly (readonly [string, string])[];
+  capabilityArgs: JsonObject;
+  /** The network's configuration as it was at the ADD. */
+  config: NetworkConfig;
+  result: Result | undefined;
+  /** For each plugin of the chain, the name of the implementation that served it; empty where another runtime did the ADD. */
+  invokers: readonly string[];
+}
+
+/** A file of the cache that can't be used; `message` begins with its path. */
+export class CacheError extends Error {
+  override readonly name = 'CacheError';
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.path = path;
+  }
+}
+
+// Field names: libcni's cachedInfo. Go's decoder skips keys that it does not know, so `invokers` harms no other reader.
+const EntrySchema = v.object({
+  kind: v.literal(KIND),
+  containerId: v.string(),
+  config: v.pipe(v.string(), v.base64()),
+  ifName: v.string(),
+  networkName: v.string(),
+  netns: v.optional(v.string()),
+  cniArgs: v.optional(v.nullable(v.array(v.tuple([v.string(), v.string()])))),
+  capabilityArgs: v.optional(v.nullable(object)),
+  result: v.optional(v.nullable(object)),
+  invokers: v.optional(v.array(v.string()), []),
+});
+
+/** The file of an attachment. Different attachments can share one (`a-b` + `c`, `a` + `b-c`): readCache tells them apart. */
+export function cachePath(folder: string, { network, containerId, ifName }: AttachmentId): string {
+  return join(folder, `${network}-${containerId}-${ifName}`);
+}
+
+/** An attachment as the text of its file. */
+export function formatCached(attachment: CachedAttachment): string {
+  const { network, containerId, ifName, netns, args, capabilityArgs, config, result, invokers } = attachment;
+  return JSON.stringify({
+    kind: KIND,
+    containerId,
+    config: Buffer.from(formatConflist(config.json)).toString('base64'),
+    ifName,
+    networkName: network,
+    netns: netns || undefined,
+    cniArgs: args.length > 0 ? args : undefined,
+    capabilityArgs: Object.keys(capabilityArgs).length > 0 ? capabilityArgs : undefined,
+    result: result && formatResult(result, result.cniVersion),
+    invokers,
+  });
+}
+
+/** Understands the text of such a file. Throws FormatError. */
+export function parseCached(text: string): CachedAttachment {
+  const entry = conform(EntrySchema, parseJson(text));
+  const config = parseNetworkConfig(parseJson(Buffer.from(entry.config, 'base64').toString()));
+  if (entry.networkName !== config.name)
+    throw new FormatError(`networkName: the configuration is of network ${config.name}`);
+  return {
+    network: entry.networkName,
+    containerId: entry.containerId,
+    ifName: entry.ifName,
+    netns: entry.netns || undefined,
+    args: entry.cniArgs ?? [],
+    capabilityArgs: entry.capabilityArgs ?? {},
+    config,
+    result: entry.result ? parseResult(entry.result, config.cniVersion) : undefined,
+    invokers: entry.invokers,
+  };
+}
+
+export function sameAttachment(a: AttachmentId, b: AttachmentId): boolean {
+  return a.network === b.network && a.containerId === b.containerId && a.ifName === b.ifName;
+}
+
+/** Writes an attachment's file, atomically. The folder is made where it is missing. Throws CacheError. */
+export async function writeCached(folder: string, attachment: CachedAttachment): Promise<void> {
+  const path = cachePath(folder, attachment);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await replaceFile(path, formatCached(attachment), { mode: 0o600 });
+  } catch (error) {
+    throw new CacheError(path, error);
+  }
+}
+
+/** Reads the file under an attachment's name; it may be another's. Undefined where there is none. Throws CacheError. */
+export async function readCached(folder: string, id: AttachmentId): Promise<CachedAttachment | undefined> {
+  return await readFile(cachePath(folder, id));
+}
+
+/** Removes the file under an attachment's name; one that does not exist is no error. Throws CacheError. */
+export async function removeCached(folder: string, id: AttachmentId): Promise<void> {
+  const path = cachePath(folder, id);
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw new CacheError(path, error);
+  }
+}
+
+/** Every attachment in the cache, of all runtimes that share it, by file name; files of no use are reported. Throws CacheError. */
+export async function listCached(folder: string): Promise<{ attachments: CachedAttachment[]; broken: CacheError[] }> {
+  const attachments: CachedAttachment[] = [];
+  const broken: CacheError[] = [];
+  for (const path of await cacheFiles(folder)) {
+    try {
+      const attachment = await readFile(path);
+      if (attachment === undefined) continue;
+      if (cachePath(folder, attachment) !== path) throw new CacheError(path, 'holds an attachment of another name');
+      attachments.push(attachment);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      broken.push(error);
+    }
+  }
+  return { attachments, broken };
+}
+
+async function cacheFiles(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(folder);
+    // A leading dot can't begin a network's name: those are files that are just being written.
+    return names
+      .filter(name => !name.startsWith('.'))
+      .sort()
+      .map(name => join(folder, name));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw new CacheError(folder, error);
+  }
+}
+
+async function readFile(path: string): Promise<CachedAttachment | undefined> {
+  try {
+    const file = Bun.file(path);
+    if (!(await file.stat()).isFile()) throw new FormatError('not a regular file');
+    return parseCached(await file.text());
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw new CacheError(path, error);
+  }
+}
