@@ -1,0 +1,199 @@
+/** What is in the kernel's ruleset, decoded to the same objects that are written. */
+import { hasCode } from '../errno.ts';
+import type { ValueOf } from '../netlink/attributes.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { typesOf } from './datatype.ts';
+import { decompile } from './decompile.ts';
+import { decodeElements } from './element.ts';
+import {
+  chainMessage,
+  elementsMessage,
+  familyName,
+  familyNumber,
+  generationMessage,
+  hookName,
+  MESSAGE,
+  messageType,
+  ruleMessage,
+  SET_FLAG,
+  setMessage,
+  tableMessage,
+  VERDICT_TYPE,
+} from './message.ts';
+import type {
+  BaseChain,
+  Chain,
+  ChainName,
+  Element,
+  Elements,
+  Family,
+  NamedSet,
+  Rule,
+  Table,
+  TableName,
+} from './object.ts';
+import { commentIn, SET_COMMENT } from './userdata.ts';
+
+const withComment = (userdata: Uint8Array | undefined, type?: number): { comment?: string } => {
+  const comment = commentIn(userdata, type);
+  return comment === undefined ? {} : { comment };
+};
+
+/** The tables of a family, or of all. */
+export function listTables(socket: NetlinkSocket, family?: Family): Table[] {
+  const value = { family: family && familyNumber(family) };
+  const request = { step: 'list tables', type: messageType(MESSAGE.table.get), codec: tableMessage, value };
+  return socket.dump(request, message => toTable(tableMessage.read(message.body)));
+}
+
+/** A table, or undefined if there is none of that name. */
+export function getTable(socket: NetlinkSocket, { family, table }: TableName): Table | undefined {
+  const value = { family: familyNumber(family), table };
+  const step = `get table ${family} ${table}`;
+  let found: Table | undefined;
+  try {
+    socket.request({ step, type: messageType(MESSAGE.table.get), codec: tableMessage, value }, message => {
+      found = toTable(tableMessage.read(message.body));
+    });
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  return found;
+}
+
+function toTable({ family, table = '', userdata }: ValueOf<typeof tableMessage>): Table {
+  return { kind: 'table', family: familyName(family), table, ...withComment(userdata) };
+}
+
+/** The chains of a table. */
+export function listChains(socket: NetlinkSocket, { family, table }: TableName): Chain[] {
+  const value = { family: familyNumber(family) };
+  const step = `list chains of ${family} ${table}`;
+  const request = { step, type: messageType(MESSAGE.chain.get), codec: chainMessage, value };
+  return socket
+    .dump(request, message => toChain(family, chainMessage.read(message.body)))
+    .filter(chain => chain.table === table);
+}
+
+function toChain(family: Family, message: ValueOf<typeof chainMessage>): Chain {
+  const base = toBase(family, message);
+  const { table = '', chain = '', userdata } = message;
+  return { kind: 'chain', family, table, chain, ...(base && { base }), ...withComment(userdata) };
+}
+
+/** The base of a chain; hooks that only arp, netdev or newer kernels have are not told apart here. */
+function toBase(family: Family, { hook, type, policy }: ValueOf<typeof chainMessage>): BaseChain | undefined {
+  if (hook?.number === undefined || family === 'arp' || family === 'netdev') return undefined;
+  const name = hookName(hook.number);
+  if (name === undefined || (type !== 'filter' && type !== 'nat' && type !== 'route')) return undefined;
+  return { type, hook: name, priority: hook.priority ?? 0, policy: policy === 0 ? 'drop' : 'accept' };
+}
+
+/** The named sets and maps of a table. Those of types that are not known here (`typesOf`) are left out. */
+export function listSets(socket: NetlinkSocket, { family, table }: TableName): NamedSet[] {
+  const value = { family: familyNumber(family), table };
+  const step = `list sets of ${family} ${table}`;
+  const request = { step, type: messageType(MESSAGE.set.get), codec: setMessage, value };
+  return socket.dump(request, message => toSet(family, setMessage.read(message.body))).filter(set => set !== undefined);
+}
+
+function toSet(family: Family, message: ValueOf<typeof setMessage>): NamedSet | undefined {
+  const { table = '', set = '', flags = 0, keyType = 0, dataType, userdata } = message;
+  const key = typesOf(keyType);
+  const isMap = (flags & SET_FLAG.map) !== 0;
+  const data = dataType === VERDICT_TYPE ? 'verdict' : typesOf(dataType ?? 0);
+  if ((flags & SET_FLAG.anonymous) !== 0 || !key || (isMap && !data)) return undefined;
+  return {
+    kind: 'set',
+    family,
+    table,
+    set,
+    key,
+    interval: (flags & SET_FLAG.interval) !== 0,
+    ...(isMap && data && { data }),
+    ...withComment(userdata, SET_COMMENT),
+  };
+}
+
+/** The elements of a set. ENOENT if there is no such set. */
+export function listElements(socket: NetlinkSocket, set: NamedSet): Element[] {
+  const value = { family: familyNumber(set.family), table: set.table, set: set.set };
+  const step = `list elements of ${set.family} ${set.table} ${set.set}`;
+  const request = { step, type: messageType(MESSAGE.elements.get), codec: elementsMessage, value };
+  const wire = socket.dump(request, message => elementsMessage.read(message.body).elements ?? []);
+  return decodeElements(set, wire.flat());
+}
+
+/** The rules of a table or of one chain, in order, with handles. */
+export function listRules(socket: NetlinkSocket, of: TableName & Partial<ChainName>): Rule[] {
+  const { family, table, chain } = of;
+  const value = { family: familyNumber(family), table, chain };
+  const step = `list rules of ${family} ${table}${chain === undefined ? '' : ` ${chain}`}`;
+  const request = { step, type: messageType(MESSAGE.rule.get), codec: ruleMessage, value };
+  return socket.dump(request, message => toRule(family, ruleMessage.read(message.body)));
+}
+
+function toRule(family: Family, message: ValueOf<typeof ruleMessage>): Rule {
+  const { table = '', chain = '', handle, expressions = [], userdata } = message;
+  const statements = decompile(family, expressions);
+  return {
+    kind: 'rule',
+    family,
+    table,
+    chain,
+    statements,
+    ...withComment(userdata),
+    ...(handle === undefined ? {} : { handle }),
+  };
+}
+
+/** The number of the ruleset's last change, for `commit`. */
+export function readGeneration(socket: NetlinkSocket): number {
+  let generation = 0;
+  const request = { type: messageType(MESSAGE.generation.get), codec: generationMessage, value: {} };
+  socket.request({ step: 'get generation of ruleset', ...request }, message => {
+    generation = generationMessage.read(message.body).id ?? 0;
+  });
+  return generation;
+}
+
+/** All that is in a table. */
+export interface TableContent {
+  table: Table;
+  chains: Chain[];
+  sets: Elements[];
+  rules: Rule[];
+}
+
+const ATTEMPTS = 20;
+
+/** A table as it is at one moment, and that moment's generation; without `content` if there is no such table. */
+export function readTable(socket: NetlinkSocket, name: TableName): { generation: number; content?: TableContent } {
+  for (let attempt = 1; ; attempt++) {
+    const generation = readGeneration(socket);
+    let failure: unknown;
+    let content: TableContent | undefined;
+    try {
+      content = readContent(socket, name);
+    } catch (error) {
+      failure = error;
+    }
+    if (readGeneration(socket) === generation) {
+      if (failure !== undefined) throw failure;
+      return { generation, ...(content && { content }) };
+    }
+    if (attempt === ATTEMPTS) throw new Error(`read table ${name.family} ${name.table}: it changes all the time`);
+  }
+}
+
+function readContent(socket: NetlinkSocket, name: TableName): TableContent | undefined {
+  const table = getTable(socket, name);
+  return (
+    table && {
+      table,
+      chains: listChains(socket, name),
+      sets: listSets(socket, name).map(set => ({ kind: 'elements', set, elements: listElements(socket, set) })),
+      rules: listRules(socket, name),
+    }
+  );
+}

@@ -1,0 +1,155 @@
+/** A table as it should be: the changes from what is there, in one transaction, and none if nothing differs. */
+import { hasCode } from '../errno.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { add, type Change, insert, remove } from './change.ts';
+import { compile } from './compile.ts';
+import { encodeElement, keyOf } from './element.ts';
+import { readTable, type TableContent } from './list.ts';
+import { type Chain, type Element, type Elements, elements, type NamedSet, type Rule } from './object.ts';
+import type { Statement } from './statement.ts';
+import { commit } from './transaction.ts';
+
+const ATTEMPTS = 20;
+
+/** Brings a table to the desired state, whatever others do meanwhile. Returns the changes that it took. */
+export function reconcile(socket: NetlinkSocket, desired: TableContent): Change[] {
+  for (let attempt = 1; ; attempt++) {
+    const { generation, content } = readTable(socket, desired.table);
+    const changes = difference(desired, content);
+    try {
+      commit(socket, changes, { generation });
+      return changes;
+    } catch (error) {
+      if (attempt === ATTEMPTS || !hasCode(error, 'ERESTART')) throw error;
+    }
+  }
+}
+
+/**
+ * The changes that lead from `present` (undefined: there is no such table) to `desired`, in an order that the kernel takes.
+ * Rules, elements, sets and chains that are as they should be stay untouched, counters included. A comment on a table that
+ * exists cannot be changed and is not compared.
+ */
+export function difference(desired: TableContent, present?: TableContent): Change[] {
+  const { chains = [], sets = [], rules = [] } = present ?? {};
+  const staleChains = chains.filter(chain => !desired.chains.some(wanted => isSameChain(wanted, chain)));
+  const staleSets = sets.filter(set => !desired.sets.some(wanted => isSameSet(wanted.set, set.set)));
+  const isStaleSet = (name: string) => staleSets.some(({ set }) => set.set === name);
+  const isStale = (rule: Rule) =>
+    staleChains.some(({ chain }) => chain === rule.chain) || setsOf(rule.statements).some(isStaleSet);
+
+  const ruleChanges = [...new Set([...desired.rules, ...rules].map(rule => rule.chain))].map(chain => {
+    const inChain = (rule: Rule) => rule.chain === chain;
+    return ruleDifference(desired.rules.filter(inChain), rules.filter(inChain), isStale);
+  });
+  const elementChanges = desired.sets.map(wanted => {
+    const kept = isStaleSet(wanted.set.set) ? undefined : sets.find(({ set }) => set.set === wanted.set.set);
+    return elementDifference(wanted, kept?.elements ?? []);
+  });
+  // A verdict map that goes lets go of the chains that it jumps to only once it is empty.
+  const emptied = staleSets.filter(({ elements }) => elements.length > 0).map(remove);
+
+  return [
+    ...ruleChanges.flatMap(change => change.removed),
+    ...emptied,
+    ...elementChanges.flatMap(change => change.removed),
+    ...staleSets.map(({ set }) => remove(set)),
+    ...staleChains.map(remove),
+    ...(present ? [] : [add(desired.table)]),
+    ...desired.chains.filter(chain => !chains.some(existing => isEqualChain(existing, chain))).map(add),
+    ...desired.sets.filter(({ set }) => isNew(set, sets) || isStaleSet(set.set)).map(({ set }) => add(set)),
+    ...elementChanges.flatMap(change => change.added),
+    ...ruleChanges.flatMap(change => change.added),
+  ];
+}
+
+const isNew = ({ set }: NamedSet, sets: readonly Elements[]): boolean => !sets.some(present => present.set.set === set);
+
+/** Whether the one can become the other by a change of policy. */
+function isSameChain(a: Chain, b: Chain): boolean {
+  const placeOf = ({ base }: Chain) => base && [base.type, base.hook, base.priority].join();
+  return a.chain === b.chain && placeOf(a) === placeOf(b);
+}
+
+function isEqualChain(a: Chain, b: Chain): boolean {
+  return isSameChain(a, b) && a.base?.policy === b.base?.policy;
+}
+
+function isSameSet(a: NamedSet, b: NamedSet): boolean {
+  const shape = ({ set, key, interval, data }: NamedSet) => JSON.stringify([set, key, interval, data ?? null]);
+  return shape(a) === shape(b);
+}
+
+/** The sets and maps that statements refer to. */
+function setsOf(statements: readonly Statement[]): string[] {
+  return statements.flatMap(statement => {
+    if (statement.type === 'lookup') return [statement.set];
+    if (statement.type === 'vmap') return [statement.map];
+    const isNat = statement.type === 'dnat' || statement.type === 'snat';
+    return isNat && 'map' in statement.to ? [statement.to.map] : [];
+  });
+}
+
+interface Split {
+  removed: Change[];
+  added: Change[];
+}
+
+/** Rules at the chain's start and end that are equal stay; those in between are exchanged. */
+function ruleDifference(desired: readonly Rule[], present: readonly Rule[], isStale: (rule: Rule) => boolean): Split {
+  const stays = (wanted: Rule | undefined, rule: Rule | undefined): boolean =>
+    wanted !== undefined && rule !== undefined && !isStale(rule) && isSameRule(wanted, rule);
+  const most = Math.min(desired.length, present.length);
+  let head = 0;
+  while (head < most && stays(desired[head], present[head])) head++;
+  let tail = 0;
+  while (tail < most - head && stays(desired.at(-1 - tail), present.at(-1 - tail))) tail++;
+  const before = tail === 0 ? undefined : present.at(-tail)?.handle;
+  const wanted = desired.slice(head, desired.length - tail);
+  return {
+    removed: present.slice(head, present.length - tail).map(remove),
+    added: wanted.map(rule => (before === undefined ? add(rule) : insert(rule, before))),
+  };
+}
+
+/** Whether two rules do the same under the same comment; counts are not compared. */
+export function isSameRule(a: Rule, b: Rule): boolean {
+  return a.comment === b.comment && codeOf(a) === codeOf(b);
+}
+
+function codeOf({ family, statements }: Rule): string {
+  const reset = statements.map(s => (s.type === 'counter' ? { ...s, packets: 0n, bytes: 0n } : s));
+  return toText(compile(family, reset));
+}
+
+function elementDifference(desired: Elements, present: readonly Element[]): Split {
+  const { set } = desired;
+  const byKey = (list: readonly Element[]) => new Map(list.map(element => [keyOf(set, element), element]));
+  const wanted = byKey(desired.elements);
+  const found = byKey(present);
+  const isSame = (a: Element, b: Element | undefined) => b !== undefined && wireOf(set, a) === wireOf(set, b);
+  const removed = [...found].filter(([key, element]) => !isSame(element, wanted.get(key)));
+  const added = [...wanted].filter(([key, element]) => !isSame(element, found.get(key)));
+  const change = (list: [string, Element][], make: (of: Elements) => Change): Change[] =>
+    list.length === 0
+      ? []
+      : [
+          make(
+            elements(
+              set,
+              list.map(([, element]) => element),
+            ),
+          ),
+        ];
+  return { removed: change(removed, remove), added: change(added, add) };
+}
+
+const wireOf = (set: NamedSet, element: Element): string => toText(encodeElement(set, element, true));
+
+/** A text that is the same for equal values; bytes and 64-bit numbers included. */
+function toText(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (part instanceof Uint8Array) return part.toHex();
+    return typeof part === 'bigint' ? String(part) : part;
+  });
+}

@@ -1,0 +1,114 @@
+/** What a rule can look at, in nft's own words, and the expression that loads it into a register. */
+import { DATA_TYPES, type DataType, type DataTypeName } from './datatype.ts';
+import type { Expression } from './expression.ts';
+
+/** enum nft_payload_bases */
+const NETWORK = 1;
+const TRANSPORT = 2;
+
+interface Definition {
+  type: DataTypeName;
+  load:
+    | { kind: 'meta' | 'ct'; key: number }
+    | { kind: 'fib'; flags: number }
+    | { kind: 'payload'; base: number; offset: number };
+  /** The network protocol that it is a field of. */
+  network?: 'ipv4' | 'ipv6';
+  /** The transport protocol that it is a field of. */
+  transport?: 'tcp' | 'udp' | 'icmp' | 'ipv6-icmp';
+}
+
+const meta = (key: number, type: DataTypeName): Definition => ({ type, load: { kind: 'meta', key } });
+const ct = (key: number, type: DataTypeName): Definition => ({ type, load: { kind: 'ct', key } });
+const fib = (flags: number): Definition => ({ type: 'fib_addrtype', load: { kind: 'fib', flags } });
+const payload = (base: number, offset: number, type: DataTypeName, of: Partial<Definition>): Definition => ({
+  type,
+  load: { kind: 'payload', base, offset },
+  ...of,
+});
+
+// Field numbers: NFT_META_*, NFT_CT_*, NFTA_FIB_F_*; offsets: RFC 791, 8200, 9293, 768, 792, 4443.
+const DEFINITIONS = {
+  iifname: meta(6, 'ifname'),
+  oifname: meta(7, 'ifname'),
+  'meta nfproto': meta(15, 'nf_proto'),
+  'meta l4proto': meta(16, 'inet_proto'),
+  'meta mark': meta(3, 'mark'),
+  'ct state': ct(0, 'ct_state'),
+  'ct status': ct(2, 'ct_status'),
+  'ct mark': ct(3, 'mark'),
+  'fib saddr type': fib(1),
+  'fib daddr type': fib(2),
+  'ip protocol': payload(NETWORK, 9, 'inet_proto', { network: 'ipv4' }),
+  'ip saddr': payload(NETWORK, 12, 'ipv4_addr', { network: 'ipv4' }),
+  'ip daddr': payload(NETWORK, 16, 'ipv4_addr', { network: 'ipv4' }),
+  'ip6 saddr': payload(NETWORK, 8, 'ipv6_addr', { network: 'ipv6' }),
+  'ip6 daddr': payload(NETWORK, 24, 'ipv6_addr', { network: 'ipv6' }),
+  'tcp sport': payload(TRANSPORT, 0, 'inet_service', { transport: 'tcp' }),
+  'tcp dport': payload(TRANSPORT, 2, 'inet_service', { transport: 'tcp' }),
+  'udp sport': payload(TRANSPORT, 0, 'inet_service', { transport: 'udp' }),
+  'udp dport': payload(TRANSPORT, 2, 'inet_service', { transport: 'udp' }),
+  'th sport': payload(TRANSPORT, 0, 'inet_service', {}),
+  'th dport': payload(TRANSPORT, 2, 'inet_service', {}),
+  'icmp type': payload(TRANSPORT, 0, 'icmp_type', { network: 'ipv4', transport: 'icmp' }),
+  'icmpv6 type': payload(TRANSPORT, 0, 'icmpv6_type', { network: 'ipv6', transport: 'ipv6-icmp' }),
+} satisfies Record<string, Definition>;
+
+/** A field of a packet or its metadata, as nft(8) writes it. */
+export type Selector = keyof typeof DEFINITIONS;
+
+const SELECTORS = Object.keys(DEFINITIONS) as Selector[];
+
+export function definition(selector: Selector): Definition {
+  return DEFINITIONS[selector];
+}
+
+export function selectorType(selector: Selector): DataType {
+  return DATA_TYPES[DEFINITIONS[selector].type];
+}
+
+/** What is known of the packet at some point of a rule: earlier matches, or the table's family, have settled it. */
+export interface Known {
+  network?: string;
+  transport?: string;
+}
+
+/** The expression that loads a field, or the first `length` bytes of it, into the register. */
+export function loadExpression(selector: Selector, dreg: number, length = selectorType(selector).size): Expression {
+  const { load } = definition(selector);
+  if (load.kind === 'payload') {
+    return { kind: 'payload', data: { dreg, base: load.base, offset: load.offset, length } };
+  }
+  if (load.kind === 'fib') return { kind: 'fib', data: { dreg, result: 3, flags: load.flags } };
+  return { kind: load.kind, data: { dreg, key: load.key } };
+}
+
+/** The field that an expression loads, and into which register; undefined if it loads none of those above. */
+export function selectorOf(
+  expression: Expression,
+  known: Known,
+): { selector: Selector; dreg: number; length: number } | undefined {
+  const { data } = expression;
+  if (data === undefined || !('dreg' in data) || data.dreg === undefined) return undefined;
+  if ('sreg' in data && data.sreg !== undefined) return undefined;
+  const { dreg } = data;
+  const selector = SELECTORS.find(name => loads(definition(name), expression) && fits(definition(name), known));
+  if (selector === undefined) return undefined;
+  const { size } = selectorType(selector);
+  const length = expression.kind === 'payload' ? (expression.data?.length ?? size) : size;
+  return length > size ? undefined : { selector, dreg, length };
+}
+
+function loads({ load }: Definition, { kind, data }: Expression): boolean {
+  if (kind !== load.kind || data === undefined) return false;
+  if (load.kind === 'payload') return 'base' in data && data.base === load.base && data.offset === load.offset;
+  if (load.kind === 'fib') return 'result' in data && data.result === 3 && data.flags === load.flags;
+  return 'key' in data && data.key === load.key && !('direction' in data);
+}
+
+/** Whether the field exists in such packets: the same bytes are a TCP port or an ICMP type. */
+function fits({ network, transport }: Definition, known: Known): boolean {
+  return (
+    (network === undefined || network === known.network) && (transport === undefined || transport === known.transport)
+  );
+}
