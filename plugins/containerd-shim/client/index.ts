@@ -91,14 +91,14 @@ export function isUnavailable(error: unknown): boolean {
 
 function clientOn(channel: Channel, defaults: CallOptions): Client {
   const caller: Caller = (method, options) => {
-    const { namespace, lease, signal, timeoutMs } = { ...defaults, ...options };
+    const { namespace, lease, signal, timeoutMs } = merged(defaults, options);
     const metadata: Record<string, string> = {};
     if (namespace !== undefined) metadata['containerd-namespace'] = namespace;
     if (lease !== undefined) metadata['containerd-lease'] = lease;
     return channel.call(method, { metadata, signal, timeoutMs });
   };
   const client = {
-    with: (options: CallOptions) => clientOn(channel, { ...defaults, ...options }),
+    with: (options: CallOptions) => clientOn(channel, merged(defaults, options)),
     close: () => channel.close(),
     get callCount() {
       return channel.callCount;
@@ -109,6 +109,15 @@ function clientOn(channel: Channel, defaults: CallOptions): Client {
     Object.defineProperty(client, name, { enumerable: true, get: () => (bound ??= bind(service, caller)) });
   }
   return client as Client;
+}
+
+function merged(defaults: CallOptions, { namespace, lease, signal, timeoutMs }: CallOptions): CallOptions {
+  return {
+    namespace: namespace ?? defaults.namespace,
+    lease: lease ?? defaults.lease,
+    signal: signal ?? defaults.signal,
+    timeoutMs: timeoutMs ?? defaults.timeoutMs,
+  };
 }
 
 function bind(service: Record<string, (caller: Caller) => unknown>, caller: Caller): unknown {

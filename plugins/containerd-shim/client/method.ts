@@ -14,13 +14,13 @@ import { GrpcError } from '../grpc/status.ts';
 
 export interface CallOptions {
   /** containerd's namespace; all services but Namespaces, Version and Introspection need one. */
-  namespace?: string;
+  namespace?: string | undefined;
   /** Id of the lease that keeps what the call makes from the garbage collector. */
-  lease?: string;
+  lease?: string | undefined;
   /** Aborting it cancels the call: GrpcError CANCELLED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** GrpcError DEADLINE_EXCEEDED after that; without it there is no limit. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 export type Caller = (method: string, options: CallOptions) => Promise<Call>;

@@ -46,6 +46,7 @@ export class Connection implements StreamHost, InboundEvents {
   #maxStreams = Number.POSITIVE_INFINITY;
 
   #nextStreamId = 1;
+  #opening = false;
   #flushScheduled = false;
   #goingAway = false;
   #failure: Http2Error | undefined;
@@ -207,20 +208,29 @@ export class Connection implements StreamHost, InboundEvents {
   // --- sending ---
 
   #openQueued(): void {
+    // A stream that fails here calls in again: this loop goes on with the others.
+    if (this.#opening) return;
+    this.#opening = true;
     for (const stream of this.#queued) {
       if (!this.isUsable) {
         stream.fail(this.#failure ?? new Http2Error('REFUSED_STREAM', `${this.#peer} takes no more calls`));
-        continue;
+      } else if (this.#streams.size < this.#maxStreams) {
+        this.#queued.delete(stream);
+        this.#start(stream);
+      } else {
+        break;
       }
-      if (this.#streams.size >= this.#maxStreams) return;
-      this.#queued.delete(stream);
-      stream.id = this.#nextStreamId;
-      this.#nextStreamId += 2;
-      stream.sendWindow = new SendWindow(this.#initialWindow);
-      this.#streams.set(stream.id, stream);
-      this.#sendHeaders(stream);
-      if (stream.wantsToSend) this.wantsToSend(stream);
     }
+    this.#opening = false;
+  }
+
+  #start(stream: Stream): void {
+    stream.id = this.#nextStreamId;
+    this.#nextStreamId += 2;
+    stream.sendWindow = new SendWindow(this.#initialWindow);
+    this.#streams.set(stream.id, stream);
+    this.#sendHeaders(stream);
+    if (stream.wantsToSend) this.wantsToSend(stream);
   }
 
   #sendHeaders(stream: Stream): void {

@@ -13,7 +13,7 @@ cookie|date|etag|expect|expires|from|host|if-match|if-modified-since|if-none-mat
 last-modified|link|location|max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after
 server|set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate`;
 
-/** SETTINGS_HEADER_TABLE_SIZE, in the octets that RFC 7541 §4.1 counts; we leave it at its default. */
+/** SETTINGS_HEADER_TABLE_SIZE; we leave it at its default. */
 const MAX_SIZE = 4096;
 const ENTRY_OVERHEAD = 32;
 
@@ -64,6 +64,7 @@ export class HeaderTable {
   }
 }
 
-function sizeOf([name, value]: HeaderField): number {
+/** In the octets that RFC 7541 §4.1 counts. */
+export function sizeOf([name, value]: HeaderField): number {
   return name.length + value.length + ENTRY_OVERHEAD;
 }

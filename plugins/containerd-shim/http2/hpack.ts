@@ -1,10 +1,13 @@
 /** HPACK (RFC 7541): full decoding; encoding as literals that are never indexed, which needs no state. */
 import { Http2Error } from './errors.ts';
-import { type HeaderField, HeaderTable } from './hpack-table.ts';
+import { type HeaderField, HeaderTable, sizeOf } from './hpack-table.ts';
 import { decodeHuffman } from './huffman.ts';
 
 /** Names in lower case; values of a repeated name joined by a comma (RFC 9110 §5.3). One character per octet. */
 export type Headers = Map<string, string>;
+
+/** Of one block when decoded, counted as in the dynamic table: a few octets can stand for much. */
+const MAX_LIST_SIZE = 1024 * 1024;
 
 /** Decodes the header blocks of one connection, in the order in which they come. */
 export class HpackDecoder {
@@ -15,6 +18,7 @@ export class HpackDecoder {
     const headers: Headers = new Map();
     const reader = new BlockReader(block);
     let resizable = true;
+    let size = 0;
     while (!reader.done) {
       const first = reader.peek();
       // A change of the table's size may only stand in front (RFC 7541 §4.2).
@@ -25,6 +29,9 @@ export class HpackDecoder {
       }
       resizable = false;
       const [name, value] = this.#field(reader, first);
+      size += sizeOf([name, value]);
+      if (size > MAX_LIST_SIZE)
+        throw new Http2Error('ENHANCE_YOUR_CALM', `headers of more than ${MAX_LIST_SIZE} octets`);
       const earlier = headers.get(name);
       headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
     }
