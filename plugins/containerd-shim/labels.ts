@@ -1,0 +1,24 @@
+/** Labels on what kuke makes in containerd: namespaces, images, leases, snapshots and containers. */
+
+/** Whose it is: the installation's id. Kuke changes and deletes only what carries its own (spec.md §1). */
+export const INSTANCE = 'kukeon.io/instance';
+/** On a container: a digest of the configuration that it was made from. */
+export const CONFIGURATION = 'kukeon.io/configuration';
+/** On a container: the file that takes what it writes. */
+export const LOG_PATH = 'kukeon.io/log-path';
+/** On a container: when it was last started, RFC 3339. Absent: never. */
+export const STARTED_AT = 'kukeon.io/started-at';
+
+/** containerd's own name for an image's STOPSIGNAL on a container; other clients honour it too. */
+export const STOP_SIGNAL = 'io.containerd.image.config.stop-signal';
+/** What carries it, the garbage collector leaves alone; the value is of no account. */
+export const GC_ROOT = 'containerd.io/gc.root';
+
+export function isOurs({ labels }: { labels: Readonly<Record<string, string>> }, instance: string): boolean {
+  return labels[INSTANCE] === instance;
+}
+
+/** A filter for containerd's List calls (containerd's package filters). */
+export function oursFilter(instance: string): string {
+  return `labels."${INSTANCE}"==${JSON.stringify(instance)}`;
+}
