@@ -99,6 +99,7 @@ function realm(kernel: PluginKernel) {
 export default definePlugin({
   name: 'realm',
   version: '0.1.0',
+  requires: ['backend:store', 'backend:cgroup', 'backend:runtime'],
   provides: { kinds: ['Realm'] },
   setup: kernel => kernel.kind(realm(kernel)),
 });

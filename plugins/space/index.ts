@@ -171,6 +171,7 @@ function networkOf(resource: Resource): NetworkDefinition | undefined {
 export default definePlugin({
   name: 'space',
   version: '0.1.0',
+  requires: ['kind:Realm', 'backend:network'],
   provides: { kinds: ['Space'] },
   setup: kernel => kernel.kind(space(kernel)),
 });

@@ -73,6 +73,7 @@ const stack = (kernel: PluginKernel) =>
 export default definePlugin({
   name: 'stack',
   version: '0.1.0',
+  requires: ['kind:Space', 'backend:cgroup'],
   provides: { kinds: ['Stack'] },
   setup: kernel => kernel.kind(stack(kernel)),
 });

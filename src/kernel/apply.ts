@@ -43,9 +43,9 @@ export async function apply(
       for (const sameKind of Map.groupBy(level, ({ ref }) => ref.kind).values()) {
         const atOnce = kernel.kinds.lifecycle(sameKind[0]?.ref.kind ?? '').concurrent ? AT_ONCE : 1;
         // What runs at once does not change what another one of them observes; in a row, each sees what came before.
-        const shared = atOnce > 1 ? makeObserveContext() : undefined;
+        const shared = atOnce > 1 ? makeObserveContext(session.tree) : undefined;
         const run = (one: Resource) =>
-          applyOne(kernel, session, one, planOptions, done, shared ?? makeObserveContext());
+          applyOne(kernel, session, one, planOptions, done, shared ?? makeObserveContext(session.tree));
         done.push(...(await inParallel(sameKind, atOnce, run)));
       }
     }
@@ -61,7 +61,7 @@ async function unchangedAll(
   options: PlanOptions,
 ): Promise<Outcome[] | undefined> {
   const tree = await readTree(kernel);
-  const observe = makeObserveContext();
+  const observe = makeObserveContext(tree);
   const outcomes: Outcome[] = [];
   for (const resource of resources) {
     if (tree.find(resource.ref) === undefined) return undefined;

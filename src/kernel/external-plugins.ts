@@ -6,34 +6,36 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { plugin as bunPlugin } from 'bun';
 import * as v from 'valibot';
-import { KukeError } from './errors.ts';
+import { asKukeError, KukeError } from './errors.ts';
 import type { PluginDefinition } from './plugin.ts';
 import type { PluginSource } from './registry.ts';
 
-const words = v.optional(v.array(v.string()), []);
-
-/** The `kuke` field of a plugin's package.json; the built-ins' are read by build.ts in the same shape. */
-export const packageSchema = v.object({
-  name: v.string(),
-  version: v.optional(v.string(), '0.0.0'),
-  kuke: v.object({
-    requires: words,
-    provides: v.optional(v.object({ kinds: words, backends: words, operations: words }), {}),
-  }),
-});
+/** A package is a plugin of ours when its package.json has a `kuke` field; what it requires and provides, its definition says. */
+const packageSchema = v.object({ name: v.string(), kuke: v.unknown() });
 
 /** `sdk` is what these plugins get when they import `kuke/plugin`: the very modules of this process. */
-export function findExternalPlugins(folder: string, sdk: () => Promise<Record<string, unknown>>): PluginSource[] {
+export async function findExternalPlugins(
+  folder: string,
+  sdk: () => Promise<Record<string, unknown>>,
+  broken: (error: KukeError) => void,
+): Promise<PluginSource[]> {
   if (!existsSync(folder)) return [];
-  const packages = [...subfolders(folder), ...installed(folder)];
-  const sources = packages.flatMap(path => {
+  const packages = [...subfolders(folder), ...installed(folder)].filter(path => {
     const described = v.safeParse(packageSchema, readJson(join(path, 'package.json')));
-    if (!described.success) return [];
-    refuseUnsafe(path);
-    const { name, kuke } = described.output;
-    return [{ name, requires: kuke.requires, provides: kuke.provides, origin: path, load: () => loadFrom(path, sdk) }];
+    return described.success && described.output.kuke !== undefined;
   });
-  if (sources.length > 0) refuseUnsafe(folder);
+  if (packages.length > 0) refuseUnsafe(folder);
+  const sources: PluginSource[] = [];
+  for (const path of packages) {
+    try {
+      refuseUnsafe(path);
+      const plugin = await loadFrom(path, sdk);
+      const { name, requires = [], provides = {} } = plugin;
+      sources.push({ name, requires, provides, origin: path, load: async () => plugin });
+    } catch (thrown) {
+      broken(asKukeError(thrown, 'PluginFailed', { step: `load the plugin in ${path}` }));
+    }
+  }
   return sources;
 }
 

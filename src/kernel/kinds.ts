@@ -5,6 +5,7 @@ import type { FieldIssue, KukeKinds } from './extensible.ts';
 import { didYouMean } from './names.ts';
 import type { PlanContext } from './planning.ts';
 import type { Manifest, ResourceRef } from './resource.ts';
+import type { ResourceTree } from './tree.ts';
 
 /** What a change of a field takes. */
 export type Change = 'in-place' | 'recreate' | 'immutable';
@@ -85,6 +86,9 @@ export interface ObserveContext {
   once<T>(key: string, observe: () => Promise<T>): Promise<T>;
   /** RFC 3339. */
   now: string;
+  tree: ResourceTree;
+  /** The resource of a kind above this one: `ancestor(cell.ref, 'Space')`. Throws NotFound. */
+  ancestor<K extends string>(of: ResourceRef, kind: K): ResourceOf<K>;
 }
 
 /** Gives the definition its types; `interface KukeKinds { Cell: typeof cell }` takes the type of what it returns. */

@@ -1,16 +1,25 @@
 /** What is stored, and what the host says of it (design.md, idea 3). */
-import { asKukeError } from './errors.ts';
-import type { ObserveContext, Resource } from './kinds.ts';
-import { refOf, toResource } from './manifest.ts';
+import { asKukeError, KukeError } from './errors.ts';
+import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
+import { toResource } from './manifest.ts';
 import type { Kernel } from './registry.ts';
-import { keyOf, type Manifest } from './resource.ts';
+import { describe, keyOf } from './resource.ts';
 import { makeTree, type ResourceTree } from './tree.ts';
 
 /** One observation of each thing, shared by all that ask for it while this context lives. */
-export function makeObserveContext(): ObserveContext {
+export function makeObserveContext(tree: ResourceTree): ObserveContext {
   const seen = new Map<string, Promise<unknown>>();
   return {
     now: new Date().toISOString(),
+    tree,
+    ancestor(of, kind) {
+      for (let depth = of.path.length - 1; depth > 0; depth--) {
+        const found = tree.find({ kind, path: of.path.slice(0, depth) });
+        // The tree holds what the kind's own schema has parsed.
+        if (found !== undefined) return found as ResourceOf<typeof kind>;
+      }
+      throw new KukeError('NotFound', `it has no ${kind.toLowerCase()}`, { resource: describe(of) });
+    },
     once<T>(key: string, observe: () => Promise<T>): Promise<T> {
       const known = seen.get(key) ?? observe();
       seen.set(key, known);
@@ -52,9 +61,4 @@ export async function observed(kernel: Kernel, context: ObserveContext, resource
 export function embedded(kernel: Kernel, kind: string, parents: Resource[]): Resource[] {
   const definition = kernel.kinds.get(kind);
   return parents.flatMap(parent => definition.embedded?.(parent) ?? []);
-}
-
-/** Where a manifest that need not be stored would be. */
-export function refOfManifest(kernel: Kernel, manifest: Manifest): Resource['ref'] {
-  return refOf(kernel.kinds, kernel.kinds.get(manifest.kind), manifest);
 }

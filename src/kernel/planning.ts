@@ -1,9 +1,8 @@
 /** What a kind is given to plan with. */
 
 import type { FieldChange } from './diff.ts';
-import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
+import type { ObserveContext } from './kinds.ts';
 import type { Plan } from './plan.ts';
-import type { ResourceTree } from './tree.ts';
 
 /** Why there is planning: `apply` leaves what has ended as it is, `start` starts it. */
 export type Verb = 'apply' | 'start' | 'stop' | 'kill' | 'delete' | 'settle';
@@ -19,11 +18,8 @@ export const DEFAULT_STOP_TIMEOUT_MS = 10_000;
 export interface PlanContext extends ObserveContext {
   plan: Plan;
   options: PlanOptions;
-  tree: ResourceTree;
   /** What differs between the stored and the desired spec; empty for a new resource. */
   changes: FieldChange[];
-  /** The resource of a kind above this one: `ancestor(cell.ref, 'Space')`. Throws NotFound. */
-  ancestor<K extends string>(of: Resource['ref'], kind: K): ResourceOf<K>;
   /** What a person should know about the plan: `main/default takes 10.89.0.0/20 because ...`. */
   note(message: string): void;
 }

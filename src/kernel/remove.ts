@@ -88,7 +88,7 @@ async function removeOne(
       throw new KukeError('Failed', `stays, for it still has ${left.map(child => describe(child.ref)).join(', ')}`);
     const plan = makePlan('delete');
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
-    const context = planContext(session.tree, plan, planOptions, [], makeObserveContext());
+    const context = planContext(plan, planOptions, [], makeObserveContext(session.tree));
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
     const before = plan.steps.map(step => ({ id: step.id, result: () => ({ $ref: step.id, path: [] }) }));
     plan.add(ref, 'store.remove', { ref }, before);

@@ -4,7 +4,7 @@ import { diffSpecs, type FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
 import type { Journal } from './journal.ts';
-import type { Resource, ResourceOf } from './kinds.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
 import { type Intent, makePlan, type Plan } from './plan.ts';
 import type { PlanContext, PlanOptions } from './planning.ts';
@@ -35,13 +35,13 @@ export async function planResource(
   tree: ResourceTree,
   desired: Resource,
   options: PlanOptions,
-  observe = makeObserveContext(),
+  observe = makeObserveContext(tree),
 ): Promise<Planned> {
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
   const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
   const intent: Intent = stored === undefined ? 'create' : 'update';
-  const context = planContext(tree, makePlan(intent), options, changes, observe);
+  const context = planContext(makePlan(intent), options, changes, observe);
   const { plan } = context;
   if (stored === undefined || changes.length > 0) {
     const previous = stored?.manifest;
@@ -56,29 +56,19 @@ export async function planResource(
 }
 
 export function planContext(
-  tree: ResourceTree,
   plan: Plan,
   options: PlanOptions,
   changes: FieldChange[],
-  observe = makeObserveContext(),
+  observe: ObserveContext,
 ): PlanContext & { notes: string[] } {
   const notes: string[] = [];
   return {
     ...observe,
     plan,
     options,
-    tree,
     changes,
     notes,
     note: message => void notes.push(message),
-    ancestor(of, kind) {
-      for (let depth = of.path.length - 1; depth > 0; depth--) {
-        const found = tree.find({ kind, path: of.path.slice(0, depth) });
-        // The tree holds what the kind's own schema has parsed.
-        if (found !== undefined) return found as ResourceOf<typeof kind>;
-      }
-      throw new KukeError('NotFound', `it has no ${kind.toLowerCase()}`, { resource: describe(of) });
-    },
   };
 }
 
@@ -146,8 +136,9 @@ export async function withSession<T>(
       notice(`an earlier command that did not end has been ${done}: ${earlier}`);
       for (const failure of failures) notice(`  ${failure.line}`);
     }
+    const tree = await readTree(kernel);
     const session: Session = {
-      tree: await readTree(kernel),
+      tree,
       async run(plan) {
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
@@ -156,7 +147,9 @@ export async function withSession<T>(
         await execute({ id, intent: plan.intent, steps: plan.steps, journal: entry, results: new Map() }, execution);
       },
       async saveStatus(resource) {
-        const { ref, manifest } = await observed(kernel, makeObserveContext(), resource);
+        const seen = await observed(kernel, makeObserveContext(tree), resource);
+        const { ref, manifest } = seen;
+        tree.set(seen);
         await store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
       },
     };
@@ -169,18 +162,12 @@ export async function withSession<T>(
 
 /** What is due without anybody asking; a failure here is told and holds nobody up. */
 async function settle(kernel: Kernel, session: Session, notice: (message: string) => void): Promise<void> {
-  const observe = makeObserveContext();
+  const observe = makeObserveContext(session.tree);
   for (const resource of session.tree.all()) {
     const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
     if (lifecycle.planSettle === undefined) continue;
     try {
-      const context = planContext(
-        session.tree,
-        makePlan('update'),
-        { verb: 'settle', stopTimeoutMs: 10_000 },
-        [],
-        observe,
-      );
+      const context = planContext(makePlan('update'), { verb: 'settle', stopTimeoutMs: 10_000 }, [], observe);
       await lifecycle.planSettle(context, resource);
       if (context.plan.steps.length === 0) continue;
       await session.run(context.plan);

@@ -29,14 +29,17 @@ export interface NamespaceRequest {
   path: string;
 }
 
-export interface AttachRequest extends NetworkRef {
+export interface DetachRequest {
+  /** Network name. */
+  name: string;
   /** CNI_CONTAINERID: `<hash of the cell>-<random>`, new for every attachment. */
   attachmentId: string;
   netns: string;
   /** `eth0`. */
   interface: string;
-  aliases?: string[];
 }
+
+export interface AttachRequest extends DetachRequest, NetworkRef {}
 
 export interface Attachment {
   network: string;
@@ -58,7 +61,7 @@ export interface NetworkActions {
   /** CNI ADD. */
   attach: { params: AttachRequest; result: Attachment };
   /** CNI DEL with the configuration cached at ADD; works without netns and on what was never attached. */
-  detach: { params: AttachRequest; result: void };
+  detach: { params: DetachRequest; result: void };
 }
 
 export interface NetworkObservation {
@@ -88,5 +91,6 @@ export interface NetworkBackend extends Backend<NetworkActions> {
     subnet?: string;
     recorded?: NetworkDefinition;
   }): Promise<NetworkChoice>;
+  /** Networks in these folders; attachments and namespaces wherever they belong. */
   observe(request: { configPaths: string[] }): Promise<NetworkObservation>;
 }

@@ -1,0 +1,119 @@
+/** The managed /etc/hostname, /etc/hosts and /etc/resolv.conf that all containers of a cell share (spec.md §2, §4). */
+import { existsSync, readFileSync } from 'node:fs';
+import {
+  type Added,
+  type Attachment,
+  defineOperation,
+  nameOf,
+  type PlanContext,
+  type PluginKernel,
+  type Ref,
+  type StoredFile,
+} from 'kuke/plugin';
+import { type Cell, etcFile } from './layout.ts';
+
+export interface HostsParams {
+  /** Below `<run path>/.kuke`. */
+  path: string;
+  /** The cell's name and aliases. */
+  names: string[];
+  /** Of the attachments, with prefix length; empty on the host's network. */
+  addresses: string[][];
+}
+
+declare module 'kuke/plugin' {
+  interface KukeOperations {
+    /** Writes the cell's hosts file once its addresses are known. */
+    'cell.writeHosts': { params: HostsParams; result: void };
+  }
+}
+
+const localhost = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback'];
+
+export function hostsContent({ names, addresses }: Pick<HostsParams, 'names' | 'addresses'>): string {
+  const own = addresses.flat().map(address => `${address.split('/')[0]}\t${names.join(' ')}`);
+  return `${[...localhost, ...(own.length > 0 ? own : [`127.0.1.1\t${names.join(' ')}`])].join('\n')}\n`;
+}
+
+export const writeHosts = (kernel: PluginKernel) =>
+  defineOperation({
+    type: 'cell.writeHosts',
+    apply: async (params, context) => {
+      const file: StoredFile = { path: params.path, content: hostsContent(params), inPlace: true };
+      await (await kernel.use('store')).writeFile(file, context);
+    },
+    revert: async ({ path }, _, context) => (await kernel.use('store')).removeFile({ path }, context),
+    explain: async params => {
+      const store = await kernel.use('store');
+      return store.explain('writeFile', { path: params.path, content: hostsContent(params), inPlace: true });
+    },
+  });
+
+const RESOLV = '/etc/resolv.conf';
+const UPSTREAM = '/run/systemd/resolve/resolv.conf';
+
+/** The host's, where a loopback resolver (systemd's stub) is replaced by those it forwards to: a cell cannot reach it. */
+export function resolvContent(read: (path: string) => string | undefined = readText): string {
+  const own = read(RESOLV) ?? '';
+  const text = hasLoopbackResolver(own) ? (read(UPSTREAM) ?? own) : own;
+  const kept = text
+    .split('\n')
+    .filter(line => line.trim() !== '' && !/^\s*[#;]/.test(line) && !hasLoopbackResolver(line));
+  return `${kept.join('\n')}\n`;
+}
+
+function hasLoopbackResolver(text: string): boolean {
+  return /^\s*nameserver\s+(127\.|::1\b)/m.test(text);
+}
+
+function readText(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+/** The cell's name and what its containers are called by others. */
+function namesOf(cell: Cell): string[] {
+  return [...new Set([nameOf(cell.ref), ...cell.spec.containers.flatMap(one => one.networksAliases ?? [])])];
+}
+
+/** On the host's network the host's own files are what a process expects to see. */
+export async function etcMounts(kernel: PluginKernel, cell: Cell, hostNetwork: boolean) {
+  const store = await kernel.use('store');
+  const managed = (['hostname', 'hosts', 'resolv.conf'] as const).map(name => ({
+    kind: 'bind' as const,
+    source: store.filePath(etcFile(cell.ref, name)),
+    target: `/etc/${name}`,
+  }));
+  const ofHost = ['/etc/hosts', RESOLV]
+    .filter(existsSync)
+    .map(path => ({ kind: 'bind' as const, source: path, target: path }));
+  return hostNetwork ? [...managed.filter(mount => mount.target === '/etc/hostname'), ...ofHost] : managed;
+}
+
+/** Adds the steps that write what differs. `addresses`: known ones, or references to what attaching will give. */
+export async function planEtcFiles(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: Cell,
+  addresses: (string[] | Ref<Attachment['addresses']>)[],
+): Promise<Added<unknown>[]> {
+  const store = await kernel.use('store');
+  const current = (path: string) => readText(store.filePath(path));
+  const added: Added<unknown>[] = [];
+  for (const [name, content] of [
+    ['hostname', `${nameOf(cell.ref)}\n`],
+    ['resolv.conf', resolvContent()],
+  ] as const) {
+    const path = etcFile(cell.ref, name);
+    if (current(path) !== content)
+      added.push(context.plan.add(cell.ref, 'store.writeFile', { path, content, inPlace: true }));
+  }
+  const path = etcFile(cell.ref, 'hosts');
+  const names = namesOf(cell);
+  const known = addresses.every(Array.isArray)
+    ? hostsContent({ names, addresses: addresses as string[][] })
+    : undefined;
+  if (known === undefined || current(path) !== known) {
+    added.push(context.plan.add(cell.ref, 'cell.writeHosts', { path, names, addresses }));
+  }
+  return added;
+}

@@ -1,0 +1,63 @@
+/** Cell: a network namespace with one address a space, a cgroup, and the containers that share them (spec.md §1). */
+import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
+import type * as v from 'valibot';
+import { writeHosts } from './etc-files.ts';
+import { planCell, planDelete, planSettle } from './plan.ts';
+import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
+import { cellStatus } from './status.ts';
+
+declare module 'kuke/plugin' {
+  interface KukeKinds {
+    Cell: KindDefinition<CellSpec, CellStatus>;
+  }
+}
+
+const statusOf = ({ manifest }: Resource): Partial<CellStatus> => manifest.status ?? {};
+
+const cell = (kernel: PluginKernel) =>
+  defineKind<CellSpec, CellStatus>({
+    kind: 'Cell',
+    plural: 'cells',
+    aliases: ['ce'],
+    parent: 'Stack',
+    description: 'a pod: containers that share one network namespace and one address',
+    spec: cellSchema(kernel.schema('Container') as v.GenericSchema<unknown, ContainerSpec>),
+    columns: [
+      { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
+      { header: 'READY', value: readyColumn },
+      { header: 'ADDRESS', value: resource => addressesOf(resource)[0] ?? '' },
+      { header: 'REASON', wide: true, value: resource => statusOf(resource).reason ?? '' },
+      { header: 'ADDRESSES', wide: true, value: resource => addressesOf(resource).join(',') },
+      { header: 'CGROUP', wide: true, value: resource => statusOf(resource).cgroupPath ?? '' },
+    ],
+    validate: cellFaults,
+    lifecycle: {
+      concurrent: true,
+      plan: (context, desired) => planCell(kernel, context, desired),
+      planDelete: (context, resource) => planDelete(kernel, context, resource),
+      planSettle: (context, resource) => planSettle(kernel, context, resource),
+      observe: (context, resource) => cellStatus(kernel, context, resource),
+    },
+  });
+
+/** `2/3`: how many of the containers run. */
+function readyColumn(resource: Resource): string {
+  const containers = statusOf(resource).containers ?? [];
+  return `${containers.filter(one => one.state === 'Running').length}/${containers.length}`;
+}
+
+function addressesOf(resource: Resource): string[] {
+  const attachments = statusOf(resource).attachments ?? [];
+  return attachments.flatMap(one => one.addresses.map(address => address.split('/')[0] ?? ''));
+}
+
+export default definePlugin({
+  name: 'cell',
+  version: '0.1.0',
+  requires: ['kind:Stack', 'kind:Container', 'backend:network', 'backend:runtime', 'backend:images'],
+  provides: { kinds: ['Cell'] },
+  setup(kernel) {
+    kernel.kind(cell(kernel));
+    kernel.operation(writeHosts(kernel));
+  },
+});

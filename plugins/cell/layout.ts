@@ -1,0 +1,55 @@
+/** What a cell's things are called on the host (spec.md §2): containers, netns, attachments, files. */
+import { cgroupPath, nameOf, type Resource, type ResourceRef } from 'kuke/plugin';
+import { type CellSpec, type CellStatus, type ContainerSpec, rootOf } from './schema.ts';
+
+export type Cell = Resource<CellSpec, CellStatus>;
+
+const CONTAINERD_ID_MAX = 76;
+
+const hex = (text: string, length: number): string =>
+  new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, length);
+
+/** Stable for a cell's place, and of no two cells. */
+export function cellHash(ref: ResourceRef): string {
+  return hex(ref.path.join('/').toLowerCase(), 12);
+}
+
+export function netnsPath(ref: ResourceRef): string {
+  return `/run/netns/kuke-${cellHash(ref)}`;
+}
+
+/** New for every attachment: with a stable one, ADD after a lost netns fails (spec.md §4). */
+export function newAttachmentId(ref: ResourceRef): string {
+  return `${cellHash(ref)}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+export function isAttachmentOf(ref: ResourceRef, attachmentId: string): boolean {
+  return attachmentId.startsWith(`${cellHash(ref)}-`);
+}
+
+/** `default_blog_web_sidecar`, `default_blog_web_root`; too long a one becomes a hash and the end. */
+export function containerdId(cell: Cell, container: ContainerSpec): string {
+  const [, space, stack, name] = cell.ref.path;
+  const whole = [space, stack, name, isRoot(cell, container) ? 'root' : container.id].join('_');
+  if (whole.length <= CONTAINERD_ID_MAX) return whole;
+  const end = whole.slice(-(CONTAINERD_ID_MAX - 13)).replace(/^[-_]+/, '');
+  return `${hex(whole, 12)}_${end}`;
+}
+
+export function isRoot(cell: Cell, container: ContainerSpec): boolean {
+  return rootOf(cell.spec)?.id === container.id;
+}
+
+/** The leaf, relative to the cgroup2 mount: `/kukeon/main/default/blog/web/web_root`. */
+export function containerCgroup(cell: Cell, container: ContainerSpec): string {
+  return `${cgroupPath(cell.ref)}/${isRoot(cell, container) ? `${nameOf(cell.ref)}_root` : container.id}`;
+}
+
+export function logPath(cell: Cell, container: ContainerSpec): string {
+  return ['/var/log/kukeon', ...cell.ref.path, `${container.id}.log`].join('/');
+}
+
+/** Below `<run path>/.kuke`; without a name, the folder. */
+export function etcFile(ref: ResourceRef, name?: 'hostname' | 'hosts' | 'resolv.conf'): string {
+  return ['etc', ...ref.path, ...(name === undefined ? [] : [name])].join('/');
+}

@@ -1,0 +1,42 @@
+/** What the host says of one cell: its containers, attachments and network namespace. */
+import type { ContainerObservation, NetworkObservation, ObserveContext, PluginKernel } from 'kuke/plugin';
+import { type Cell, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
+import { type ContainerSpec, rootOf } from './schema.ts';
+
+export const LABELS = {
+  /** `main/default/blog/web`; containers of a cell are found by it, also those that its manifest no longer has. */
+  cell: 'kukeon.io/cell',
+  container: 'kukeon.io/container',
+  /** Hash of what the manifest says of the container: another one takes a new container. */
+  config: 'kukeon.io/config',
+} as const;
+
+export interface ObservedCell {
+  namespace: string;
+  /** All that carry the cell's label. */
+  containers: ContainerObservation[];
+  of(container: ContainerSpec): ContainerObservation | undefined;
+  root: ContainerObservation | undefined;
+  attachments: NetworkObservation['attachments'];
+  netnsExists: boolean;
+}
+
+export async function observeCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<ObservedCell> {
+  const place = cell.ref.path.join('/');
+  const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
+  const [all, net] = await Promise.all([
+    context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe({ namespace })),
+    context.once('network:attachments', async () => (await kernel.use('network')).observe({ configPaths: [] })),
+  ]);
+  const containers = all.filter(one => one.labels[LABELS.cell] === place);
+  const of = (container: ContainerSpec) => containers.find(one => one.id === containerdId(cell, container));
+  const root = rootOf(cell.spec);
+  return {
+    namespace,
+    containers,
+    of,
+    root: root && of(root),
+    attachments: net.attachments.filter(one => isAttachmentOf(cell.ref, one.attachmentId)),
+    netnsExists: net.namespaces.includes(netnsPath(cell.ref)),
+  };
+}

@@ -1,0 +1,148 @@
+/** From what is observed of a cell to what its manifest asks for (spec.md §4, §6). */
+import { type Added, cgroupPath, KukeError, type PlanContext, type PluginKernel, planCgroup } from 'kuke/plugin';
+import { configHash, containerConfig } from './container-config.ts';
+import { planEtcFiles } from './etc-files.ts';
+import { type Cell, containerdId, etcFile, isRoot } from './layout.ts';
+import { planNetwork, planTeardown } from './network-steps.ts';
+import { LABELS, type ObservedCell, observeCell } from './observed.ts';
+import { type ContainerSpec, rootOf } from './schema.ts';
+
+type Step = Added<unknown> | undefined;
+
+export async function planCell(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const seen = await observeCell(kernel, context, cell);
+  if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
+    throw new KukeError('Conflict', 'it has no containers to start', {
+      remedy: 'add containers to its manifest and apply it',
+    });
+  }
+  const gone = seen.containers.filter(
+    one => !cell.spec.containers.some(container => containerdId(cell, container) === one.id),
+  );
+  if (cell.spec.desiredState === 'stopped') {
+    await planCgroup(kernel.use, context, cell.ref);
+    planStop(context, cell, seen);
+    for (const one of gone) context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id });
+    return;
+  }
+  await planRunning(
+    kernel,
+    context,
+    cell,
+    seen,
+    gone.map(one => one.id),
+  );
+}
+
+/** Every container there and, save for those that have ended, running. */
+async function planRunning(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: Cell,
+  seen: ObservedCell,
+  gone: string[],
+): Promise<void> {
+  const root = rootOf(cell.spec);
+  const { verb } = context.options;
+  const fresh = root === undefined || needsNew(kernel, cell, root, seen) || networkLost(cell, seen);
+  // The root owns the network namespace: a new root, or a lost namespace, is a new cell to all of its processes.
+  const anew = cell.spec.containers.filter(one => fresh || needsNew(kernel, cell, one, seen));
+  const starts = (one: ContainerSpec): boolean => {
+    const there = seen.of(one);
+    if (anew.includes(one) || there === undefined || there.state === 'created') return true;
+    return verb === 'start' && there.state !== 'running';
+  };
+  const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
+  await refuseMissingImages(kernel, anew, seen.namespace);
+
+  const cgroup = await planCgroup(kernel.use, context, cell.ref);
+  const removed = new Map<string, Step>(
+    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),
+  );
+  const created = new Map<ContainerSpec, Step>();
+  for (const one of anew) {
+    const config = await containerConfig(kernel, cell, one, seen.namespace);
+    created.set(one, context.plan.add(cell.ref, 'runtime.create', config, [cgroup, removed.get(config.id)]));
+  }
+  if (root === undefined || !rootRuns) return;
+  const restarts = starts(root);
+  const ended = restarts ? planEndOthers(context, cell, seen, anew) : [];
+  const network = planNetwork(context, cell, seen, restarts);
+  const etc = await planEtcFiles(kernel, context, cell, network.addresses);
+  const start = (one: ContainerSpec, after: Step[]): Step => {
+    const params = { namespace: seen.namespace, id: containerdId(cell, one) };
+    return context.plan.add(cell.ref, 'runtime.start', params, [...after, created.get(one), ...ended]);
+  };
+  const rootStarted = restarts ? start(root, [...network.ready, ...etc, ...removed.values()]) : undefined;
+  for (const one of cell.spec.containers) {
+    if (!isRoot(cell, one) && (restarts || starts(one))) start(one, [rootStarted, ...network.ready, ...etc]);
+  }
+}
+
+function needsNew(kernel: PluginKernel, cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {
+  const there = seen.of(container);
+  return there === undefined || there.labels[LABELS.config] !== configHash(kernel, cell, container);
+}
+
+/** Processes live in a namespace that no path leads to any more: what is attached now would not reach them. */
+function networkLost(cell: Cell, seen: ObservedCell): boolean {
+  return seen.root?.state === 'running' && !seen.netnsExists && rootOf(cell.spec)?.hostNetwork !== true;
+}
+
+/** A root that starts anew gives the cell a new network, so nothing may still run in the old one. */
+function planEndOthers(context: PlanContext, cell: Cell, seen: ObservedCell, anew: ContainerSpec[]): Step[] {
+  const replaced = new Set(anew.map(one => containerdId(cell, one)));
+  return seen.containers
+    .filter(one => (one.state === 'running' || one.state === 'paused') && !replaced.has(one.id))
+    .map(one => planStopOne(context, cell, seen, one.id, []));
+}
+
+/** The one that stands there ends and goes; nothing there: no step. */
+function planReplace(context: PlanContext, cell: Cell, seen: ObservedCell, id: string): Step {
+  const there = seen.containers.find(one => one.id === id);
+  if (there === undefined) return undefined;
+  const stopped = there.state === 'running' ? planStopOne(context, cell, seen, id, []) : undefined;
+  return context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id }, [stopped]);
+}
+
+function planStopOne(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
+  const timeoutMs = context.options.verb === 'kill' ? 0 : context.options.stopTimeoutMs;
+  return context.plan.add(cell.ref, 'runtime.stop', { namespace: seen.namespace, id, timeoutMs }, after);
+}
+
+async function refuseMissingImages(
+  kernel: PluginKernel,
+  containers: ContainerSpec[],
+  namespace: string,
+): Promise<void> {
+  const images = await kernel.use('images');
+  for (const name of new Set(containers.map(one => one.image))) await images.get({ namespace, name });
+}
+
+/** All but the root at once, then the root, then the network (spec.md §6). */
+export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): Step[] {
+  const rootId = seen.root?.id;
+  const running = seen.containers.filter(one => one.state === 'running' || one.state === 'paused').map(one => one.id);
+  const others = running.filter(id => id !== rootId).map(id => planStopOne(context, cell, seen, id, []));
+  const root =
+    rootId !== undefined && running.includes(rootId) ? planStopOne(context, cell, seen, rootId, others) : undefined;
+  const stopped = [...others, root];
+  return [...stopped, ...planTeardown(context, cell, seen, stopped)];
+}
+
+/** The root has ended, so the cell has: its network goes, and the others are stopped (spec.md §4). */
+export async function planSettle(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const seen = await observeCell(kernel, context, cell);
+  if (seen.root?.state === 'running' || seen.root?.state === 'paused' || seen.root?.state === 'unknown') return;
+  planStop(context, cell, seen);
+}
+
+export async function planDelete(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const seen = await observeCell(kernel, context, cell);
+  const stopped = planStop(context, cell, seen);
+  const removed = seen.containers.map(one =>
+    context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id }, stopped),
+  );
+  context.plan.add(cell.ref, 'store.removeFile', { path: etcFile(cell.ref) }, removed);
+  context.plan.add(cell.ref, 'cgroup.remove', { path: cgroupPath(cell.ref) }, removed);
+}

@@ -1,0 +1,72 @@
+/** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
+import type { KindDefinition, KukeKinds } from 'kuke/plugin';
+import * as v from 'valibot';
+
+export type ContainerSpec = KukeKinds['Container'] extends KindDefinition<infer Spec, infer _> ? Spec : never;
+export type ContainerStatus = KukeKinds['Container'] extends KindDefinition<infer _, infer Status> ? Status : never;
+
+export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
+  return v.strictObject({
+    id: v.exactOptional(v.string()),
+    realmId: v.exactOptional(v.string()),
+    spaceId: v.exactOptional(v.string()),
+    stackId: v.exactOptional(v.string()),
+    rootContainerId: v.exactOptional(v.string()),
+    /** What start and stop write; an apply that does not mention it leaves it. */
+    desiredState: v.exactOptional(
+      v.pipe(v.picklist(['running', 'stopped']), v.metadata({ kuke: { sticky: true, change: 'in-place' } })),
+    ),
+    containers: v.pipe(v.optional(v.array(container), []), v.metadata({ kuke: { change: 'recreate' } })),
+  });
+}
+
+export interface CellSpec {
+  id?: string;
+  rootContainerId?: string;
+  desiredState?: 'running' | 'stopped';
+  containers: ContainerSpec[];
+}
+
+export interface CellStatus {
+  state: 'Pending' | 'Ready' | 'Degraded' | 'Stopped' | 'Failed' | 'Unknown';
+  reason?: string;
+  message?: string;
+  cgroupPath: string;
+  attachments: { network: string; interface: string; addresses: string[]; gateway?: string; attachmentId: string }[];
+  containers: ContainerStatus[];
+  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
+  notEnforced?: string[];
+}
+
+/** Exactly one container is the root (spec.md §3). Undefined: there are no containers. */
+export function rootOf(spec: CellSpec): ContainerSpec | undefined {
+  if (spec.rootContainerId !== undefined) return spec.containers.find(one => one.id === spec.rootContainerId);
+  return spec.containers.find(one => one.root === true) ?? spec.containers[0];
+}
+
+/** Of the cell as a whole: ids unique, one root, and what only the root may say. */
+export function cellFaults(spec: CellSpec): { path: string; message: string }[] {
+  const faults: { path: string; message: string }[] = [];
+  const root = rootOf(spec);
+  if (spec.rootContainerId !== undefined && root === undefined) {
+    faults.push({ path: 'spec.rootContainerId', message: `there is no container \`${spec.rootContainerId}\`` });
+  }
+  const ids = new Map<string, number>();
+  for (const [index, container] of spec.containers.entries()) {
+    const path = `spec.containers[${index}]`;
+    const earlier = ids.get(container.id.toLowerCase());
+    if (earlier !== undefined)
+      faults.push({ path: `${path}.id`, message: `\`${container.id}\` is spec.containers[${earlier}]'s already` });
+    ids.set(container.id.toLowerCase(), index);
+    if (container.root === true && container.id !== root?.id) {
+      faults.push({ path: `${path}.root`, message: `a cell has one root, and that is \`${root?.id}\`` });
+    }
+    if (container.hostNetwork === true && container.id !== root?.id) {
+      faults.push({ path: `${path}.hostNetwork`, message: 'only the root can say it, for the whole cell' });
+    }
+  }
+  if (root?.hostNetwork === true && spec.containers.some(one => (one.networks ?? []).length > 0)) {
+    faults.push({ path: 'spec.containers', message: 'a cell on the host’s network joins no other networks' });
+  }
+  return faults;
+}

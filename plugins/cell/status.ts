@@ -1,0 +1,92 @@
+/** The state of a cell from what is observed of it (spec.md §6). */
+import { cgroupPath, type ObserveContext, observeCgroup, type PluginKernel } from 'kuke/plugin';
+import { type Cell, containerdId } from './layout.ts';
+import { type ObservedCell, observeCell } from './observed.ts';
+import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
+
+export async function cellStatus(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<CellStatus> {
+  const seen = await observeCell(kernel, context, cell);
+  const group = await observeCgroup(kernel.use, context, cell.ref);
+  const containers = cell.spec.containers.map(one => containerStatus(cell, seen, one));
+  return {
+    ...stateOf(cell, containers),
+    cgroupPath: cgroupPath(cell.ref),
+    attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId }) => ({
+      network,
+      interface: name,
+      addresses,
+      ...(gateway && { gateway }),
+      attachmentId,
+    })),
+    containers,
+    ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+  };
+}
+
+const states = {
+  created: 'Created',
+  running: 'Running',
+  paused: 'Paused',
+  stopped: 'Exited',
+  unknown: 'Unknown',
+} as const;
+
+function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpec): ContainerStatus {
+  const there = seen.of(container);
+  const before = cell.manifest.status?.containers?.find(one => one.id === container.id);
+  // When a task is gone or has ended, only history knows when it began.
+  const startedAt = there?.startedAt ?? (there ? before?.startedAt : undefined);
+  return {
+    id: container.id,
+    containerdId: containerdId(cell, container),
+    state: there === undefined ? 'Pending' : states[there.state],
+    ...(there?.pid && there.state === 'running' && { pid: there.pid }),
+    ...(there?.exitCode !== undefined && { exitCode: there.exitCode }),
+    ...(startedAt && { startedAt }),
+    ...(there?.finishedAt && { finishedAt: there.finishedAt }),
+    restarts: before?.restarts ?? 0,
+  };
+}
+
+type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
+
+export function stateOf(cell: Cell, containers: ContainerStatus[]): State {
+  const rootSpec = rootOf(cell.spec);
+  const root = containers.find(one => one.id === rootSpec?.id);
+  if (root === undefined || containers.every(one => one.state === 'Pending')) return { state: 'Pending' };
+  const requested = cell.spec.desiredState === 'stopped';
+  if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
+  if (root.state === 'Running') return whileRootRuns(containers);
+  const others = containers.filter(one => one !== root && one.state === 'Running');
+  const left = others.length > 0 && {
+    message: `${list(others)} still running; the next command that changes something stops them`,
+  };
+  if (requested || root.exitCode === 0)
+    return { state: 'Stopped', reason: requested ? 'Requested' : 'Completed', ...left };
+  if (root.state === 'Paused')
+    return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
+  if (root.state === 'Exited') {
+    const code = root.exitCode === undefined ? 'with an unknown exit code' : `with exit code ${root.exitCode}`;
+    return {
+      state: 'Failed',
+      reason: 'RootExited',
+      message: `the root container \`${root.id}\` ended ${code}`,
+      ...left,
+    };
+  }
+  const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';
+  const why =
+    root.startedAt === undefined ? 'was not started' : 'does not run any more (a reboot, or its shim has died)';
+  return { state: 'Failed', reason, message: `the root container \`${root.id}\` ${why}; start the cell` };
+}
+
+function whileRootRuns(containers: ContainerStatus[]): State {
+  const down = containers.filter(one => one.state !== 'Running' && !(one.state === 'Exited' && one.exitCode === 0));
+  if (down.length === 0) return { state: 'Ready' };
+  return { state: 'Degraded', reason: 'ContainersNotRunning', message: `${list(down)} not running` };
+}
+
+function list(containers: ContainerStatus[]): string {
+  const names = containers.map(one => (one.exitCode ? `\`${one.id}\` (exit code ${one.exitCode})` : `\`${one.id}\``));
+  return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;
+}

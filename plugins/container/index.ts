@@ -1,0 +1,62 @@
+/** Container: one OCI container in a cell; it is declared there, and can be read by itself (spec.md §1, §3). */
+import { defineKind, definePlugin, type KindDefinition, type Manifest, type Resource } from 'kuke/plugin';
+import { type ContainerSpec, containerSpec } from './schema.ts';
+
+export interface ContainerStatus {
+  id: string;
+  containerdId: string;
+  state: 'Pending' | 'Created' | 'Running' | 'Paused' | 'Exited' | 'Unknown';
+  pid?: number;
+  exitCode?: number;
+  /** RFC 3339, UTC. */
+  startedAt?: string;
+  finishedAt?: string;
+  restarts: number;
+}
+
+declare module 'kuke/plugin' {
+  interface KukeKinds {
+    Container: KindDefinition<ContainerSpec, ContainerStatus>;
+  }
+}
+
+const statusOf = ({ manifest }: Resource): Partial<ContainerStatus> => manifest.status ?? {};
+
+const container = defineKind<ContainerSpec, ContainerStatus>({
+  kind: 'Container',
+  plural: 'containers',
+  aliases: ['co'],
+  parent: 'Cell',
+  description: 'a process of a cell with its own root file system; shares the cell’s network',
+  spec: containerSpec,
+  columns: [
+    { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
+    { header: 'PID', value: resource => String(statusOf(resource).pid ?? '') },
+    { header: 'EXIT', value: resource => String(statusOf(resource).exitCode ?? '') },
+    { header: 'IMAGE', value: ({ manifest }) => String(manifest.spec.image) },
+    { header: 'CONTAINERD-ID', wide: true, value: resource => statusOf(resource).containerdId ?? '' },
+    { header: 'STARTED', wide: true, value: resource => statusOf(resource).startedAt ?? '' },
+  ],
+  embedded: cell => {
+    const { containers } = cell.spec as { containers: ContainerSpec[] };
+    const statuses = (cell.manifest.status?.containers ?? []) as ContainerStatus[];
+    return containers.map(spec => {
+      const status = statuses.find(one => one.id === spec.id);
+      const manifest: Manifest<Record<string, unknown>, ContainerStatus> = {
+        apiVersion: 'v1beta1',
+        kind: 'Container',
+        metadata: { name: spec.id, ...(spec.labels && { labels: spec.labels }) },
+        spec: { ...spec },
+        ...(status && { status }),
+      };
+      return { ref: { kind: 'Container', path: [...cell.ref.path, spec.id] }, manifest, spec };
+    });
+  },
+});
+
+export default definePlugin({
+  name: 'container',
+  version: '0.1.0',
+  provides: { kinds: ['Container'] },
+  setup: kernel => kernel.kind(container),
+});

@@ -1,0 +1,108 @@
+/** What a container's entry in a cell may say (spec.md §3). */
+import { notYet } from 'kuke/plugin';
+import * as v from 'valibot';
+
+const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
+const text = v.pipe(v.string(), v.regex(/^[^\0]*$/, 'must not contain a NUL character'));
+const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke: { change: 'in-place' } });
+const laterThan = (now: string) => `is known, but this version of kuke does not act on it: ${now}`;
+
+/** Octal digits as in chmod(1); YAML reads an unquoted 0755 as the number 755, which means the same here. */
+const mode = v.pipe(
+  v.union([v.string(), v.pipe(v.number(), v.integer())]),
+  v.check(value => /^[0-7]{3,4}$/.test(String(value)), 'must be octal digits such as "0755"'),
+);
+
+const sizeBytes = v.pipe(v.number(), v.integer('must be a whole number of bytes'), v.minValue(1, 'must be at least 1'));
+
+/** A program alone (`/bin/sh`, taken whole), or a program and its arguments. */
+const command = v.union([
+  v.pipe(text, v.minLength(1, 'must not be empty')),
+  v.pipe(v.array(text), v.minLength(1, 'must not be empty')),
+]);
+
+const volume = v.pipe(
+  v.strictObject({
+    kind: v.pipe(
+      v.picklist(['bind', 'tmpfs', 'volume']),
+      v.check(kind => kind !== 'volume', laterThan('use a bind mount')),
+    ),
+    source: v.exactOptional(absolutePath),
+    target: absolutePath,
+    readOnly: v.exactOptional(v.boolean()),
+    sizeBytes: v.exactOptional(sizeBytes),
+    mode: v.exactOptional(mode),
+  }),
+  v.check(({ kind, source }) => kind !== 'bind' || source !== undefined, 'a bind mount needs a source'),
+  v.check(({ kind, source }) => kind !== 'tmpfs' || source === undefined, 'a tmpfs has no source'),
+);
+
+const capability = v.pipe(
+  v.string(),
+  v.regex(/^(ALL|(CAP_)?[A-Z_]+)$/, 'must be a capability such as NET_ADMIN, or ALL'),
+);
+
+const securityOpt = v.pipe(
+  v.string(),
+  v.regex(
+    /^(no-new-privileges|seccomp=unconfined|seccomp=\/.+)$/,
+    'must be no-new-privileges, seccomp=unconfined or seccomp=/path/of/a/profile',
+  ),
+);
+
+/** What stands here takes a new container to change, save where it says otherwise. */
+export const containerSpec = v.strictObject({
+  id: v.pipe(
+    v.string(),
+    v.check(id => id !== 'root', 'may not be `root`, which names the root container in containerd'),
+  ),
+  image: v.pipe(text, v.minLength(1, 'must not be empty'), v.maxLength(512)),
+  imagePullPolicy: v.exactOptional(
+    v.pipe(
+      v.picklist(['Always', 'IfNotPresent', 'Never']),
+      v.check(policy => policy !== 'Always', laterThan('images are loaded from files')),
+      inPlace(),
+    ),
+  ),
+  root: v.exactOptional(v.boolean()),
+  command: v.exactOptional(command),
+  args: v.exactOptional(v.array(text)),
+  workingDir: v.exactOptional(absolutePath),
+  env: v.exactOptional(v.array(v.pipe(text, v.regex(/^[^=]+=/s, 'must be KEY=VALUE')))),
+  user: v.exactOptional(
+    v.pipe(text, v.regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be a user, or user:group, by name or number')),
+  ),
+  ports: notYet('reach the cell by its address'),
+  volumes: v.exactOptional(v.array(volume)),
+  networks: v.exactOptional(v.pipe(v.array(v.string()), inPlace())),
+  networksAliases: v.exactOptional(
+    v.pipe(
+      v.array(v.pipe(v.string(), v.regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'is not a host name'))),
+      inPlace(),
+    ),
+  ),
+  tmpfs: v.exactOptional(
+    v.array(v.strictObject({ path: absolutePath, sizeBytes: v.exactOptional(sizeBytes), mode: v.exactOptional(mode) })),
+  ),
+  devices: v.exactOptional(
+    v.array(v.pipe(v.string(), v.regex(/^\/dev\/(?!.*\.\.)[^\0]+$/, 'must be a device such as /dev/kvm'))),
+  ),
+  capabilities: v.exactOptional(
+    v.strictObject({ add: v.exactOptional(v.array(capability)), drop: v.exactOptional(v.array(capability)) }),
+  ),
+  privileged: v.exactOptional(v.boolean()),
+  readOnlyRootFilesystem: v.exactOptional(v.boolean()),
+  securityOpts: v.exactOptional(v.array(securityOpt)),
+  resources: notYet('no limits are set'),
+  restartPolicy: v.exactOptional(
+    v.pipe(
+      v.picklist(['never', 'on-failure', 'always']),
+      v.check(policy => policy === 'never', laterThan('containers are started by `kuke start`')),
+      inPlace(),
+    ),
+  ),
+  hostNetwork: v.exactOptional(v.boolean()),
+  labels: v.exactOptional(v.record(v.string(), v.string())),
+});
+
+export type ContainerSpec = v.InferOutput<typeof containerSpec>;
