@@ -1,6 +1,15 @@
 import '../box.ts';
 import { beforeEach, expect, test } from 'bun:test';
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { bindMount, makeShared, mountTmpfs, unmount } from '../../../src/host/mount.ts';
 import { cgroup2MountPoint, isMountPoint, mountOf, readMounts } from '../../../src/host/mountinfo.ts';
 import { run } from '../netlink/outside.ts';
