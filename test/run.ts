@@ -1,0 +1,92 @@
+/**
+ * Runs tests: `bun test/run.ts [build|lint|types|unit|host|vm...] [FILTER...] [--jobs N]`, everything where no part is named; a filter
+ * picks the test files whose path contains it. Best called through scripts/test, which first installs what is missing.
+ *
+ * Host tests run a file in a box of its own, several side by side; files that use containerd once on each version. What a file prints is
+ * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed.
+ * The last line is `N passed, N failed`, and the exit status is 0 only when something passed and nothing failed.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { endAll, type Job, type Outcome, run } from './runner/job.ts';
+import { jobsOf, type Part, parts } from './runner/plan.ts';
+
+process.chdir(dirname(import.meta.dir));
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { jobs: { type: 'string' } } });
+const isPart = (word: string): word is Part => (parts as readonly string[]).includes(word);
+const named = new Set(positionals.filter(isPart));
+const filters = positionals.filter(word => !isPart(word));
+const atOnce = Number(values.jobs ?? availableParallelism());
+if (!Number.isInteger(atOnce) || atOnce < 1) throw new Error(`--jobs ${values.jobs}: not a number of jobs`);
+
+const plan = new Map<Part, Job[]>();
+for (const part of parts) if (named.size === 0 || named.has(part)) plan.set(part, await jobsOf(part, filters));
+
+const outcomes: Outcome[] = [];
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true;
+    endAll();
+  });
+}
+
+// The rest needs the binary. A virtual machine is emulated, and alone takes all cores.
+await runAll(plan.get('build') ?? [], 1);
+if (outcomes.every(({ failed }) => failed === 0)) {
+  await runAll(
+    (['lint', 'types', 'unit', 'host'] as const).flatMap(part => plan.get(part) ?? []),
+    atOnce,
+  );
+  await runAll(plan.get('vm') ?? [], 1);
+} else {
+  console.log('Nothing else was run, since the build failed.');
+}
+summarize();
+
+async function runAll(jobs: Job[], atOnce: number): Promise<void> {
+  const waiting = jobs.values();
+  const worker = async () => {
+    for (const job of waiting) {
+      if (interrupted) return;
+      const outcome = await run(job);
+      outcomes.push(outcome);
+      show(outcome);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+function show({ job, passed, failed, seconds, problems, artifacts }: Outcome): void {
+  const result = failed > 0 ? 'FAIL' : 'ok  ';
+  console.log(
+    `${result} ${job.name.padEnd(68)} ${`${passed} passed`.padStart(11)}${failed > 0 ? `, ${failed} failed` : ''} ${seconds.toFixed(1).padStart(7)} s`,
+  );
+  if (failed === 0 || interrupted) return;
+  const containerdLog = join(artifacts, 'containerd.log');
+  console.log(indented(readFileSync(join(artifacts, 'output.txt'), 'utf8')));
+  if (existsSync(containerdLog)) console.log(indented(`The end of containerd's log:\n${lastLines(containerdLog, 15)}`));
+  for (const problem of problems) console.log(indented(`${job.name}: ${problem}`));
+  console.log(indented(`All of it: ${artifacts}`));
+}
+
+function summarize(): void {
+  const failures = outcomes.filter(({ failed }) => failed > 0);
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+  if (outcomes.length === 0) console.log(`No test file matches ${filters.join(' ')}`);
+  if (failures.length > 0) console.log(`\nFailed:\n${failures.map(({ job }) => `  ${job.name}`).join('\n')}`);
+  if (interrupted) console.log('Interrupted.');
+  console.log(`\n${passed} passed, ${failed} failed`);
+  process.exitCode = passed > 0 && failed === 0 && !interrupted ? 0 : 1;
+}
+
+function indented(text: string): string {
+  return text.trimEnd().replace(/^/gm, '    ');
+}
+
+function lastLines(file: string, count: number): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n');
+}

@@ -1,0 +1,84 @@
+/** Runs one job of a test run: a file of tests in its box, all unit tests, a check such as the linter, or a virtual machine. */
+import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseReport } from './junit.ts';
+
+export interface Job {
+  /** Unique, and a path: its output is kept in a folder of this name. */
+  name: string;
+  command: string[];
+  env?: Record<string, string>;
+  /** Test files that must each report a test. Without them the job is a check: one test, which passes when the command exits with 0. */
+  testFiles?: string[];
+  /** Seconds after which it is ended, and has failed. */
+  limit: number;
+}
+
+export interface Outcome {
+  job: Job;
+  passed: number;
+  failed: number;
+  seconds: number;
+  /** What went wrong apart from the tests' own failures. */
+  problems: string[];
+  /** Folder with output.txt, and what else the job wrote to $KUKE_TEST_ARTIFACTS. */
+  artifacts: string;
+}
+
+const resultsFolder = '.cache/test';
+const running = new Set<Bun.Subprocess>();
+
+/** Ends all jobs that run. A box ends with its box.sh. */
+export function endAll(): void {
+  for (const program of running) program.kill('SIGTERM');
+}
+
+/** Never rejects: what keeps a job from running is its failure. */
+export async function run(job: Job): Promise<Outcome> {
+  const started = performance.now();
+  const artifacts = join(process.cwd(), resultsFolder, job.name);
+  rmSync(artifacts, { recursive: true, force: true });
+  mkdirSync(artifacts, { recursive: true });
+  const reportFile = join(artifacts, 'junit.xml');
+  const command = job.testFiles
+    ? [...job.command, '--reporter=junit', `--reporter-outfile=${reportFile}`]
+    : job.command;
+  const output = openSync(join(artifacts, 'output.txt'), 'w');
+  const program = Bun.spawn(command, {
+    // CI: bun refuses test.only.
+    env: { ...process.env, CI: '1', NO_COLOR: '1', ...job.env, KUKE_TEST_ARTIFACTS: artifacts },
+    stdin: 'ignore',
+    stdout: output,
+    stderr: output,
+    timeout: job.limit * 1000,
+    killSignal: 'SIGTERM',
+  });
+  running.add(program);
+  const status = await program.exited;
+  running.delete(program);
+  const seconds = (performance.now() - started) / 1000;
+  const counted = job.testFiles ? counts(reportFile, job.testFiles) : { passed: 0, failed: 0, problems: [] };
+  const problems = [...counted.problems];
+  if (seconds >= job.limit) problems.push(`ended after its limit of ${job.limit} s`);
+  else if (status !== 0 && counted.failed === 0) problems.push(`exit status ${status}`);
+  if (!job.testFiles && problems.length === 0) counted.passed = 1;
+  return { ...counted, job, failed: counted.failed + problems.length, seconds, problems, artifacts };
+}
+
+function counts(reportFile: string, testFiles: string[]): Pick<Outcome, 'passed' | 'failed' | 'problems'> {
+  let xml: string;
+  try {
+    xml = readFileSync(reportFile, 'utf8');
+  } catch {
+    return { passed: 0, failed: 0, problems: ['no report: it crashed, ended early, or holds no test'] };
+  }
+  const { passed, failed, skipped, files } = parseReport(xml);
+  return {
+    passed,
+    failed,
+    problems: [
+      ...testFiles.filter(file => !files.has(file)).map(file => `${file}: no test ran`),
+      ...skipped.map(name => `skipped: ${name}`),
+    ],
+  };
+}

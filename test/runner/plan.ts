@@ -1,0 +1,57 @@
+/** Which jobs make up a test run. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Job } from './job.ts';
+
+/** In the order in which they are run. */
+export const parts = ['build', 'lint', 'types', 'unit', 'host', 'vm'] as const;
+export type Part = (typeof parts)[number];
+
+/** kuke keeps to the API that these have in common; test/fetch-containerd.sh knows where they come from. */
+export const containerdVersions = ['1.6', '1.7', '2'];
+
+// The time limit in bunfig.toml has no effect in Bun 1.4.5.
+const bunTest = ['bun', 'test', '--only-failures', '--timeout', '60000'];
+
+/** The jobs of a part, of those files whose path contains one of the filters (all, where there is none). */
+export async function jobsOf(part: Part, filters: string[]): Promise<Job[]> {
+  const wanted = (path: string) => filters.length === 0 || filters.some(filter => path.includes(filter));
+  const files = async (pattern: string) => (await Array.fromAsync(new Bun.Glob(pattern).scan())).filter(wanted).sort();
+  switch (part) {
+    case 'build':
+    case 'lint':
+    case 'types':
+      return [{ name: part, command: ['bun', 'run', part], limit: 300 }];
+    case 'unit': {
+      const testFiles = await files('test/unit/**/*.test.ts');
+      return testFiles.length === 0
+        ? []
+        : [{ name: 'unit', command: [...bunTest, ...testFiles.map(file => `./${file}`)], testFiles, limit: 300 }];
+    }
+    case 'host':
+      return (await files('test/host/**/*.test.ts')).flatMap(hostJobs);
+    case 'vm':
+      return (await files('test/vm/jobs/*.sh')).map(file => ({
+        name: `vm/${basename(file, '.sh')}`,
+        command: ['test/vm/run.sh', file],
+        limit: 900,
+      }));
+  }
+}
+
+/** A file that starts containerd is run on each version, unless it says `// containerd: once, since ...`. */
+function hostJobs(file: string): Job[] {
+  const text = readFileSync(file, 'utf8');
+  const onEach = /from '[./]+\/containerd\.ts'/.test(text) && !/^\/\/ containerd: once, since /m.test(text);
+  const job = (name: string, env: Record<string, string>): Job => ({
+    name,
+    command: ['test/box.sh', ...bunTest, `./${file}`],
+    env,
+    testFiles: [file],
+    limit: 300,
+  });
+  const name = file.slice('test/'.length);
+  return onEach
+    ? containerdVersions.map(version => job(`${name} on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
+    : [job(name, {})];
+}
