@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lock, lockHolder, tryLock } from '../../../src/host/flock.ts';
+import { queued } from './lock-queue.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 const directory = temporaryDirectory();
@@ -51,7 +52,7 @@ test('one holds it, whose text the others read, until it lets go', async () => {
 test('who waits gets it when it is let go, and the event loop runs on meanwhile', async () => {
   const other = await holder();
   const waiting = lock(path, me);
-  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  await queued(process.pid);
   expect(lockHolder(path)).toBe(`${other.pid} holder`);
   const [held] = await Promise.all([waiting, other.release()]);
   expect(lockHolder(path)).toBe(me());
@@ -63,6 +64,7 @@ test('it dies with its process by SIGKILL, though a child of that lives on', asy
   expect(openFiles(other.pid)).toContain(path);
   expect(openFiles(other.sleeper)).not.toContain(path);
   const waiting = lock(path, me);
+  await queued(process.pid);
   other.kill();
   const held = await waiting;
   expect(existsSync(`/proc/${other.sleeper}`)).toBe(true);
@@ -87,7 +89,8 @@ test('a wait that is given up rejects at once and does not take the lock from ot
   const reason = new Error('enough');
   const controller = new AbortController();
   const waiting = lock(path, me, controller.signal);
-  setImmediate(() => controller.abort(reason));
+  await queued(process.pid);
+  controller.abort(reason);
   expect(await waiting.catch(error => error)).toBe(reason);
   expect(await lock(path, me, AbortSignal.timeout(1)).catch(error => error.name)).toBe('TimeoutError');
   expect(await lock(path, me, AbortSignal.abort(reason)).catch(error => error)).toBe(reason);
@@ -100,6 +103,7 @@ test('a wait that is given up rejects at once and does not take the lock from ot
 test('a lock file that its holder removed is not the one that counts', async () => {
   const other = await holder();
   const waiting = lock(path, me);
+  await queued(process.pid);
   rmSync(path);
   using third = tryLock(path, () => 'third');
   expect(third).toBeDefined();
