@@ -129,11 +129,12 @@ export const i32be = scalar<number>(
   (v, at, n) => v.setInt32(at, n),
   v => v.getInt32(0),
 );
-export const u64be = scalar<bigint>(
+/** Handles and counts, as numbers: exact up to 2^53. */
+export const u64be = scalar<number>(
   8,
   'be64',
-  (v, at, n) => v.setBigUint64(at, n),
-  v => v.getBigUint64(0),
+  (v, at, n) => v.setBigUint64(at, BigInt(n)),
+  v => Number(v.getBigUint64(0)),
 );
 
 /** Bytes as they are; what is read is a copy, so that it outlives the receive buffer. */

@@ -29,14 +29,14 @@ import { COMMENT, encodeUserdata, SET_COMMENT, SET_DATA_BYTE_ORDER, SET_KEY_BYTE
  */
 export type Change =
   | { verb: 'add' | 'create' | 'delete'; object: NftObject }
-  | { verb: 'insert'; object: Rule; before?: bigint }
+  | { verb: 'insert'; object: Rule; before?: number }
   | { verb: 'replace'; object: Rule };
 
 export const add = (object: NftObject): Change => ({ verb: 'add', object });
 export const create = (object: NftObject): Change => ({ verb: 'create', object });
 /** Deletes; a rule by its handle, a table with all that is in it. ENOENT if it is gone. */
 export const remove = (object: NftObject): Change => ({ verb: 'delete', object });
-export const insert = (object: Rule, before?: bigint): Change => ({
+export const insert = (object: Rule, before?: number): Change => ({
   verb: 'insert',
   object,
   ...(before === undefined ? {} : { before }),

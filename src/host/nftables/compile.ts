@@ -13,6 +13,8 @@ export const LOOKUP_INVERTED = 1;
 /** NF_NAT_RANGE_PROTO_RANDOM_FULLY and NF_NAT_RANGE_PROTO_SPECIFIED */
 export const NAT_FULLY_RANDOM = 16;
 export const NAT_PORT = 2;
+/** NF_NAT_RANGE_MAP_IPS, which the kernel adds by itself. */
+export const NAT_ADDRESS = 1;
 export const NAT_TYPE = { snat: 0, dnat: 1 } as const;
 
 const FIRST = 1;
@@ -66,19 +68,19 @@ function compileStatement(family: Family, known: Known, statement: Statement): E
     case 'dnat':
     case 'snat':
       return compileNat(family, known, statement);
-    case 'reject': {
-      const tcp = statement.with === 'tcp reset' ? impliedTransport(known, 'tcp') : [];
-      return [...tcp, { kind: 'reject', data: REJECT_WITH[statement.with] }];
-    }
+    case 'reject':
+      return [{ kind: 'reject', data: REJECT_WITH[statement.with] }];
     case 'raw':
       return [statement.expression];
   }
 }
 
-/** Remembers what a match settles, so that it is not checked twice. */
-export function learn(known: Known, { left, right }: Match): void {
+/** Remembers what a match settles, so that it is not checked twice; false if that was known already. */
+export function learn(known: Known, { left, right }: Match): boolean {
+  const before = { ...known };
   if (left === 'meta nfproto') known.network = right;
   if (left === 'meta l4proto' || left === 'ip protocol') known.transport = right;
+  return known.network !== before.network || known.transport !== before.transport;
 }
 
 /** The matches that make sure that the packet has these fields at all. */
@@ -91,15 +93,12 @@ function implied(family: Family, known: Known, selectors: readonly Selector[]): 
       expressions.push(...compileMatch({ type: 'match', left: 'meta nfproto', operator: '==', right: network }));
       known.network = network;
     }
-    if (transport !== undefined) expressions.push(...impliedTransport(known, transport));
+    if (transport !== undefined && known.transport !== transport) {
+      expressions.push(...compileMatch({ type: 'match', left: 'meta l4proto', operator: '==', right: transport }));
+      known.transport = transport;
+    }
     return expressions;
   });
-}
-
-function impliedTransport(known: Known, transport: string): Expression[] {
-  if (known.transport === transport) return [];
-  known.transport = transport;
-  return compileMatch({ type: 'match', left: 'meta l4proto', operator: '==', right: transport });
 }
 
 function loadAll(family: Family, known: Known, selectors: readonly Selector[]): Expression[] {

@@ -5,6 +5,7 @@ import {
   knownIn,
   LOOKUP_INVERTED,
   learn,
+  NAT_ADDRESS,
   NAT_FULLY_RANDOM,
   NAT_PORT,
   NAT_TYPE,
@@ -16,7 +17,7 @@ import {
 import { DATA_TYPES } from './datatype.ts';
 import { decodeVerdict, type Expression } from './expression.ts';
 import type { Family } from './object.ts';
-import { definition, type Known, type Selector, selectorOf, selectorType } from './selector.ts';
+import { definition, isAddress, type Known, type Selector, selectorOf, selectorType } from './selector.ts';
 import { type Match, type Nat, type Operator, REJECT_WITH, type Reject, type Statement } from './statement.ts';
 
 /** What a pattern recognised: a statement, and how many expressions it is made of. */
@@ -31,14 +32,18 @@ const FIRST = registerAt(0);
 export function decompile(family: Family, expressions: readonly Expression[]): Statement[] {
   const known = knownIn(family);
   const statements: Statement[] = [];
+  // Matches that told something new: only such a one can have been put there for the field after it.
+  const informative = new Set<Statement>();
   for (let at = 0; at < expressions.length; ) {
     const rest = expressions.slice(at);
     const found = recognise(rest, known);
     const [expression] = rest;
     if (found) {
-      dropImplied(statements, found.statement, family);
-      statements.push(found.statement);
-      if (found.statement.type === 'match' && found.statement.operator === '==') learn(known, found.statement);
+      const { statement } = found;
+      dropImplied(statements, informative, statement);
+      statements.push(statement);
+      if (statement.type === 'match' && statement.operator === '==' && learn(known, statement))
+        informative.add(statement);
     } else if (expression) {
       statements.push({ type: 'raw', expression });
     }
@@ -48,13 +53,13 @@ export function decompile(family: Family, expressions: readonly Expression[]): S
 }
 
 /** Removes the matches before a statement that its fields imply, as nft(8) does when it lists rules. */
-function dropImplied(statements: Statement[], next: Statement, family: Family): void {
+function dropImplied(statements: Statement[], informative: ReadonlySet<Statement>, next: Statement): void {
   for (const selector of selectorsOf(next).toReversed()) {
     const { network, transport } = definition(selector);
     for (const [left, right] of [['meta l4proto', transport] as const, ['meta nfproto', network] as const]) {
       const last = statements.at(-1);
-      const isImplied = last?.type === 'match' && last.left === left && last.operator === '==' && last.right === right;
-      if (isImplied && (left === 'meta l4proto' || family === 'inet')) statements.pop();
+      const isImplied = last?.type === 'match' && last.left === left && last.right === right && informative.has(last);
+      if (isImplied) statements.pop();
     }
   }
 }
@@ -71,7 +76,7 @@ function recognise(rest: readonly Expression[], known: Known): Recognised | unde
   const [first] = rest;
   switch (first?.kind) {
     case 'counter': {
-      const { packets = 0n, bytes = 0n } = first.data ?? {};
+      const { packets = 0, bytes = 0 } = first.data ?? {};
       return { statement: { type: 'counter', packets, bytes }, used: 1 };
     }
     case 'immediate':
@@ -109,8 +114,7 @@ function recogniseImmediate(rest: readonly Expression[], data: DataOf<'immediate
     second?.kind === 'immediate' && second.data?.dreg === registerAt(4) ? second.data.data?.value : undefined;
   const nat = recogniseNat(port ? third : second);
   if (!nat || address.length !== (nat.family === 'ip' ? 4 : 16)) return undefined;
-  if ((nat.protoMin === registerAt(4)) !== (port !== undefined) || nat.flags !== (port ? NAT_PORT : 0))
-    return undefined;
+  if (nat.protoMin !== (port ? registerAt(4) : undefined)) return undefined;
   const to = { address: formatAddress(address), ...(port && { port: Number(DATA_TYPES.inet_service.format(port)) }) };
   return { statement: { type: nat.type, family: nat.family, to }, used: port ? 3 : 2 };
 }
@@ -119,8 +123,9 @@ function recogniseNat(expression: Expression | undefined) {
   if (expression?.kind !== 'nat' || expression.data === undefined) return undefined;
   const { type, family, addressMin, addressMax = FIRST, protoMin, protoMax = protoMin, flags = 0 } = expression.data;
   if (addressMin !== FIRST || addressMax !== FIRST || protoMax !== protoMin) return undefined;
+  if ((flags & ~(NAT_ADDRESS | NAT_PORT)) !== 0) return undefined;
   const name: Nat['type'] = type === NAT_TYPE.dnat ? 'dnat' : 'snat';
-  return { type: name, family: family === AF_INET ? ('ip' as const) : ('ip6' as const), protoMin, flags };
+  return { type: name, family: family === AF_INET ? ('ip' as const) : ('ip6' as const), protoMin };
 }
 
 /** Fields that are loaded one behind the other, and what is done with them. */
@@ -158,7 +163,7 @@ function recogniseLookup(
   }
   if (dreg === VERDICT_REGISTER) return { statement: { type: 'vmap', left, map: set }, used: 1 };
   const nat = recogniseNat(next);
-  if (nat?.flags !== 0) return undefined;
+  if (!nat) return undefined;
   if (nat.protoMin !== undefined && nat.protoMin !== registerAt(nat.family === 'ip' ? 1 : 4)) return undefined;
   const to = { left, map: set, withPort: nat.protoMin !== undefined };
   return { statement: { type: nat.type, family: nat.family, to }, used: 2 };
@@ -194,7 +199,7 @@ function recogniseMatch(
   if (!compared) return undefined;
   const { operator, value } = compared;
   if (partial !== undefined) {
-    if (value.length !== partial || !isAddress(left)) return undefined;
+    if (value.length !== partial) return undefined;
     const address = new Uint8Array(type.size);
     address.set(value);
     return whole({ operator, right: formatPrefix({ address, length: partial * 8 }) }, 1);
@@ -208,11 +213,6 @@ function recogniseMatch(
   }
   return value.length === type.size ? whole({ operator, right: type.format(value) }, 1) : undefined;
 }
-
-const isAddress = (selector: Selector): boolean => {
-  const type = selectorType(selector);
-  return type === DATA_TYPES.ipv4_addr || type === DATA_TYPES.ipv6_addr;
-};
 
 /** A field under a mask: a prefix, some flags, or just that. */
 function recogniseMasked(

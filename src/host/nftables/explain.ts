@@ -128,7 +128,7 @@ function formatStatement(family: string, statement: Statement): string {
     case 'vmap':
       return `${formatLeft(statement.left)} vmap @${statement.map}`;
     case 'counter':
-      return statement.packets === 0n && statement.bytes === 0n
+      return statement.packets === 0 && statement.bytes === 0
         ? 'counter'
         : `counter packets ${statement.packets} bytes ${statement.bytes}`;
     case 'verdict':

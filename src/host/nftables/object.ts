@@ -71,7 +71,7 @@ export interface Rule extends ChainName {
   statements: Statement[];
   comment?: string;
   /** The kernel's number for a rule that exists; unique in its table. */
-  handle?: bigint;
+  handle?: number;
 }
 
 export type NftObject = Table | Chain | NamedSet | Elements | Rule;

@@ -118,7 +118,7 @@ export function isSameRule(a: Rule, b: Rule): boolean {
 }
 
 function codeOf({ family, statements }: Rule): string {
-  const reset = statements.map(s => (s.type === 'counter' ? { ...s, packets: 0n, bytes: 0n } : s));
+  const reset = statements.map(s => (s.type === 'counter' ? { ...s, packets: 0, bytes: 0 } : s));
   return toText(compile(family, reset));
 }
 
@@ -146,10 +146,7 @@ function elementDifference(desired: Elements, present: readonly Element[]): Spli
 
 const wireOf = (set: NamedSet, element: Element): string => toText(encodeElement(set, element, true));
 
-/** A text that is the same for equal values; bytes and 64-bit numbers included. */
+/** A text that is the same for equal values, bytes included. */
 function toText(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (part instanceof Uint8Array) return part.toHex();
-    return typeof part === 'bigint' ? String(part) : part;
-  });
+  return JSON.stringify(value, (_, part: unknown) => (part instanceof Uint8Array ? part.toHex() : part));
 }

@@ -94,14 +94,25 @@ export function selectorOf(
   const { dreg } = data;
   const selector = SELECTORS.find(name => loads(definition(name), expression) && fits(definition(name), known));
   if (selector === undefined) return undefined;
-  const { size } = selectorType(selector);
-  const length = expression.kind === 'payload' ? (expression.data?.length ?? size) : size;
-  return length > size ? undefined : { selector, dreg, length };
+  const length = expression.kind === 'payload' ? expression.data?.length : undefined;
+  return { selector, dreg, length: length ?? selectorType(selector).size };
 }
 
-function loads({ load }: Definition, { kind, data }: Expression): boolean {
+/** Whether a field holds an address: of these the first bytes alone can be loaded, for a prefix. */
+export function isAddress(selector: Selector): boolean {
+  return ADDRESS_TYPES.includes(definition(selector).type);
+}
+
+const ADDRESS_TYPES: readonly DataTypeName[] = ['ipv4_addr', 'ipv6_addr'];
+
+function loads({ load, type }: Definition, { kind, data }: Expression): boolean {
   if (kind !== load.kind || data === undefined) return false;
-  if (load.kind === 'payload') return 'base' in data && data.base === load.base && data.offset === load.offset;
+  if (load.kind === 'payload') {
+    if (!('base' in data) || data.base !== load.base || data.offset !== load.offset) return false;
+    const { length = 0 } = data;
+    const { size } = DATA_TYPES[type];
+    return length === size || (ADDRESS_TYPES.includes(type) && length > 0 && length < size);
+  }
   if (load.kind === 'fib') return 'result' in data && data.result === 3 && data.flags === load.flags;
   return 'key' in data && data.key === load.key && !('direction' in data);
 }

@@ -31,8 +31,8 @@ export interface VerdictMap {
 
 export interface Counter {
   type: 'counter';
-  packets: bigint;
-  bytes: bigint;
+  packets: number;
+  bytes: number;
 }
 
 export interface VerdictStatement {
@@ -103,7 +103,7 @@ export function verdictMap(left: Selector | readonly Selector[], map: string): V
 }
 
 export function counter(): Counter {
-  return { type: 'counter', packets: 0n, bytes: 0n };
+  return { type: 'counter', packets: 0, bytes: 0 };
 }
 
 export function verdict(of: Verdict): VerdictStatement {
@@ -126,6 +126,7 @@ export function snat(family: Nat['family'], to: Nat['to']): Nat {
   return { type: 'snat', family, to };
 }
 
+/** Before `tcp reset` there has to be a match that leaves only TCP. */
 export function reject(reason: Reject['with']): Reject {
   return { type: 'reject', with: reason };
 }
