@@ -2,6 +2,7 @@
 import {
   type Attachment,
   type AttachRequest,
+  type DetachRequest,
   explainWith,
   type NamespaceRequest,
   type NetworkActions,
@@ -133,7 +134,7 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
       if (host.netns.get(path)) host.netns.delete(path);
     }),
     attach: action<AttachRequest, Attachment>('network.attach', attach),
-    detach: action<AttachRequest, void>('network.detach', ({ attachmentId }) => {
+    detach: action<DetachRequest, void>('network.detach', ({ attachmentId }) => {
       host.attachments.delete(attachmentId);
     }),
     observe: ({ configPaths }) =>

@@ -366,7 +366,7 @@ export function networkSuite(name: string, make: () => Promise<NetworkUnderTest>
           subnet: '10.88.0.0/16',
           gateway: '10.88.0.1',
         };
-        const attach = request(definition, `/run/netns/${text}`, { aliases: [text] });
+        const attach = request(definition, `/run/netns/${text}`);
         expectCommand(network.explain('define', definition));
         expectCommand(network.explain('remove', definition));
         expectCommand(network.explain('open', { path: attach.netns }));

@@ -1,0 +1,87 @@
+/** Everything below the run path: manifests, and what is none or cannot be read. */
+import { closeSync, constants, type Dirent, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Manifest, ResourceRef, StoreProblem } from 'kuke/plugin';
+import { asStoreError } from './errors.ts';
+import { MAX_BYTES, parseManifest } from './manifest-file.ts';
+import { isSafeName, manifestName } from './paths.ts';
+
+export interface Listing {
+  resources: { ref: ResourceRef; manifest: Manifest }[];
+  problems: StoreProblem[];
+}
+
+/**
+ * Walks the tree. Names that start with a dot are no realms (`.kuke`) and no manifests (temporary files, an editor's), and passed over,
+ * as is the `lost+found` of a file system that is mounted there. All else that is not a manifest in its place is a problem.
+ */
+export async function listManifests(root: string): Promise<Listing> {
+  const listing: Listing = { resources: [], problems: [] };
+  await walk(root, [], listing);
+  return listing;
+}
+
+async function walk(root: string, names: string[], listing: Listing): Promise<void> {
+  const folder = join(root, ...names);
+  const seen = new Map<string, string>();
+  for (const entry of entriesOf(folder, listing)) {
+    const problem = (message: string) => void listing.problems.push({ path: join(folder, entry.name), message });
+    if (entry.name.startsWith('.') || (names.length === 0 && entry.name === 'lost+found')) continue;
+    if (entry.isSymbolicLink()) problem('is a symbolic link, which is not followed');
+    else if (entry.isDirectory()) {
+      const twin = seen.get(entry.name.toLowerCase());
+      seen.set(entry.name.toLowerCase(), entry.name);
+      if (!isSafeName(entry.name)) problem('is not the name of a resource');
+      else if (twin !== undefined) problem(`differs only in case from ${twin}, which is used`);
+      else await walk(root, [...names, entry.name], listing);
+    } else if (!entry.isFile() || !entry.name.endsWith('.yaml')) problem('is not a manifest');
+    else await read(folder, entry.name, names, listing, problem);
+  }
+}
+
+/** Sorted, so that it is always the same one of two twins that counts. */
+function entriesOf(folder: string, listing: Listing): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (thrown) {
+    const { message, code } = asStoreError(thrown, folder);
+    const isAbsent = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+    if (!isAbsent) listing.problems.push({ path: folder, message: `${message} (${code})` });
+    return [];
+  }
+}
+
+async function read(
+  folder: string,
+  file: string,
+  path: string[],
+  listing: Listing,
+  problem: (message: string) => void,
+): Promise<void> {
+  let text: string;
+  try {
+    text = readText(join(folder, file));
+  } catch (thrown) {
+    return problem(asStoreError(thrown, file).message);
+  }
+  const parsed = await parseManifest(text);
+  if ('problem' in parsed) return problem(parsed.problem);
+  const { kind, metadata } = parsed.manifest;
+  if (manifestName(kind) !== file) return problem(`is of kind ${kind}, which is kept in ${manifestName(kind)}`);
+  if (metadata.name.toLowerCase() !== path.at(-1)?.toLowerCase()) {
+    return problem(`is named ${metadata.name}, but lies in ${folder}`);
+  }
+  listing.resources.push({ ref: { kind, path }, manifest: parsed.manifest });
+}
+
+/** By descriptor, so that neither a link nor a pipe that has taken the file's place is read. */
+function readText(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { size } = fstatSync(fd);
+    if (size > MAX_BYTES) throw new Error(`has ${size} bytes; at most ${MAX_BYTES} are read`);
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}

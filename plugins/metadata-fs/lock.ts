@@ -1,0 +1,73 @@
+/** The lock on a run path: flock(2) on `/run/kukeon/<hash of the run path>.lock`, which says who holds it (spec.md §2). */
+import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { asKukeError, KukeError, type StoreBackend, type StoreLock } from 'kuke/plugin';
+import { hasCode } from '../../src/host/errno.ts';
+import { type FileLock, lock as fileLock, lockHolder } from '../../src/host/flock.ts';
+import { asStoreError } from './errors.ts';
+
+type LockRequest = Parameters<StoreBackend['lock']>[0];
+
+const NOTICE_MS = 1000;
+
+/** 16 hexadecimal digits: `printf %s /opt/kukeon | sha256sum | cut -c1-16`. */
+export function lockPath(lockFolder: string, root: string): string {
+  return join(lockFolder, `${new Bun.CryptoHasher('sha256').update(root).digest('hex').slice(0, 16)}.lock`);
+}
+
+/** `isInUse` is asked at the end: where nothing is set up (any more), no lock file stays behind. */
+export async function takeLock(
+  path: string,
+  request: LockRequest,
+  isInUse: () => Promise<boolean>,
+): Promise<StoreLock> {
+  const { command, timeoutMs, signal, onWait } = request;
+  const limit = AbortSignal.timeout(timeoutMs);
+  const notice = setTimeout(() => onWait(holderOf(path)), NOTICE_MS);
+  try {
+    const held = await taken(path, command, AbortSignal.any([signal, limit]));
+    let released: Promise<void> | undefined;
+    const release = async () => letGo(held, await isInUse());
+    return { release: () => (released ??= release()) };
+  } catch (thrown) {
+    if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
+    if (!limit.aborted) throw asStoreError(thrown, path);
+    const { pid, command: theirs } = holderOf(path);
+    throw new KukeError('Locked', `still held after ${timeoutMs} ms by pid ${pid}: ${theirs}`, {
+      step: `lock ${path}`,
+    });
+  } finally {
+    clearTimeout(notice);
+  }
+}
+
+async function taken(path: string, command: string, signal: AbortSignal): Promise<FileLock> {
+  for (;;) {
+    mkdirSync(join(path, '..'), { recursive: true, mode: 0o755 });
+    try {
+      return await fileLock(path, () => `${process.pid} ${command}\n`, signal);
+    } catch (thrown) {
+      // The last holder, at the end of an uninstall, may take the folder away between the two lines above.
+      if (!hasCode(thrown, 'ENOENT')) throw thrown;
+    }
+  }
+}
+
+function letGo(held: FileLock, isInUse: boolean): void {
+  // While it is still held: whoever waits for it then notices, and makes a new one.
+  if (!isInUse) {
+    try {
+      unlinkSync(held.path);
+      rmdirSync(join(held.path, '..'));
+    } catch {} // others' locks are there too, or kukeond's socket
+  }
+  held.release();
+}
+
+/** The file holds `PID COMMAND`; between two holders it is empty. */
+function holderOf(path: string): { pid: number; command: string } {
+  const [, pid, command] = /^(\d+) (.*)$/s.exec(lockHolder(path) ?? '') ?? [];
+  return pid === undefined || command === undefined
+    ? { pid: 0, command: 'another kuke' }
+    : { pid: Number(pid), command: command.trim() };
+}

@@ -1,0 +1,44 @@
+/** Files below `<run path>/.kuke`: the instance id, the etc-files of cells, and what later work keeps there. */
+import { constants } from 'node:fs';
+import { lstat, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { KukeError, type StoredFile } from 'kuke/plugin';
+import { replaceFile, rewriteInPlace, syncDirectory } from '../../src/host/atomic-file.ts';
+import { ignore, isFolder, makeFolders, removeEmpty } from './folders.ts';
+import { OWN_FOLDER, partsOf } from './paths.ts';
+
+/** A file below `secrets/` is for root alone; others are 0644, for a container's users read its /etc/hosts. */
+export const modeOf = (path: string): number => (path.startsWith('secrets/') ? 0o600 : 0o644);
+
+export async function writeOwnFile(root: string, { path, content, inPlace }: StoredFile): Promise<void> {
+  const parts = partsOf(path);
+  const file = join(root, OWN_FOLDER, ...parts);
+  await makeFolders(root, [OWN_FOLDER], 0o700);
+  await makeFolders(join(root, OWN_FOLDER), parts.slice(0, -1));
+  const there = await lstat(file).catch(ignore('ENOENT'));
+  if (inPlace === true && there?.isFile()) await rewriteInPlace(file, content);
+  else await replaceFile(file, content, { mode: modeOf(path) });
+}
+
+/** The file or folder, and the folders around it that are empty then. */
+export async function removeOwnFile(root: string, path: string): Promise<void> {
+  const parts = partsOf(path);
+  const around = parts.slice(0, -1);
+  const file = join(root, OWN_FOLDER, ...parts);
+  if (!(await isFolder(root, [OWN_FOLDER, ...around]))) return;
+  await rm(file, { recursive: true, force: true });
+  await syncDirectory(dirname(file));
+  await removeEmpty(join(root, OWN_FOLDER), around);
+}
+
+/** Undefined before `kuke init`. It becomes a label and a part of comments and markers everywhere, so it has to look like one. */
+export async function readInstance(root: string): Promise<string | undefined> {
+  const path = join(root, OWN_FOLDER, 'instance');
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignore('ENOENT'));
+  if (file === undefined) return undefined;
+  await using _ = file;
+  const id = (await file.readFile('utf8')).trim();
+  if (/^[A-Za-z0-9-]{1,64}$/.test(id)) return id;
+  const remedy = 'write the id back that the label or comment of anything made by kuke carries';
+  throw new KukeError('MetadataCorrupt', `${path} does not hold an instance id`, { remedy });
+}

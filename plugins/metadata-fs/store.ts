@@ -1,0 +1,146 @@
+/** The Store on the file system: a folder a resource, its manifest in it as YAML (spec.md §2). */
+import { readdir, rm, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import {
+  type ActionContext,
+  explainWith,
+  type Manifest,
+  type ResourceRef,
+  type StoreActions,
+  type StoreBackend,
+  shellCommand,
+} from 'kuke/plugin';
+import { removeStaleTemporaries, replaceFile } from '../../src/host/atomic-file.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { asStoreError, throwIfAborted } from './errors.ts';
+import { ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
+import { listManifests } from './list.ts';
+import { lockPath, takeLock } from './lock.ts';
+import { holdsCredentials, manifestText } from './manifest-file.ts';
+import { modeOf, readInstance, removeOwnFile, writeOwnFile } from './own-files.ts';
+import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
+
+export interface StoreOptions {
+  /** `/opt/kukeon` */
+  runPath: string;
+  /** `/var/log/kukeon` */
+  logFolder: string;
+  /** `/run/kukeon` */
+  lockFolder: string;
+}
+
+export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): StoreBackend {
+  const root = () => trustedRoot(runPath);
+  const filePath = (path: string) => join(resolve(runPath), OWN_FOLDER, ...partsOf(path));
+  const manifestPath = ({ kind, path }: ResourceRef) => join(resolve(runPath), ...path, manifestName(kind));
+  const instance = () => reported(runPath, () => readInstance(root()));
+
+  return {
+    write: action(runPath, ({ ref, manifest }) => writeManifest(root(), ref, manifest)),
+    remove: action(runPath, ({ ref }) => removeResource(root(), logFolder, ref)),
+    writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
+    removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
+    list: () => reported(runPath, () => listManifests(root())),
+    filePath,
+    instance,
+    lock: async request => {
+      throwIfAborted(request.signal);
+      const isInUse = () =>
+        instance().then(
+          id => id !== undefined,
+          () => true,
+        );
+      return reported(runPath, () => takeLock(lockPath(lockFolder, root()), request, isInUse));
+    },
+    explain: explainWith<StoreActions>({
+      write: ({ ref, manifest }) => {
+        const text = Bun.YAML.stringify(JSON.parse(JSON.stringify(manifest)), null, 2);
+        return `${install(manifestMode(manifest), manifestPath(ref))} <<'EOF'\n${text}\nEOF`;
+      },
+      remove: ({ ref }) => {
+        const logs = shellCommand('rm', '-rf', join(logFolder, ...ref.path));
+        const folder = shellCommand('rmdir', join(manifestPath(ref), '..'));
+        return `${logs}\n${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
+      },
+      writeFile: ({ path, content, inPlace }) => {
+        const target = filePath(path);
+        const write = inPlace ? shellCommand('tee', target) : install(modeOf(path), target);
+        return `${shellCommand('printf', '%s', content)} | ${write}`;
+      },
+      removeFile: ({ path }) => shellCommand('rm', '-rf', filePath(path)),
+    }),
+  };
+}
+
+const manifestMode = (manifest: Manifest): number => (holdsCredentials(manifest) ? 0o600 : 0o644);
+
+const install = (mode: number, path: string): string =>
+  shellCommand('install', '-D', '-m', `0${mode.toString(8)}`, '/dev/stdin', path);
+
+/** Checked, and cancelled only before it begins: each takes milliseconds and is whole or nothing. */
+function action<P>(runPath: string, effect: (params: P) => Promise<void>) {
+  return async (params: P, { signal }: ActionContext): Promise<void> => {
+    throwIfAborted(signal);
+    await reported(runPath, () => effect(params));
+  };
+}
+
+async function reported<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw asStoreError(thrown, path);
+  }
+}
+
+/** A removal at the same time may take the folder away as empty, just before the file is there. */
+async function retried(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (attempt === 5 || !hasCode(thrown, 'ENOENT')) throw thrown;
+    }
+  }
+}
+
+async function writeManifest(root: string, ref: ResourceRef, manifest: Manifest): Promise<void> {
+  checkRef(ref);
+  const text = await manifestText(manifest);
+  await retried(async () => {
+    const names = await spelling(root, ref.path);
+    const folder = join(root, ...names);
+    const made = await makeFolders(root, names);
+    try {
+      await removeStaleTemporaries(folder);
+      await replaceFile(join(folder, manifestName(ref.kind)), text, { mode: manifestMode(manifest) });
+    } catch (thrown) {
+      if (made.length > 0) await removeEmpty(root, names).catch(() => {});
+      throw thrown;
+    }
+  });
+}
+
+/** The manifest goes last, so that a removal that failed half-way can be repeated. */
+async function removeResource(root: string, logFolder: string, ref: ResourceRef): Promise<void> {
+  checkRef(ref);
+  const names = await spelling(root, ref.path);
+  const folder = join(root, ...names);
+  const file = manifestName(ref.kind);
+  const isThere = await isFolder(root, names);
+  if (isThere) await removeStaleTemporaries(folder);
+  const others = isThere ? (await readdir(folder)).filter(name => name !== file) : [];
+  // Below the folder of its logs are those of what is still in its own folder.
+  if (others.length === 0) await removeLogs(logFolder, ref.path);
+  if (!isThere) return;
+  await unlink(join(folder, file)).catch(ignore('ENOENT'));
+  await removeEmpty(root, names);
+}
+
+async function removeLogs(logFolder: string, path: readonly string[]): Promise<void> {
+  const names = await spelling(logFolder, path);
+  const around = names.slice(0, -1);
+  if (!(await isFolder(logFolder, around))) return;
+  await rm(join(logFolder, ...names), { recursive: true, force: true });
+  await removeEmpty(logFolder, around);
+}
