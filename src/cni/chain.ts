@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { CacheError } from './cache.ts';
 import type { NetworkConfig, PluginConfig } from './config.ts';
-import { CniError, type CniReason } from './errors.ts';
+import { CniError, type CniFailure } from './errors.ts';
 import { execPlugin, findPlugin, pluginNotFound } from './exec.ts';
 import type { Invoke, InvokeRequest } from './invoke.ts';
 import { FormatError, type JsonObject } from './json.ts';
@@ -64,7 +64,7 @@ export async function callAll(chain: Chain, order: [number, PluginConfig][], par
     try {
       await callPlugin(chain, step, parts);
     } catch (error) {
-      errors.push(asCniError(error, { ...chain, plugin: step[1].type }));
+      errors.push(asCniError(error, { command: chain.command, network: chain.network.name, plugin: step[1].type }));
     }
   }
   return errors;
@@ -72,6 +72,7 @@ export async function callAll(chain: Chain, order: [number, PluginConfig][], par
 
 /** Throws CniError `not-found` if a plugin that is to be executed, or the IPAM plugin that it will execute, does not exist. */
 export function requirePlugins(chain: Chain): void {
+  requirePath(chain.access, { command: chain.command, network: chain.network.name });
   for (const [index, plugin] of steps(chain)) {
     if (chain.invokers[index] !== EXEC) continue;
     const needed = plugin.ipam === undefined ? [plugin.type] : [plugin.type, plugin.ipam];
@@ -96,24 +97,16 @@ export function requireNotAborted({ command, signal }: Pick<InvokeRequest, 'comm
 }
 
 /** Any error as a CniError; one that is not yet becomes the failure of what `where` names. */
-export function asCniError(
-  error: unknown,
-  where: { command: Command; network?: NetworkConfig; plugin?: string },
-): CniError {
+export function asCniError(error: unknown, where: Pick<CniFailure, 'command' | 'network' | 'plugin'>): CniError {
   if (error instanceof CniError) return error;
-  const reason: CniReason =
-    error instanceof FormatError ? 'bad-output' : error instanceof CacheError ? 'cache' : 'plugin-error';
   const said = error instanceof Error ? error.message : String(error);
-  const msg = error instanceof FormatError ? `its answer is not valid: ${said}` : said;
-  return new CniError({
-    reason,
-    command: where.command,
-    network: where.network?.name,
-    plugin: where.plugin,
-    msg,
-    remedy: error instanceof CacheError ? 'mend or remove that file' : undefined,
-    cause: error,
-  });
+  if (error instanceof CacheError) {
+    return new CniError({ ...where, reason: 'cache', msg: said, remedy: 'mend or remove that file', cause: error });
+  }
+  if (error instanceof FormatError) {
+    return new CniError({ ...where, reason: 'bad-output', msg: `its answer is not valid: ${said}`, cause: error });
+  }
+  return new CniError({ ...where, reason: 'plugin-error', msg: said, cause: error });
 }
 
 function request(chain: Chain, plugin: string, config: JsonObject): InvokeRequest {
@@ -136,15 +129,23 @@ function request(chain: Chain, plugin: string, config: JsonObject): InvokeReques
 async function invoke({ access }: Pick<Chain, 'access'>, name: string, request: InvokeRequest): Promise<unknown> {
   requireNotAborted(request);
   const { command, network, plugin } = request;
-  const bad = access.path.find(folder => !isAbsolute(folder) || /[:\0]/.test(folder));
-  if (bad !== undefined) {
-    const msg = `${JSON.stringify(bad)} can't be a folder of the CNI path: it must be absolute and hold no ":"`;
-    throw new CniError({ reason: 'bad-request', command, network, plugin, msg });
-  }
+  requirePath(access, { command, network });
   const invoker = new Map(Object.entries({ [EXEC]: execPlugin, ...access.invokers })).get(name);
   if (invoker === undefined) {
     const msg = `the attachment was made by the implementation "${name}", which is not available here`;
     throw new CniError({ reason: 'not-found', command, network, plugin, msg });
   }
-  return await invoker(request);
+  try {
+    return await invoker(request);
+  } catch (error) {
+    throw asCniError(error, { command, network, plugin });
+  }
+}
+
+// A relative folder would be looked up in whatever directory we were started in, and a colon would make two of one in CNI_PATH.
+function requirePath({ path }: PluginAccess, where: Pick<InvokeRequest, 'command' | 'network'>): void {
+  const bad = path.find(folder => !isAbsolute(folder) || /[:\0]/.test(folder));
+  if (bad === undefined) return;
+  const msg = `${JSON.stringify(bad)} can't be a folder of the CNI path: it must be absolute and hold no ":"`;
+  throw new CniError({ reason: 'bad-request', ...where, msg });
 }

@@ -1,6 +1,7 @@
 /** Network configuration files: a folder of them as libcni reads it (usually /etc/cni/net.d), single ones, and writing them. */
 import { readdir } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
+import { replaceFile } from '../host/atomic-file.ts';
 import { hasCode } from '../host/errno.ts';
 import { type NetworkConfig, parseNetworkConfig, pluginFolderName } from './config.ts';
 import { conform, FormatError, isObject, type JsonObject, object, parseJson } from './json.ts';
@@ -66,6 +67,16 @@ export async function readConflist(path: string): Promise<NetworkConfig> {
  */
 export function formatConflist(document: JsonObject): string {
   return `${JSON.stringify(ordered(document), null, 2)}\n`;
+}
+
+/** Writes a conflist, atomically, for all to read. One that could not be read back is refused. Throws ConflistError. */
+export async function writeConflist(path: string, document: JsonObject): Promise<void> {
+  try {
+    parseNetworkConfig(document);
+    await replaceFile(path, formatConflist(document));
+  } catch (error) {
+    throw new ConflistError(path, error);
+  }
 }
 
 async function readPluginFolder(folder: string): Promise<JsonObject[]> {

@@ -96,14 +96,14 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     try {
       for (const step of steps(chain)) {
         const output = await callPlugin(chain, step, { prevResult: made });
-        made = readAnswer('ADD', network, step[1].type, () => parseResult(output, network.cniVersion));
+        made = readAnswer('ADD', network.name, step[1].type, () => parseResult(output, network.cniVersion));
       }
       const result = made ?? { cniVersion: network.cniVersion, interfaces: [], ips: [], routes: [] };
       const { netns, args = [], capabilityArgs = {} } = attachment;
       await writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
       return result;
     } catch (error) {
-      const first = asCniError(error, { command: 'ADD', network });
+      const first = asCniError(error, { command: 'ADD', network: network.name });
       const undo: Chain = { ...chain, command: 'DEL', signal: undefined };
       throw new CniError(first.failure, [...first.also, ...(await callBackwards(undo, { prevResult: made }))]);
     }
@@ -237,11 +237,11 @@ function requireVersion(command: Command, { name, cniVersion }: NetworkConfig): 
   throw new CniError({ reason: 'unsupported', command, network: name, msg });
 }
 
-function readAnswer<T>(command: Command, network: NetworkConfig | undefined, plugin: string, read: () => T): T {
+function readAnswer<T>(command: Command, network: string | undefined, plugin: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw asCniError(error, { command, plugin, ...(network && { network }) });
+    throw asCniError(error, { command, network, plugin });
   }
 }
 

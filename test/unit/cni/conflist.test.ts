@@ -1,9 +1,15 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { ConflistError, formatConflist, readConflist, readConflists } from '../../../src/cni/conflist.ts';
+import {
+  ConflistError,
+  formatConflist,
+  readConflist,
+  readConflists,
+  writeConflist,
+} from '../../../src/cni/conflist.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -79,7 +85,7 @@ test('plugins in a folder of the network’s name are appended in order', async 
 
 test('a name that leads out of the folder is refused before it is followed', async () => {
   write('x.conflist', conflist('../../etc'));
-  expect(readConflist(join(folder, 'x.conflist'))).rejects.toThrow(/x\.conflist: name: may hold letters/);
+  await expect(readConflist(join(folder, 'x.conflist'))).rejects.toThrow(/x\.conflist: name: may hold letters/);
 });
 
 test('the text of a conflist: what identifies first, the chain last', () => {
@@ -105,6 +111,20 @@ test('the text of a conflist: what identifies first, the chain last', () => {
   ]
 }
 `);
+});
+
+test('what was written is read back; what could not be is not written', async () => {
+  const path = join(folder, 'x.conflist');
+  const document = { cniVersion: '1.0.0', name: 'x', marker: { a: 1 }, plugins: [{ type: 'bridge' }] };
+  await writeConflist(path, document);
+  expect((await readConflist(path)).json).toEqual(document);
+  expect(statSync(path).mode & 0o777).toBe(0o644);
+  await expect(writeConflist(path, { ...document, name: '../x' })).rejects.toThrow(
+    /x\.conflist: name: may hold letters/,
+  );
+  await expect(writeConflist(join(folder, 'none/x.conflist'), document)).rejects.toThrow(ConflistError);
+  expect((await readConflist(path)).name).toBe('x');
+  expect(readdirSync(folder)).toEqual(['x.conflist']);
 });
 
 test('the text depends on the content alone, and says all of it', () => {

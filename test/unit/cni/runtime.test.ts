@@ -331,6 +331,14 @@ test('another implementation serves an attachment from its ADD to its DEL, whate
   expect(folder.calls()).toEqual(['second ADD', 'second DEL', 'second DEL']);
 });
 
+test('whatever an implementation throws, the caller gets a CniError', async () => {
+  const inside = async () => {
+    throw new TypeError('x is undefined');
+  };
+  const error = await failure(runtime({ invokers: { inside }, invokerFor: () => 'inside' }).version('first'));
+  expect(error).toMatchObject({ reason: 'plugin-error', failure: { plugin: 'first', msg: 'x is undefined' } });
+});
+
 test.each([
   ['a container id', { containerId: '../x' }, /"\.\.\/x" is no container id/],
   ['no container id', { containerId: '' }, /no container id/],
@@ -349,4 +357,6 @@ test('a relative folder in the CNI path is refused', async () => {
     reason: 'bad-request',
     message: expect.stringMatching(/absolute/),
   });
+  const error = await failure(runtime({ path: [folder.path, 'bin'] }).add(network(['first']), attachment));
+  expect(error).toMatchObject({ reason: 'bad-request', also: [] });
 });
