@@ -20,7 +20,6 @@ const SYMBOLS = {
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   eventfd: { args: ['u32', 'i32'], returns: 'i32' },
-  statfs: { args: ['ptr', 'ptr'], returns: 'i32' },
 
   unshare: { args: ['i32'], returns: 'i32' },
   setns: { args: ['i32', 'i32'], returns: 'i32' },

@@ -125,6 +125,7 @@ test('without cgroup.kill the same is reached by freezing', async () => {
   expect(await killFrozen(cgroup)).toBe(true);
   await untilEmpty(cgroup);
   expect(readFileSync(`${cgroup.path}/cgroup.events`, 'utf8')).toBe('populated 0\nfrozen 0\n');
+  expect(await killFrozen(cgroup)).toBe(true); // nobody is there any more
   remove(cgroup);
   expect(await killFrozen(cgroup)).toBe(false);
 });
