@@ -105,7 +105,10 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     } catch (error) {
       const first = asCniError(error, { command: 'ADD', network: network.name });
       const undo: Chain = { ...chain, command: 'DEL', signal: undefined };
-      throw new CniError(first.failure, [...first.also, ...(await callBackwards(undo, { prevResult: made }))]);
+      const undoing = await callBackwards(undo, { prevResult: made });
+      // A file whose fsync failed is there already.
+      await removeCached(cacheFolder, id).catch(cause => undoing.push(asCniError(cause, { command: 'DEL' })));
+      throw new CniError(first.failure, [...first.also, ...undoing]);
     }
   }
 
