@@ -1,0 +1,98 @@
+/** The Images backend on containerd: images complete and unpacked the way containerd's own clients have them. */
+import { type ImageConfig, type ImagesBackend, KukeError } from 'kuke/plugin';
+import type { Containerd } from '../containerd.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
+import { describeImage } from './describe.ts';
+import { withLease } from './lease.ts';
+import { loadArchive } from './load.ts';
+import { findImages } from './lookup.ts';
+import { requireNamespace, requireOurs } from './records.ts';
+import { familiarName } from './reference.ts';
+import { runnableImage } from './runnable.ts';
+import { cancellation } from './source.ts';
+import { unpack } from './unpack.ts';
+
+export interface RootSnapshot {
+  /** The snapshot that holds the image's whole file system, to be the parent of a container's; empty for an image without layers. */
+  name: string;
+  config: ImageConfig;
+}
+
+export interface ContainerdImages extends ImagesBackend {
+  /** Unpacks first what another client brought and left packed. `name` as a user wrote it. Throws ImageNotFound, InvalidImage. */
+  rootSnapshot(request: { namespace: string; name: string; signal?: AbortSignal }): Promise<RootSnapshot>;
+}
+
+export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter' | 'instance'>): ContainerdImages {
+  const { snapshotter } = containerd;
+  const inNamespace = (namespace: string) => containerd.client.with({ namespace });
+  return {
+    async load({ namespace, source, signal, progress }) {
+      const client = inNamespace(namespace);
+      const load = async () => {
+        if (signal.aborted) throw cancellation(signal);
+        await requireNamespace(client, namespace);
+        const instance = await containerd.instance();
+        const names = await withLease(client, instance, (leased, lease) =>
+          loadArchive(source, { client: leased, lease, instance, namespace, snapshotter, signal, progress }),
+        );
+        // Only now is that gone of which nothing is kept: what an index has for other machines.
+        return Promise.all(names.map(async name => describeImage(client, await client.images.get({ name }))));
+      };
+      return named('load image', load(), signal);
+    },
+    async list({ namespace }) {
+      const client = inNamespace(namespace);
+      const list = async () => Promise.all((await client.images.list({})).map(image => describeImage(client, image)));
+      return named(`list the images of ${namespace}`, list());
+    },
+    async get({ namespace, name }) {
+      return (await named('look up the image', runnableImage(inNamespace(namespace), namespace, name))).config;
+    },
+    async remove({ namespace, name }) {
+      const client = inNamespace(namespace);
+      const remove = async () => {
+        const [image, ...others] = await findImages(client, namespace, name);
+        if (others.length > 0) {
+          const names = [image, ...others].map(other => familiarName(other.name)).join(', ');
+          throw new KukeError('Conflict', `${names} all stand for ${name}`, {
+            remedy: 'remove each of them by its name',
+          });
+        }
+        const users = (await client.containers.list({})).filter(container => container.image === image.name);
+        if (users.length > 0) {
+          const ids = users.map(({ id }) => id).join(', ');
+          throw new KukeError('Conflict', `${image.name} is used by ${ids}`, { remedy: 'delete these first' });
+        }
+        requireOurs(image, { namespace, instance: await containerd.instance() });
+        await client.images.delete({ name: image.name, sync: true });
+      };
+      return named('remove image', remove());
+    },
+    async rootSnapshot({ namespace, name, signal }) {
+      const client = inNamespace(namespace);
+      const prepare = async () => {
+        const { config, resolved, chainId } = await runnableImage(client, namespace, name);
+        if (chainId !== '' && (await ifFound(client.snapshots.stat({ snapshotter, key: chainId }))) === undefined) {
+          const instance = await containerd.instance();
+          await withLease(client, instance, (leased, lease) =>
+            unpack(resolved, { client: leased, lease, instance, snapshotter, ...(signal && { signal }) }),
+          );
+        }
+        return { name: chainId, config };
+      };
+      return named('unpack the image', prepare(), signal);
+    },
+  };
+}
+
+async function named<T>(step: string, work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const failure = asContainerdError(error);
+    if (signal?.aborted !== true) throw failure.at({ step });
+    // Whatever the abort made fail first, this is why.
+    throw cancellation(signal).at({ step }).with(failure.also);
+  }
+}

@@ -1,0 +1,60 @@
+/** Leases that keep what a load or an unpacking makes until something else refers to it, and let go of it whatever happens. */
+import { readlinkSync } from 'node:fs';
+import type { KukeError } from 'kuke/plugin';
+import { identify } from '../../../src/host/pidfd.ts';
+import type { Client } from '../client/index.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
+import { INSTANCE, oursFilter } from '../labels.ts';
+
+/** Which process holds the lease: `pid:[4026531836] 1234 567890`, namespace of the pid, pid, and start time. */
+const HOLDER = 'kukeon.io/lease-holder';
+/** If this machine dies meanwhile, and no kuke comes by to clean up. */
+const lifetimeMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Calls `work` with the id of a lease, and a client that puts all it makes under it. When the lease is gone, the garbage collector has run:
+ * what nothing else refers to is gone too, uploads that were begun included.
+ */
+export async function withLease<T>(
+  client: Client,
+  instance: string,
+  work: (leased: Client, lease: string) => Promise<T>,
+): Promise<T> {
+  await releaseAbandoned(client, instance);
+  const lease = `kuke-${crypto.randomUUID()}`;
+  const expiry = new Date(Date.now() + lifetimeMs).toISOString();
+  const labels = { [INSTANCE]: instance, [HOLDER]: holder(process.pid), 'containerd.io/gc.expire': expiry };
+  await client.leases.create({ id: lease, labels });
+  let failure: KukeError | undefined;
+  try {
+    return await work(client.with({ lease }), lease);
+  } catch (error) {
+    failure = asContainerdError(error);
+    throw failure;
+  } finally {
+    await release(client, lease).catch((error: unknown) => {
+      const leftover = asContainerdError(error, { step: `release lease ${lease}` });
+      throw failure === undefined ? leftover : failure.with([leftover]);
+    });
+  }
+}
+
+async function release(client: Client, lease: string): Promise<void> {
+  await ifFound(client.leases.delete({ id: lease, sync: true }));
+}
+
+/** Those of processes that were killed. */
+async function releaseAbandoned(client: Client, instance: string): Promise<void> {
+  for (const { id, labels } of await client.leases.list({ filters: [oursFilter(instance)] })) {
+    if (isAbandoned(labels[HOLDER])) await release(client, id);
+  }
+}
+
+function holder(pid: number): string {
+  return `${readlinkSync('/proc/self/ns/pid')} ${pid} ${identify(pid)?.startTime}`;
+}
+
+function isAbandoned(held: string | undefined): boolean {
+  const [namespace, pid] = held?.split(' ') ?? [];
+  return held !== undefined && namespace === readlinkSync('/proc/self/ns/pid') && held !== holder(Number(pid));
+}

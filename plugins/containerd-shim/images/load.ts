@@ -1,0 +1,43 @@
+/** From an archive to named, complete and unpacked images, or to nothing at all. */
+import { readArchive } from './archive.ts';
+import { imagesOf } from './archive-format.ts';
+import type { BlobStore } from './blob-store.ts';
+import { uploadsOf } from './content.ts';
+import { invalidImage } from './fault.ts';
+import { type NamedTarget, nameTargets } from './records.ts';
+import { keepReferences } from './gc-labels.ts';
+import { type ResolvedImage, resolveImage } from './resolve.ts';
+import { cancellation } from './source.ts';
+import { type Unpacking, unpack } from './unpack.ts';
+
+export interface LoadContext extends Unpacking {
+  namespace: string;
+  signal: AbortSignal;
+  progress(message: string): void;
+}
+
+/** The names that now stand for what was in the archive. What it makes before it fails is left to the lease. */
+export async function loadArchive(source: AsyncIterable<Uint8Array>, context: LoadContext): Promise<string[]> {
+  const { client, lease, instance, signal, progress } = context;
+  const store = uploadsOf(client, lease, instance);
+  const archive = await readArchive(source, store, signal);
+  const named: NamedTarget[] = [];
+  for (const { names, target } of await imagesOf(archive, store)) {
+    const title = names.join(', ');
+    const image = await resolveImage(target, store.read);
+    requireLayers(image, store);
+    await keepReferences(client, image);
+    await unpack(image, { ...context, progress: message => progress(`${title}: ${message}`) });
+    named.push(...names.map(name => ({ name, target })));
+  }
+  if (signal.aborted) throw cancellation(signal);
+  await nameTargets(client, context, named);
+  return named.map(({ name }) => name);
+}
+
+function requireLayers({ path, manifest: { layers } }: ResolvedImage, store: BlobStore): void {
+  for (const [index, { digest }] of layers.entries()) {
+    if (store.has(digest)) continue;
+    throw invalidImage(`layer ${index + 1} of ${layers.length} of manifest ${path.at(-1)}`, `${digest} is missing`);
+  }
+}

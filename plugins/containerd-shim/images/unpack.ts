@@ -1,0 +1,78 @@
+/** Layers become snapshots, one on top of the other, under the names and labels that containerd's own clients use. */
+import { KukeError } from 'kuke/plugin';
+import { type Client, isGrpcError } from '../client/index.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
+import { INSTANCE } from '../labels.ts';
+import { chainIds } from './chain.ts';
+import { labelContent } from './content.ts';
+import { invalidImage } from './fault.ts';
+import type { ResolvedImage } from './resolve.ts';
+import { cancellation } from './source.ts';
+
+export interface Unpacking {
+  /** With namespace and lease in its options. */
+  client: Client;
+  lease: string;
+  instance: string;
+  snapshotter: string;
+  signal?: AbortSignal;
+  progress?(message: string): void;
+}
+
+/** Names what already is there and makes the rest; after it the lease holds all of them. Throws InvalidImage on what is no layer. */
+export async function unpack(image: ResolvedImage, context: Unpacking): Promise<void> {
+  const { client, snapshotter } = context;
+  const chain = chainIds(image.config.rootfs.diff_ids);
+  const top = chain.at(-1);
+  if (top === undefined) return;
+  let present = chain.length;
+  while (present > 0 && !(await isHeld(chain[present - 1] ?? '', context))) present -= 1;
+  for (let index = present; index < chain.length; index++) {
+    if (context.signal?.aborted) throw cancellation(context.signal);
+    context.progress?.(`unpacking layer ${index + 1} of ${chain.length}`);
+    await apply(image, chain, index, context);
+  }
+  await labelContent(client, image.manifest.config.digest, { [`containerd.io/gc.ref.snapshot.${snapshotter}`]: top });
+}
+
+/** Puts a snapshot under the lease, and says whether it is there: in this order nobody can remove it in between. */
+async function isHeld(name: string, { client, lease, snapshotter }: Unpacking): Promise<boolean> {
+  await client.leases.addResource({ id: lease, resource: { id: name, type: `snapshots/${snapshotter}` } });
+  return (await ifFound(client.snapshots.stat({ snapshotter, key: name }))) !== undefined;
+}
+
+async function apply(image: ResolvedImage, chain: string[], index: number, context: Unpacking): Promise<void> {
+  const { client, lease, snapshotter, signal } = context;
+  const layer = image.manifest.layers[index];
+  const diffId = image.config.rootfs.diff_ids[index];
+  const name = chain[index];
+  if (layer === undefined || diffId === undefined || name === undefined) throw new TypeError(`no layer ${index}`);
+  const where = `layer ${index + 1} of ${chain.length} (${layer.digest})`;
+  const labels = { [INSTANCE]: context.instance };
+  const key = `extract-${lease} ${name}`;
+  const { mediaType, digest, size } = layer;
+
+  const mounts = await client.snapshots.prepare({ snapshotter, key, parent: chain[index - 1] ?? '', labels });
+  // Whatever fails from here on: the snapshot goes with the lease.
+  const applied = await client.diff.apply({ diff: { mediaType, digest, size }, mounts }, { signal }).catch(error => {
+    throw unpackingError(error, where);
+  });
+  if (applied.digest !== diffId) {
+    throw invalidImage(where, `unpacks to ${applied.digest}, where the image's config says ${diffId}`);
+  }
+  await labelContent(client, digest, { 'containerd.io/uncompressed': diffId });
+  await client.snapshots.commit({ snapshotter, name, key, labels }).catch(async error => {
+    // Somebody else unpacked the same layer meanwhile.
+    if (!isGrpcError(error, 'ALREADY_EXISTS') || !(await isHeld(name, context))) throw error;
+  });
+}
+
+// What the host is to blame for; everything else that containerd says here is about the layer.
+const hostTrouble =
+  /no space left|quota exceeded|not permitted|permission denied|input\/output error|read-only file system/i;
+
+function unpackingError(error: unknown, where: string): KukeError {
+  const known = asContainerdError(error, { step: `unpack ${where}` });
+  if (!isGrpcError(error, 'UNKNOWN', 'INVALID_ARGUMENT', 'INTERNAL') || hostTrouble.test(error.message)) return known;
+  return new KukeError('InvalidImage', `${where} cannot be unpacked: ${error.message}`, { cause: error });
+}
