@@ -1,0 +1,66 @@
+/** The Runtime backend on containerd and its runc shim (spec.md §1, §2, §6). */
+import { type ActionContext, asKukeError, type RuntimeBackend } from 'kuke/plugin';
+import { asContainerdError } from '../errors.ts';
+import { isOurs } from '../labels.ts';
+import { type Creation, createContainer } from './create.ts';
+import { explain } from './explain.ts';
+import { createNamespace, removeNamespace } from './namespace.ts';
+import { observeContainers } from './observe.ts';
+import { removeContainer } from './remove.ts';
+import { startContainer } from './start.ts';
+import { stopContainer } from './stop.ts';
+
+export function containerdRuntime(creation: Creation): RuntimeBackend {
+  const { containerd } = creation;
+  const action =
+    <P, R>(step: (params: P) => string, run: (params: P, signal: AbortSignal) => Promise<R>) =>
+    async (params: P, { signal }: ActionContext): Promise<R> => {
+      if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled', { step: step(params) });
+      return named(step(params), run(params, signal));
+    };
+  return {
+    createNamespace: action(
+      ({ namespace }) => `create containerd namespace ${namespace}`,
+      params => createNamespace(containerd, params),
+    ),
+    removeNamespace: action(
+      ({ namespace }) => `remove containerd namespace ${namespace}`,
+      params => removeNamespace(containerd, params),
+    ),
+    create: action(
+      ({ id }) => `create container ${id}`,
+      (config, signal) => createContainer(creation, config, signal),
+    ),
+    start: action(
+      ({ id }) => `start container ${id}`,
+      (params, signal) => startContainer(containerd, params, signal),
+    ),
+    stop: action(
+      ({ id }) => `stop container ${id}`,
+      (params, signal) => stopContainer(containerd, params, signal),
+    ),
+    remove: action(
+      ({ id }) => `remove container ${id}`,
+      (params, signal) => removeContainer(containerd, params, signal),
+    ),
+    explain,
+    async ping() {
+      const { version } = await named('ask containerd for its version', containerd.client.version.version({}));
+      return { name: 'containerd', version: version.replace(/^v/, '') };
+    },
+    async namespaces() {
+      const instance = await containerd.instance();
+      const all = await named('list containerd namespaces', containerd.client.namespaces.list({}));
+      return all.map(namespace => ({ namespace: namespace.name, ours: isOurs(namespace, instance) }));
+    },
+    observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
+  };
+}
+
+async function named<T>(step: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asContainerdError(error, { step });
+  }
+}

@@ -1,0 +1,71 @@
+/** What is there, and what of it runs. */
+import { readFileSync } from 'node:fs';
+import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
+import { identify } from '../../../src/host/pidfd.ts';
+import type { Container, Process } from '../client/index.ts';
+import type { Containerd } from '../containerd.ts';
+import { oursFilter, STARTED_AT } from '../labels.ts';
+
+/** The containers of ours in a namespace; none when there is no such namespace. */
+export async function observeContainers(
+  containerd: Containerd,
+  { namespace }: NamespaceParams,
+): Promise<ContainerObservation[]> {
+  const client = containerd.client.with({ namespace });
+  const filters = [oursFilter(await containerd.instance())];
+  const [containers, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);
+  const taskOf = new Map(tasks.map(task => [task.id, task]));
+  return containers.map(container => ({
+    namespace,
+    id: container.id,
+    labels: { ...container.labels },
+    image: container.image,
+    ...stateOf(container, taskOf.get(container.id)),
+  }));
+}
+
+type Observed = Pick<ContainerObservation, 'state' | 'pid' | 'exitCode' | 'startedAt' | 'finishedAt'>;
+
+function stateOf({ labels }: Container, task: Process | undefined): Observed {
+  const recorded = labels[STARTED_AT];
+  const started = recorded !== undefined && { startedAt: recorded };
+  switch (task?.status) {
+    case 'RUNNING':
+    case 'PAUSED':
+    case 'PAUSING': {
+      const startedAt = runningSince(task.pid, recorded);
+      const state = task.status === 'RUNNING' ? 'running' : 'paused';
+      return { state, pid: task.pid, ...(startedAt !== undefined && { startedAt }) };
+    }
+    case 'STOPPED':
+      return {
+        state: 'stopped',
+        exitCode: task.exitStatus,
+        ...started,
+        ...(task.exitedAt !== undefined && { finishedAt: task.exitedAt.toISOString() }),
+      };
+    case 'UNKNOWN':
+      return { state: 'unknown', ...started };
+    default:
+      // Without a task it either never ran, or its shim or the machine went down: then nobody knows how it ended.
+      return recorded === undefined || task !== undefined ? { state: 'created' } : { state: 'stopped', ...started };
+  }
+}
+
+/** As exact as the kernel counts (proc_stat(5), btime). */
+const RECORD_TOLERANCE_MS = 2000;
+const CLOCK_TICK_MS = 10; // USER_HZ is 100 wherever Linux runs
+
+/** When we started it, if the process is as old as that; else what the kernel says, for somebody else started it. */
+function runningSince(pid: number, recorded: string | undefined): string | undefined {
+  const process = identify(pid);
+  if (process === undefined) return recorded;
+  const since = bootTime() + process.startTime * CLOCK_TICK_MS;
+  if (recorded !== undefined && Math.abs(since - Date.parse(recorded)) <= RECORD_TOLERANCE_MS) return recorded;
+  return new Date(since).toISOString();
+}
+
+function bootTime(): number {
+  const seconds = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1];
+  return Number(seconds ?? 0) * 1000;
+}

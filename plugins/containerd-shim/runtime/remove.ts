@@ -1,0 +1,29 @@
+/** Taking a container away: its task, the container object, its writable layer. The log stays. */
+import type { ContainerParams } from 'kuke/plugin';
+import type { Containerd } from '../containerd.ts';
+import { ifFound } from '../errors.ts';
+import { isOurs } from '../labels.ts';
+import { clearUserFiles } from './create.ts';
+import { endTask } from './task.ts';
+
+/** What is not there, or not ours, is left as it is. */
+export async function removeContainer(
+  containerd: Containerd,
+  { namespace, id }: ContainerParams,
+  signal: AbortSignal,
+): Promise<void> {
+  const client = containerd.client.with({ namespace });
+  const [instance, container] = await Promise.all([containerd.instance(), ifFound(client.containers.get({ id }))]);
+  if (container !== undefined) {
+    if (!isOurs(container, instance)) return;
+    await endTask(client, id, signal);
+    await ifFound(client.containers.delete({ id }));
+  }
+  // Also when there was no container: a creation or a removal may have been killed in between.
+  const snapshotter = container?.snapshotter ?? containerd.snapshotter;
+  const key = container?.snapshotKey ?? id;
+  const snapshot = await ifFound(client.snapshots.stat({ snapshotter, key }));
+  if (snapshot !== undefined && isOurs(snapshot, instance))
+    await ifFound(client.snapshots.remove({ snapshotter, key }));
+  clearUserFiles({ namespace, id });
+}

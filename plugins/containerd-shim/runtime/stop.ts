@@ -1,0 +1,54 @@
+/** Ending what runs in a container: a signal, time to heed it, then SIGKILL. The ended task stays, and with it the exit code. */
+import type { StopParams } from 'kuke/plugin';
+import type { Container } from '../client/index.ts';
+import type { Containerd } from '../containerd.ts';
+import { ifFound } from '../errors.ts';
+import { isOurs, STOP_SIGNAL } from '../labels.ts';
+import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
+import { endTask, exitCode, resumeTask, signalTask } from './task.ts';
+
+const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds, setTimeout's own limit
+
+/** No exit code: there was nothing to stop, or nobody knows it. Throws InvalidManifest for a signal that is none. */
+export async function stopContainer(
+  containerd: Containerd,
+  { namespace, id, signal: wanted, timeoutMs }: StopParams,
+  abort: AbortSignal,
+): Promise<{ exitCode?: number }> {
+  const client = containerd.client.with({ namespace });
+  const [instance, container, task] = await Promise.all([
+    containerd.instance(),
+    ifFound(client.containers.get({ id })),
+    ifFound(client.tasks.get({ containerId: id })),
+  ]);
+  if (container === undefined || task === undefined || !isOurs(container, instance)) return {};
+  if (task.status === 'STOPPED') return { exitCode: task.exitStatus };
+  if (task.status === 'CREATED') {
+    // Left by a start that was killed: nothing has run in it.
+    await endTask(client, id, abort);
+    return {};
+  }
+  await signalTask(client, id, timeoutMs > 0 ? stopSignal(wanted, container) : SIGKILL);
+  if (task.status === 'PAUSED' || task.status === 'PAUSING') await resumeTask(client, id);
+  const timeUp = AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER));
+  try {
+    return result(await exitCode(client, id, timeoutMs > 0 ? AbortSignal.any([abort, timeUp]) : abort));
+  } catch (error) {
+    if (abort.aborted || !timeUp.aborted) throw error;
+  }
+  // As the first process of its pid namespace it takes all others with it.
+  await signalTask(client, id, SIGKILL);
+  return result(await exitCode(client, id, abort));
+}
+
+const result = (code: number | undefined) => (code === undefined ? {} : { exitCode: code });
+
+function stopSignal(wanted: string | undefined, { labels }: Container): number {
+  if (wanted !== undefined) return signalNumber(wanted);
+  const own = labels[STOP_SIGNAL];
+  try {
+    return own === undefined ? SIGTERM : signalNumber(own);
+  } catch {
+    return SIGTERM; // an image that asks for nonsense must still be stoppable
+  }
+}
