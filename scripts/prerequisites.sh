@@ -1,0 +1,34 @@
+# Sourced by the scripts of this folder: installs what a fresh Debian lacks. What is there already, from wherever it came, is left alone.
+
+bun_version=1.4.5
+# A login without a root shell's PATH would not find nft or ip.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# need PROGRAM=PACKAGE...: installs the Debian package of each program (a name on PATH, or a file) that is missing, in one go.
+need() {
+  local pair program packages=()
+  for pair in "$@"; do
+    program=${pair%=*}
+    command -v "$program" > /dev/null || [ -e "$program" ] || packages+=("${pair#*=}")
+  done
+  [ ${#packages[@]} -gt 0 ] || return 0
+  [ "$(id -u)" = 0 ] || die "${packages[*]} missing: run me with sudo"
+  say "Installing ${packages[*]}"
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${packages[@]}" > /dev/null
+}
+
+# Bun in the version that kuke is built with, through npm, and the packages that bun.lock names.
+need_bun() {
+  if [ "$(bun --version 2> /dev/null)" != $bun_version ]; then
+    need npm=npm
+    say "Installing Bun $bun_version"
+    npm install --global --silent --allow-scripts=bun bun@$bun_version
+    hash -r
+    [ "$(bun --version)" = $bun_version ] || die "$(command -v bun) is Bun $(bun --version), but npm installed $bun_version: take the other one off PATH"
+  fi
+  bun install --frozen-lockfile --silent
+}
