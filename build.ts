@@ -10,7 +10,9 @@ async function listBuiltins(): Promise<string> {
   const folders = readdirSync(join(root, 'plugins'), { withFileTypes: true }).filter(entry => entry.isDirectory());
   const sources = await Promise.all(
     folders.map(async ({ name: folder }) => {
-      const { default: plugin }: { default: PluginDefinition } = await import(join(root, 'plugins', folder, 'index.ts'));
+      const { default: plugin }: { default: PluginDefinition } = await import(
+        join(root, 'plugins', folder, 'index.ts')
+      );
       const { name, requires = [], provides = {} } = plugin;
       const load = `async () => (await import('../plugins/${folder}/index.ts')).default as PluginDefinition`;
       return `  { ...${JSON.stringify({ name, requires, provides, origin: 'built-in' })}, load: ${load} },`;

@@ -24,7 +24,7 @@ export async function observeCgroup(
   return all.find(group => group.path === path);
 }
 
-/** Adds the step that makes the resource's cgroup, if there is none. */
+/** Adds the step that makes the resource's cgroup, if there is none; before the first realm's, the root of them all. */
 export async function planCgroup(
   use: UseBackend,
   context: PlanContext,
@@ -32,5 +32,8 @@ export async function planCgroup(
 ): Promise<Added<CgroupCreated> | undefined> {
   const group = await observeCgroup(use, context, ref);
   // One that is not ours is in the way: making ours says so, in words that name it.
-  return group?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: cgroupPath(ref) });
+  if (group?.ours) return undefined;
+  const root = await observeCgroup(use, context, { kind: ref.kind, path: [] });
+  const parent = root?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: CGROUP_ROOT });
+  return context.plan.add(ref, 'cgroup.create', { path: cgroupPath(ref) }, [parent]);
 }

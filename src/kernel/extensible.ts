@@ -18,8 +18,8 @@ export interface KukeHooks {
   'plan:made': (event: { plan: Plan }) => void | Promise<void>;
   /** A container is about to be created: change `spec` in place. */
   'container:spec': (event: { container: ContainerConfig; spec: OciSpec }) => void | Promise<void>;
-  /** `kuke init`: add the steps that make the host ready for this plugin. */
-  'host:init': (event: { plan: Plan }) => void | Promise<void>;
+  /** `kuke init`: add the steps that make the host ready for this plugin. `flags` are the command's. */
+  'host:init': (event: { plan: Plan; flags: Readonly<Record<string, unknown>> }) => void | Promise<void>;
   /** `kuke uninstall`, after the last realm is gone: add the steps that undo `host:init` and all else of this plugin. */
   'host:uninstall': (event: { plan: Plan }) => void | Promise<void>;
   /** Before and after each operation of a plan. */

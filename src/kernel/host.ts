@@ -1,5 +1,6 @@
 /** `init` and `uninstall`: what plugins do to make the host ready, and to leave it as it was. */
 import { apply, type Outcome } from './apply.ts';
+import { CGROUP_ROOT } from './cgroup-steps.ts';
 import { KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Resource } from './kinds.ts';
@@ -15,6 +16,7 @@ export async function init(
   kernel: Kernel,
   journal: Journal,
   resources: Resource[],
+  flags: Record<string, unknown>,
   options: EngineOptions,
 ): Promise<Outcome[]> {
   const store = await kernel.use('store');
@@ -25,7 +27,7 @@ export async function init(
       await session.run(plan);
     }
     const plan = makePlan('create');
-    await kernel.hooks.call('host:init', { plan });
+    await kernel.hooks.call('host:init', { plan, flags });
     await session.run(plan);
   });
   return apply(kernel, journal, resources, options);
@@ -41,6 +43,7 @@ export async function uninstall(kernel: Kernel, journal: Journal, options: Engin
       throw new KukeError('Failed', 'not everything could be removed, so kuke stays', {}, errors);
     }
     const plan = makePlan('delete');
+    plan.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
     await kernel.hooks.call('host:uninstall', { plan });
     await session.run(plan);
     return outcomes;

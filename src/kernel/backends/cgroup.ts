@@ -2,7 +2,7 @@
 import type { Backend } from './backend.ts';
 
 export interface CgroupRequest {
-  /** `/kukeon/main/default`; its parent exists already, the first level (`/kukeon`) excepted. */
+  /** `/kukeon/main/default`; its parent exists already; `/kukeon` itself is made first. */
   path: string;
 }
 

@@ -1,0 +1,34 @@
+import { apply } from '../kernel/apply.ts';
+import { command } from './command.ts';
+import { readResources } from './manifest-files.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printOutcomes } from './output/outcomes.ts';
+
+export default command({
+  summary: 'create or change what manifests describe, in any order; one that is invalid, and nothing is done',
+  examples: [
+    ['apply -f cell.yaml', 'bring a cell up, or change it field by field'],
+    ['apply -f space.yaml -f cell.yaml', 'several files'],
+    ['get cell web -o yaml | kuke apply -f -', 'what is there, unchanged'],
+  ],
+  args: {
+    filename: {
+      type: 'string',
+      alias: 'f',
+      required: true,
+      valueHint: 'FILE',
+      description: 'manifest, or - for standard input',
+    },
+  },
+  repeatable: ['filename'],
+  async run(invocation) {
+    const kernel = await openKernel(invocation);
+    const resources = await readResources(kernel, invocation.lists.filename ?? []);
+    requireRoot();
+    await kernel.instance();
+    const outcomes = await withEngine(invocation, options =>
+      apply(kernel, openJournal(invocation), resources, options),
+    );
+    return printOutcomes(outcomes);
+  },
+});

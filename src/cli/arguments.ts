@@ -1,0 +1,130 @@
+/** Reads a command line against a command's flags: strict, with the nearest flag where one is not known. */
+import { parseArgs } from 'node:util';
+import type { ArgDef, ArgsDef } from 'citty';
+import { KukeError } from '../kernel/errors.ts';
+import { didYouMean, nearest } from '../kernel/names.ts';
+import type { Command, CommandEntry } from './command.ts';
+import { globalArgs } from './global-flags.ts';
+
+export interface FoundCommand {
+  /** `['image', 'load']` */
+  words: string[];
+  entry: CommandEntry | undefined;
+  /** What follows the command's words, with global flags that stood before them. */
+  rest: string[];
+}
+
+/** Finds the command by its words; global flags may stand before and between them. Throws Usage for an unknown word. */
+export function findCommand(argv: string[], commands: Record<string, CommandEntry>): FoundCommand {
+  const words: string[] = [];
+  const rest: string[] = [];
+  let entry: CommandEntry = { summary: '', below: commands };
+  for (let index = 0; index < argv.length; index++) {
+    const arg = argv[index] ?? '';
+    if (arg === '--' || !('below' in entry)) return { words, entry, rest: [...rest, ...argv.slice(index)] };
+    if (arg.startsWith('-')) {
+      rest.push(arg);
+      const value = argv[index + 1];
+      if (takesValue(arg) && value !== undefined) rest.push(argv[++index] ?? '');
+      continue;
+    }
+    const known: Record<string, CommandEntry> = entry.below;
+    const next = Object.hasOwn(known, arg) ? known[arg] : undefined;
+    if (next === undefined) {
+      const above = ['kuke', ...words].join(' ');
+      const message = `there is no command \`${[...words, arg].join(' ')}\`${didYouMean(arg, Object.keys(known))}`;
+      throw new KukeError('Usage', message, { remedy: `see \`${above} --help\`` });
+    }
+    words.push(arg);
+    entry = next;
+  }
+  return { words, entry: words.length === 0 ? undefined : entry, rest };
+}
+
+function takesValue(flag: string): boolean {
+  const name = flag.replace(/^--?/, '');
+  return (
+    !flag.includes('=') &&
+    Object.hasOwn(globalArgs, name) &&
+    globalArgs[name as keyof typeof globalArgs].type === 'string'
+  );
+}
+
+export interface ParsedLine {
+  values: Record<string, unknown>;
+  lists: Record<string, string[]>;
+  globals: Record<string, unknown>;
+}
+
+export function parseLine(command: Command, words: string[], argv: string[]): ParsedLine {
+  const all: ArgsDef = { ...globalArgs, ...command.args };
+  const usage: Fault = message => new KukeError('Usage', message, { remedy: `see \`kuke ${words.join(' ')} --help\`` });
+  const { values: flags, positionals } = parseStrictly(all, argv, usage);
+  if (flags.help?.[0] === true) return { values: {}, lists: {}, globals: { help: true } };
+  const parsed: ParsedLine = { values: {}, lists: {}, globals: {} };
+  for (const [name, definition] of Object.entries(all)) {
+    const given = flags[name] ?? [];
+    if (definition.type === 'positional') {
+      parsed.values[name] = positionals.shift() ?? definition.default;
+      if (parsed.values[name] === undefined && definition.required) throw usage(`${name.toUpperCase()} is needed`);
+    } else if (command.repeatable?.includes(name)) {
+      parsed.lists[name] = given.map(String);
+      if (given.length === 0 && definition.required) throw usage(`--${name} is needed`);
+    } else {
+      const into = Object.hasOwn(globalArgs, name) ? parsed.globals : parsed.values;
+      into[name] = flagValue(name, definition, given, usage);
+    }
+  }
+  if (positionals.length > 0) throw usage(`\`${positionals[0]}\` is one argument too many`);
+  return parsed;
+}
+
+type Fault = (message: string) => KukeError;
+
+function flagValue(
+  name: string,
+  definition: ArgDef,
+  given: (string | boolean)[],
+  usage: Fault,
+): string | boolean | undefined {
+  if (given.length > 1 && definition.type !== 'boolean') throw usage(`--${name} is given ${given.length} times`);
+  const value = given.at(-1) ?? definition.default;
+  if (value === undefined && definition.required) throw usage(`--${name} is needed`);
+  const { options = [] } = definition.type === 'enum' ? definition : {};
+  if (definition.type === 'enum' && value !== undefined && !options.includes(String(value))) {
+    throw usage(`--${name} is one of ${options.join(', ')}, not \`${value}\`${didYouMean(String(value), options)}`);
+  }
+  return typeof value === 'number' ? String(value) : value;
+}
+
+type Flags = Record<string, (string | boolean)[] | undefined>;
+
+function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Flags; positionals: string[] } {
+  const options = Object.fromEntries(
+    Object.entries(all)
+      .filter(([, definition]) => definition.type !== 'positional')
+      .map(([name, definition]) => {
+        const short = 'alias' in definition && typeof definition.alias === 'string' ? { short: definition.alias } : {};
+        return [
+          name,
+          { type: definition.type === 'boolean' ? 'boolean' : 'string', multiple: true, ...short } as const,
+        ];
+      }),
+  );
+  try {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      options,
+      strict: true,
+      allowPositionals: true,
+      allowNegative: true,
+    });
+    return { values: values as Flags, positionals };
+  } catch (thrown) {
+    const { code, message } = thrown as Error & { code?: string };
+    const flag = /'([^']+)'/.exec(message)?.[1] ?? '';
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw usage(message);
+    const meant = nearest(flag.replace(/^-+/, ''), Object.keys(options));
+    throw usage(`unknown flag ${flag}${meant && flag.startsWith('--') ? `; did you mean --${meant}?` : ''}`);
+  }
+}

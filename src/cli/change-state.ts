@@ -1,0 +1,55 @@
+/** What start, stop and kill have in common: they write a cell's desiredState, and see to it. */
+import type { ArgsDef } from 'citty';
+import { apply } from '../kernel/apply.ts';
+import { KukeError } from '../kernel/errors.ts';
+import { toResource } from '../kernel/manifest.ts';
+import { readTree } from '../kernel/observe.ts';
+import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../kernel/planning.ts';
+import { describe } from '../kernel/resource.ts';
+import { entriesOf } from '../kernel/schema.ts';
+import type { Invocation } from './command.ts';
+import { parseDuration } from './duration.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printOutcomes } from './output/outcomes.ts';
+import { refFor, scopeArgs } from './scope.ts';
+
+export const stateArgs = {
+  kind: { type: 'positional', required: true, description: 'cell' },
+  name: { type: 'positional', required: true, description: 'its name' },
+  ...scopeArgs,
+} as const satisfies ArgsDef;
+
+export const timeoutArg = {
+  timeout: { type: 'string', valueHint: 'TIME', description: 'from the first signal to SIGKILL (10s)' },
+} as const satisfies ArgsDef;
+
+/** The flags of `stateArgs` and, for stop, of `timeoutArg`. */
+type StateInvocation = Omit<Invocation, 'args'> & { args: Record<string, unknown> };
+
+export async function changeState(
+  invocation: StateInvocation,
+  verb: Verb,
+  desiredState: 'running' | 'stopped',
+): Promise<number> {
+  const { kind: word, name, timeout } = invocation.args;
+  requireRoot();
+  const kernel = await openKernel(invocation);
+  const kind = kernel.kinds.lookup(String(word));
+  if (kind.lifecycle === undefined || entriesOf(kind.spec)?.desiredState === undefined) {
+    throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be ${verb === 'start' ? 'started' : 'stopped'}`, {
+      remedy: `name a cell: \`kuke ${verb} cell NAME\``,
+    });
+  }
+  const ref = refFor(kernel, kind, String(name), invocation.args);
+  const { manifest } = (await readTree(kernel)).get(ref);
+  const desired = toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } });
+  const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
+  const [outcome] = await withEngine(invocation, options =>
+    apply(kernel, openJournal(invocation), [desired], options, { verb, stopTimeoutMs }),
+  );
+  if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
+    return printOutcomes(outcome === undefined ? [] : [outcome]);
+  }
+  console.log(`${describe(ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
+  return 0;
+}

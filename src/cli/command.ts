@@ -1,0 +1,34 @@
+/** What a verb is: flags in citty's terms, examples for its help, and what it does. */
+import type { ArgsDef, ParsedArgs } from 'citty';
+import type { GlobalFlags } from './global-flags.ts';
+
+export interface Command<A extends ArgsDef = ArgsDef> {
+  summary: string;
+  /** A command line without `kuke`, and what it does. */
+  examples: [line: string, what: string][];
+  args: A;
+  /** Flags that may be given several times; they are in `lists`. */
+  repeatable?: (keyof A & string)[];
+  /** Resolves to the exit code; nothing: 0. */
+  run(invocation: Invocation<A>): Promise<number | undefined>;
+}
+
+export interface Invocation<A extends ArgsDef = ArgsDef> {
+  args: ParsedArgs<A>;
+  lists: Record<string, string[]>;
+  globals: GlobalFlags;
+  /** As the user typed it. */
+  line: string;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  signal: AbortSignal;
+}
+
+/** Checks `run` against the flags; what is returned stands in tables beside commands with other flags. */
+export function command<const A extends ArgsDef>(definition: Command<A>): Command {
+  return definition as unknown as Command;
+}
+
+/** A command, or a word that has commands below it (`image load`). */
+export type CommandEntry =
+  | { summary: string; load: () => Promise<{ default: Command }> }
+  | { summary: string; below: Record<string, CommandEntry> };

@@ -1,0 +1,30 @@
+/** All commands of kuke. Each is imported only when it runs; keys are literal, so that the compiler bundles them. */
+import type { CommandEntry } from './command.ts';
+
+const below = (entries: Record<string, CommandEntry>): Record<string, CommandEntry> =>
+  Object.assign(Object.create(null), entries);
+
+export const commands: Record<string, CommandEntry> = below({
+  init: { summary: 'make this host ready for kuke', load: () => import('./init.ts') },
+  apply: { summary: 'create or change what manifests describe', load: () => import('./apply.ts') },
+  create: { summary: 'create an empty realm, space, stack or cell', load: () => import('./create.ts') },
+  get: { summary: 'show resources', load: () => import('./get.ts') },
+  delete: { summary: 'delete resources', load: () => import('./delete.ts') },
+  start: { summary: 'start a cell', load: () => import('./start.ts') },
+  stop: { summary: 'stop a cell', load: () => import('./stop.ts') },
+  kill: { summary: 'stop a cell at once', load: () => import('./kill.ts') },
+  image: {
+    summary: 'load, list and remove images',
+    below: below({
+      load: { summary: 'load images from an archive', load: () => import('./image-load.ts') },
+      ls: { summary: 'list the images of a realm', load: () => import('./image-ls.ts') },
+      rm: { summary: 'remove images', load: () => import('./image-rm.ts') },
+    }),
+  },
+  plugin: {
+    summary: 'see which plugins are loaded',
+    below: below({ list: { summary: 'list plugins, and what they cost', load: () => import('./plugin-list.ts') } }),
+  },
+  version: { summary: 'show the version of kuke', load: () => import('./version.ts') },
+  uninstall: { summary: 'remove everything that kuke has made on this host', load: () => import('./uninstall.ts') },
+});

@@ -1,0 +1,51 @@
+import { apply } from '../kernel/apply.ts';
+import { KukeError } from '../kernel/errors.ts';
+import { scopeField } from '../kernel/kinds.ts';
+import { readManifest } from '../kernel/manifest.ts';
+import { API_VERSION } from '../kernel/resource.ts';
+import { command } from './command.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printOutcomes } from './output/outcomes.ts';
+import { refFor, scopeArgs } from './scope.ts';
+
+export default command({
+  summary: 'create an empty realm, space, stack or cell',
+  examples: [
+    ['create realm lab', 'a tenant of its own'],
+    ['create space backend --realm lab', 'a network in it'],
+    ['create cell web --stack blog', 'a cell without containers; add them with `kuke apply`'],
+  ],
+  args: {
+    kind: { type: 'positional', required: true, description: 'realm, space, stack or cell' },
+    name: { type: 'positional', required: true, description: 'its name' },
+    ...scopeArgs,
+  },
+  async run(invocation) {
+    const { args } = invocation;
+    const kernel = await openKernel(invocation);
+    const kind = kernel.kinds.lookup(args.kind);
+    if (kind.lifecycle === undefined) {
+      throw new KukeError('Usage', `a ${kind.kind} is declared in the manifest of its ${kind.parent}`, {
+        remedy: 'use `kuke apply -f FILE`',
+      });
+    }
+    const ref = refFor(kernel, kind, args.name, args);
+    const scope = kernel.kinds.above(kind.kind).map((parent, index) => [scopeField(parent.kind), ref.path[index]]);
+    const manifest = {
+      apiVersion: API_VERSION,
+      kind: kind.kind,
+      metadata: { name: args.name },
+      spec: Object.fromEntries(scope),
+    };
+    const resource = await readManifest(kernel, manifest);
+    requireRoot();
+    await kernel.instance();
+    const outcomes = await withEngine(invocation, async options => {
+      const { readTree } = await import('../kernel/observe.ts');
+      // What exists is left as it is: create says nothing about the fields that it cannot set.
+      const there = (await readTree(kernel)).find(ref);
+      return apply(kernel, openJournal(invocation), [there ?? resource], options);
+    });
+    return printOutcomes(outcomes);
+  },
+});

@@ -1,0 +1,70 @@
+import { KukeError } from '../kernel/errors.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from '../kernel/planning.ts';
+import type { Kernel } from '../kernel/registry.ts';
+import { remove } from '../kernel/remove.ts';
+import { describe, type ResourceRef } from '../kernel/resource.ts';
+import { timeoutArg } from './change-state.ts';
+import { command, type Invocation } from './command.ts';
+import { parseDuration } from './duration.ts';
+import { readResources } from './manifest-files.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printOutcomes } from './output/outcomes.ts';
+import { refFor, scopeArgs } from './scope.ts';
+
+const args = {
+  kind: { type: 'positional', required: false, description: 'realm, space, stack or cell' },
+  name: { type: 'positional', required: false, description: 'its name' },
+  filename: {
+    type: 'string',
+    alias: 'f',
+    valueHint: 'FILE',
+    description: 'delete what these manifests name; - for standard input',
+  },
+  ...scopeArgs,
+  cascade: { type: 'boolean', description: 'with all that is in it (a cell’s containers too)' },
+  force: { type: 'boolean', description: 'SIGKILL at once' },
+  'ignore-not-found': { type: 'boolean', description: 'what is gone already is no failure' },
+  ...timeoutArg,
+} as const;
+
+export default command({
+  summary: 'delete resources, and everything on the host that is theirs',
+  examples: [
+    ['delete cell web --cascade', 'a cell with its containers'],
+    ['delete -f cell.yaml --cascade', 'what a manifest names'],
+    ['delete realm lab --cascade --force', 'a tenant with all that it has, without waiting for its processes'],
+  ],
+  args,
+  repeatable: ['filename'],
+  async run(invocation) {
+    requireRoot();
+    const kernel = await openKernel(invocation);
+    const refs = await refsOf(kernel, invocation);
+    const { cascade, force, timeout } = invocation.args;
+    const graceMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
+    const removal = { cascade: cascade === true, stopTimeoutMs: force ? 0 : graceMs };
+    const outcomes = await withEngine(invocation, options =>
+      remove(kernel, openJournal(invocation), refs, removal, options),
+    );
+    const status = printOutcomes(outcomes);
+    const absent = outcomes.find(outcome => outcome.result === 'not found');
+    if (status !== 0 || absent === undefined || invocation.args['ignore-not-found']) return status;
+    throw new KukeError('NotFound', 'not found', {
+      resource: describe(absent.ref),
+      remedy: 'with --ignore-not-found this is no failure',
+    });
+  },
+});
+
+async function refsOf(kernel: Kernel, invocation: Invocation<typeof args>): Promise<ResourceRef[]> {
+  const { kind, name } = invocation.args;
+  const files = invocation.lists.filename ?? [];
+  if (files.length > 0) {
+    if (kind !== undefined) throw new KukeError('Usage', 'give KIND NAME or -f FILE, not both');
+    return (await readResources(kernel, files)).map(({ ref }) => ref);
+  }
+  if (kind === undefined || name === undefined) throw new KukeError('Usage', 'KIND and NAME are needed, or -f FILE');
+  const definition = kernel.kinds.lookup(kind);
+  kernel.kinds.lifecycle(definition.kind);
+  return [refFor(kernel, definition, name, invocation.args)];
+}

@@ -1,0 +1,65 @@
+/** `--help`, from the same definitions that parse the command line. */
+import type { ArgDef, ArgsDef } from 'citty';
+import type { Command, CommandEntry } from './command.ts';
+import { globalArgs } from './global-flags.ts';
+import { alignColumns } from './output/table.ts';
+
+export function commandListHelp(words: string[], commands: Record<string, CommandEntry>): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => [`  ${name}`, summary]);
+  const intro = words.length === 0 ? ['kuke: pods without Kubernetes\n'] : [];
+  const usage = `Usage: ${['kuke', ...words].join(' ')} COMMAND [flags]`;
+  const more = `See \`${['kuke', ...words].join(' ')} COMMAND --help\` for flags and examples.`;
+  return [
+    ...intro,
+    usage,
+    '',
+    'Commands:',
+    alignColumns(rows),
+    '',
+    'Flags of every command:',
+    flagsHelp(globalArgs),
+    '',
+    more,
+  ].join('\n');
+}
+
+export function commandHelp(words: string[], command: Command): string {
+  const places = Object.entries(command.args).filter(([, definition]) => definition.type === 'positional');
+  const placeholders = places.map(([name, { required }]) =>
+    required === false ? `[${name.toUpperCase()}]` : name.toUpperCase(),
+  );
+  const flags: ArgsDef = Object.fromEntries(
+    Object.entries(command.args).filter(([, definition]) => definition.type !== 'positional'),
+  );
+  const has = Object.keys(flags).length > 0;
+  const lines = [
+    `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`,
+    '',
+    `Usage: ${['kuke', ...words, ...placeholders].join(' ')} [flags]`,
+    ...(has ? ['', 'Flags:', flagsHelp(flags)] : []),
+    '',
+    'Flags of every command:',
+    flagsHelp(globalArgs),
+    '',
+    'Examples:',
+    ...command.examples.map(([line, what]) => `  # ${what}\n  kuke ${line}`),
+  ];
+  return lines.join('\n');
+}
+
+function flagsHelp(args: ArgsDef): string {
+  return alignColumns(
+    Object.entries(args).map(([name, definition]) => [`  ${flagName(name, definition)}`, flagText(definition)]),
+  );
+}
+
+function flagName(name: string, definition: ArgDef): string {
+  const alias = 'alias' in definition && typeof definition.alias === 'string' ? `-${definition.alias}, ` : '    ';
+  const options = 'options' in definition ? definition.options?.join('|') : undefined;
+  const hint = definition.type === 'boolean' ? '' : ` ${options ?? definition.valueHint ?? 'VALUE'}`;
+  return `${alias}--${name}${hint}`;
+}
+
+function flagText({ description = '', default: value }: ArgDef): string {
+  return value === undefined || value === false ? description : `${description} (${value})`;
+}

@@ -1,0 +1,47 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { KukeError } from '../kernel/errors.ts';
+import { command } from './command.ts';
+import { openImages } from './images.ts';
+import { makeProgress } from './output/progress.ts';
+import { isTerminal } from './output/terminal.ts';
+
+export default command({
+  summary: 'load images into a realm from a Docker archive or an OCI layout, as a tar file',
+  examples: [
+    ['image load -i nginx.tar', 'made by `docker save` or `skopeo copy`'],
+    ['image load -i - --realm lab', 'from standard input'],
+  ],
+  args: {
+    input: {
+      type: 'string',
+      alias: 'i',
+      required: true,
+      valueHint: 'FILE',
+      description: 'archive, or - for standard input',
+    },
+    realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
+  },
+  async run(invocation) {
+    const { input } = invocation.args;
+    if (input === '-' && process.stdin.isTTY)
+      throw new KukeError('Usage', '-i -: standard input is your terminal', { remedy: 'pipe an archive into it' });
+    if (input !== '-' && !existsSync(input))
+      throw new KukeError('Usage', `-i ${input}: no such file`, { remedy: 'name an archive, or - for standard input' });
+    const { images, namespace } = await openImages(invocation);
+    const progress = makeProgress(invocation.globals.quiet || !isTerminal(2));
+    try {
+      const source = input === '-' ? Bun.stdin.stream() : createReadStream(input);
+      const loaded = await images.load({
+        namespace,
+        source,
+        signal: invocation.signal,
+        progress: message => progress.show({ phase: 'progress', resource: input, type: 'load', message }),
+      });
+      progress.end();
+      for (const image of loaded) console.log(`loaded ${image.name}`);
+    } finally {
+      progress.end();
+    }
+    return 0;
+  },
+});

@@ -1,0 +1,46 @@
+import { command } from './command.ts';
+import { openImages } from './images.ts';
+import { alignColumns } from './output/table.ts';
+
+export default command({
+  summary: 'list the images of a realm',
+  examples: [
+    ['image ls', 'of realm main'],
+    ['image ls --realm lab -o json', 'for scripts'],
+  ],
+  args: {
+    realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
+    output: {
+      type: 'enum',
+      alias: 'o',
+      options: ['table', 'json', 'name'],
+      default: 'table',
+      description: 'how it is printed',
+    },
+  },
+  async run(invocation) {
+    const { images, namespace } = await openImages(invocation);
+    const all = (await images.list({ namespace })).sort((a, b) => a.name.localeCompare(b.name));
+    const { output } = invocation.args;
+    if (output === 'json') console.log(JSON.stringify(all, null, 2));
+    else if (output === 'name') for (const { name } of all) console.log(name);
+    else if (all.length === 0) console.error('no images; load one with `kuke image load -i FILE`');
+    else {
+      const rows = all.map(one => [
+        one.name,
+        one.digest.slice(7, 19),
+        size(one.size),
+        one.platforms.join(','),
+        one.createdAt,
+      ]);
+      console.log(alignColumns([['NAME', 'DIGEST', 'SIZE', 'PLATFORM', 'CREATED'], ...rows]));
+    }
+    return 0;
+  },
+});
+
+function size(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}

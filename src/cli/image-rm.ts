@@ -1,0 +1,20 @@
+import { command } from './command.ts';
+import { openImages } from './images.ts';
+
+export default command({
+  summary: 'remove images from a realm, and what only they need',
+  examples: [
+    ['image rm nginx:alpine', 'short names are understood as Docker does'],
+    ['image rm nginx:alpine --realm lab', 'from another realm'],
+  ],
+  args: {
+    name: { type: 'positional', required: true, description: 'name of the image' },
+    realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
+  },
+  async run(invocation) {
+    const { images, namespace } = await openImages(invocation);
+    await images.remove({ namespace, name: invocation.args.name });
+    console.log(`removed ${invocation.args.name}`);
+    return 0;
+  },
+});

@@ -1,0 +1,39 @@
+import { init } from '../kernel/host.ts';
+import { readManifest } from '../kernel/manifest.ts';
+import { API_VERSION } from '../kernel/resource.ts';
+import { command } from './command.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printOutcomes } from './output/outcomes.ts';
+
+export default command({
+  summary: 'make this host ready: containerd, a first realm, a space with its network, and a stack',
+  examples: [
+    ['init', 'realm main with space and stack default'],
+    ['init --realm lab --space dmz', 'other names'],
+    ['init --force-regenerate-cni', 'rewrite every space’s conflist, e.g. when a bridge name is too long'],
+  ],
+  args: {
+    realm: { type: 'string', default: 'main', valueHint: 'NAME', description: 'first realm' },
+    space: { type: 'string', default: 'default', valueHint: 'NAME', description: 'first space' },
+    'force-regenerate-cni': { type: 'boolean', description: 'rewrite every space’s conflist in the current scheme' },
+  },
+  async run(invocation) {
+    const { realm, space } = invocation.args;
+    requireRoot();
+    const kernel = await openKernel(invocation);
+    const manifests = [
+      { kind: 'Realm', name: realm, spec: {} },
+      { kind: 'Space', name: space, spec: { realmId: realm } },
+      { kind: 'Stack', name: 'default', spec: { realmId: realm, spaceId: space } },
+    ];
+    const resources = await Promise.all(
+      manifests.map(({ kind, name, spec }) =>
+        readManifest(kernel, { apiVersion: API_VERSION, kind, metadata: { name }, spec }),
+      ),
+    );
+    const outcomes = await withEngine(invocation, options =>
+      init(kernel, openJournal(invocation), resources, invocation.args, options),
+    );
+    return printOutcomes(outcomes);
+  },
+});

@@ -1,0 +1,57 @@
+/** kuke, the command line: finds the command, reads its flags, runs it, and turns its end into an exit code. */
+import { asKukeError, KukeError } from '../kernel/errors.ts';
+import { findCommand, parseLine } from './arguments.ts';
+import type { Command, CommandEntry } from './command.ts';
+import { commands } from './commands.ts';
+import { readGlobals } from './global-flags.ts';
+
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await run(argv);
+  } catch (thrown) {
+    const { printFailure } = await import('./output/failure.ts');
+    const error = thrown instanceof KukeError ? thrown : asKukeError(thrown, 'Internal');
+    printFailure(error);
+    return error.exitCode;
+  }
+}
+
+async function run(argv: string[]): Promise<number> {
+  const { words, entry, rest } = findCommand(argv, commands);
+  if (entry === undefined || 'below' in entry) return listCommands(words, entry?.below ?? commands, rest);
+  const command = (await entry.load()).default;
+  const { values, lists, globals } = parseLine(command, words, rest);
+  if (globals.help) return help(words, command);
+  const line = ['kuke', ...argv].join(' ');
+  const signal = untilInterrupted();
+  // The values were read by the command's own definition of them.
+  const args = values as Parameters<Command['run']>[0]['args'];
+  return (await command.run({ args, lists, globals: readGlobals(globals, process.env), line, signal })) ?? 0;
+}
+
+async function help(words: string[], command: Command): Promise<number> {
+  const { commandHelp } = await import('./help.ts');
+  console.log(commandHelp(words, command));
+  return 0;
+}
+
+/** `kuke` and `kuke image` alone show what there is; with --help that is what was asked for. */
+async function listCommands(words: string[], below: Record<string, CommandEntry>, rest: string[]): Promise<number> {
+  const { commandListHelp } = await import('./help.ts');
+  if (rest.some(flag => flag === '--help' || flag === '-h') || rest.length === 0)
+    console.log(commandListHelp(words, below));
+  else throw new KukeError('Usage', `a command is missing after \`${['kuke', ...words].join(' ')}\``);
+  return words.length === 0 || rest.length > 0 ? 0 : 2;
+}
+
+/** The first Ctrl-C or SIGTERM ends what runs in good order (a create is undone); the second one ends kuke. */
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    controller.abort(new KukeError('Cancelled', `cancelled by ${signal}`));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}

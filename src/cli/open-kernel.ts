@@ -1,0 +1,68 @@
+/** The kernel with the plugins that a command needs, and what it runs its plans with. */
+import { join } from 'node:path';
+import { KukeError } from '../kernel/errors.ts';
+import { findExternalPlugins } from '../kernel/external-plugins.ts';
+import { type Journal, makeJournal } from '../kernel/journal.ts';
+import { type Kernel, loadKernel } from '../kernel/registry.ts';
+import type { EngineOptions } from '../kernel/session.ts';
+import type { Invocation } from './command.ts';
+import { makeProgress } from './output/progress.ts';
+
+const PLUGIN_TIME_LIMIT_MS = 10_000;
+
+export interface OpenOptions {
+  /** `backend:images` and the like; absent: all, third parties' plugins included. */
+  needs?: string[];
+  /** The command only reads: a third party's plugin that fails is a warning. */
+  reads?: boolean;
+}
+
+type Opener = Pick<Invocation, 'globals' | 'line' | 'signal'>;
+
+export async function openKernel({ globals }: Opener, options: OpenOptions = {}): Promise<Kernel> {
+  const { builtins } = await import('../builtins.ts');
+  const { runPath, containerdSocket, config } = globals;
+  const warn = (message: string): void => console.error(`warning: ${message}`);
+  const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
+  const broken = (error: KukeError): void => {
+    if (!options.reads) throw error;
+    warn(error.line);
+  };
+  const external = options.needs
+    ? []
+    : await findExternalPlugins(folder, async () => ({ ...(await import('../plugin.ts')) }), broken);
+  return loadKernel({
+    settings: { runPath, containerdSocket },
+    pluginConfig: config.plugins ?? {},
+    sources: [...builtins, ...external],
+    ...(options.needs && { needs: options.needs }),
+    lenient: options.reads ?? false,
+    timeLimitMs: config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS,
+    warn,
+  });
+}
+
+export function openJournal({ globals }: Opener): Journal {
+  return makeJournal(join(globals.runPath, '.kuke/journal'));
+}
+
+/** Runs what changes the host: with progress for a terminal, the lock's time limit, and Ctrl-C. */
+export async function withEngine<T>(invocation: Opener, run: (options: EngineOptions) => Promise<T>): Promise<T> {
+  const progress = makeProgress(invocation.globals.quiet);
+  try {
+    return await run({
+      command: invocation.line,
+      lockTimeoutMs: invocation.globals.lockTimeoutMs,
+      signal: invocation.signal,
+      progress: progress.show,
+      notice: progress.notice,
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Changing the host takes root: network namespaces, cgroups and containerd's socket are root's. */
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0) throw new KukeError('NotRoot', 'this changes the host, and you are not root');
+}

@@ -1,0 +1,12 @@
+/** What a person's terminal may be given: colour only there, and never with NO_COLOR (no-color.org). */
+import { isatty } from 'node:tty';
+
+/** `process.stdout.isTTY` would cost 12 ms at its first touch. */
+export const isTerminal = (fd: 1 | 2): boolean => isatty(fd);
+
+const CODES = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
+
+export function colour(name: keyof typeof CODES, text: string, fd: 1 | 2 = 1): string {
+  if (!isTerminal(fd) || process.env.NO_COLOR || process.env.TERM === 'dumb') return text;
+  return `\u001b[${CODES[name]}m${text}\u001b[0m`;
+}

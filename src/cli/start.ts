@@ -1,0 +1,12 @@
+import { changeState, stateArgs } from './change-state.ts';
+import { command } from './command.ts';
+
+export default command({
+  summary: 'start a cell: its root container first, then the others',
+  examples: [
+    ['start cell web', 'in realm main, space and stack default'],
+    ['start cell web --stack blog', 'in another stack'],
+  ],
+  args: stateArgs,
+  run: invocation => changeState(invocation, 'start', 'running'),
+});

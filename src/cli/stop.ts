@@ -1,0 +1,12 @@
+import { changeState, stateArgs, timeoutArg } from './change-state.ts';
+import { command } from './command.ts';
+
+export default command({
+  summary: 'stop a cell: STOPSIGNAL to all but the root, then to the root; SIGKILL to what does not end in time',
+  examples: [
+    ['stop cell web', 'with 10 s from the signal to SIGKILL'],
+    ['stop cell web --timeout 1m', 'for a database that takes its time'],
+  ],
+  args: { ...stateArgs, ...timeoutArg },
+  run: invocation => changeState(invocation, 'stop', 'stopped'),
+});

@@ -1,0 +1,19 @@
+import { version } from '../../package.json' with { type: 'json' };
+import { command } from './command.ts';
+
+export default command({
+  summary: 'show the version of kuke',
+  examples: [
+    ['version', 'the version alone'],
+    ['version -o json', 'for scripts'],
+  ],
+  args: {
+    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+  },
+  async run({ args }) {
+    console.log(
+      args.output === 'json' ? JSON.stringify({ version, bun: Bun.version, arch: process.arch }) : `kuke ${version}`,
+    );
+    return 0;
+  },
+});

@@ -1,0 +1,240 @@
+import { beforeEach, describe, expect, test } from 'bun:test';
+import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions, type Verb } from '../../../src/kernel/planning.ts';
+import { addImage } from '../../fakes/index.ts';
+import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
+
+const sleeper = '[{ id: web, image: busybox, root: true }, { id: side, image: busybox }]';
+const verb = (name: Verb): PlanOptions => ({ verb: name, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS });
+const set = (desiredState: string) => (spec: Record<string, unknown>) => ({ ...spec, desiredState });
+
+let kuke: TestKernel;
+let empty: string[];
+
+/** A bridge comes with the first cell, and goes with the space. */
+const left = (): string[] => kuke.host.inventory().map(line => line.replace(/ with bridge$/, ''));
+
+function withImages(on: TestKernel): void {
+  const namespace = on.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
+  addImage(namespace, { name: 'other', cmd: ['sleep', '2000'] });
+}
+
+beforeEach(async () => {
+  kuke = await kernelOnFakes();
+  const outcomes = await kuke.init();
+  expect(outcomes.map(({ result }) => result)).toEqual(['created', 'created', 'created']);
+  withImages(kuke);
+  empty = left();
+});
+
+const results = (outcomes: { result: string; error?: Error }[]) =>
+  outcomes.map(({ result, error }) => (error ? `${result}: ${error.message}` : result));
+
+describe('a cell', () => {
+  test('comes up with one address, is unchanged when applied again, and leaves nothing', async () => {
+    expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['created']);
+    const { manifest } = await kuke.get('Cell', 'main', 'default', 'default', 'web');
+    expect(manifest.status).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }, { state: 'Running' }] });
+    expect((manifest.status?.attachments as unknown[]).length).toBe(1);
+    expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
+    expect(results(await kuke.remove([cellRef('web')]))).toEqual(['deleted']);
+    expect(left()).toEqual(empty);
+  });
+
+  test('starts its root first, after its network is there', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    const done = kuke.host.calls.filter(call => /attach|start/.test(call.action));
+    expect(done.map(call => call.action)).toEqual(['network.attach', 'runtime.start', 'runtime.start']);
+    expect(done[1]?.params).toMatchObject({ id: 'default_default_web_root' });
+  });
+
+  test('a changed image of a container recreates that one alone; the root’s, all of them', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    const pids = async () => ((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.containers as { pid: number }[]).map(one => one.pid);
+    const [root, side] = await pids();
+    const [outcome] = await kuke.apply(cellYaml('web', sleeper.replace('side, image: busybox', 'side, image: other')));
+    expect(outcome).toMatchObject({ result: 'updated', changes: [{ path: 'spec.containers[side].image', from: 'busybox', to: 'other' }] });
+    const [sameRoot, newSide] = await pids();
+    expect(sameRoot).toBe(root ?? 0);
+    expect(newSide).not.toBe(side ?? 0);
+    await kuke.apply(cellYaml('web', sleeper.replace('web, image: busybox', 'web, image: other')));
+    const [newRoot, newerSide] = await pids();
+    expect(newRoot).not.toBe(root ?? 0);
+    expect(newerSide).not.toBe(newSide ?? 0);
+  });
+
+  test('a container that is taken out of the manifest goes, the others stay', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    expect(results(await kuke.apply(cellYaml('web')))).toEqual(['updated']);
+    const { manifest } = await kuke.get('Cell', 'main', 'default', 'default', 'web');
+    expect(manifest.status).toMatchObject({ state: 'Ready', containers: [{ id: 'web', state: 'Running' }] });
+    expect(kuke.host.inventory().filter(line => line.includes('web_side'))).toEqual([]);
+  });
+
+  test('stop tears the network down and start brings it back, with a new attachment', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    const attachment = async () => (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.attachments as { attachmentId: string }[];
+    const [first] = await attachment();
+    await kuke.change(cellRef('web'), set('stopped'), verb('stop'));
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status).toMatchObject({ state: 'Stopped', attachments: [] });
+    expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
+    await kuke.change(cellRef('web'), set('running'), verb('start'));
+    const [second] = await attachment();
+    expect(second?.attachmentId).not.toBe(first?.attachmentId);
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+  });
+
+  test('after its root has ended it is Failed at once, apply leaves it, and the next change tears its network down', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    kuke.host.exit('kukeon-main', 'default_default_web_root', 3);
+    const failed = (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status;
+    expect(failed).toMatchObject({ state: 'Failed', reason: 'RootExited' });
+    expect(String(failed?.message)).toContain('exit code 3');
+    await kuke.apply(cellYaml('other'));
+    const settled = (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status;
+    expect(settled).toMatchObject({ state: 'Failed', attachments: [], containers: [{ exitCode: 3 }, { state: 'Exited' }] });
+    expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
+    await kuke.change(cellRef('web'), set('running'), verb('start'));
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+  });
+
+  test('is Degraded while another container has failed, and Ready when that one ended well', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    kuke.host.exit('kukeon-main', 'default_default_web_side', 1);
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Degraded');
+    await kuke.apply(cellYaml('two', sleeper));
+    kuke.host.exit('kukeon-main', 'default_default_two_side', 0);
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'two')).manifest.status?.state).toBe('Ready');
+  });
+
+  test('after a reboot it is started again by apply, and stale reservations are not in its way', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    kuke.host.reboot();
+    const after = await kuke.another();
+    expect((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Failed');
+    expect(results(await after.apply(cellYaml('web', sleeper)))).toEqual(['updated']);
+    expect((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status).toMatchObject({ state: 'Ready' });
+    expect(((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.attachments as unknown[]).length).toBe(1);
+  });
+
+  test('a missing image is refused before anything is made', async () => {
+    const [outcome] = await kuke.apply(cellYaml('web', '[{ id: web, image: nope }]'));
+    expect(outcome?.error?.code).toBe('ImageNotFound');
+    expect(left()).toEqual(empty);
+  });
+
+  test('without containers it is Pending and cannot be started', async () => {
+    await kuke.apply(cellYaml('web', '[]'));
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Pending');
+    const [outcome] = await kuke.change(cellRef('web'), set('running'), verb('start'));
+    expect(outcome?.error?.exitCode).toBe(4);
+  });
+});
+
+describe('faults', () => {
+  const actions = ['cgroup.create', 'network.open', 'network.attach', 'runtime.create', 'runtime.start', 'store.writeFile'];
+  for (const action of actions) {
+    test(`a create that fails at ${action} is undone, before and after the effect`, async () => {
+      for (const after of [false, true]) {
+        kuke.host.faults.fail(action, new Error('the kernel says no'), { after });
+        const [outcome] = await kuke.apply(cellYaml('web', sleeper));
+        expect(outcome?.error?.message).toContain('the kernel says no');
+        expect(outcome?.error?.details.resource).toBe('cell main/default/default/web');
+        expect(left()).toEqual(empty);
+      }
+      expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['created']);
+    });
+
+    test(`a kuke that dies at ${action} is cleaned up after by the next one`, async () => {
+      for (const after of [false, true]) {
+        void kuke.apply(cellYaml('web', sleeper));
+        await kuke.host.faults.crash(action, { after });
+        kuke.host.restart();
+        const next = await kuke.another();
+        expect(results(await next.apply(cellYaml('web', sleeper)))).toEqual(['created']);
+        expect(next.notices.join('\n')).toContain('undone');
+        expect((await next.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+        expect(results(await next.remove([cellRef('web')]))).toEqual(['deleted']);
+        expect(left()).toEqual(empty);
+        kuke = next;
+      }
+    });
+  }
+
+  test('undoing goes on after an error and reports all of them', async () => {
+    kuke.host.faults.fail('runtime.start', new Error('no start'));
+    kuke.host.faults.fail('network.detach', new Error('no detach'));
+    kuke.host.faults.fail('cgroup.remove', new Error('no remove'));
+    const [outcome] = await kuke.apply(cellYaml('web'));
+    expect(outcome?.error?.message).toContain('no start');
+    expect(outcome?.error?.also.map(error => error.message).sort()).toEqual(['no detach', 'no remove']);
+    // The next command tries again what could not be undone.
+    expect(results(await kuke.apply(cellYaml('web')))).toEqual(['created']);
+    expect(results(await kuke.remove([cellRef('web')]))).toEqual(['deleted']);
+    expect(left()).toEqual(empty);
+  });
+
+  test('a delete that dies half-way is finished by the next command', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    void kuke.remove([cellRef('web')]);
+    await kuke.host.faults.crash('network.detach');
+    kuke.host.restart();
+    const next = await kuke.another();
+    await next.apply(cellYaml('other'));
+    expect(next.notices.join('\n')).toContain('finished');
+    await next.remove([cellRef('other')]);
+    expect(left()).toEqual(empty);
+  });
+
+  test('a delete goes on past a failure, says it, keeps the metadata, and succeeds when repeated', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    kuke.host.faults.fail('network.detach', new Error('busy'));
+    const [outcome] = await kuke.remove([cellRef('web')]);
+    expect(outcome).toMatchObject({ result: 'failed' });
+    expect(outcome?.error?.message).toContain('busy');
+    expect(results(await kuke.remove([cellRef('web')]))).toEqual(['deleted']);
+    expect(left()).toEqual(empty);
+  });
+
+  test('without containerd a cell is Unknown, and a change exits 5', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    kuke.host.runtime.up = false;
+    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Unknown');
+    const [outcome] = await kuke.apply(cellYaml('two'));
+    expect(outcome?.error?.exitCode).toBe(5);
+  });
+});
+
+describe('the whole host', () => {
+  test('children are listed before anything is deleted', async () => {
+    await kuke.apply(cellYaml('web'));
+    const [cell] = await kuke.remove([cellRef('web')], false);
+    expect(cell?.error).toMatchObject({ code: 'HasChildren' });
+    expect(cell?.error?.message).toContain('container main/default/default/web/web');
+    const [realm] = await kuke.remove([{ kind: 'Realm', path: ['main'] }], false);
+    expect(realm?.error?.message).toContain('space main/default');
+    expect(realm?.error?.exitCode).toBe(4);
+  });
+
+  test('several documents in any order; one without its parent fails alone', async () => {
+    const yaml = `${cellYaml('a')}---${cellYaml('b').replace('spaceId: default', 'spaceId: none')}---${cellYaml('c')}`;
+    const outcomes = await kuke.apply(yaml);
+    expect(outcomes.map(({ result }) => result)).toEqual(['created', 'failed', 'created']);
+    expect(outcomes[1]?.error).toMatchObject({ code: 'NotFound' });
+  });
+
+  test('uninstall removes every resource', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    expect(new Set(results(await kuke.uninstall()))).toEqual(new Set(['deleted']));
+    expect(kuke.host.inventory().filter(line => !line.includes('instance'))).toEqual([]);
+  });
+
+  test('rules that somebody flushed are put back by the next change', async () => {
+    await kuke.apply(cellYaml('web'));
+    for (const network of kuke.host.networks.values()) network.enforced = false;
+    expect((await kuke.get('Space', 'main', 'default')).manifest.status?.state).toBe('Failed');
+    await kuke.apply(cellYaml('two'));
+    expect((await kuke.get('Space', 'main', 'default')).manifest.status?.state).toBe('Ready');
+  });
+});
