@@ -1,7 +1,7 @@
 /** containerd's image records: names for manifests and indexes. */
 import { KukeError, shellCommand } from 'kuke/plugin';
 import { type Client, type Image, isGrpcError } from '../client/index.ts';
-import { asContainerdError, ifFound } from '../errors.ts';
+import { asContainerdError } from '../errors.ts';
 import { INSTANCE, isOurs } from '../labels.ts';
 import type { Target } from './documents.ts';
 
@@ -59,6 +59,7 @@ export function requireOurs(image: Image, { namespace, instance }: Owner): void 
 
 /** Refuses a namespace that is not there: containerd would make it, without the label that says whose it is. */
 export async function requireNamespace(client: Client, namespace: string): Promise<void> {
-  if ((await ifFound(client.namespaces.get({ name: namespace }))) !== undefined) return;
+  // Asked for one that is not there, it answers as if there were one without labels (1.6).
+  if ((await client.namespaces.list({})).some(({ name }) => name === namespace)) return;
   throw new KukeError('NotFound', `containerd has no namespace ${namespace}`);
 }
