@@ -22,10 +22,11 @@ const known: { codes: string[]; code: ErrorCode; remedy: string }[] = [
   },
 ];
 
-/** Any failure of a file operation on `path`, as the user is told of it. */
+/** Any failure of a file operation, as the user is told of it; `path` is for errors that do not say theirs. */
 export function asStoreError(thrown: unknown, path: string): KukeError {
   if (thrown instanceof KukeError) return thrown;
-  const error = asSystemError(thrown, path);
+  const isPlaced = thrown instanceof Error && 'path' in thrown && typeof thrown.path === 'string';
+  const error = asSystemError(thrown, isPlaced ? String(thrown.path) : path);
   const found = known.find(({ codes }) => hasCode(error, ...codes));
   if (found !== undefined) return asKukeError(error, found.code, { remedy: found.remedy });
   const isDenied = hasCode(error, 'EACCES', 'EPERM') && process.geteuid?.() !== 0;

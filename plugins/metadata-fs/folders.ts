@@ -41,13 +41,10 @@ async function spellingIn(folder: string, name: string): Promise<string> {
   return there?.find(other => other.toLowerCase() === name.toLowerCase()) ?? name;
 }
 
-/** Whether all of `names` below `root` are folders; false where one is not there. Throws Conflict on what is in the way. */
+/** Whether all of `names` below `root` are folders. Where a link or a file is in the way, nothing of ours can be behind it. */
 export async function isFolder(root: string, names: readonly string[]): Promise<boolean> {
   for (let depth = 0; depth <= names.length; depth++) {
-    const path = join(root, ...names.slice(0, depth));
-    const kind = await kindOf(path);
-    if (kind === undefined) return false;
-    if (kind !== 'folder') throw inTheWay(path, kind);
+    if ((await kindOf(join(root, ...names.slice(0, depth)))) !== 'folder') return false;
   }
   return true;
 }

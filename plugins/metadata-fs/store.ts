@@ -17,7 +17,7 @@ import { ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } fro
 import { listManifests } from './list.ts';
 import { lockPath, takeLock } from './lock.ts';
 import { holdsCredentials, manifestText } from './manifest-file.ts';
-import { modeOf, readInstance, removeOwnFile, writeOwnFile } from './own-files.ts';
+import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from './own-files.ts';
 import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
 
 export interface StoreOptions {
@@ -41,6 +41,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
     removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
     list: () => reported(runPath, () => listManifests(root())),
+    readFile: path => reported(runPath, () => readOwnFile(root(), path)),
     filePath,
     instance,
     lock: async request => {
@@ -133,7 +134,7 @@ async function removeResource(root: string, logFolder: string, ref: ResourceRef)
   // Below the folder of its logs are those of what is still in its own folder.
   if (others.length === 0) await removeLogs(logFolder, ref.path);
   if (!isThere) return;
-  await unlink(join(folder, file)).catch(ignore('ENOENT'));
+  await unlink(join(folder, file)).catch(ignore('ENOENT', 'EISDIR')); // a folder of that name is not ours
   await removeEmpty(root, names);
 }
 
