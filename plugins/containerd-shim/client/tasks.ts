@@ -19,7 +19,7 @@ export const Process = message({
 export type Process = Message<typeof Process>;
 
 /** stdin, stdout, stderr: paths of FIFOs, or (outputs) `file:///path`, `binary:///path?args`. */
-const CreateTaskRequest = message({
+export const CreateTaskRequest = message({
   containerId: [1, 'string'],
   rootfs: [3, repeated(Mount)],
   stdin: [4, 'string'],

@@ -60,7 +60,7 @@ type Value<T> = T extends keyof Scalars
         : T extends MapOf<infer Item>
           ? Record<string, Value<Item>>
           : T extends MessageType<infer F>
-            ? { [K in keyof F]: FieldValue<F[K][1]> }
+            ? { -readonly [K in keyof F]: FieldValue<F[K][1]> }
             : never;
 
 type FieldValue<T> = T extends 'timestamp' | MessageType ? Value<T> | undefined : Value<T>;

@@ -289,23 +289,22 @@ describe('receiving', () => {
           const read = Promise.all(streams.map(stream => readAll(stream, () => turns(pause()))));
           await turns(20);
 
-          const left = new Map(lengths.map((length, i) => [2 * i + 1, { at: 0, length }]));
-          for (const id of left.keys()) peer.headers(id, { ':status': '200', 'x-some': 'header' }, false, cuts);
-          for (let i = 0; left.size > 0; i++) {
-            for (const [id, { at, length }] of left) {
-              const frame = frames[i % frames.length] ?? { size: 1, padding: undefined };
-              const overhead = frame.padding === undefined ? 0 : frame.padding + 1;
-              const size = Math.min(frame.size, length - at);
-              if (sender.room(id) < size + overhead) continue;
-              sender.take(id, size + overhead);
-              peer.data(id, body(id, length).subarray(at, at + size), false, frame.padding);
-              left.set(id, { at: at + size, length });
-              if (at + size < length) continue;
-              left.delete(id);
-              peer.headers(id, { 'grpc-status': '0' }, true, cuts);
+          const send = async (id: number, length: number) => {
+            const frame = cycle(frames.map((_, i) => i));
+            peer.headers(id, { ':status': '200', 'x-some': 'header' }, false, cuts);
+            for (let at = 0; at < length; ) {
+              const { size, padding } = frames[frame()] ?? { size: 1, padding: undefined };
+              const bytes = body(id, length).subarray(at, at + size);
+              const flowLength = bytes.length + (padding === undefined ? 0 : padding + 1);
+              while (sender.room(id) < flowLength) await turns(5);
+              sender.take(id, flowLength);
+              peer.data(id, bytes, false, padding);
+              at += bytes.length;
+              await turns(30);
             }
-            await turns(30);
-          }
+            peer.headers(id, { 'grpc-status': '0' }, true, cuts);
+          };
+          await Promise.all(lengths.map((length, i) => send(2 * i + 1, length)));
           const bodies = await read;
           expect(bodies.map(({ length }) => length)).toEqual(lengths);
           bodies.forEach((bytes, i) => {

@@ -2,9 +2,9 @@
  * A scripted HTTP/2 server for tests: it speaks only what a test tells it to. Its framing is written anew, so that a mistake
  * in the client's cannot cancel itself out.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export const TYPES = [
   'DATA',
@@ -155,9 +155,8 @@ export class Peer {
   }
 
   data(streamId: number, bytes: Uint8Array, last = false, padding?: number): void {
-    if (padding === undefined) return this.frame('DATA', last ? END_STREAM : 0, streamId, bytes);
-    const payload = Buffer.concat([Buffer.of(padding), bytes, Buffer.alloc(padding)]);
-    return this.frame('DATA', PADDED | (last ? END_STREAM : 0), streamId, payload);
+    const padded = padding === undefined ? bytes : Buffer.concat([Buffer.of(padding), bytes, Buffer.alloc(padding)]);
+    this.frame('DATA', (padding === undefined ? 0 : PADDED) | (last ? END_STREAM : 0), streamId, padded);
   }
 
   #wake(): void {
@@ -191,10 +190,11 @@ export interface Server extends AsyncDisposable {
   connection(n: number): Promise<Peer>;
 }
 
-/** Listens on a unix socket of its own. `chop` says into pieces of how many bytes each write is cut; they are sent one by one. */
-export function listen(script: (peer: Peer) => void = () => {}, chop?: () => number): Server {
-  const folder = mkdtempSync(join(tmpdir(), 'kuke-peer-'));
-  const path = join(folder, 'server.sock');
+/** Listens on a unix socket of its own, or `at` one that an earlier server had. `chop` says into pieces of how many bytes each write is cut; they are sent one by one. */
+export function listen(script: (peer: Peer) => void = () => {}, chop?: () => number, at?: string): Server {
+  const folder = at === undefined ? mkdtempSync(join(tmpdir(), 'kuke-peer-')) : dirname(at);
+  mkdirSync(folder, { recursive: true });
+  const path = at ?? join(folder, 'server.sock');
   const connections: PromiseWithResolvers<Peer>[] = [];
   const nth = (n: number) => (connections[n] ??= Promise.withResolvers());
   let count = 0;
@@ -218,7 +218,7 @@ export function listen(script: (peer: Peer) => void = () => {}, chop?: () => num
     connection: n => nth(n).promise,
     async [Symbol.asyncDispose]() {
       listener.stop(true);
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
