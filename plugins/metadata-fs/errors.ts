@@ -18,7 +18,7 @@ const known: { codes: string[]; code: ErrorCode; remedy: string }[] = [
   {
     codes: ['EEXIST', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENOTEMPTY'],
     code: 'Conflict',
-    remedy: 'something that is not kuke’s stands in the way: move it, then run the command again',
+    remedy: 'something else stands in the way: move it away, then run the command again',
   },
 ];
 

@@ -31,24 +31,21 @@ export async function removeOwnFile(root: string, path: string): Promise<void> {
   await removeEmpty(join(root, OWN_FOLDER), around);
 }
 
-/** Undefined when there is none. A link is not followed. */
-async function readText(path: string): Promise<string | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignore('ENOENT'));
-  if (file === undefined) return undefined;
-  await using _ = file;
-  return await file.readFile('utf8');
-}
-
+/** What is in it; undefined when it is not there. */
 export async function readOwnFile(root: string, path: string): Promise<string | undefined> {
-  return readText(join(root, OWN_FOLDER, ...partsOf(path)));
+  const file = join(root, OWN_FOLDER, ...partsOf(path));
+  const opened = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignore('ENOENT', 'ENOTDIR'));
+  if (opened === undefined) return undefined;
+  await using _ = opened;
+  return await opened.readFile('utf8');
 }
 
 /** Undefined before `kuke init`. It becomes a label and a part of comments and markers everywhere, so it has to look like one. */
 export async function readInstance(root: string): Promise<string | undefined> {
-  const path = join(root, OWN_FOLDER, 'instance');
-  const id = (await readText(path))?.trim();
-  if (id === undefined) return undefined;
-  if (/^[A-Za-z0-9-]{1,64}$/.test(id)) return id;
+  const id = (await readOwnFile(root, 'instance'))?.trim();
+  if (id === undefined || /^[A-Za-z0-9-]{1,64}$/.test(id)) return id;
   const remedy = 'write the id back that the label or comment of anything made by kuke carries';
-  throw new KukeError('MetadataCorrupt', `${path} does not hold an instance id`, { remedy });
+  throw new KukeError('MetadataCorrupt', `${join(root, OWN_FOLDER, 'instance')} does not hold an instance id`, {
+    remedy,
+  });
 }

@@ -86,6 +86,7 @@ export function fakeStore(host: FakeHost): StoreBackend {
         resources: [...host.store.manifests.values()],
         problems: [...host.store.spoilt.values()],
       })),
+    readFile: path => read('store.readFile', () => host.store.files.get(checkFile(path))),
     filePath,
     instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
     lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),

@@ -278,6 +278,12 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
         expect(await store.list()).toEqual({ resources: [], problems: [] });
       });
 
+      test('are read back', async () => {
+        await store.writeFile({ path: 'etc/a/hosts', content: 'x\n' }, context());
+        expect(await store.readFile('etc/a/hosts')).toBe('x\n');
+        expect(await store.readFile('etc/b/hosts')).toBeUndefined();
+      });
+
       test('have an absolute path', () => {
         expect(store.filePath('etc/a/hosts')).toMatch(/^\/.*\/etc\/a\/hosts$/);
       });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeStore } from '../../../plugins/metadata-fs/store.ts';
 import { failure } from '../../suites/contract.ts';
 import { makeStoreFolder, type StoreFolder } from '../../unit/metadata-fs/store-folder.ts';
 import '../box.ts';
@@ -94,4 +95,27 @@ test('who is not root reads what is for everyone, and is told about the rest', a
     await rm(file);
   }
   expect(await readFile(join(t.runPath, 'main', 'realm.yaml'), 'utf8')).toContain('name: main');
+});
+
+test("the run path may not be somebody else's", async () => {
+  await t.write('Realm', 'main');
+  await chown(t.runPath, 65534, 65534);
+  const { message, remedy } = await failure(t.write('Realm', 'main'), 'HostNotReady');
+  expect(message).toContain('owner 65534');
+  expect(remedy).toContain(`chown root ${t.runPath}`);
+  await failure(t.store.instance(), 'HostNotReady');
+  await failure(t.store.list(), 'HostNotReady');
+  await chown(t.runPath, 0, 0);
+  expect(await t.stored()).toEqual(['Realm main']);
+});
+
+test('nor a link that somebody else has made', async () => {
+  await t.write('Realm', 'main');
+  const link = join(mountPoint, 'link');
+  await symlink(t.runPath, link);
+  await lchown(link, 65534, 65534);
+  const other = makeStore({ ...t, runPath: link });
+  await failure(other.list(), 'HostNotReady');
+  await lchown(link, 0, 0);
+  expect((await other.list()).resources).toHaveLength(1);
 });
