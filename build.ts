@@ -1,5 +1,5 @@
 /** `bun run build`: lists the built-in plugins in src/builtins.ts and compiles dist/kuke, one self-contained executable. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginDefinition } from './src/kernel/plugin.ts';
 
@@ -35,7 +35,9 @@ if ((await Bun.file(builtinsPath).exists()) ? (await Bun.file(builtinsPath).text
 }
 if (process.argv.includes('--list-only')) process.exit(0);
 
-mkdirSync(join(root, 'dist'), { recursive: true });
+const dist = join(root, 'dist');
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
 const result = await Bun.build({
   entrypoints: [join(root, 'src/main.ts')],
   target: 'bun',
@@ -54,6 +56,8 @@ const result = await Bun.build({
     autoloadPackageJson: true,
   },
 });
+// The maps are in the executable too.
+for (const name of readdirSync(dist)) if (name.endsWith('.map')) rmSync(join(dist, name));
 for (const log of result.logs) console.error(String(log));
 if (!result.success) process.exit(1);
 console.log(`dist/kuke ${(Bun.file(join(root, 'dist/kuke')).size / 1e6).toFixed(0)} MB`);

@@ -97,14 +97,13 @@ export async function planEtcFiles(
   addresses: (string[] | Ref<Attachment['addresses']>)[],
 ): Promise<Added<unknown>[]> {
   const store = await kernel.use('store');
-  const current = (path: string) => readText(store.filePath(path));
   const added: Added<unknown>[] = [];
   for (const [name, content] of [
     ['hostname', `${nameOf(cell.ref)}\n`],
     ['resolv.conf', resolvContent()],
   ] as const) {
     const path = etcFile(cell.ref, name);
-    if (current(path) !== content)
+    if ((await store.readFile(path)) !== content)
       added.push(context.plan.add(cell.ref, 'store.writeFile', { path, content, inPlace: true }));
   }
   const path = etcFile(cell.ref, 'hosts');
@@ -112,7 +111,7 @@ export async function planEtcFiles(
   const known = addresses.every(Array.isArray)
     ? hostsContent({ names, addresses: addresses as string[][] })
     : undefined;
-  if (known === undefined || current(path) !== known) {
+  if (known === undefined || (await store.readFile(path)) !== known) {
     added.push(context.plan.add(cell.ref, 'cell.writeHosts', { path, names, addresses }));
   }
   return added;

@@ -58,21 +58,16 @@ export function stateOf(cell: Cell, containers: ContainerStatus[]): State {
   if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
   if (root.state === 'Running') return whileRootRuns(containers);
   const others = containers.filter(one => one !== root && one.state === 'Running');
-  const left = others.length > 0 && {
-    message: `${list(others)} still running; the next command that changes something stops them`,
-  };
-  if (requested || root.exitCode === 0)
-    return { state: 'Stopped', reason: requested ? 'Requested' : 'Completed', ...left };
+  const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
+  if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
+  if (root.exitCode === 0) {
+    return { state: 'Stopped', reason: 'Completed', message: `the root container \`${root.id}\` ended well${left}` };
+  }
   if (root.state === 'Paused')
     return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
   if (root.state === 'Exited') {
     const code = root.exitCode === undefined ? 'with an unknown exit code' : `with exit code ${root.exitCode}`;
-    return {
-      state: 'Failed',
-      reason: 'RootExited',
-      message: `the root container \`${root.id}\` ended ${code}`,
-      ...left,
-    };
+    return { state: 'Failed', reason: 'RootExited', message: `the root container \`${root.id}\` ended ${code}${left}` };
   }
   const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';
   const why =

@@ -7,8 +7,10 @@ import {
   nameOf,
   notYet,
   observeCgroup,
+  type PlanContext,
   type PluginKernel,
   planCgroup,
+  type Resource,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -45,8 +47,16 @@ declare module 'kuke/plugin' {
   }
 }
 
+type Realm = Resource<RealmSpec & { namespace: string }, RealmStatus>;
+
 function realm(kernel: PluginKernel) {
   const namespaces = async () => (await kernel.use('runtime')).namespaces();
+  const ensure = async (context: PlanContext, { ref, spec: { namespace } }: Realm): Promise<void> => {
+    await planCgroup(kernel.use, context, ref);
+    const known = await context.once('runtime:namespaces', namespaces);
+    const taken = known.find(one => one.namespace === namespace);
+    if (!taken?.ours) context.plan.add(ref, 'runtime.createNamespace', { namespace });
+  };
   return defineKind<RealmSpec & { namespace: string }, RealmStatus>({
     kind: 'Realm',
     plural: 'realms',
@@ -64,12 +74,9 @@ function realm(kernel: PluginKernel) {
       { header: 'CGROUP', wide: true, value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
     ],
     lifecycle: {
-      async plan(context, { ref, spec: { namespace } }) {
-        await planCgroup(kernel.use, context, ref);
-        const known = await context.once('runtime:namespaces', namespaces);
-        const taken = known.find(one => one.namespace === namespace);
-        if (!taken?.ours) context.plan.add(ref, 'runtime.createNamespace', { namespace });
-      },
+      plan: ensure,
+      // After a reboot the cgroups are gone, and what lives in them must not have to make them.
+      planSettle: ensure,
       async planDelete(context, { ref, spec: { namespace } }) {
         const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace });
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);

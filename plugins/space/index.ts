@@ -115,8 +115,9 @@ function space(kernel: PluginKernel) {
         const status = stored?.manifest.status;
         await planNetwork(context, { ...desired, manifest: { ...desired.manifest, ...(status && { status }) } });
       },
-      /** Someone flushed the rules, or the conflist got lost: isolation does not wait for an apply. */
+      /** Someone flushed the rules, the conflist got lost, or the host rebooted: isolation does not wait for an apply. */
       async planSettle(context, resource) {
+        await planCgroup(kernel.use, context, resource.ref);
         if (resource.manifest.status?.network !== undefined) await planNetwork(context, resource);
       },
       async planDelete(context, resource) {

@@ -6,8 +6,10 @@ import {
   type KindDefinition,
   notYet,
   observeCgroup,
+  type PlanContext,
   type PluginKernel,
   planCgroup,
+  type Resource,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -34,8 +36,11 @@ declare module 'kuke/plugin' {
   }
 }
 
-const stack = (kernel: PluginKernel) =>
-  defineKind<StackSpec, StackStatus>({
+function stack(kernel: PluginKernel) {
+  const ensure = async (context: PlanContext, { ref }: Resource<StackSpec, StackStatus>): Promise<void> => {
+    await planCgroup(kernel.use, context, ref);
+  };
+  return defineKind<StackSpec, StackStatus>({
     kind: 'Stack',
     plural: 'stacks',
     aliases: ['st'],
@@ -48,9 +53,9 @@ const stack = (kernel: PluginKernel) =>
       { header: 'CGROUP', value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
     ],
     lifecycle: {
-      async plan(context, { ref }) {
-        await planCgroup(kernel.use, context, ref);
-      },
+      plan: ensure,
+      // After a reboot the cgroups are gone, and what lives in them must not have to make them.
+      planSettle: ensure,
       async planDelete(context, { ref }) {
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) });
       },
@@ -69,6 +74,7 @@ const stack = (kernel: PluginKernel) =>
       },
     },
   });
+}
 
 export default definePlugin({
   name: 'stack',

@@ -1,5 +1,6 @@
 /** What a verb is: flags in citty's terms, examples for its help, and what it does. */
 import type { ArgsDef, ParsedArgs } from 'citty';
+import type { PluginSource } from '../kernel/registry.ts';
 import type { GlobalFlags } from './global-flags.ts';
 
 export interface Command<A extends ArgsDef = ArgsDef> {
@@ -13,10 +14,19 @@ export interface Command<A extends ArgsDef = ArgsDef> {
   run(invocation: Invocation<A>): Promise<number | undefined>;
 }
 
+/** What the program around the command line is made of; each loaded when it is asked for. */
+export interface Program {
+  version(): Promise<string>;
+  builtins(): Promise<PluginSource[]>;
+  /** What plugins from disk get as `kuke/plugin`. */
+  sdk(): Promise<Record<string, unknown>>;
+}
+
 export interface Invocation<A extends ArgsDef = ArgsDef> {
   args: ParsedArgs<A>;
   lists: Record<string, string[]>;
   globals: GlobalFlags;
+  program: Program;
   /** As the user typed it. */
   line: string;
   /** Aborted by Ctrl-C and SIGTERM. */

@@ -1,13 +1,13 @@
 /** kuke, the command line: finds the command, reads its flags, runs it, and turns its end into an exit code. */
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { findCommand, parseLine } from './arguments.ts';
-import type { Command, CommandEntry } from './command.ts';
+import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
 import { readGlobals } from './global-flags.ts';
 
-export async function main(argv: string[]): Promise<number> {
+export async function main(argv: string[], program: Program): Promise<number> {
   try {
-    return await run(argv);
+    return await run(argv, program);
   } catch (thrown) {
     const { printFailure } = await import('./output/failure.ts');
     const error = thrown instanceof KukeError ? thrown : asKukeError(thrown, 'Internal');
@@ -16,7 +16,7 @@ export async function main(argv: string[]): Promise<number> {
   }
 }
 
-async function run(argv: string[]): Promise<number> {
+async function run(argv: string[], program: Program): Promise<number> {
   const { words, entry, rest } = findCommand(argv, commands);
   if (entry === undefined || 'below' in entry) return listCommands(words, entry?.below ?? commands, rest);
   const command = (await entry.load()).default;
@@ -26,7 +26,7 @@ async function run(argv: string[]): Promise<number> {
   const signal = untilInterrupted();
   // The values were read by the command's own definition of them.
   const args = values as Parameters<Command['run']>[0]['args'];
-  return (await command.run({ args, lists, globals: readGlobals(globals, process.env), line, signal })) ?? 0;
+  return (await command.run({ args, lists, globals: readGlobals(globals, process.env), program, line, signal })) ?? 0;
 }
 
 async function help(words: string[], command: Command): Promise<number> {

@@ -17,24 +17,21 @@ export interface OpenOptions {
   reads?: boolean;
 }
 
-type Opener = Pick<Invocation, 'globals' | 'line' | 'signal'>;
+type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
 
-export async function openKernel({ globals }: Opener, options: OpenOptions = {}): Promise<Kernel> {
-  const { builtins } = await import('../builtins.ts');
+export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
   const { runPath, containerdSocket, config } = globals;
   const warn = (message: string): void => console.error(`warning: ${message}`);
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   const broken = (error: KukeError): void => {
     if (!options.reads) throw error;
-    warn(error.line);
+    warn(error.summary);
   };
-  const external = options.needs
-    ? []
-    : await findExternalPlugins(folder, async () => ({ ...(await import('../plugin.ts')) }), broken);
+  const external = options.needs ? [] : await findExternalPlugins(folder, program.sdk, broken);
   return loadKernel({
     settings: { runPath, containerdSocket },
     pluginConfig: config.plugins ?? {},
-    sources: [...builtins, ...external],
+    sources: [...(await program.builtins()), ...external],
     ...(options.needs && { needs: options.needs }),
     lenient: options.reads ?? false,
     timeLimitMs: config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS,

@@ -1,4 +1,3 @@
-import { version } from '../../package.json' with { type: 'json' };
 import { command } from './command.ts';
 
 export default command({
@@ -10,7 +9,8 @@ export default command({
   args: {
     output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
   },
-  async run({ args }) {
+  async run({ args, program }) {
+    const version = await program.version();
     console.log(
       args.output === 'json' ? JSON.stringify({ version, bun: Bun.version, arch: process.arch }) : `kuke ${version}`,
     );

@@ -88,7 +88,7 @@ export class KukeError extends Error {
   }
 
   /** One line: what failed, why, and what to do next. */
-  get line(): string {
+  get summary(): string {
     const where = [this.details.resource, this.details.step].filter(part => part !== undefined);
     const what = [...where, this.message].join(': ');
     return this.remedy === undefined ? what : `${what} (${this.remedy})`;

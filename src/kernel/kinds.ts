@@ -102,7 +102,7 @@ export function scopeField(kind: string): string {
 }
 
 export interface KindRegistry {
-  add(definition: KindDefinition, owner: string): void;
+  add<Spec, Status>(definition: KindDefinition<Spec, Status>, owner: string): void;
   /** By its exact name, as in a manifest. Throws InvalidManifest. */
   get(kind: string): KindDefinition;
   /** The lifecycle of a kind. Throws InvalidManifest for one that is declared within its parent. */
@@ -137,7 +137,9 @@ export function makeKindRegistry(): KindRegistry {
       const remedy = `change the manifest of its ${parent.toLowerCase()}`;
       throw new KukeError('InvalidManifest', `a ${kind} is declared within its ${parent}`, { field: 'kind', remedy });
     },
-    add(definition, owner) {
+    add(typed, owner) {
+      // What stands in a registry is read by name: each kind is given back what its own schema has parsed.
+      const definition = typed as unknown as KindDefinition;
       for (const word of [definition.kind, definition.plural, ...definition.aliases].map(w => w.toLowerCase())) {
         const taken = words.get(word);
         if (taken !== undefined && taken !== definition) {

@@ -21,8 +21,7 @@ export interface PluginKernel<Config = unknown> {
   settings: Settings;
   /** This installation's id, which marks everything that kuke makes. Throws NotInitialised. */
   instance(): Promise<string>;
-  // biome-ignore lint/suspicious/noExplicitAny: a registry of kinds is invariant in their spec and status
-  kind(definition: KindDefinition<any, any>): void;
+  kind<Spec, Status>(definition: KindDefinition<Spec, Status>): void;
   /** Made when first used. */
   backend<N extends BackendName>(name: N, make: () => KukeBackends[N] | Promise<KukeBackends[N]>): void;
   operation<T extends OperationType>(operation: Operation<T>): void;

@@ -93,7 +93,7 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     } catch (thrown) {
       const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
       if (!options.lenient || source.origin === 'built-in') throw error;
-      warn(error.line);
+      warn(error.summary);
     }
   }
   return kernel;

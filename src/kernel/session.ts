@@ -134,7 +134,7 @@ export async function withSession<T>(
     };
     for (const { command: earlier, done, failures } of await recover(journal, execution)) {
       notice(`an earlier command that did not end has been ${done}: ${earlier}`);
-      for (const failure of failures) notice(`  ${failure.line}`);
+      for (const failure of failures) notice(`  ${failure.summary}`);
     }
     const tree = await readTree(kernel);
     const session: Session = {
@@ -175,7 +175,7 @@ async function settle(kernel: Kernel, session: Session, notice: (message: string
     } catch (thrown) {
       const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });
       // Without a runtime nothing can be told of a cell, and the command itself says so if it needs one.
-      if (error.code !== 'RuntimeUnavailable') notice(error.line);
+      if (error.code !== 'RuntimeUnavailable') notice(error.summary);
     }
   }
 }

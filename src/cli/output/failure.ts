@@ -11,7 +11,7 @@ export function printable(text: string): string {
 }
 
 export function printFailure(error: KukeError): void {
-  console.error(`${colour('red', 'error', 2)}: ${printable(error.line)}`);
-  for (const other of error.also) console.error(`  ${colour('red', 'also', 2)}: ${printable(other.line)}`);
+  console.error(`${colour('red', 'error', 2)}: ${printable(error.summary)}`);
+  for (const other of error.also) console.error(`  ${colour('red', 'also', 2)}: ${printable(other.summary)}`);
   if (process.env.KUKE_DEBUG) console.error(error.stack);
 }

@@ -208,8 +208,9 @@ function recogniseMatch(
   if (operator === '>=' && upper?.operator === '<=' && value.length === type.size && upper.value.length === type.size) {
     return whole({ operator: '==', right: `${type.format(value)}-${type.format(upper.value)}` }, 2);
   }
-  if (type === DATA_TYPES.ifname && value.length < type.size && !value.includes(0)) {
-    return whole({ operator, right: `${type.format(value)}*` }, 1);
+  if (type === DATA_TYPES.ifname && value.length < type.size) {
+    // Without a NUL, anything may follow; iptables ends a whole name with one, without the padding.
+    return whole({ operator, right: value.includes(0) ? type.format(value) : `${type.format(value)}*` }, 1);
   }
   return value.length === type.size ? whole({ operator, right: type.format(value) }, 1) : undefined;
 }

@@ -27,6 +27,8 @@ const expressionCodec = variant(
     fib: attributes({ dreg: [1, u32be], result: [2, u32be], flags: [3, u32be] }),
     immediate: attributes({ dreg: [1, u32be], data: [2, dataCodec] }),
     lookup: attributes({ set: [1, string], sreg: [2, u32be], dreg: [3, u32be], flags: [5, u32be] }),
+    // A match of iptables' own (xt_*), with its struct as it is.
+    match: attributes({ name: [1, string], revision: [2, u32be], info: [3, bytes] }),
     masq: attributes({ flags: [1, u32be], protoMin: [2, u32be], protoMax: [3, u32be] }),
     meta: attributes({ dreg: [1, u32be], key: [2, u32be], sreg: [3, u32be] }),
     nat: attributes({

@@ -1,10 +1,12 @@
 /** What is in the kernel's ruleset, decoded to the same objects that are written. */
 import { hasCode } from '../errno.ts';
 import type { ValueOf } from '../netlink/attributes.ts';
+import { string } from '../netlink/bytes.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { typesOf } from './datatype.ts';
 import { decompile } from './decompile.ts';
 import { decodeElements } from './element.ts';
+import type { Expression } from './expression.ts';
 import {
   chainMessage,
   elementsMessage,
@@ -89,7 +91,7 @@ function toBase(family: Family, { hook, type, policy }: ValueOf<typeof chainMess
   return { type, hook: name, priority: hook.priority ?? 0, policy: policy === 0 ? 'drop' : 'accept' };
 }
 
-/** The named sets and maps of a table. Those of types that are not known here (`typesOf`) are left out. */
+/** The named sets and maps of a table. Those of types that are not known here are left out. */
 export function listSets(socket: NetlinkSocket, { family, table }: TableName): NamedSet[] {
   const value = { family: familyNumber(family), table };
   const step = `list sets of ${family} ${table}`;
@@ -102,7 +104,7 @@ function toSet(family: Family, message: ValueOf<typeof setMessage>): NamedSet | 
   const key = typesOf(keyType);
   const isMap = (flags & SET_FLAG.map) !== 0;
   const data = dataType === VERDICT_TYPE ? 'verdict' : typesOf(dataType ?? 0);
-  if ((flags & SET_FLAG.anonymous) !== 0 || !key || (isMap && !data)) return undefined;
+  if ((flags & (SET_FLAG.anonymous | SET_FLAG.object)) !== 0 || !key || (isMap && !data)) return undefined;
   return {
     kind: 'set',
     family,
@@ -135,16 +137,25 @@ export function listRules(socket: NetlinkSocket, of: TableName & Partial<ChainNa
 
 function toRule(family: Family, message: ValueOf<typeof ruleMessage>): Rule {
   const { table = '', chain = '', handle, expressions = [], userdata } = message;
-  const statements = decompile(family, expressions);
+  const comment = commentIn(userdata) ?? expressions.map(iptablesComment).find(text => text !== undefined);
+  const statements = decompile(
+    family,
+    expressions.filter(expression => iptablesComment(expression) === undefined),
+  );
   return {
     kind: 'rule',
     family,
     table,
     chain,
     statements,
-    ...withComment(userdata),
+    ...(comment === undefined ? {} : { comment }),
     ...(handle === undefined ? {} : { handle }),
   };
+}
+
+/** The text of `-m comment`: what iptables-nft makes of a comment when it writes the rule anew (iptables-restore). */
+function iptablesComment({ kind, data }: Expression): string | undefined {
+  return kind === 'match' && data?.name === 'comment' && data.info ? string.read(data.info) : undefined;
 }
 
 /** The number of the ruleset's last change, for `commit`. */

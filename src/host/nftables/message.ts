@@ -47,7 +47,7 @@ export function hookName(number: number): Hook | undefined {
 }
 
 /** enum nft_set_flags */
-export const SET_FLAG = { anonymous: 1, interval: 4, map: 8, concat: 0x80 } as const;
+export const SET_FLAG = { anonymous: 1, interval: 4, map: 8, object: 0x40, concat: 0x80 } as const;
 /** NFT_DATA_VERDICT: the data type of a verdict map. */
 export const VERDICT_TYPE = 0xffffff00;
 /** sizeof(struct nft_verdict) as user space has it. */

@@ -121,7 +121,10 @@ export function elements(of: NamedSet, list: Element[]): Elements {
   return { kind: 'elements', set: of, elements: list };
 }
 
-/** A rule of a chain, which may be someone else's. */
+/**
+ * A rule of a chain, which may be someone else's. For iptables-nft to go on understanding a chain of its own, use only fields of
+ * `meta` and of headers there (`iifname`, `ip saddr`, ...), counter and verdicts: already `ct state` makes it refuse the whole table.
+ */
 export function rule(of: ChainName, statements: Statement[], note?: string): Rule {
   const { family, table, chain } = of;
   return { kind: 'rule', family, table, chain, statements, ...comment(note) };

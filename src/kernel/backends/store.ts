@@ -39,6 +39,8 @@ export interface StoreLock {
 export interface StoreBackend extends Backend<StoreActions> {
   /** Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. */
   list(): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
+  /** What `writeFile` wrote; undefined when there is no such file. */
+  readFile(path: string): Promise<string | undefined>;
   /** Absolute path of a file for `StoredFile.path`. */
   filePath(path: string): string;
   /** The instance id; undefined before `kuke init`. */

@@ -28,15 +28,26 @@ beforeEach(async () => {
   empty = left();
 });
 
+interface Status {
+  state: string;
+  reason?: string;
+  message?: string;
+  attachments: { attachmentId: string }[];
+  containers: { id: string; state: string; pid: number }[];
+}
+
+const statusOf = async (on: TestKernel, name: string): Promise<Status> =>
+  (await on.get('Cell', 'main', 'default', 'default', name)).manifest.status as unknown as Status;
+
 const results = (outcomes: { result: string; error?: Error }[]) =>
   outcomes.map(({ result, error }) => (error ? `${result}: ${error.message}` : result));
 
 describe('a cell', () => {
   test('comes up with one address, is unchanged when applied again, and leaves nothing', async () => {
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['created']);
-    const { manifest } = await kuke.get('Cell', 'main', 'default', 'default', 'web');
-    expect(manifest.status).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }, { state: 'Running' }] });
-    expect((manifest.status?.attachments as unknown[]).length).toBe(1);
+    const status = await statusOf(kuke, 'web');
+    expect(status).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }, { state: 'Running' }] });
+    expect(status.attachments.length).toBe(1);
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
     expect(results(await kuke.remove([cellRef('web')]))).toEqual(['deleted']);
     expect(left()).toEqual(empty);
@@ -51,10 +62,13 @@ describe('a cell', () => {
 
   test('a changed image of a container recreates that one alone; the root’s, all of them', async () => {
     await kuke.apply(cellYaml('web', sleeper));
-    const pids = async () => ((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.containers as { pid: number }[]).map(one => one.pid);
+    const pids = async () => (await statusOf(kuke, 'web')).containers.map(one => one.pid);
     const [root, side] = await pids();
     const [outcome] = await kuke.apply(cellYaml('web', sleeper.replace('side, image: busybox', 'side, image: other')));
-    expect(outcome).toMatchObject({ result: 'updated', changes: [{ path: 'spec.containers[side].image', from: 'busybox', to: 'other' }] });
+    expect(outcome).toMatchObject({
+      result: 'updated',
+      changes: [{ path: 'spec.containers[side].image', from: 'busybox', to: 'other' }],
+    });
     const [sameRoot, newSide] = await pids();
     expect(sameRoot).toBe(root ?? 0);
     expect(newSide).not.toBe(side ?? 0);
@@ -67,55 +81,66 @@ describe('a cell', () => {
   test('a container that is taken out of the manifest goes, the others stay', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     expect(results(await kuke.apply(cellYaml('web')))).toEqual(['updated']);
-    const { manifest } = await kuke.get('Cell', 'main', 'default', 'default', 'web');
-    expect(manifest.status).toMatchObject({ state: 'Ready', containers: [{ id: 'web', state: 'Running' }] });
+    expect(await statusOf(kuke, 'web')).toMatchObject({
+      state: 'Ready',
+      containers: [{ id: 'web', state: 'Running' }],
+    });
     expect(kuke.host.inventory().filter(line => line.includes('web_side'))).toEqual([]);
   });
 
   test('stop tears the network down and start brings it back, with a new attachment', async () => {
     await kuke.apply(cellYaml('web', sleeper));
-    const attachment = async () => (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.attachments as { attachmentId: string }[];
+    const attachment = async () => (await statusOf(kuke, 'web')).attachments;
     const [first] = await attachment();
     await kuke.change(cellRef('web'), set('stopped'), verb('stop'));
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status).toMatchObject({ state: 'Stopped', attachments: [] });
+    expect(await statusOf(kuke, 'web')).toMatchObject({
+      state: 'Stopped',
+      attachments: [],
+    });
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
     await kuke.change(cellRef('web'), set('running'), verb('start'));
     const [second] = await attachment();
     expect(second?.attachmentId).not.toBe(first?.attachmentId);
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+    expect((await statusOf(kuke, 'web')).state).toBe('Ready');
   });
 
   test('after its root has ended it is Failed at once, apply leaves it, and the next change tears its network down', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.exit('kukeon-main', 'default_default_web_root', 3);
-    const failed = (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status;
+    const failed = await statusOf(kuke, 'web');
     expect(failed).toMatchObject({ state: 'Failed', reason: 'RootExited' });
     expect(String(failed?.message)).toContain('exit code 3');
     await kuke.apply(cellYaml('other'));
-    const settled = (await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status;
-    expect(settled).toMatchObject({ state: 'Failed', attachments: [], containers: [{ exitCode: 3 }, { state: 'Exited' }] });
+    const settled = await statusOf(kuke, 'web');
+    expect(settled).toMatchObject({
+      state: 'Failed',
+      attachments: [],
+      containers: [{ exitCode: 3 }, { state: 'Exited' }],
+    });
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
     await kuke.change(cellRef('web'), set('running'), verb('start'));
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+    expect((await statusOf(kuke, 'web')).state).toBe('Ready');
   });
 
   test('is Degraded while another container has failed, and Ready when that one ended well', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.exit('kukeon-main', 'default_default_web_side', 1);
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Degraded');
+    expect((await statusOf(kuke, 'web')).state).toBe('Degraded');
     await kuke.apply(cellYaml('two', sleeper));
     kuke.host.exit('kukeon-main', 'default_default_two_side', 0);
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'two')).manifest.status?.state).toBe('Ready');
+    expect((await statusOf(kuke, 'two')).state).toBe('Ready');
   });
 
   test('after a reboot it is started again by apply, and stale reservations are not in its way', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.reboot();
     const after = await kuke.another();
-    expect((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Failed');
+    expect((await statusOf(after, 'web')).state).toBe('Failed');
     expect(results(await after.apply(cellYaml('web', sleeper)))).toEqual(['updated']);
-    expect((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status).toMatchObject({ state: 'Ready' });
-    expect(((await after.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.attachments as unknown[]).length).toBe(1);
+    expect(await statusOf(after, 'web')).toMatchObject({
+      state: 'Ready',
+    });
+    expect((await statusOf(after, 'web')).attachments.length).toBe(1);
   });
 
   test('a missing image is refused before anything is made', async () => {
@@ -126,14 +151,21 @@ describe('a cell', () => {
 
   test('without containers it is Pending and cannot be started', async () => {
     await kuke.apply(cellYaml('web', '[]'));
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Pending');
+    expect((await statusOf(kuke, 'web')).state).toBe('Pending');
     const [outcome] = await kuke.change(cellRef('web'), set('running'), verb('start'));
     expect(outcome?.error?.exitCode).toBe(4);
   });
 });
 
 describe('faults', () => {
-  const actions = ['cgroup.create', 'network.open', 'network.attach', 'runtime.create', 'runtime.start', 'store.writeFile'];
+  const actions = [
+    'cgroup.create',
+    'network.open',
+    'network.attach',
+    'runtime.create',
+    'runtime.start',
+    'store.writeFile',
+  ];
   for (const action of actions) {
     test(`a create that fails at ${action} is undone, before and after the effect`, async () => {
       for (const after of [false, true]) {
@@ -154,7 +186,7 @@ describe('faults', () => {
         const next = await kuke.another();
         expect(results(await next.apply(cellYaml('web', sleeper)))).toEqual(['created']);
         expect(next.notices.join('\n')).toContain('undone');
-        expect((await next.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Ready');
+        expect((await statusOf(next, 'web')).state).toBe('Ready');
         expect(results(await next.remove([cellRef('web')]))).toEqual(['deleted']);
         expect(left()).toEqual(empty);
         kuke = next;
@@ -200,7 +232,7 @@ describe('faults', () => {
   test('without containerd a cell is Unknown, and a change exits 5', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.runtime.up = false;
-    expect((await kuke.get('Cell', 'main', 'default', 'default', 'web')).manifest.status?.state).toBe('Unknown');
+    expect((await statusOf(kuke, 'web')).state).toBe('Unknown');
     const [outcome] = await kuke.apply(cellYaml('two'));
     expect(outcome?.error?.exitCode).toBe(5);
   });

@@ -39,13 +39,19 @@ export interface TestKernel {
   read(yaml: string): Promise<Resource[]>;
   /** The resource as `get` shows it. */
   get(kind: string, ...path: string[]): Promise<Resource>;
-  change(ref: ResourceRef, edit: (spec: Record<string, unknown>) => Record<string, unknown>, options: PlanOptions): Promise<Outcome[]>;
+  change(
+    ref: ResourceRef,
+    edit: (spec: Record<string, unknown>) => Record<string, unknown>,
+    options: PlanOptions,
+  ): Promise<Outcome[]>;
   /** Another kuke process on the same host, e.g. after one has died. */
   another(): Promise<TestKernel>;
   engine: EngineOptions;
 }
 
-export async function kernelOnFakes(options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[] } = {}): Promise<TestKernel> {
+export async function kernelOnFakes(
+  options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[] } = {},
+): Promise<TestKernel> {
   const host = options.host ?? makeHost();
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'kuke-journal-'));
   const journal = makeJournal(folder);
@@ -65,7 +71,8 @@ export async function kernelOnFakes(options: { host?: FakeHost; folder?: string;
     progress: () => {},
     notice: message => void notices.push(message),
   };
-  const read = (yaml: string) => Promise.all(parseDocuments(yaml, 'test.yaml').map(({ value }) => readManifest(kernel, value)));
+  const read = (yaml: string) =>
+    Promise.all(parseDocuments(yaml, 'test.yaml').map(({ value }) => readManifest(kernel, value)));
   const readEach = async (yaml: string): Promise<Resource[]> => read(yaml);
   return {
     host,

@@ -1,0 +1,126 @@
+/** A containerd of kuke's own: started, told apart from others, and ended. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { type ActionContext, KukeError } from 'kuke/plugin';
+import { replaceFile } from '../../../src/host/atomic-file.ts';
+import { startDetached } from '../../../src/host/detached-process.ts';
+import { unmount } from '../../../src/host/mount.ts';
+import { readMounts } from '../../../src/host/mountinfo.ts';
+import { identify, openProcess, type ProcessIdentity } from '../../../src/host/pidfd.ts';
+import { connect } from '../client/index.ts';
+import { configuration, type PrivatePaths } from './files.ts';
+import type { ServeParams } from './operations.ts';
+
+const START_LIMIT_MS = 30_000;
+const END_LIMIT_MS = 10_000;
+
+/** Starts it, and resolves when it answers. */
+export async function startServing(
+  { paths, program, socket, makesFolder }: ServeParams,
+  { signal, progress }: ActionContext,
+): Promise<{ pid: number }> {
+  progress('starting containerd');
+  for (const folder of [paths.folder, paths.root, paths.state, dirname(socket)]) {
+    mkdirSync(folder, { recursive: true, mode: 0o711 });
+  }
+  await replaceFile(paths.config, configuration(paths, socket), { mode: 0o644 });
+  await replaceFile(paths.serving, JSON.stringify({ socket, makesFolder } satisfies Serving), { mode: 0o644 });
+  const { pid, exited } = startDetached([program, '--config', paths.config], { log: paths.log });
+  await answers(socket, exited, paths.log, AbortSignal.any([signal, AbortSignal.timeout(START_LIMIT_MS)]));
+  return { pid };
+}
+
+/** The socket appears in its folder before containerd serves on it; a call made then waits for the answer. */
+async function answers(socket: string, exited: Promise<number>, log: string, signal: AbortSignal): Promise<void> {
+  const client = connect({ socket });
+  const { promise: appeared, resolve } = Promise.withResolvers<void>();
+  const watcher = watch(dirname(socket), () => existsSync(socket) && resolve());
+  const gaveUp = new Promise<never>((_, reject) => {
+    const words = () => `it says: ${lastLines(log)}`;
+    signal.addEventListener(
+      'abort',
+      () => reject(new KukeError('TimedOut', `containerd does not answer; ${words()}`)),
+      { once: true },
+    );
+    void exited.then(status =>
+      reject(
+        new KukeError('HostNotReady', `containerd ended with status ${status}; ${words()}`, { remedy: `see ${log}` }),
+      ),
+    );
+  });
+  // A socket that a dead containerd left behind refuses; its successor replaces it.
+  const version = async (): Promise<void> => {
+    for (;;) {
+      if (existsSync(socket)) {
+        try {
+          await client.version.version({}, { signal });
+          return;
+        } catch (error) {
+          if (signal.aborted) throw error;
+        }
+      }
+      await Promise.race([appeared, new Promise(next => watcher.once('change', next))]);
+    }
+  };
+  try {
+    await Promise.race([version(), gaveUp]);
+  } finally {
+    watcher.close();
+    client.close();
+  }
+}
+
+function lastLines(log: string): string {
+  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-3).join(' | ') : 'nothing';
+}
+
+/** What is known of it before it starts, so that a kuke that dies in between leaves nothing unknown. */
+interface Serving {
+  socket: string;
+  makesFolder: boolean;
+}
+
+function servingOf(paths: PrivatePaths): Serving | undefined {
+  return existsSync(paths.serving) ? JSON.parse(readFileSync(paths.serving, 'utf8')) : undefined;
+}
+
+/** The process is known by the configuration that it was started with: no pid file can be stale. */
+export function servingProcess(paths: PrivatePaths): ProcessIdentity | undefined {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const [, option, config] = commandLine(name);
+    if (option === '--config' && config === paths.config) return identify(Number(name));
+  }
+  return undefined;
+}
+
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // it has ended meanwhile
+  }
+}
+
+/** Ends it, and removes all that it has made. Nothing of it there: nothing to do. */
+export async function endServing(paths: PrivatePaths, { signal }: ActionContext): Promise<void> {
+  const serving = servingOf(paths);
+  const process = servingProcess(paths);
+  if (process !== undefined) await endProcess(process, signal);
+  for (const folder of [paths.folder, paths.state]) {
+    // A container that was killed in a hurry leaves its root file system mounted; removing would empty it.
+    for (const { mountPoint } of readMounts().reverse()) if (mountPoint.startsWith(`${folder}/`)) unmount(mountPoint);
+    rmSync(folder, { recursive: true, force: true });
+  }
+  if (serving?.makesFolder) rmSync(dirname(serving.socket), { recursive: true, force: true });
+  else if (serving) for (const path of [serving.socket, `${serving.socket}.ttrpc`]) rmSync(path, { force: true });
+}
+
+async function endProcess(who: ProcessIdentity, signal: AbortSignal): Promise<void> {
+  using daemon = openProcess(who);
+  if (daemon === undefined) return;
+  daemon.signal('SIGTERM');
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(END_LIMIT_MS)]);
+  await daemon.exited(patience).catch(() => daemon.signal('SIGKILL'));
+  await daemon.exited(AbortSignal.timeout(END_LIMIT_MS));
+}
