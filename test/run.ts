@@ -1,6 +1,7 @@
 /**
- * Runs tests: `bun test/run.ts [build|lint|types|unit|host|vm...] [FILTER...] [--jobs N]`, everything where no part is named; a filter
- * picks the test files whose path contains it. Best called through scripts/test, which first installs what is missing.
+ * Runs tests: `bun test/run.ts [build|lint|types|unit|host|vm...] [FILTER...] [--jobs N]`; everything where no part is named, and the
+ * build in any case. A filter picks the test files whose path contains it. Best called through scripts/test, which first installs what is
+ * missing.
  *
  * Host tests run a file in a box of its own, several side by side; files that use containerd once on each version. What a file prints is
  * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed.
@@ -22,7 +23,10 @@ const atOnce = Number(values.jobs ?? availableParallelism());
 if (!Number.isInteger(atOnce) || atOnce < 1) throw new Error(`--jobs ${values.jobs}: not a number of jobs`);
 
 const plan = new Map<Part, Job[]>();
-for (const part of parts) if (named.size === 0 || named.has(part)) plan.set(part, await jobsOf(part, filters));
+// The binary and the list of built-in plugins, which all else needs, come from the build.
+for (const part of parts) {
+  if (named.size === 0 || named.has(part) || part === 'build') plan.set(part, await jobsOf(part, filters));
+}
 
 const outcomes: Outcome[] = [];
 let interrupted = false;
@@ -33,7 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// The rest needs the binary. A virtual machine is emulated, and alone takes all cores.
+// A virtual machine is emulated, and alone takes all cores.
 await runAll(plan.get('build') ?? [], 1);
 if (outcomes.every(({ failed }) => failed === 0)) {
   await runAll(

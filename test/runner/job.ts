@@ -1,5 +1,5 @@
 /** Runs one job of a test run: a file of tests in its box, all unit tests, a check such as the linter, or a virtual machine. */
-import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseReport } from './junit.ts';
 
@@ -40,29 +40,43 @@ export async function run(job: Job): Promise<Outcome> {
   rmSync(artifacts, { recursive: true, force: true });
   mkdirSync(artifacts, { recursive: true });
   const reportFile = join(artifacts, 'junit.xml');
+  const ending = await execute(job, artifacts, reportFile);
+  const seconds = (performance.now() - started) / 1000;
+  const tests = job.testFiles ? counts(reportFile, job.testFiles) : { passed: 0, failed: 0, problems: [] };
+  const problems = tests.problems;
+  // A status other than 0 only repeats that a test has failed, or why there is no report.
+  if (ending !== undefined && tests.failed === 0) problems.push(ending);
+  const passed = job.testFiles || problems.length > 0 ? tests.passed : 1;
+  return { job, passed, failed: tests.failed + problems.length, seconds, problems, artifacts };
+}
+
+/** Runs the command; what was wrong with how it ended, if anything. */
+async function execute(job: Job, artifacts: string, reportFile: string): Promise<string | undefined> {
   const command = job.testFiles
     ? [...job.command, '--reporter=junit', `--reporter-outfile=${reportFile}`]
     : job.command;
   const output = openSync(join(artifacts, 'output.txt'), 'w');
-  const program = Bun.spawn(command, {
-    // CI: bun refuses test.only.
-    env: { ...process.env, CI: '1', NO_COLOR: '1', ...job.env, KUKE_TEST_ARTIFACTS: artifacts },
-    stdin: 'ignore',
-    stdout: output,
-    stderr: output,
-    timeout: job.limit * 1000,
-    killSignal: 'SIGTERM',
-  });
-  running.add(program);
-  const status = await program.exited;
-  running.delete(program);
-  const seconds = (performance.now() - started) / 1000;
-  const counted = job.testFiles ? counts(reportFile, job.testFiles) : { passed: 0, failed: 0, problems: [] };
-  const problems = [...counted.problems];
-  if (seconds >= job.limit) problems.push(`ended after its limit of ${job.limit} s`);
-  else if (status !== 0 && counted.failed === 0) problems.push(`exit status ${status}`);
-  if (!job.testFiles && problems.length === 0) counted.passed = 1;
-  return { ...counted, job, failed: counted.failed + problems.length, seconds, problems, artifacts };
+  const limited = AbortSignal.timeout(job.limit * 1000);
+  try {
+    const program = Bun.spawn(command, {
+      // CI: bun refuses test.only.
+      env: { ...process.env, CI: '1', NO_COLOR: '1', ...job.env, KUKE_TEST_ARTIFACTS: artifacts },
+      stdin: 'ignore',
+      stdout: output,
+      stderr: output,
+      signal: limited,
+      killSignal: 'SIGTERM',
+    });
+    running.add(program);
+    const status = await program.exited;
+    running.delete(program);
+    if (limited.aborted) return `ended after its limit of ${job.limit} s`;
+    return status === 0 ? undefined : `exit status ${status}`;
+  } catch (error) {
+    return String(error);
+  } finally {
+    closeSync(output);
+  }
 }
 
 function counts(reportFile: string, testFiles: string[]): Pick<Outcome, 'passed' | 'failed' | 'problems'> {

@@ -52,13 +52,22 @@ const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
   { files: /^src\/kernel\//, may: [], why: 'the kernel knows no kind and no backend' },
   { files: /^src\/daemon\//, may: [/^src\/kernel\//], why: 'the daemon knows the kernel only' },
   {
+    files: /^src\/cli\/open-kernel\.ts$/,
+    may: [/^src\/kernel\//, /^src\/(?:builtins|plugin)\.ts$/],
+    why: 'the kernel and its plugins meet here, through the list of built-ins and the SDK',
+  },
+  {
     files: /^src\/cli\//,
-    may: [/^src\/kernel\//, /^src\/daemon\/client\.ts$/],
+    may: [/^src\/kernel\//, /^src\/daemon\/client\.ts$/, /^package\.json$/],
     why: 'the command line knows the kernel and the client',
   },
   { files: /^src\/plugin\.ts$/, may: [/^src\/kernel\//], why: 'kuke/plugin is a selection of the kernel' },
-  { files: /^src\/builtins\.ts$/, may: [/^plugins\//], why: 'the generated list of built-in plugins' },
-  { files: /^src\/main\.ts$/, may: [/^src\//], why: 'main picks a face' },
+  {
+    files: /^src\/builtins\.ts$/,
+    may: [/^plugins\//, /^src\/kernel\//],
+    why: 'the generated list of built-in plugins',
+  },
+  { files: /^src\/main\.ts$/, may: [/^src\//, /^package\.json$/], why: 'main picks a face' },
   {
     files: /^plugins\//,
     may: [/^kuke\/plugin$/, /^src\/host\//, /^src\/cni\//],
