@@ -1,5 +1,5 @@
 /** Runs one job of a test run: a file of tests in its box, all unit tests, a check such as the linter, or a virtual machine. */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseReport } from './junit.ts';
 
@@ -42,16 +42,17 @@ export async function run(job: Job): Promise<Outcome> {
   const reportFile = join(artifacts, 'junit.xml');
   const ending = await execute(job, artifacts, reportFile);
   const seconds = (performance.now() - started) / 1000;
-  const tests = job.testFiles ? counts(reportFile, job.testFiles) : { passed: 0, failed: 0, problems: [] };
-  const problems = tests.problems;
-  // A status other than 0 only repeats that a test has failed, or why there is no report.
-  if (ending !== undefined && tests.failed === 0) problems.push(ending);
-  const passed = job.testFiles || problems.length > 0 ? tests.passed : 1;
-  return { job, passed, failed: tests.failed + problems.length, seconds, problems, artifacts };
+  const { passed, failed, problems } = job.testFiles ? ofTests(reportFile, job.testFiles, ending) : ofCheck(ending);
+  return { job, passed, failed: failed + problems.length, seconds, problems, artifacts };
 }
 
-/** Runs the command; what was wrong with how it ended, if anything. */
-async function execute(job: Job, artifacts: string, reportFile: string): Promise<string | undefined> {
+/** How a command ended. */
+interface Ending {
+  well: boolean;
+  how: string;
+}
+
+async function execute(job: Job, artifacts: string, reportFile: string): Promise<Ending> {
   const command = job.testFiles
     ? [...job.command, '--reporter=junit', `--reporter-outfile=${reportFile}`]
     : job.command;
@@ -70,29 +71,31 @@ async function execute(job: Job, artifacts: string, reportFile: string): Promise
     running.add(program);
     const status = await program.exited;
     running.delete(program);
-    if (limited.aborted) return `ended after its limit of ${job.limit} s`;
-    return status === 0 ? undefined : `exit status ${status}`;
+    if (limited.aborted) return { well: false, how: `ended after its limit of ${job.limit} s` };
+    return { well: status === 0, how: `exit status ${status}` };
   } catch (error) {
-    return String(error);
+    return { well: false, how: String(error) };
   } finally {
     closeSync(output);
   }
 }
 
-function counts(reportFile: string, testFiles: string[]): Pick<Outcome, 'passed' | 'failed' | 'problems'> {
-  let xml: string;
-  try {
-    xml = readFileSync(reportFile, 'utf8');
-  } catch {
-    return { passed: 0, failed: 0, problems: ['no report: it crashed, ended early, or holds no test'] };
+type Counts = Pick<Outcome, 'passed' | 'failed' | 'problems'>;
+
+function ofCheck({ well, how }: Ending): Counts {
+  return { passed: well ? 1 : 0, failed: 0, problems: well ? [] : [how] };
+}
+
+function ofTests(reportFile: string, testFiles: string[], { well, how }: Ending): Counts {
+  if (!existsSync(reportFile)) {
+    return { passed: 0, failed: 0, problems: [`no report: it crashed, ended early, or holds no test (${how})`] };
   }
-  const { passed, failed, skipped, files } = parseReport(xml);
-  return {
-    passed,
-    failed,
-    problems: [
-      ...testFiles.filter(file => !files.has(file)).map(file => `${file}: no test ran`),
-      ...skipped.map(name => `skipped: ${name}`),
-    ],
-  };
+  const { passed, failed, skipped, files } = parseReport(readFileSync(reportFile, 'utf8'));
+  const problems = [
+    ...testFiles.filter(file => !files.has(file)).map(file => `${file}: no test ran`),
+    ...skipped.map(name => `skipped: ${name}`),
+  ];
+  // A status other than 0 often only repeats what is known.
+  if (!well && failed + problems.length === 0) problems.push(how);
+  return { passed, failed, problems };
 }
