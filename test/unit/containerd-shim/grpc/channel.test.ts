@@ -83,11 +83,11 @@ describe('the connection', () => {
     }
   });
 
-  test('an idle one holds no process alive', async () => {
+  test('an idle one holds no process alive, nor does the deadline of a call that is over', async () => {
     const script = `
       import { Channel } from '${import.meta.dir}/../../../../plugins/containerd-shim/grpc/channel.ts';
       const channel = new Channel('${server.path}');
-      const call = await channel.call('/a/b', {});
+      const call = await channel.call('/a/b', { timeoutMs: 3_600_000 });
       await call.receive().catch(error => console.log(error.codeName));`;
     const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'inherit' });
     const peer = await server.connection(0);

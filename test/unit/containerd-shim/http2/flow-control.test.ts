@@ -239,6 +239,8 @@ class Sender {
   connection = DEFAULT_WINDOW;
   readonly windows = new Map<number, number>();
   initial = DEFAULT_WINDOW;
+  /** The largest window that a stream ever had. */
+  largest = 0;
 
   constructor(peer: Peer) {
     peer.onFrame = ({ type, flags, streamId, payload }) => {
@@ -252,6 +254,7 @@ class Sender {
         const increment = payload.readUInt32BE();
         if (streamId === 0) this.connection += increment;
         else this.windows.set(streamId, (this.windows.get(streamId) ?? 0) + increment);
+        this.largest = Math.max(this.largest, this.windows.get(streamId) ?? 0);
       }
     };
   }
@@ -306,6 +309,9 @@ describe('receiving', () => {
           };
           await Promise.all(lengths.map((length, i) => send(2 * i + 1, length)));
           const bodies = await read;
+          // What was read is given back, and not twice.
+          expect(sender.largest).toBeLessThanOrEqual(sender.initial);
+          expect(sender.connection).toBeLessThanOrEqual(2 ** 24);
           expect(bodies.map(({ length }) => length)).toEqual(lengths);
           bodies.forEach((bytes, i) => {
             expect(Buffer.compare(bytes, body(2 * i + 1, bytes.length))).toBe(0);
@@ -351,6 +357,23 @@ describe('receiving', () => {
     expect(sender.windows.get(1)).toBe(0);
     while ((sender.windows.get(1) ?? 0) === 0) await unread.read();
     expect(sender.windows.get(1)).toBeGreaterThanOrEqual(window / 2);
+    connection.close();
+  });
+
+  test('padding is given back, although nobody reads it', async () => {
+    const { connection, peer } = inMemory();
+    const sender = new Sender(peer);
+    peer.settings();
+    connection.open([]);
+    await turns(20);
+    peer.headers(1, { ':status': '200' });
+    const frames = Math.ceil((2 * sender.room(1)) / 256);
+    for (let i = 0; i < frames; i++) {
+      expect(sender.room(1)).toBeGreaterThan(0);
+      sender.take(1, 256);
+      peer.data(1, new Uint8Array(), false, 255);
+      if (i % 100 === 0) await turns(5);
+    }
     connection.close();
   });
 
