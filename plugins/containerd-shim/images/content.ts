@@ -1,10 +1,11 @@
 /** Blobs in containerd's content store: what an archive brought, and what is there already. */
+import type { KukeError } from 'kuke/plugin';
 
 import { readBlob, upload } from '../client/blobs.ts';
 import { type Client, isGrpcError } from '../client/index.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE } from '../labels.ts';
-import type { BlobStore, Bytes, ReadDocument } from './blob-store.ts';
+import type { BlobStore, ReadDocument } from './blob-store.ts';
 import { documentMax } from './documents.ts';
 import { invalidImage } from './fault.ts';
 
@@ -15,22 +16,32 @@ export function uploadsOf(client: Client, lease: string, instance: string): Blob
   let count = 0;
   return {
     async put({ name, size, digest }, body) {
-      const hash = new Bun.CryptoHasher('sha256');
-      let actual = digest ?? '';
-      async function* checked(offset: number) {
-        // Another namespace has it: there is nothing to send.
-        if (offset === size && digest !== undefined) return;
-        yield* hashed(body, hash);
-        actual = `sha256:${hash.digest('hex')}`;
-        if (digest !== undefined && digest !== actual) throw invalidImage(name, `its content has the digest ${actual}`);
-      }
       count += 1;
-      const ref = `${lease}-${count}`;
-      try {
-        await upload(client.content, { ref, digest: digest ?? '', size, labels: { [INSTANCE]: instance } }, checked);
-      } catch (error) {
-        throw asContainerdError(error, { step: `upload ${name}` });
+      const hash = new Bun.CryptoHasher('sha256');
+      let broken: { error: unknown } | undefined;
+      // A body that breaks off ends here, and the commit fails for its size: then containerd has closed the upload before it answers. Throwing
+      // would cancel the call, and what containerd writes as it notices would be left over from the removal of the upload.
+      async function* sent(offset: number) {
+        if (offset > 0) return; // another namespace has it
+        try {
+          for await (const chunk of body) {
+            hash.update(chunk);
+            yield chunk;
+          }
+        } catch (error) {
+          broken = { error };
+        }
       }
+      const blob = { ref: `${lease}-${count}`, digest: digest ?? '', size, labels: { [INSTANCE]: instance } };
+      try {
+        await upload(client.content, blob, sent);
+      } catch (error) {
+        // It would go with the lease, but a containerd that never had a blob fails to collect uploads.
+        await client.content.abort({ ref: blob.ref }).catch(() => {});
+        if (broken === undefined) throw uploadError(error, name);
+      }
+      if (broken !== undefined) throw broken.error;
+      const actual = digest ?? `sha256:${hash.digest('hex')}`;
       brought.add(actual);
       return { digest: actual, size };
     },
@@ -51,12 +62,10 @@ export function storedDocuments(client: Client): ReadDocument {
   };
 }
 
-/** The bytes in pieces of a size that is quick to send, digested on the way. */
-async function* hashed(body: Bytes, hash: Bun.CryptoHasher): AsyncGenerator<Uint8Array, void> {
-  for await (const chunk of body) {
-    hash.update(chunk);
-    yield chunk;
-  }
+function uploadError(error: unknown, name: string): KukeError {
+  if (isGrpcError(error, 'FAILED_PRECONDITION'))
+    return invalidImage(name, `is not what its name says: ${error.message}`);
+  return asContainerdError(error, { step: `upload ${name}` });
 }
 
 /** Labels of a blob, beside those that it has. */

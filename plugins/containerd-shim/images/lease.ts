@@ -8,6 +8,8 @@ import { INSTANCE, oursFilter } from '../labels.ts';
 
 /** Which process holds the lease: `pid:[4026531836] 1234 567890`, namespace of the pid, pid, and start time. */
 const HOLDER = 'kukeon.io/lease-holder';
+/** Those of this process. */
+const held = new Set<string>();
 /** If this machine dies meanwhile, and no kuke comes by to clean up. */
 const lifetimeMs = 24 * 60 * 60 * 1000;
 
@@ -24,14 +26,16 @@ export async function withLease<T>(
   const lease = `kuke-${crypto.randomUUID()}`;
   const expiry = new Date(Date.now() + lifetimeMs).toISOString();
   const labels = { [INSTANCE]: instance, [HOLDER]: holder(process.pid), 'containerd.io/gc.expire': expiry };
-  await client.leases.create({ id: lease, labels });
+  held.add(lease);
   let failure: KukeError | undefined;
   try {
+    await client.leases.create({ id: lease, labels });
     return await work(client.with({ lease }), lease);
   } catch (error) {
     failure = asContainerdError(error);
     throw failure;
   } finally {
+    held.delete(lease);
     await release(client, lease).catch((error: unknown) => {
       const leftover = asContainerdError(error, { step: `release lease ${lease}` });
       throw failure === undefined ? leftover : failure.with([leftover]);
@@ -43,10 +47,10 @@ async function release(client: Client, lease: string): Promise<void> {
   await ifFound(client.leases.delete({ id: lease, sync: true }));
 }
 
-/** Those of processes that were killed. */
+/** Those of processes that were killed, and those that could not be released because containerd was. */
 async function releaseAbandoned(client: Client, instance: string): Promise<void> {
   for (const { id, labels } of await client.leases.list({ filters: [oursFilter(instance)] })) {
-    if (isAbandoned(labels[HOLDER])) await release(client, id);
+    if (labels[HOLDER] !== undefined && isAbandoned(id, labels[HOLDER])) await release(client, id);
   }
 }
 
@@ -54,7 +58,8 @@ function holder(pid: number): string {
   return `${readlinkSync('/proc/self/ns/pid')} ${pid} ${identify(pid)?.startTime}`;
 }
 
-function isAbandoned(held: string | undefined): boolean {
-  const [namespace, pid] = held?.split(' ') ?? [];
-  return held !== undefined && namespace === readlinkSync('/proc/self/ns/pid') && held !== holder(Number(pid));
+function isAbandoned(lease: string, heldBy: string): boolean {
+  const [namespace, pid] = heldBy.split(' ');
+  if (namespace !== readlinkSync('/proc/self/ns/pid')) return false; // cannot be told from here
+  return heldBy === holder(process.pid) ? !held.has(lease) : heldBy !== holder(Number(pid));
 }
