@@ -25,7 +25,8 @@ async function walk(root: string, names: string[], listing: Listing): Promise<vo
   const folder = join(root, ...names);
   const seen = new Map<string, string>();
   for (const entry of entriesOf(folder, listing)) {
-    const problem = (message: string) => void listing.problems.push({ path: join(folder, entry.name), message });
+    const problem = (message: string) =>
+      void listing.problems.push({ path: join(folder, entry.name), message, ...refByPlace(names, entry.name) });
     if (entry.name.startsWith('.') || (names.length === 0 && entry.name === 'lost+found')) continue;
     if (entry.isSymbolicLink()) problem('is a symbolic link, which is not followed');
     else if (entry.isDirectory()) {
@@ -37,6 +38,13 @@ async function walk(root: string, names: string[], listing: Listing): Promise<vo
     } else if (!entry.isFile() || !entry.name.endsWith('.yaml')) problem('is not a manifest');
     else await read(folder, entry.name, names, listing, problem);
   }
+}
+
+/** Which resource a file is of, where its name and place tell; with the kind as manifests spell it. */
+function refByPlace(path: string[], file: string): { ref?: ResourceRef } {
+  const [, kind] = /^([a-z][a-z0-9]*)\.yaml$/.exec(file) ?? [];
+  if (kind === undefined || path.length === 0) return {};
+  return { ref: { kind: `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`, path: [...path] } };
 }
 
 /** Sorted, so that it is always the same one of two twins that counts. */

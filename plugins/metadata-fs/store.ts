@@ -1,6 +1,6 @@
 /** The Store on the file system: a folder a resource, its manifest in it as YAML (spec.md §2). */
 import { readdir, rm, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import {
   type ActionContext,
   explainWith,
@@ -40,6 +40,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     remove: action(runPath, ({ ref }) => removeResource(root(), logFolder, ref)),
     writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
     removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
+    purge: action(runPath, () => purge(root(), logFolder)),
     list: () => reported(runPath, () => listManifests(root())),
     readFile: path => reported(runPath, () => readOwnFile(root(), path)),
     filePath,
@@ -69,8 +70,17 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
         return `${shellCommand('printf', '%s', content)} | ${write}`;
       },
       removeFile: ({ path }) => shellCommand('rm', '-rf', filePath(path)),
+      purge: () =>
+        `${shellCommand('rm', '-rf', join(resolve(runPath), OWN_FOLDER))}; ${shellCommand('rmdir', resolve(runPath), logFolder)}`,
     }),
   };
+}
+
+/** What else lies in the run path or among the logs is somebody's, and stays. */
+async function purge(root: string, logFolder: string): Promise<void> {
+  await rm(join(root, OWN_FOLDER), { recursive: true, force: true });
+  await removeEmpty(dirname(root), [basename(root)]);
+  await removeEmpty(dirname(logFolder), [basename(logFolder)]);
 }
 
 const manifestMode = (manifest: Manifest): number => (holdsCredentials(manifest) ? 0o600 : 0o644);

@@ -3,7 +3,10 @@ import {
   cgroupPath,
   defineKind,
   definePlugin,
+  describe,
   type KindDefinition,
+  KukeError,
+  keyOf,
   nameOf,
   notYet,
   observeCgroup,
@@ -52,6 +55,14 @@ type Realm = Resource<RealmSpec & { namespace: string }, RealmStatus>;
 function realm(kernel: PluginKernel) {
   const namespaces = async () => (await kernel.use('runtime')).namespaces();
   const ensure = async (context: PlanContext, { ref, spec: { namespace } }: Realm): Promise<void> => {
+    const other = context.tree
+      .all('Realm')
+      .find(one => one.spec.namespace === namespace && keyOf(one.ref) !== keyOf(ref));
+    if (other !== undefined) {
+      throw new KukeError('Conflict', `the containerd namespace ${namespace} is ${describe(other.ref)}'s`, {
+        remedy: 'give it another spec.namespace',
+      });
+    }
     await planCgroup(kernel.use, context, ref);
     const known = await context.once('runtime:namespaces', namespaces);
     const taken = known.find(one => one.namespace === namespace);

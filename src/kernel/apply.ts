@@ -11,7 +11,7 @@ import type { Kernel } from './registry.ts';
 import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
 import { type EngineOptions, type Planned, planResource, type Session, withSession } from './session.ts';
-import type { ResourceTree } from './tree.ts';
+import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {
   ref: ResourceRef;
@@ -86,6 +86,7 @@ async function applyOne(
 ): Promise<Outcome> {
   const known = session.tree.find(given.ref) !== undefined;
   try {
+    refuseDamaged(session.tree, given.ref, 'itself');
     requireParents(kernel, session.tree, given.ref, earlier);
     const resource = carrySticky(kernel, session.tree, given);
     const planned = await planResource(kernel, session.tree, resource, options, observe);

@@ -23,6 +23,7 @@ const undoneBy = {
   'store.remove': null,
   'store.writeFile': 'removeFile',
   'store.removeFile': null,
+  'store.purge': null,
 } as const satisfies Partial<Record<keyof KukeOperations, string | null>>;
 
 export function addBackendOperations(registry: OperationRegistry, use: UseBackend): void {
@@ -45,7 +46,7 @@ function backendOperation(type: string, undoing: string | null, use: UseBackend)
       },
     }),
     // Metadata goes last and only when nothing of the resource is left, so that a delete can be repeated.
-    ...(type === 'store.remove' && { onlyAfterSuccess: true }),
+    ...((type === 'store.remove' || type === 'store.purge') && { onlyAfterSuccess: true }),
     explain: async params => String(await call('explain', action, params)),
   };
 }

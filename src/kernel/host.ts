@@ -36,6 +36,11 @@ export async function init(
 /** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */
 export async function uninstall(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Outcome[]> {
   return withSession(kernel, journal, options, async session => {
+    const damaged = session.tree.problems.map(({ path }) => path);
+    if (damaged.length > 0) {
+      const message = `what ${damaged.join(', ')} describes cannot be read, so it cannot be removed`;
+      throw new KukeError('MetadataCorrupt', message);
+    }
     const refs = session.tree.all().map(({ ref }) => ref);
     const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: 10_000 });
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
@@ -45,6 +50,8 @@ export async function uninstall(kernel: Kernel, journal: Journal, options: Engin
     const plan = makePlan('delete');
     plan.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
     await kernel.hooks.call('host:uninstall', { plan });
+    const before = plan.steps.map(({ id }) => ({ id }));
+    plan.add(host, 'store.purge', {}, before);
     await session.run(plan);
     return outcomes;
   });

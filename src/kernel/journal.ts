@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -96,7 +97,7 @@ function writer(path: string, fd: number): PlanJournal {
     reverted: step => append(fd, { event: 'reverted', step }),
     close() {
       closeSync(fd);
-      unlinkSync(path);
+      rmSync(path, { force: true }); // an uninstall has taken it along
     },
   };
 }

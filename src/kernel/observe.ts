@@ -3,7 +3,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
 import { toResource } from './manifest.ts';
 import type { Kernel } from './registry.ts';
-import { describe, keyOf } from './resource.ts';
+import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { makeTree, type ResourceTree } from './tree.ts';
 
 /** One observation of each thing, shared by all that ask for it while this context lives. */
@@ -31,14 +31,16 @@ export function makeObserveContext(tree: ResourceTree): ObserveContext {
 /** The tree as stored. What cannot be read, or is not valid any more, is a problem with its path; the rest is there. */
 export async function readTree(kernel: Kernel): Promise<ResourceTree> {
   const store = await kernel.use('store');
-  const { resources, problems } = await store.list();
+  const { resources, problems: unreadable } = await store.list();
+  const problems = [...unreadable];
+  const spoilt = (ref: ResourceRef, message: string) => problems.push({ path: describe(ref), ref, message });
   const valid = resources.flatMap(({ ref, manifest }) => {
     try {
       const resource = toResource(kernel.kinds, manifest);
       if (keyOf(resource.ref) === keyOf(ref)) return [resource];
-      problems.push({ path: ref.path.join('/'), message: `says that it is ${resource.ref.path.join('/')}` });
+      spoilt(ref, `its manifest says that it is ${describe(resource.ref)}`);
     } catch (thrown) {
-      problems.push({ path: ref.path.join('/'), message: `not valid: ${asKukeError(thrown).message}` });
+      spoilt(ref, `its manifest is not valid: ${asKukeError(thrown).message}`);
     }
     return [];
   });

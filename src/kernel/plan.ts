@@ -35,7 +35,7 @@ export interface Plan {
     resource: ResourceRef,
     type: T,
     params: WithRefs<ParamsOf<T>>,
-    after?: readonly (Added<unknown> | undefined)[],
+    after?: readonly (Pick<Added<unknown>, 'id'> | undefined)[],
   ): Added<ResultOf<T>>;
 }
 

@@ -10,6 +10,7 @@ import type { PlanOptions } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
+import { refuseDamaged } from './tree.ts';
 
 export interface RemoveOptions {
   /** With all that is below. */
@@ -41,7 +42,7 @@ export async function removeAll(
     if (outcomes.has(keyOf(ref))) continue;
     const resource = session.tree.find(ref);
     if (resource === undefined) {
-      outcomes.set(keyOf(ref), { ...nothing(ref), result: 'not found' });
+      outcomes.set(keyOf(ref), absent(session, ref));
       continue;
     }
     const children = session.tree.descendants(ref);
@@ -83,6 +84,7 @@ async function removeOne(
 ): Promise<Outcome> {
   const { ref } = resource;
   try {
+    refuseDamaged(session.tree, ref, 'below');
     const left = session.tree.children(ref);
     if (left.length > 0)
       throw new KukeError('Failed', `stays, for it still has ${left.map(child => describe(child.ref)).join(', ')}`);
@@ -90,7 +92,7 @@ async function removeOne(
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
     const context = planContext(plan, planOptions, [], makeObserveContext(session.tree));
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
-    const before = plan.steps.map(step => ({ id: step.id, result: () => ({ $ref: step.id, path: [] }) }));
+    const before = plan.steps.map(({ id }) => ({ id }));
     plan.add(ref, 'store.remove', { ref }, before);
     await session.run(plan);
     session.tree.remove(ref);
@@ -110,6 +112,16 @@ function hasChildren(kernel: Kernel, resource: Resource, below: Resource[]): Kuk
   if (children.length === 0) return undefined;
   const shown = children.length > 10 ? [...children.slice(0, 10), `and ${children.length - 10} more`] : children;
   return new KukeError('HasChildren', `it has children: ${shown.join(', ')}`, { resource: describe(resource.ref) });
+}
+
+/** Gone already, unless its file is there and cannot be read. */
+function absent(session: Session, ref: ResourceRef): Outcome {
+  try {
+    refuseDamaged(session.tree, ref, 'itself');
+    return { ...nothing(ref), result: 'not found' };
+  } catch (thrown) {
+    return { ...nothing(ref), result: 'failed', error: asKukeError(thrown) };
+  }
 }
 
 const nothing = (ref: ResourceRef): Omit<Outcome, 'result'> => ({ ref, changes: [], steps: [], notes: [] });

@@ -11,7 +11,7 @@ import type { PlanContext, PlanOptions } from './planning.ts';
 import { recover } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
-import type { ResourceTree } from './tree.ts';
+import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface EngineOptions {
   /** As the user typed it: for the lock, the journal and whoever waits. */
@@ -37,6 +37,7 @@ export async function planResource(
   options: PlanOptions,
   observe = makeObserveContext(tree),
 ): Promise<Planned> {
+  refuseDamaged(tree, desired.ref, 'itself');
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
   const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);

@@ -19,6 +19,19 @@ export interface ResourceTree {
   remove(ref: ResourceRef): void;
 }
 
+/** Throws MetadataCorrupt when the file of the resource itself, of one above it, or (`below`) of one in it cannot be read. */
+export function refuseDamaged(tree: ResourceTree, ref: ResourceRef, which: 'itself' | 'below'): void {
+  const place = `${ref.path.join('/').toLowerCase()}/`;
+  const problem = tree.problems.find(({ ref: damaged }) => {
+    if (damaged === undefined) return false;
+    const other = `${damaged.path.join('/').toLowerCase()}/`;
+    return place.startsWith(other) || (which === 'below' && other.startsWith(place));
+  });
+  if (problem !== undefined) {
+    throw new KukeError('MetadataCorrupt', `${problem.path}: ${problem.message}`, { resource: describe(ref) });
+  }
+}
+
 const byPlace = (a: Resource, b: Resource): number =>
   a.ref.path.length - b.ref.path.length || a.ref.path.join('/').localeCompare(b.ref.path.join('/'));
 

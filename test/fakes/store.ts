@@ -81,6 +81,7 @@ export function fakeStore(host: FakeHost): StoreBackend {
         if (file === path || file.startsWith(`${path}/`)) host.store.files.delete(file);
       }
     }),
+    purge: action<StoreActions['purge']['params'], void>('store.purge', () => host.store.files.clear()),
     list: () =>
       read('store.list', () => ({
         resources: [...host.store.manifests.values()],
@@ -95,6 +96,7 @@ export function fakeStore(host: FakeHost): StoreBackend {
       remove: ({ ref }) => shellCommand('rm', manifestPath(ref)),
       writeFile: ({ path }) => shellCommand('install', '-D', '/dev/stdin', filePath(path)),
       removeFile: ({ path }) => shellCommand('rm', '-r', filePath(path)),
+      purge: () => shellCommand('rm', '-r', '/opt/kukeon/.kuke'),
     }),
   };
 }

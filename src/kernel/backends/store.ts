@@ -25,10 +25,14 @@ export interface StoreActions {
   writeFile: { params: StoredFile; result: void };
   /** A file or a folder. */
   removeFile: { params: { path: string }; result: void };
+  /** All that is left of this installation once its resources are gone: `.kuke` and, where nothing else lies there, the run path. */
+  purge: { params: Record<string, never>; result: void };
 }
 
 export interface StoreProblem {
   path: string;
+  /** The resource that the file is of, where its place tells: nothing may be made or removed in its stead. */
+  ref?: ResourceRef;
   message: string;
 }
 

@@ -259,7 +259,27 @@ describe('the whole host', () => {
   test('uninstall removes every resource', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     expect(new Set(results(await kuke.uninstall()))).toEqual(new Set(['deleted']));
-    expect(kuke.host.inventory().filter(line => !line.includes('instance'))).toEqual([]);
+    expect(kuke.host.inventory()).toEqual([]);
+  });
+
+  test('a manifest that cannot be read is neither overwritten nor removed, and the rest works', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    const ref = cellRef('web');
+    const key = [...kuke.host.store.manifests.keys()].find(one => one.endsWith('/web')) ?? '';
+    kuke.host.store.manifests.delete(key);
+    kuke.host.store.spoilt.set(key, { path: '/opt/kukeon/.../cell.yaml', message: 'line 3: what is this?', ref });
+    const before = left();
+    for (const outcomes of [
+      await kuke.apply(cellYaml('web')),
+      await kuke.remove([ref]),
+      await kuke.remove([{ kind: 'Stack', path: ref.path.slice(0, 3) }]),
+    ]) {
+      expect(outcomes[0]?.error).toMatchObject({ code: 'MetadataCorrupt' });
+      expect(outcomes[0]?.error?.message).toContain('line 3');
+    }
+    expect(kuke.uninstall()).rejects.toMatchObject({ code: 'MetadataCorrupt' });
+    expect(left()).toEqual(before);
+    expect(results(await kuke.apply(cellYaml('other')))).toEqual(['created']);
   });
 
   test('rules that somebody flushed are put back by the next change', async () => {
