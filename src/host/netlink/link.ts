@@ -70,6 +70,8 @@ export interface Link {
   peer?: number;
   /** The peer's network namespace, as an id that is local to this one. */
   linkNetnsId?: number;
+  /** A text for people, as `ip link set NAME alias TEXT` gives it. */
+  alias?: string;
   altNames: string[];
 }
 
@@ -180,12 +182,12 @@ export function createVeth(socket: NetlinkSocket, veth: VethSettings): void {
 export function setLink(
   socket: NetlinkSocket,
   ref: LinkRef,
-  change: LinkSettings & { name?: string; netns?: NetnsRef },
+  change: LinkSettings & { name?: string; netns?: NetnsRef; alias?: string },
 ): void {
   if (change.name !== undefined) checkLinkName(change.name);
   const index = linkIndex(socket, ref);
   withNetns(change.netns, netnsFd => {
-    const value = { index, name: change.name, ...toValue(socket, change), netnsFd };
+    const value = { index, name: change.name, ...toValue(socket, change), netnsFd, alias: change.alias };
     socket.request({ step: `set link ${ref}`, type: RTM_NEWLINK, codec: linkMessage, value });
   });
 }
@@ -244,6 +246,7 @@ function toLink(message: ValueOf<typeof linkMessage>): Link {
     ...(message.master === undefined ? {} : { master: message.master }),
     ...(message.link === undefined ? {} : { peer: message.link }),
     ...(message.linkNetnsId === undefined ? {} : { linkNetnsId: message.linkNetnsId }),
+    ...(message.alias === undefined ? {} : { alias: message.alias }),
     altNames: message.altNames ?? [],
   };
 }

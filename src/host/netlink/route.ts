@@ -53,13 +53,13 @@ export interface Route {
   table: number;
 }
 
-/** The routes of a table (the main one), of one family if given. */
-export function listRoutes(socket: NetlinkSocket, filter: { family?: number; table?: number } = {}): Route[] {
+/** The routes of a table (the main one) or of all, of one family if given. */
+export function listRoutes(socket: NetlinkSocket, filter: { family?: number; table?: number | 'all' } = {}): Route[] {
   const { family, table = RT_TABLE_MAIN } = filter;
   const request = { step: 'list routes', type: RTM_GETROUTE, codec: routeMessage, value: { family } };
   return socket
     .dump(request, message => toRoute(routeMessage.read(message.body)))
-    .filter(route => route.table === table);
+    .filter(route => table === 'all' || route.table === table);
 }
 
 export interface NewRoute {

@@ -4,7 +4,7 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { add, type Change, insert, remove } from './change.ts';
 import { compile } from './compile.ts';
 import { encodeElement, keyOf } from './element.ts';
-import { readTable, type TableContent } from './list.ts';
+import { readGeneration, readTable, type TableContent } from './list.ts';
 import { type Chain, type Element, type Elements, elements, type NamedSet, type Rule } from './object.ts';
 import type { Statement } from './statement.ts';
 import { commit } from './transaction.ts';
@@ -13,14 +13,21 @@ const ATTEMPTS = 20;
 
 /** Brings a table to the desired state, whatever others do meanwhile. Returns the changes that it took. */
 export function reconcile(socket: NetlinkSocket, desired: TableContent): Change[] {
+  return update(socket, () => difference(desired, readTable(socket, desired.table).content));
+}
+
+/** Makes the changes that `plan` finds by reading the ruleset; it is asked anew if that changed meanwhile. Returns the changes. */
+export function update(socket: NetlinkSocket, plan: () => Change[]): Change[] {
   for (let attempt = 1; ; attempt++) {
-    const { generation, content } = readTable(socket, desired.table);
-    const changes = difference(desired, content);
+    const generation = readGeneration(socket);
     try {
+      const changes = plan();
       commit(socket, changes, { generation });
       return changes;
     } catch (error) {
-      if (attempt === ATTEMPTS || !hasCode(error, 'ERESTART')) throw error;
+      // What was read in parts, while it changed, may well be refused with another error.
+      const isStale = hasCode(error, 'ERESTART') || readGeneration(socket) !== generation;
+      if (attempt === ATTEMPTS || !isStale) throw error;
     }
   }
 }
