@@ -1,4 +1,5 @@
 /** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
+import hyperid from 'hyperid';
 import type { StoreLock } from './backends/index.ts';
 import { diffSpecs, type FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
@@ -12,6 +13,8 @@ import { recover } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
+
+const nextId = hyperid({ urlSafe: true });
 
 export interface EngineOptions {
   /** As the user typed it: for the lock, the journal and whoever waits. */
@@ -143,7 +146,7 @@ export async function withSession<T>(
       async run(plan) {
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
-        const id = `${Date.now().toString(36)}-${crypto.randomUUID().slice(0, 8)}`;
+        const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
         const entry = journal.open(id, plan, command);
         await execute({ id, intent: plan.intent, steps: plan.steps, journal: entry, results: new Map() }, execution);
       },
