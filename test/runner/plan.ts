@@ -1,6 +1,6 @@
 /** Which jobs make up a test run. */
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Job } from './job.ts';
 
 /** In the order in which they are run. */
@@ -39,19 +39,30 @@ export async function jobsOf(part: Part, filters: string[]): Promise<Job[]> {
   }
 }
 
-/** A file that starts containerd is run on each version, unless it says `// containerd: once, since ...`. */
+/** A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`. */
 function hostJobs(file: string): Job[] {
-  const text = readFileSync(file, 'utf8');
-  const onEach = /from '[./]+\/containerd\.ts'/.test(text) && !/^\/\/ containerd: once, since /m.test(text);
-  const job = (name: string, env: Record<string, string>): Job => ({
-    name,
+  const name = file.slice('test/'.length);
+  const job = (variant: string, env: Record<string, string>): Job => ({
+    name: name + variant,
     command: ['test/box.sh', ...bunTest, `./${file}`],
     env,
     testFiles: [file],
     limit: 300,
   });
-  const name = file.slice('test/'.length);
+  const onEach =
+    imports(file, 'test/host/containerd.ts') && !/^\/\/ containerd: once, since /m.test(readFileSync(file, 'utf8'));
   return onEach
-    ? containerdVersions.map(version => job(`${name} on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
-    : [job(name, {})];
+    ? containerdVersions.map(version => job(` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
+    : [job('', {})];
+}
+
+const transpiler = new Bun.Transpiler({ loader: 'ts' });
+
+/** Whether a file of the tree needs another at run time, itself or through what it imports. */
+function imports(file: string, wanted: string, seen = new Set<string>()): boolean {
+  if (file === wanted) return true;
+  if (seen.has(file) || !file.endsWith('.ts')) return false;
+  seen.add(file);
+  const relative = transpiler.scanImports(readFileSync(file)).filter(({ path }) => path.startsWith('.'));
+  return relative.some(({ path }) => imports(join(dirname(file), path), wanted, seen));
 }

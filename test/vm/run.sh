@@ -3,7 +3,8 @@
 # 125 when it ended without one: a crash, or over the time limit (KUKE_VM_LIMIT, 600 s). 15 s and more; at most one at a time.
 #
 # The guest is a fresh Debian with systemd, pure cgroup v2 and every controller. It has no network, shares nothing with this machine, and
-# forgets all. It gets copies of the files that JOB names on a line `# files: dist/kuke ...`, side by side in its working folder.
+# forgets all. It gets copies of the files that JOB names on a line `# files: dist/kuke ...`, side by side in its working folder; a line
+# `# prepare: COMMAND` is run on this machine before, to make them.
 # A job may reboot: it is run again, and finds what it left on the disk. Emulated where there is no KVM: programs run 20 times slower.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -16,9 +17,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kuke-vm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/job"
 cp "$job" "$work/job/job.sh"
+sed -n 's/^# prepare: //p' "$job" | bash -e
 read -ra files < <(sed -n 's/^# files: //p' "$job") || true
 for file in "${files[@]}"; do
-  [ -e "$file" ] || { echo "run.sh: no $file, which $job needs: bun run build" >&2; exit 125; }
+  [ -e "$file" ] || { echo "run.sh: no $file, which $job needs (\`bun run build\` makes dist/kuke)" >&2; exit 125; }
   cp -a "$file" "$work/job/"
 done
 tar -C "$work/job" --format=ustar -cf "$work/job.tar" .

@@ -1,15 +1,17 @@
 # The guest is the host that spec.md has in mind: systemd, one cgroup2 mount at /sys/fs/cgroup with every controller, containerd.
-failed=0
-check() { # NAME COMMAND...
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then echo "ok   $name: ${output//$'\n'/ }"; else echo "FAIL $name: $output"; failed=1; fi
+# files: test/vm/check.sh
+. ./check.sh
+
+only_cgroup2() {
+  local mounts
+  mounts=$(findmnt --noheadings --list --output TARGET,FSTYPE | grep cgroup | tr -s ' ')
+  echo "$mounts"
+  [ "$mounts" = '/sys/fs/cgroup cgroup2' ]
 }
-only_cgroup2() { [ "$(findmnt --noheadings --list --output TARGET,FSTYPE | grep -c cgroup)" = 1 ] && findmnt --noheadings --output TARGET,FSTYPE /sys/fs/cgroup; }
 has_controllers() {
   local controller
-  for controller in cpu cpuset memory io pids hugetlb; do grep -w "$controller" /sys/fs/cgroup/cgroup.controllers > /dev/null || { echo "no $controller"; return 1; }; done
   cat /sys/fs/cgroup/cgroup.controllers
+  for controller in cpu cpuset memory io pids hugetlb; do grep -qw $controller /sys/fs/cgroup/cgroup.controllers || return 1; done
 }
 a_limit_bites() { # a process over memory.max is killed by the kernel
   mkdir /sys/fs/cgroup/tried
