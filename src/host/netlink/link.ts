@@ -1,6 +1,7 @@
 /** Network interfaces over rtnetlink(7): list, create, change, delete. */
 import { closeSync, openSync } from 'node:fs';
 import { hasCode } from '../errno.ts';
+import { asSystemError } from '../libc.ts';
 import { attributes, headed, listOf, type ValueOf, variant } from './attributes.ts';
 import { bytes, i32, string, struct, u8, u16, u32 } from './bytes.ts';
 import { Flag } from './message.ts';
@@ -223,11 +224,19 @@ function withNetns(netns: NetnsRef | undefined, use: (fd: number | undefined) =>
     use(netns);
     return;
   }
-  const fd = openSync(netns, 'r');
+  const fd = openNetns(netns);
   try {
     use(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+function openNetns(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw asSystemError(error, path);
   }
 }
 

@@ -121,6 +121,7 @@ describe('routes', () => {
     addRoute(socket, { destination: '10.77.0.0/16', link: 'br0', table: 1000 });
     expect(listRoutes(socket).map(r => r.destination)).not.toContain('10.77.0.0/16');
     expect(listRoutes(socket, { table: 1000 })).toMatchObject([{ destination: '10.77.0.0/16', table: 1000 }]);
+    expect(listRoutes(socket, { table: 'all' }).map(r => r.table)).toContain(1000);
     expect(routes('route', 'show', 'table', '1000')).toMatchObject([{ dst: '10.77.0.0/16' }]);
     deleteRoute(socket, { destination: '10.77.0.0/16', table: 1000 });
     expect(listRoutes(socket, { table: 1000 })).toEqual([]);

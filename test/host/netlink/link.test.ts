@@ -130,6 +130,9 @@ describe('veth pairs', () => {
     expect(() => createVeth(socket, { name: 'veth-x', peer: { name: 'eth0', netns: '/etc/passwd' } })).toThrow(
       'create veth veth-x: Invalid argument (EINVAL)',
     );
+    expect(() => createVeth(socket, { name: 'veth-x', peer: { name: 'eth0', netns: '/run/netns/gone' } })).toThrow(
+      'open /run/netns/gone: No such file or directory (ENOENT)',
+    );
     expect(ip('link')).toBe(before);
     expect(ipJson('-n', 'cell', 'link')).toHaveLength(1);
   });
@@ -163,6 +166,15 @@ describe('changes', () => {
     run('ip', 'netns', 'del', 'other');
   });
 
+  test('an alias is given and read', () => {
+    createBridge(socket, { name: 'br-alias' });
+    expect(requireLink(socket, 'br-alias')).not.toHaveProperty('alias');
+    setLink(socket, 'br-alias', { alias: 'kukeon 0123 main-default' });
+    expect(requireLink(socket, 'br-alias').alias).toBe('kukeon 0123 main-default');
+    expect(ip('link', 'show', 'br-alias')).toContain('alias kukeon 0123 main-default');
+    deleteLink(socket, 'br-alias');
+  });
+
   test('alternative names are listed', () => {
     createBridge(socket, { name: 'br-alt' });
     run('ip', 'link', 'property', 'add', 'dev', 'br-alt', 'altname', 'a-rather-long-other-name', 'altname', 'second');
@@ -178,4 +190,25 @@ test('lists of more than one datagram are read whole', () => {
   expect(listed.map(l => l.name).filter(name => name.startsWith('many'))).toEqual(names);
   expect(listed.find(l => l.loopback)?.name).toBe('lo');
   expect(ipJson<IpLink>('link').map(l => l.ifindex)).toEqual(listed.map(l => l.index));
+});
+
+test('a list that changes while it is read is read anew, and whole', async () => {
+  const names = Array.from({ length: 60 }, (_, i) => `stay${i}`);
+  for (const name of names) createBridge(socket, { name });
+  const script = 'while :; do ip link add noise type bridge; ip link del noise; done';
+  const noise = Bun.spawn(['sh', '-c', script], { stderr: 'ignore' });
+  try {
+    // Until it was there and gone a few times.
+    for (let rounds = 0, seen = false; rounds < 6; ) {
+      const listed = listLinks(socket).map(link => link.name);
+      expect(listed.filter(name => name.startsWith('stay'))).toEqual(names);
+      if (listed.includes('noise') !== seen) {
+        seen = !seen;
+        rounds++;
+      }
+    }
+  } finally {
+    noise.kill();
+    await noise.exited;
+  }
 });

@@ -5,7 +5,7 @@ import { type Change, remove } from '../../../src/host/nftables/change.ts';
 import { describe as inNft } from '../../../src/host/nftables/explain.ts';
 import { readGeneration, readTable, type TableContent } from '../../../src/host/nftables/list.ts';
 import { chain, elements, map, rule, set, table } from '../../../src/host/nftables/object.ts';
-import { difference, reconcile } from '../../../src/host/nftables/reconcile.ts';
+import { difference, reconcile, update } from '../../../src/host/nftables/reconcile.ts';
 import { accept, counter, drop, inSet, match, notInSet, verdictMap } from '../../../src/host/nftables/statement.ts';
 import { commit } from '../../../src/host/nftables/transaction.ts';
 import { nft, nftJson, nftList, run } from '../netlink/outside.ts';
@@ -206,6 +206,23 @@ test('from any table to any other, in one transaction each', () => {
     }),
     { numRuns: 30 },
   );
+});
+
+test('changes that follow from what is there are planned anew if that has changed', () => {
+  reconcile(socket, isolation([one]));
+  let planned = 0;
+  const changes = update(socket, () => {
+    const { content } = readTable(socket, kukeon);
+    if (++planned === 1) nft('flush chain inet kukeon input');
+    return (content?.rules ?? []).map(remove);
+  });
+  expect({ planned, changes: changes.length }).toEqual({ planned: 2, changes: 2 });
+  expect(readTable(socket, kukeon).content?.rules).toEqual([]);
+  expect(() =>
+    update(socket, () => {
+      throw new Error('as it is');
+    }),
+  ).toThrow('as it is');
 });
 
 test('others who change the ruleset meanwhile only make it try again', async () => {
