@@ -1,5 +1,5 @@
 /** Which jobs make up a test run. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Job } from './job.ts';
 
@@ -61,7 +61,7 @@ const transpiler = new Bun.Transpiler({ loader: 'ts' });
 /** Whether a file of the tree needs another at run time, itself or through what it imports. */
 function imports(file: string, wanted: string, seen = new Set<string>()): boolean {
   if (file === wanted) return true;
-  if (seen.has(file) || !file.endsWith('.ts')) return false;
+  if (seen.has(file) || !file.endsWith('.ts') || !existsSync(file)) return false;
   seen.add(file);
   const relative = transpiler.scanImports(readFileSync(file)).filter(({ path }) => path.startsWith('.'));
   return relative.some(({ path }) => imports(join(dirname(file), path), wanted, seen));
