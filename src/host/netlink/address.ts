@@ -20,7 +20,7 @@ const SCOPES = { global: 0, site: 200, link: 253, host: 254 } as const;
 export type Scope = keyof typeof SCOPES;
 
 /** `ifaddrmsg` with its attributes. */
-export const addressMessage = headed(
+const addressMessage = headed(
   struct({ family: u8, prefixLength: u8, shortFlags: u8, scope: u8, index: u32 }),
   attributes({ address: [1, bytes], local: [2, bytes], label: [3, string], broadcast: [4, bytes], flags: [8, u32] }),
 );

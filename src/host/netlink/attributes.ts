@@ -1,5 +1,5 @@
 /** Netlink attributes (type-length-value, nested) as tables: `{ mtu: [4, u32] }` writes and reads `{ mtu: 1500 }`. */
-import { type ByteWriter, bytes, type Codec, type FixedCodec, MalformedMessage, viewOf } from './bytes.ts';
+import { type ByteWriter, bytes, type Codec, type FixedCodec, MalformedMessage } from './bytes.ts';
 
 const HEADER = 4;
 const NESTED = 0x8000;
@@ -14,7 +14,7 @@ export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 export type ValuesOf<T extends AttributeTable> = { [K in keyof T]?: ValueOf<T[K][1]> | undefined };
 
 /** Writes one attribute: header, value, padding. */
-export function writeAttribute<T>(out: ByteWriter, type: number, codec: Codec<T>, value: T): void {
+function writeAttribute<T>(out: ByteWriter, type: number, codec: Codec<T>, value: T): void {
   const start = out.reserve(HEADER);
   codec.write(out, value);
   const length = out.length - start;
@@ -24,16 +24,18 @@ export function writeAttribute<T>(out: ByteWriter, type: number, codec: Codec<T>
   out.align();
 }
 
-/** Walks the attributes in `bytes`; throws MalformedMessage where a length does not fit. */
-export function* eachAttribute(bytes: Uint8Array): Generator<{ type: number; value: Uint8Array; offset: number }> {
-  const view = viewOf(bytes);
+/**
+ * Walks the attributes in `bytes`: their values lie from `start` to `end`. Throws MalformedMessage where a length does not fit.
+ * A message of the kernel's holds many that nobody asks for, so nothing is allocated for one.
+ */
+export function forEachAttribute(bytes: Uint8Array, visit: (type: number, start: number, end: number) => void): void {
+  const u16 = (at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   for (let offset = 0; offset + HEADER <= bytes.length; ) {
-    const length = view.getUint16(offset, true);
+    const length = u16(offset);
     if (length < HEADER || offset + length > bytes.length) {
       throw new MalformedMessage(`attribute of ${length} bytes at ${offset} of ${bytes.length}`);
     }
-    const type = view.getUint16(offset + 2, true) & TYPE_MASK;
-    yield { type, value: bytes.subarray(offset + HEADER, offset + length), offset };
+    visit(u16(offset + 2) & TYPE_MASK, offset + HEADER, offset + length);
     offset += (length + 3) & ~3;
   }
 }
@@ -52,10 +54,10 @@ export function attributes<const T extends AttributeTable>(table: T): Codec<Valu
     },
     read(bytes) {
       const values: Partial<Record<keyof T, unknown>> = {};
-      for (const { type, value } of eachAttribute(bytes)) {
+      forEachAttribute(bytes, (type, start, end) => {
         const known = byType.get(type);
-        if (known) values[known.name] = known.codec.read(value);
-      }
+        if (known) values[known.name] = known.codec.read(bytes.subarray(start, end));
+      });
       return values as ValuesOf<T>;
     },
   };
@@ -70,9 +72,9 @@ export function listOf<T>(type: number, codec: Codec<T>): Codec<T[]> & { readonl
     },
     read(bytes) {
       const values: T[] = [];
-      for (const attribute of eachAttribute(bytes)) {
-        if (attribute.type === type) values.push(codec.read(attribute.value));
-      }
+      forEachAttribute(bytes, (found, start, end) => {
+        if (found === type) values.push(codec.read(bytes.subarray(start, end)));
+      });
       return values;
     },
   };
@@ -120,10 +122,11 @@ export function variant<const T extends VariantCodecs>(
     read(input) {
       let name: string | undefined;
       let data: Uint8Array | undefined;
-      for (const { type, value } of eachAttribute(input)) {
+      forEachAttribute(input, (type, start, end) => {
+        const value = input.subarray(start, end);
         if (type === numbers.name[0]) name = numbers.name[1].read(value);
         else if (type === numbers.data) data = value;
-      }
+      });
       if (name === undefined) throw new MalformedMessage('variant without a name');
       const codec = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
       const kind = codec ? { kind: name } : { kind: 'other', name };

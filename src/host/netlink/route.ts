@@ -17,7 +17,7 @@ const RTN_UNICAST = 1;
 const RT_SCOPE_NOWHERE = 255;
 
 /** `rtmsg` with its attributes. */
-export const routeMessage = headed(
+const routeMessage = headed(
   struct({
     family: u8,
     prefixLength: u8,

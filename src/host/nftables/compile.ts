@@ -1,6 +1,6 @@
 /** From statements to the kernel's expressions: registers, and the matches that a field implies, as nft(8) chooses them. */
 import { AF_INET, AF_INET6, parseAddress, parsePrefix, prefixMask } from '../netlink/inet.ts';
-import { DATA_TYPES, type DataType } from './datatype.ts';
+import { DATA_TYPES, type DataType, isValue, parseRange } from './datatype.ts';
 import { type Expression, encodeVerdict } from './expression.ts';
 import type { Family } from './object.ts';
 import { definition, type Known, loadExpression, type Selector, selectorType } from './selector.ts';
@@ -145,25 +145,6 @@ function compileMatch({ left, mask, operator, right }: Match): Expression[] {
     return [load, cmp(operator, type.parse(right).subarray(0, Buffer.byteLength(right) - 1))];
   }
   return [load, cmp(operator, type.parse(right))];
-}
-
-/** Whether the text is one value: some names contain a `-`. */
-export function isValue(type: DataType, text: string): boolean {
-  try {
-    type.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Both ends of `10.0.0.1-10.0.0.9`. */
-export function parseRange(type: DataType, text: string): [from: Uint8Array, to: Uint8Array] {
-  const dash = text.indexOf('-');
-  const from = type.parse(text.slice(0, dash));
-  const to = type.parse(text.slice(dash + 1));
-  if (Buffer.compare(from, to) > 0) throw new RangeError(`range ${text} ends before it begins`);
-  return [from, to];
 }
 
 /** A prefix of whole bytes is compared as such, any other through a mask. */

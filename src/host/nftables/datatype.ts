@@ -189,6 +189,25 @@ function nameOf(id: number): string {
   return NAMES.find(name => DATA_TYPES[name].id === id) ?? `type ${id}`;
 }
 
+/** Whether the text is one value: some names contain a `-`. */
+export function isValue(type: DataType, text: string): boolean {
+  try {
+    type.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Both ends of `10.0.0.1-10.0.0.9`. */
+export function parseRange(type: DataType, text: string): [from: Uint8Array, to: Uint8Array] {
+  const dash = text.indexOf('-');
+  const from = type.parse(text.slice(0, dash));
+  const to = type.parse(text.slice(dash + 1));
+  if (Buffer.compare(from, to) > 0) throw new RangeError(`range ${text} ends before it begins`);
+  return [from, to];
+}
+
 const CONCAT_BITS = 6;
 
 /** The number of a set's key or data type: a concatenation shifts its parts by six bits each. */

@@ -65,7 +65,7 @@ function dropImplied(statements: Statement[], informative: ReadonlySet<Statement
 }
 
 /** The fields that a statement looks at. */
-export function selectorsOf(statement: Statement): readonly Selector[] {
+function selectorsOf(statement: Statement): readonly Selector[] {
   if (statement.type === 'match') return [statement.left];
   if (statement.type === 'lookup' || statement.type === 'vmap') return statement.left;
   const isMapped = (statement.type === 'dnat' || statement.type === 'snat') && 'map' in statement.to;

@@ -1,8 +1,7 @@
 /** Elements of sets and maps: keys, concatenations, intervals, data, between text and the kernel's form. */
 import { MalformedMessage } from '../netlink/bytes.ts';
 import { parsePrefix, prefixMask } from '../netlink/inet.ts';
-import { isValue, parseRange } from './compile.ts';
-import { DATA_TYPES, type DataType, type DataTypeName, layoutOf } from './datatype.ts';
+import { DATA_TYPES, type DataType, type DataTypeName, isValue, layoutOf, parseRange } from './datatype.ts';
 import { decodeVerdict, encodeVerdict } from './expression.ts';
 import { INTERVAL_END, type WireElement } from './message.ts';
 import type { Element, NamedSet } from './object.ts';
@@ -81,8 +80,14 @@ export function keyOf(set: NamedSet, element: Element): string {
   return `${from.toHex()}-${to.toHex()}`;
 }
 
+/** What an element holds besides its key, to compare it by: comment and data. */
+export function contentOf(set: NamedSet, element: Element): string {
+  const data = encodeData(set, element);
+  return JSON.stringify([element.comment, data?.value?.toHex(), data?.verdict]);
+}
+
 /** Whether the intervals of a set are pairs of elements, start and end, in a tree; concatenations have them in one. */
-export function hasPairs(set: NamedSet): boolean {
+function hasPairs(set: NamedSet): boolean {
   return set.interval && set.key.length === 1;
 }
 

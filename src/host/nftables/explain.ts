@@ -99,7 +99,7 @@ function formatElement(set: NamedSet, element: Element): string {
   return `${formatKey(set, element)}${comment.join('')}${value}`;
 }
 
-export function formatVerdict(verdict: Verdict): string {
+function formatVerdict(verdict: Verdict): string {
   if (typeof verdict === 'string') return verdict;
   return 'jump' in verdict ? `jump ${verdict.jump}` : `goto ${verdict.goto}`;
 }

@@ -3,7 +3,7 @@ import { hasCode } from '../errno.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { add, type Change, insert, remove } from './change.ts';
 import { compile } from './compile.ts';
-import { encodeElement, keyOf } from './element.ts';
+import { contentOf, keyOf } from './element.ts';
 import { readGeneration, readTable, type TableContent } from './list.ts';
 import { type Chain, type Element, type Elements, elements, type NamedSet, type Rule } from './object.ts';
 import type { Statement } from './statement.ts';
@@ -129,29 +129,24 @@ function codeOf({ family, statements }: Rule): string {
   return toText(compile(family, reset));
 }
 
-function elementDifference(desired: Elements, present: readonly Element[]): Split {
-  const { set } = desired;
-  const byKey = (list: readonly Element[]) => new Map(list.map(element => [keyOf(set, element), element]));
-  const wanted = byKey(desired.elements);
-  const found = byKey(present);
-  const isSame = (a: Element, b: Element | undefined) => b !== undefined && wireOf(set, a) === wireOf(set, b);
-  const removed = [...found].filter(([key, element]) => !isSame(element, wanted.get(key)));
-  const added = [...wanted].filter(([key, element]) => !isSame(element, found.get(key)));
-  const change = (list: [string, Element][], make: (of: Elements) => Change): Change[] =>
-    list.length === 0
-      ? []
-      : [
-          make(
-            elements(
-              set,
-              list.map(([, element]) => element),
-            ),
-          ),
-        ];
-  return { removed: change(removed, remove), added: change(added, add) };
+function elementDifference({ set, elements: desired }: Elements, present: readonly Element[]): Split {
+  const rest = new Map(present.map(element => [keyOf(set, element), element]));
+  const removed: Element[] = [];
+  const added: Element[] = [];
+  const wanted = new Map(desired.map(element => [keyOf(set, element), element]));
+  for (const [key, element] of wanted) {
+    const existing = rest.get(key);
+    rest.delete(key);
+    if (existing && contentOf(set, element) === contentOf(set, existing)) continue;
+    if (existing) removed.push(existing);
+    added.push(element);
+  }
+  removed.push(...rest.values());
+  return {
+    removed: removed.length === 0 ? [] : [remove(elements(set, removed))],
+    added: added.length === 0 ? [] : [add(elements(set, added))],
+  };
 }
-
-const wireOf = (set: NamedSet, element: Element): string => toText(encodeElement(set, element, true));
 
 /** A text that is the same for equal values, bytes included. */
 function toText(value: unknown): string {

@@ -1,5 +1,5 @@
 /** One batch of changes, one transaction: the kernel makes all of them or none. */
-import { eachAttribute } from '../netlink/attributes.ts';
+import { forEachAttribute } from '../netlink/attributes.ts';
 import { ByteWriter, MalformedMessage } from '../netlink/bytes.ts';
 import { type Answer, ERROR, eachMessage, Flag, HEADER_SIZE, readAnswer, writeMessage } from '../netlink/message.ts';
 import { type NetlinkSocket, requestError } from '../netlink/socket.ts';
@@ -75,12 +75,15 @@ function describeRefused(message: ChangeMessage, { offset }: Answer): string {
 function elementAt(message: ChangeMessage, offset: number): Element | undefined {
   const out = new ByteWriter();
   message.write(out, 0, 0);
-  const listStart = HEADER_SIZE + NFGENMSG_SIZE;
-  for (const list of eachAttribute(out.finish().subarray(listStart))) {
-    const valueStart = listStart + list.offset + 4;
-    if (list.type !== ELEMENT_LIST || offset < valueStart || offset >= valueStart + list.value.length) continue;
-    const index = [...eachAttribute(list.value)].findLastIndex(item => valueStart + item.offset <= offset);
-    return message.elements[index];
-  }
-  return undefined;
+  const body = out.finish().subarray(HEADER_SIZE + NFGENMSG_SIZE);
+  const at = offset - HEADER_SIZE - NFGENMSG_SIZE;
+  let index = -1;
+  forEachAttribute(body, (type, start, end) => {
+    if (type !== ELEMENT_LIST || at < start || at >= end) return;
+    // The attribute at fault is an element's or lies inside of one; headers of attributes are 4 bytes.
+    forEachAttribute(body.subarray(start, end), (_, valueStart) => {
+      if (start + valueStart - 4 <= at) index++;
+    });
+  });
+  return message.elements[index];
 }

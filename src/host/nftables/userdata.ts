@@ -1,5 +1,5 @@
 /** User data of nftables' objects: short type-length-values of libnftnl's, by which nft(8) keeps comments (libnftnl/udata.h). */
-import { MalformedMessage, u32 } from '../netlink/bytes.ts';
+import { MalformedMessage } from '../netlink/bytes.ts';
 
 /** Types of the values. A comment is 0 for tables, chains, rules and elements, but 7 for sets. */
 export const COMMENT = 0;
@@ -43,9 +43,4 @@ export function commentIn(bytes: Uint8Array | undefined, type = COMMENT): string
     if (error instanceof MalformedMessage) return undefined;
     throw error;
   }
-}
-
-export function numberIn(bytes: Uint8Array | undefined, type: number): number | undefined {
-  const value = decodeUserdata(bytes).get(type);
-  return value && u32.read(value);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { attributes, eachAttribute, headed, listOf, variant } from '../../../../src/host/netlink/attributes.ts';
+import { attributes, forEachAttribute, headed, listOf, variant } from '../../../../src/host/netlink/attributes.ts';
 import {
   ByteWriter,
   bytes,
@@ -87,8 +87,11 @@ describe('attribute tables', () => {
   });
 
   test('nesting sets NLA_F_NESTED, and the flag is ignored when reading', () => {
-    const [attribute] = eachAttribute(encode(everything, { inner: { port: 1 } }).subarray(8));
-    expect(attribute).toMatchObject({ type: 9, offset: 0 });
+    const body = encode(everything, { inner: { port: 1 } }).subarray(8);
+    const seen: number[][] = [];
+    forEachAttribute(body, (...attribute) => seen.push(attribute));
+    expect(body.subarray(2, 4).toHex()).toBe('0980');
+    expect(seen).toEqual([[9, 4, 12]]);
   });
 
   test('an attribute over 65535 bytes is refused', () => {
