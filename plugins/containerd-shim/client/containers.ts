@@ -1,5 +1,5 @@
 /** containerd.services.containers.v1: what is to run, as data. What runs are tasks. */
-import { type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, type Message, map, message, repeated } from '../grpc/message.ts';
 import { unary } from './method.ts';
 import { Any, Empty, FieldMask } from './types.ts';
 
@@ -28,8 +28,8 @@ export const Container = message({
 export type Container = Message<typeof Container>;
 
 const ContainerRequest = message({ id: [1, 'string'] });
-const ContainerMessage = message({ container: [1, Container] });
-const UpdateContainerRequest = message({ container: [1, Container], updateMask: [2, FieldMask] });
+const ContainerMessage = message({ container: [1, always(Container)] });
+const UpdateContainerRequest = message({ container: [1, always(Container)], updateMask: [2, FieldMask] });
 const ListContainersRequest = message({ filters: [1, repeated('string')] });
 const ListContainersResponse = message({ containers: [1, repeated(Container)] });
 

@@ -1,5 +1,5 @@
 /** containerd.services.content.v1: blobs by digest. Whole blobs go in and out by blobs.ts. */
-import { enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
 import { bidirectional, serverStream, unary } from './method.ts';
 import { Empty, FieldMask } from './types.ts';
 
@@ -46,8 +46,8 @@ export const WriteContentResponse = message({
 });
 
 const DigestRequest = message({ digest: [1, 'string'] });
-const InfoMessage = message({ info: [1, ContentInfo] });
-const UpdateRequest = message({ info: [1, ContentInfo], updateMask: [2, FieldMask] });
+const InfoMessage = message({ info: [1, always(ContentInfo)] });
+const UpdateRequest = message({ info: [1, always(ContentInfo)], updateMask: [2, FieldMask] });
 const FiltersRequest = message({ filters: [1, repeated('string')] });
 const ListContentResponse = message({ info: [1, repeated(ContentInfo)] });
 const ReadContentRequest = message({ digest: [1, 'string'], offset: [2, 'int64'], size: [3, 'int64'] });

@@ -1,9 +1,9 @@
 /** containerd.services.diff.v1: layers unpacked into mounts, and made of the difference of two. */
-import { map, message, repeated } from '../grpc/message.ts';
+import { always, map, message, repeated } from '../grpc/message.ts';
 import { unary } from './method.ts';
 import { Any, Descriptor, Mount } from './types.ts';
 
-const ApplyRequest = message({ diff: [1, Descriptor], mounts: [2, repeated(Mount)], payloads: [3, map(Any)] });
+const ApplyRequest = message({ diff: [1, always(Descriptor)], mounts: [2, repeated(Mount)], payloads: [3, map(Any)] });
 const ApplyResponse = message({ applied: [1, Descriptor] });
 const DiffRequest = message({
   left: [1, repeated(Mount)],

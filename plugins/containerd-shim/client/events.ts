@@ -1,9 +1,6 @@
-/**
- * containerd.services.events.v1: what happens in containerd, in all namespaces. Events are hints: the server does not say
- * from when on it sends them, and drops those of a subscriber that does not keep up. Look at the state after subscribing.
- */
+/** containerd.services.events.v1: what happens in containerd, in all namespaces. */
 import { unpackMessage } from '../grpc/any.ts';
-import { type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, type Message, map, message, repeated } from '../grpc/message.ts';
 import { serverStream, unary } from './method.ts';
 import { Any, Empty } from './types.ts';
 
@@ -17,10 +14,13 @@ export const Envelope = message({
 export type Envelope = Message<typeof Envelope>;
 
 const SubscribeRequest = message({ filters: [1, repeated('string')] });
-const PublishRequest = message({ topic: [1, 'string'], event: [2, Any] });
+const PublishRequest = message({ topic: [1, 'string'], event: [2, always(Any)] });
 
 export const Events = {
-  /** filters: `topic=="/tasks/exit",namespace==kukeon-main` (both), `topic~="/tasks/.*"`; any of several has to match. */
+  /**
+   * The server does not say from when on it sends: `subscribe` of subscription.ts finds out.
+   * filters: `topic=="/tasks/exit",namespace==kukeon-main` (both), `topic~="/tasks/.*"`; any of several has to match.
+   */
   subscribe: serverStream('/containerd.services.events.v1.Events/Subscribe', SubscribeRequest, Envelope),
   publish: unary('/containerd.services.events.v1.Events/Publish', PublishRequest, Empty),
 };

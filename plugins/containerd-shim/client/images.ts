@@ -1,5 +1,5 @@
 /** containerd.services.images.v1: names for content. */
-import { type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, type Message, map, message, repeated } from '../grpc/message.ts';
 import { unary } from './method.ts';
 import { Descriptor, Empty, FieldMask } from './types.ts';
 
@@ -7,21 +7,22 @@ export const Image = message({
   name: [1, 'string'],
   labels: [2, map('string')],
   /** The manifest or index. */
-  target: [3, Descriptor],
+  target: [3, always(Descriptor)],
   createdAt: [7, 'timestamp'],
   updatedAt: [8, 'timestamp'],
 });
 export type Image = Message<typeof Image>;
 
 const GetImageRequest = message({ name: [1, 'string'] });
-const ImageMessage = message({ image: [1, Image] });
-const UpdateImageRequest = message({ image: [1, Image], updateMask: [2, FieldMask] });
+const GetImageResponse = message({ image: [1, Image] });
+const ImageMessage = message({ image: [1, always(Image)] });
+const UpdateImageRequest = message({ image: [1, always(Image)], updateMask: [2, FieldMask] });
 const ListImagesRequest = message({ filters: [1, repeated('string')] });
 const ListImagesResponse = message({ images: [1, repeated(Image)] });
 const DeleteImageRequest = message({ name: [1, 'string'], sync: [2, 'bool'] });
 
 export const Images = {
-  get: unary('/containerd.services.images.v1.Images/Get', GetImageRequest, ImageMessage, answer => answer.image),
+  get: unary('/containerd.services.images.v1.Images/Get', GetImageRequest, GetImageResponse, answer => answer.image),
   list: unary(
     '/containerd.services.images.v1.Images/List',
     ListImagesRequest,

@@ -6,7 +6,7 @@
  *     const { pid } = await containerd.tasks.start({ containerId: 'web' });            // answers, decoded and unwrapped
  *     const image = await containerd.images.get({ name }, { timeoutMs: 5000 });        // options for this call alone
  *     for await (const info of containerd.snapshots.list({ snapshotter: 'overlayfs' })) ...   // leaving early cancels
- *     const events = containerd.events.subscribe({ filters: ['topic=="/tasks/exit"'] }); // starts at once
+ *     const events = await subscribe(containerd.events, ['topic=="/tasks/exit"']);     // misses nothing from here on
  *     for await (const envelope of events) console.log(eventOf(envelope));
  *
  *     await upload(containerd.content, { ref, digest, size, labels }, () => source);   // blobs.ts
@@ -50,6 +50,7 @@ export type { CallOptions, MessageStream } from './method.ts';
 export type { Namespace } from './namespaces.ts';
 export { ociProcess, ociResources, ociSpec, runcOptions } from './runtime-types.ts';
 export type { SnapshotInfo } from './snapshots.ts';
+export { subscribe } from './subscription.ts';
 export type { Process } from './tasks.ts';
 export type { Descriptor, Mount } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** containerd.services.leases.v1: what a lease holds, the garbage collector leaves alone. */
-import { type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, type Message, map, message, repeated } from '../grpc/message.ts';
 import { unary } from './method.ts';
 import { Empty } from './types.ts';
 
@@ -15,7 +15,7 @@ const CreateResponse = message({ lease: [1, Lease] });
 const DeleteRequest = message({ id: [1, 'string'], sync: [2, 'bool'] });
 const ListRequest = message({ filters: [1, repeated('string')] });
 const ListResponse = message({ leases: [1, repeated(Lease)] });
-const ResourceRequest = message({ id: [1, 'string'], resource: [2, LeaseResource] });
+const ResourceRequest = message({ id: [1, 'string'], resource: [2, always(LeaseResource)] });
 const ListResourcesRequest = message({ id: [1, 'string'] });
 const ListResourcesResponse = message({ resources: [1, repeated(LeaseResource)] });
 

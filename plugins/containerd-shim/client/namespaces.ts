@@ -1,5 +1,5 @@
 /** containerd.services.namespaces.v1: the one service that needs no namespace in its call options. */
-import { type Init, type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, type Init, type Message, map, message, repeated } from '../grpc/message.ts';
 import { type Caller, type CallOptions, unary } from './method.ts';
 import { Empty, FieldMask } from './types.ts';
 
@@ -7,16 +7,16 @@ export const Namespace = message({ name: [1, 'string'], labels: [2, map('string'
 export type Namespace = Message<typeof Namespace>;
 
 const NamespaceRequest = message({ name: [1, 'string'] });
-const NamespaceMessage = message({ namespace: [1, Namespace] });
-const UpdateNamespaceRequest = message({ namespace: [1, Namespace], updateMask: [2, FieldMask] });
+const NamespaceMessage = message({ namespace: [1, always(Namespace)] });
+const UpdateNamespaceRequest = message({ namespace: [1, always(Namespace)], updateMask: [2, FieldMask] });
 const ListNamespacesRequest = message({ filter: [1, 'string'] });
 const ListNamespacesResponse = message({ namespaces: [1, repeated(Namespace)] });
 
 const update = unary(
   '/containerd.services.namespaces.v1.Namespaces/Update',
   UpdateNamespaceRequest,
-  NamespaceMessage,
-  answer => answer.namespace,
+  // 1.7 and later answer without the namespace.
+  Empty,
 );
 const create = unary(
   '/containerd.services.namespaces.v1.Namespaces/Create',
@@ -32,6 +32,7 @@ function within(name: string | undefined, options: CallOptions = {}): CallOption
 }
 
 export const Namespaces = {
+  /** One that does not exist is answered without labels; `list` tells. */
   get: unary(
     '/containerd.services.namespaces.v1.Namespaces/Get',
     NamespaceRequest,

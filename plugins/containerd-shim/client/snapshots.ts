@@ -1,5 +1,5 @@
 /** containerd.services.snapshots.v1: layers of root file systems. Every request names its snapshotter (`overlayfs`). */
-import { enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
 import { serverStream, unary } from './method.ts';
 import { Empty, FieldMask, Mount } from './types.ts';
 
@@ -30,10 +30,10 @@ const CommitSnapshotRequest = message({
 });
 const SnapshotRequest = message({ snapshotter: [1, 'string'], key: [2, 'string'] });
 const MountsResponse = message({ mounts: [1, repeated(Mount)] });
-const StatSnapshotResponse = message({ info: [1, SnapshotInfo] });
+const StatSnapshotResponse = message({ info: [1, always(SnapshotInfo)] });
 const UpdateSnapshotRequest = message({
   snapshotter: [1, 'string'],
-  info: [2, SnapshotInfo],
+  info: [2, always(SnapshotInfo)],
   updateMask: [3, FieldMask],
 });
 const ListSnapshotsRequest = message({ snapshotter: [1, 'string'], filters: [2, repeated('string')] });

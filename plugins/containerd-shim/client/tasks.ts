@@ -1,5 +1,5 @@
 /** containerd.services.tasks.v1: the processes of containers. An empty execId is the container's first process. */
-import { enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
+import { always, enumeration, type Message, map, message, repeated } from '../grpc/message.ts';
 import { unary } from './method.ts';
 import { Any, Descriptor, Empty, Mount } from './types.ts';
 
@@ -18,7 +18,10 @@ export const Process = message({
 });
 export type Process = Message<typeof Process>;
 
-/** stdin, stdout, stderr: paths of FIFOs, or (outputs) `file:///path`, `binary:///path?args`. */
+/**
+ * stdin, stdout, stderr: paths of FIFOs, or (outputs) `file:///path`, `binary:///path?args`. Never a `file:` for one output of
+ * an exec and nothing for the other: the shim of 1.6 crashes of it, with all that it serves.
+ */
 export const CreateTaskRequest = message({
   containerId: [1, 'string'],
   rootfs: [3, repeated(Mount)],
@@ -56,7 +59,7 @@ const ExecProcessRequest = message({
   stderr: [4, 'string'],
   terminal: [5, 'bool'],
   /** `ociProcess` of runtime-types.ts. */
-  spec: [6, Any],
+  spec: [6, always(Any)],
   execId: [7, 'string'],
 });
 const ResizePtyRequest = message({
@@ -79,7 +82,7 @@ export const Tasks = {
   /** Starts the shim and makes the container; the process waits for `start`. */
   create: unary('/containerd.services.tasks.v1.Tasks/Create', CreateTaskRequest, CreateTaskResponse),
   start: unary('/containerd.services.tasks.v1.Tasks/Start', ProcessRequest, StartResponse),
-  /** FAILED_PRECONDITION while it runs. */
+  /** Refused while it runs: FAILED_PRECONDITION, in 1.6 UNKNOWN. */
   delete: unary('/containerd.services.tasks.v1.Tasks/Delete', TaskRequest, DeleteResponse),
   /** The same for an exec'd process. */
   deleteProcess: unary('/containerd.services.tasks.v1.Tasks/DeleteProcess', ProcessRequest, DeleteResponse),

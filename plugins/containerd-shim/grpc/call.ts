@@ -16,8 +16,10 @@ export interface CallOptions {
   timeoutMs?: number | undefined;
 }
 
-/** Longer ones are no limit, to gRPC's header or to setTimeout. */
-const LONGEST_TIMEOUT = 99_999_999;
+/** The server is told a later deadline, so that it is ours that is seen to pass: containerd calls its own UNKNOWN. */
+const SERVER_GRACE = 1000;
+/** Longer ones are no limit: gRPC's header has eight digits. */
+const LONGEST_TIMEOUT = 99_999_999 - SERVER_GRACE;
 
 export class Call {
   readonly method: string;
@@ -125,7 +127,7 @@ function requestHeaders(
     ['content-type', 'application/grpc'],
     ['user-agent', 'kuke'],
   ];
-  if (timeoutMs !== undefined) headers.push(['grpc-timeout', `${timeoutMs}m`]);
+  if (timeoutMs !== undefined) headers.push(['grpc-timeout', `${timeoutMs + SERVER_GRACE}m`]);
   for (const [name, value] of Object.entries(metadata)) {
     if (!/^[\x20-\x7e]*$/.test(value)) {
       throw new GrpcError('INVALID_ARGUMENT', `${name}: ${JSON.stringify(value)} is not printable ASCII`, method);

@@ -1,6 +1,6 @@
 /** Reads and writes protobuf by field tables (message.ts), on protobuf-es's wire reader and writer. */
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import type { EnumType, Field, Init, MapOf, Message, MessageType, Repeated, Type } from './message.ts';
+import type { Always, EnumType, Field, Init, MapOf, Message, MessageType, Repeated, Type } from './message.ts';
 
 // Seconds of 0001-01-01T00:00:00Z, which is how Go sends a time that was never set.
 const GO_ZERO_TIME = -62135596800;
@@ -21,11 +21,11 @@ export function decode<T extends MessageType>(type: T, bytes: Uint8Array): Messa
 
 function writeFields(writer: BinaryWriter, type: MessageType, init: Record<string, unknown>): void {
   for (const name in type.fields) {
-    const value = init[name];
+    const [number, fieldType] = type.fields[name] as Field;
+    const value = init[name] ?? (isAlways(fieldType) ? {} : undefined);
     if (value === undefined) continue;
-    const field = type.fields[name] as Field;
     try {
-      writeField(writer, field[0], field[1], value);
+      writeField(writer, number, fieldType, value);
     } catch (error) {
       if (error instanceof Error) error.message = `${name}: ${error.message}`;
       throw error;
@@ -36,8 +36,8 @@ function writeFields(writer: BinaryWriter, type: MessageType, init: Record<strin
 function writeField(writer: BinaryWriter, number: number, type: Type, value: unknown): void {
   if (typeof type === 'string' || type.kind === 'enum') {
     if (!isDefault(type, value)) writeValue(writer.tag(number, wireType(type)), type, value);
-  } else if (type.kind === 'message') {
-    writeValue(writer.tag(number, WireType.LengthDelimited), type, value);
+  } else if (type.kind === 'message' || type.kind === 'always') {
+    writeValue(writer.tag(number, WireType.LengthDelimited), withoutAlways(type), value);
   } else if (type.kind === 'repeated') {
     writeRepeated(writer, number, type.of as Type, value as readonly unknown[]);
   } else {
@@ -185,6 +185,14 @@ function isDefault(type: keyof typeof EMPTY | 'timestamp' | EnumType, value: unk
   return value === (typeof type === 'object' ? type.names[0] : EMPTY[type]);
 }
 
+function isAlways(type: Type): type is Always {
+  return typeof type === 'object' && type.kind === 'always';
+}
+
+function withoutAlways(type: MessageType | Always): MessageType {
+  return type.kind === 'always' ? type.of : type;
+}
+
 function safe(value: number): number {
   if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an integer below 2^53`);
   return value;
@@ -205,7 +213,7 @@ function readEmpty(type: Type): unknown {
   if (type.kind === 'repeated') return [];
   // Without a prototype: a label may be called `__proto__`.
   if (type.kind === 'map') return Object.create(null);
-  return defaults(type);
+  return defaults(withoutAlways(type));
 }
 
 function defaults(type: MessageType): Record<string, unknown> {
@@ -224,7 +232,9 @@ const numbered = new WeakMap<MessageType, Numbered>();
 function byNumber(type: MessageType): Numbered {
   let fields = numbered.get(type);
   if (fields === undefined) {
-    fields = new Map(Object.entries(type.fields).map(([name, [number, of]]) => [number, { name, type: of }]));
+    fields = new Map(
+      Object.entries(type.fields).map(([name, [number, of]]) => [number, { name, type: isAlways(of) ? of.of : of }]),
+    );
     numbered.set(type, fields);
   }
   return fields;

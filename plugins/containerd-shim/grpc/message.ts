@@ -22,7 +22,7 @@ interface Scalars {
 }
 
 /** `timestamp` is google.protobuf.Timestamp as a Date (milliseconds); Go's zero time decodes as undefined. */
-export type Type = keyof Scalars | 'timestamp' | EnumType | MessageType | Repeated | MapOf;
+export type Type = keyof Scalars | 'timestamp' | EnumType | MessageType | Always | Repeated | MapOf;
 
 /** A field's number and type. */
 export type Field = readonly [number: number, type: Type];
@@ -37,6 +37,11 @@ export interface EnumType<Name extends string = string> {
   readonly kind: 'enum';
   /** Index = number. */
   readonly names: readonly Name[];
+}
+
+export interface Always<T extends MessageType = MessageType> {
+  readonly kind: 'always';
+  readonly of: T;
 }
 
 export interface Repeated<T = unknown> {
@@ -55,24 +60,28 @@ type Value<T> = T extends keyof Scalars
     ? Date
     : T extends EnumType<infer Name>
       ? Name
-      : T extends Repeated<infer Item>
-        ? Value<Item>[]
-        : T extends MapOf<infer Item>
-          ? Record<string, Value<Item>>
-          : T extends MessageType<infer F>
-            ? { -readonly [K in keyof F]: FieldValue<F[K][1]> }
-            : never;
+      : T extends Always<infer Inner>
+        ? Value<Inner>
+        : T extends Repeated<infer Item>
+          ? Value<Item>[]
+          : T extends MapOf<infer Item>
+            ? Record<string, Value<Item>>
+            : T extends MessageType<infer F>
+              ? { -readonly [K in keyof F]: FieldValue<F[K][1]> }
+              : never;
 
 type FieldValue<T> = T extends 'timestamp' | MessageType ? Value<T> | undefined : Value<T>;
 
 type InitValue<T> =
   T extends Repeated<infer Item>
     ? readonly InitValue<Item>[]
-    : T extends MapOf<infer Item>
-      ? Readonly<Record<string, InitValue<Item>>>
-      : T extends MessageType<infer F>
-        ? { readonly [K in keyof F]?: InitValue<F[K][1]> | undefined }
-        : Value<T>;
+    : T extends Always<infer Inner>
+      ? InitValue<Inner>
+      : T extends MapOf<infer Item>
+        ? Readonly<Record<string, InitValue<Item>>>
+        : T extends MessageType<infer F>
+          ? { readonly [K in keyof F]?: InitValue<F[K][1]> | undefined }
+          : Value<T>;
 
 /** What decoding gives. */
 export type Message<T extends MessageType> = Value<T>;
@@ -88,11 +97,19 @@ export function enumeration<const Name extends string>(...names: Name[]): EnumTy
   return { kind: 'enum', names };
 }
 
-export function repeated<const T extends Exclude<Type, Repeated | MapOf>>(of: T): Repeated<T> {
+/**
+ * A message that is written even when it is left out, and never undefined when it is read: what containerd's protos call
+ * not nullable. containerd 1.7 and 2.x crash, all of the daemon, when an image comes without its target.
+ */
+export function always<T extends MessageType>(of: T): Always<T> {
+  return { kind: 'always', of };
+}
+
+export function repeated<const T extends Exclude<Type, Always | Repeated | MapOf>>(of: T): Repeated<T> {
   return { kind: 'repeated', of };
 }
 
 /** `map<string, T>`, the only kind of map in containerd's API. */
-export function map<const T extends Exclude<Type, Repeated | MapOf>>(of: T): MapOf<T> {
+export function map<const T extends Exclude<Type, Always | Repeated | MapOf>>(of: T): MapOf<T> {
   return { kind: 'map', of };
 }

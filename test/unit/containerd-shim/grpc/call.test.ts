@@ -195,7 +195,7 @@ describe('giving up', () => {
   test('a deadline is told to the server, and kept on this side', async () => {
     const failure = failureOf(say(caller)({}, { timeoutMs: 30 }));
     const peer = await server.connection(0);
-    expect((await peer.next('HEADERS')).payload.toString('latin1')).toContain('grpc-timeout\x0330m');
+    expect((await peer.next('HEADERS')).payload.toString('latin1')).toContain('grpc-timeout\x051030m');
     expect(await failure).toMatchObject({ codeName: 'DEADLINE_EXCEEDED', message: 'no answer within 30 ms' });
     expect((await peer.next('RST_STREAM', 1)).payload).toEqual(uint32(8));
     expect(channel.callCount).toBe(0);

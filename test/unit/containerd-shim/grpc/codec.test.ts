@@ -10,6 +10,7 @@ import { CreateTaskRequest, Process } from '../../../../plugins/containerd-shim/
 import { Empty, FieldMask } from '../../../../plugins/containerd-shim/grpc/any.ts';
 import { decode, encode } from '../../../../plugins/containerd-shim/grpc/codec.ts';
 import {
+  always,
   enumeration,
   type Init,
   type Message,
@@ -270,6 +271,13 @@ describe('reading', () => {
     expect(() => decode(Everything, bytes('0a7f01'))).toThrow();
     expect(() => decode(Everything, bytes('4a050a7f'))).toThrow();
   });
+});
+
+test('what is always written is there when it was left out, and when it is not received', () => {
+  expect(hex(encode(Image, { name: 'a' }))).toBe('0a0161' + '1a00');
+  expect(plain(decode(Image, bytes('0a0161')).target)).toEqual({ mediaType: '', digest: '', size: 0, annotations: {} });
+  const Deep = message({ image: [1, always(Image)] });
+  expect(hex(encode(Deep, {}))).toBe('0a02' + '1a00');
 });
 
 test('writing says which field is wrong', () => {

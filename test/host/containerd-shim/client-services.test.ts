@@ -1,0 +1,474 @@
+/** Every service of the client on a real containerd, and what `ctr` then sees of it. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  type Client,
+  connect,
+  eventOf,
+  type GrpcError,
+  isGrpcError,
+  ociProcess,
+  ociSpec,
+  readBlob,
+  runcOptions,
+  subscribe,
+  upload,
+} from '../../../plugins/containerd-shim/client/index.ts';
+import { type Containerd, startContainerd } from '../containerd.ts';
+import { busybox } from '../image.ts';
+import { output } from '../observe/command.ts';
+import { tar } from '../tar.ts';
+
+const NAMESPACE = 'client';
+const GC_ROOT = { 'containerd.io/gc.root': '2026-01-01T00:00:00Z' };
+const snapshotter = 'overlayfs';
+
+let containerd: Containerd;
+let client: Client;
+beforeAll(async () => {
+  containerd = await startContainerd();
+  client = connect({ socket: containerd.address }).with({ namespace: NAMESPACE });
+  await client.namespaces.create({ namespace: { name: NAMESPACE } });
+});
+afterAll(async () => {
+  client.close();
+  await containerd.stop();
+});
+
+const ctr = (...args: string[]) => output('ctr', '-n', NAMESPACE, ...args);
+const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+async function failureOf(promise: Promise<unknown>): Promise<GrpcError> {
+  const error = await promise.then(
+    () => new Error('it did not fail'),
+    error => error,
+  );
+  if (!isGrpcError(error)) throw error;
+  return error;
+}
+
+async function put(bytes: Uint8Array, labels: Record<string, string> = GC_ROOT): Promise<string> {
+  const digest = digestOf(bytes);
+  await upload(client.content, { ref: digest, digest, size: bytes.length, labels }, offset => [bytes.subarray(offset)]);
+  return digest;
+}
+
+test('version and introspection', async () => {
+  const { version, revision } = await client.version.version({});
+  const said = await output('ctr', 'version');
+  expect(said).toContain(version);
+  expect(said).toContain(revision);
+  const { uuid } = await client.introspection.server({});
+  expect(said).toContain(uuid);
+
+  const plugins = await client.introspection.plugins({ filters: ['type==io.containerd.snapshotter.v1'] });
+  expect(plugins.find(({ id }) => id === snapshotter)).toMatchObject({
+    type: 'io.containerd.snapshotter.v1',
+    initErr: undefined,
+    exports: { root: expect.stringContaining(containerd.root) },
+  });
+});
+
+test('namespaces', async () => {
+  await client.namespaces.create({ namespace: { name: 'other', labels: { a: '1', b: '2' } } });
+  expect(await output('ctr', 'namespaces', 'ls')).toMatch(/other +a=1,b=2/);
+  expect((await client.namespaces.list({})).map(({ name }) => name).sort()).toEqual([NAMESPACE, 'other']);
+  await client.namespaces.update({
+    namespace: { name: 'other', labels: { a: '3' } },
+    updateMask: { paths: ['labels.a'] },
+  });
+  expect((await client.namespaces.get({ name: 'other' })).labels).toEqual({ a: '3', b: '2' });
+  expect(await failureOf(client.namespaces.create({ namespace: { name: 'other' } }))).toMatchObject({
+    codeName: 'ALREADY_EXISTS',
+    message: 'namespace "other": already exists',
+  });
+  await client.namespaces.delete({ name: 'other' });
+  expect(await output('ctr', 'namespaces', 'ls')).not.toContain('other');
+  expect(await client.namespaces.get({ name: 'other' })).toEqual({ name: 'other', labels: {} });
+  expect(await failureOf(client.namespaces.delete({ name: 'other' }))).toMatchObject({ codeName: 'NOT_FOUND' });
+});
+
+describe('content', () => {
+  test('goes in and out, with labels', async () => {
+    const bytes = new TextEncoder().encode('a small blob');
+    const digest = await put(bytes, { ...GC_ROOT, 'kuke.io/test': 'é' });
+    expect(await ctr('content', 'get', digest)).toBe('a small blob');
+    expect(await client.content.info({ digest })).toMatchObject({
+      size: bytes.length,
+      labels: { 'kuke.io/test': 'é' },
+    });
+    expect(Buffer.from(await readBlob(client.content, digest)).toString()).toBe('a small blob');
+    expect(await failureOf(readBlob(client.content, digest, { limit: 5 }))).toMatchObject({
+      codeName: 'RESOURCE_EXHAUSTED',
+    });
+
+    const middle = await Array.fromAsync(client.content.read({ digest, offset: 2, size: 5 }));
+    expect(Buffer.concat(middle.map(({ data }) => data)).toString()).toBe('small');
+
+    await client.content.update({ info: { digest, labels: { x: 'y' } }, updateMask: { paths: ['labels.x'] } });
+    expect(await ctr('content', 'ls')).toMatch(new RegExp(`${digest}.*x=y`));
+    const infos = await Array.fromAsync(client.content.list({ filters: ['labels."x"==y'] }));
+    expect(infos.map(info => info.digest)).toEqual([digest]);
+
+    const again = { ref: 'again', digest, size: bytes.length };
+    const unread = () => {
+      throw new Error('nobody should read this');
+    };
+    expect(await upload(client.content, again, unread)).toBe('exists');
+
+    await client.content.delete({ digest });
+    expect(await ctr('content', 'ls', '-q')).not.toContain(digest);
+    expect(await failureOf(client.content.info({ digest }))).toMatchObject({ codeName: 'NOT_FOUND' });
+    expect(await failureOf(readBlob(client.content, digest))).toMatchObject({ codeName: 'NOT_FOUND' });
+  });
+
+  test('an empty blob', async () => {
+    const digest = await put(new Uint8Array());
+    expect((await client.content.info({ digest })).size).toBe(0);
+    expect(await readBlob(client.content, digest)).toHaveLength(0);
+    await client.content.delete({ digest });
+  });
+
+  test('an upload that broke off goes on where it was', async () => {
+    const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
+    const digest = digestOf(bytes);
+    const request = { ref: 'broken', digest, size: bytes.length, labels: GC_ROOT };
+    function* half() {
+      yield bytes.subarray(0, 1_200_000);
+      throw new Error('the source is gone');
+    }
+    await expect(upload(client.content, request, half)).rejects.toThrow('the source is gone');
+
+    const [status] = await client.content.listStatuses({});
+    expect(status).toMatchObject({ ref: 'broken', total: bytes.length });
+    expect((await client.content.status({ ref: 'broken' })).offset).toBeGreaterThanOrEqual(status?.offset ?? -1);
+    expect(await ctr('content', 'active')).toContain('broken');
+
+    let from = -1;
+    // The server lets go of the ref when it has seen that the first upload was cancelled.
+    const source = (offset: number) => {
+      from = offset;
+      return [bytes.subarray(offset)];
+    };
+    const resume = () =>
+      upload(client.content, request, source).catch(error => {
+        if (isGrpcError(error, 'UNAVAILABLE')) return 'locked';
+        throw error;
+      });
+    let outcome = await resume();
+    while (outcome === 'locked') outcome = await resume();
+    expect(outcome).toBe('uploaded');
+    expect(from).toBeGreaterThan(0);
+    expect(await readBlob(client.content, digest)).toEqual(Buffer.from(bytes));
+    expect(await ctr('content', 'active')).not.toContain('broken');
+    await client.content.delete({ digest });
+  });
+
+  test('other bytes than were promised are refused, and nothing stays', async () => {
+    const request = { ref: 'wrong', digest: digestOf(Buffer.from('promised')), size: 8, labels: GC_ROOT };
+    const failure = await failureOf(upload(client.content, request, () => [Buffer.from('delivers')]));
+    expect(failure).toMatchObject({
+      codeName: 'FAILED_PRECONDITION',
+      message: expect.stringContaining('unexpected commit digest'),
+    });
+    const short = await failureOf(upload(client.content, { ...request, ref: 'short' }, () => [Buffer.from('short')]));
+    expect(short.codeName).toBe('FAILED_PRECONDITION');
+    for (const { ref } of await client.content.listStatuses({})) await client.content.abort({ ref });
+    expect(await client.content.listStatuses({})).toEqual([]);
+    expect(await failureOf(client.content.info({ digest: request.digest }))).toMatchObject({ codeName: 'NOT_FOUND' });
+  });
+});
+
+test('leases keep content that nothing else holds, and let go of it', async () => {
+  await client.leases.create({ id: 'held', labels: { why: 'test' } });
+  const bytes = Buffer.from('held by a lease');
+  const digest = digestOf(bytes);
+  const leased = client.with({ lease: 'held' });
+  await upload(leased.content, { ref: 'held', digest, size: bytes.length }, () => [bytes]);
+  expect(await client.leases.list({ filters: ['id==held'] })).toMatchObject([{ id: 'held', labels: { why: 'test' } }]);
+  expect(await client.leases.listResources({ id: 'held' })).toEqual([{ id: digest, type: 'content' }]);
+  expect(await ctr('leases', 'ls')).toContain('held');
+
+  const other = Buffer.from('added afterwards');
+  const added = await put(other);
+  await client.leases.addResource({ id: 'held', resource: { id: added, type: 'content' } });
+  await client.content.update({ info: { digest: added, labels: {} }, updateMask: { paths: ['labels'] } });
+  await client.leases.deleteResource({ id: 'held', resource: { id: added, type: 'content' } });
+  expect(await client.leases.listResources({ id: 'held' })).toHaveLength(1);
+
+  await client.leases.delete({ id: 'held', sync: true });
+  expect(await ctr('leases', 'ls')).not.toContain('held');
+  expect(await ctr('content', 'ls', '-q')).not.toContain(digest);
+  expect(await failureOf(client.leases.delete({ id: 'held' }))).toMatchObject({ codeName: 'NOT_FOUND' });
+});
+
+test('images', async () => {
+  const target = {
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    digest: await put(Buffer.from('{}')),
+    size: 2,
+  };
+  const name = 'docker.io/library/nothing:1';
+  const created = await client.images.create({ image: { name, target, labels: { a: 'b' } } });
+  expect(created.target).toMatchObject(target);
+  expect(created.createdAt).toBeInstanceOf(Date);
+  expect(await ctr('images', 'ls', '-q')).toBe(`${name}\n`);
+  expect(await client.images.list({ filters: [`name==${name}`] })).toEqual([await client.images.get({ name })]);
+  await client.images.update({ image: { name, labels: { a: 'c' } }, updateMask: { paths: ['labels.a'] } });
+  expect((await client.images.get({ name })).labels).toEqual({ a: 'c' });
+  await client.images.delete({ name, sync: true });
+  expect(await ctr('images', 'ls', '-q')).toBe('');
+  expect(await failureOf(client.images.get({ name }))).toMatchObject({
+    code: 5,
+    codeName: 'NOT_FOUND',
+    message: `image "${name}": not found`,
+    method: '/containerd.services.images.v1.Images/Get',
+  });
+});
+
+test('snapshots and diff: a layer is unpacked, changed, and made into a layer again', async () => {
+  const layer = tar({ 'etc/': { folder: true }, 'etc/greeting': 'hello\n' });
+  const digest = await put(layer);
+  const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size: layer.length };
+
+  const mounts = await client.snapshots.prepare({ snapshotter, key: 'unpack', labels: GC_ROOT });
+  expect(await client.snapshots.mounts({ snapshotter, key: 'unpack' })).toEqual(mounts);
+  const applied = await client.diff.apply({ diff: descriptor, mounts });
+  expect(applied).toMatchObject({ digest, size: layer.length });
+  await client.snapshots.commit({ snapshotter, name: 'layer', key: 'unpack', labels: GC_ROOT });
+
+  const lower = await client.snapshots.view({ snapshotter, key: 'lower', parent: 'layer', labels: GC_ROOT });
+  const upper = await client.snapshots.prepare({ snapshotter, key: 'upper', parent: 'layer', labels: GC_ROOT });
+  expect(await ctr('snapshots', 'ls')).toMatch(/upper +layer +Active/);
+  expect(await client.snapshots.stat({ snapshotter, key: 'upper' })).toMatchObject({ parent: 'layer', kind: 'ACTIVE' });
+  const listed = await Array.fromAsync(client.snapshots.list({ snapshotter, filters: ['parent==layer'] }));
+  expect(listed.map(({ name, kind }) => `${name} ${kind}`).sort()).toEqual(['lower VIEW', 'upper ACTIVE']);
+
+  mkdirSync('/tmp/upper');
+  await output('mount', '-t', 'overlay', '-o', upper[0]?.options.join(',') ?? '', 'overlay', '/tmp/upper');
+  expect(readFileSync('/tmp/upper/etc/greeting', 'utf8')).toBe('hello\n');
+  writeFileSync('/tmp/upper/etc/more', 'x'.repeat(5000));
+  await output('umount', '/tmp/upper');
+  const { size, inodes } = await client.snapshots.usage({ snapshotter, key: 'upper' });
+  expect(size).toBeGreaterThanOrEqual(5000);
+  expect(inodes).toBeGreaterThanOrEqual(1);
+
+  const made = await client.diff.diff({
+    left: lower,
+    right: upper,
+    mediaType: 'application/vnd.oci.image.layer.v1.tar',
+    ref: 'diff',
+    labels: GC_ROOT,
+  });
+  await Bun.write('/tmp/diff.tar', await readBlob(client.content, made.digest));
+  expect(await output('tar', '-tf', '/tmp/diff.tar')).toContain('etc/more');
+
+  expect(await failureOf(client.snapshots.remove({ snapshotter, key: 'layer' }))).toMatchObject({
+    codeName: 'FAILED_PRECONDITION',
+    message: expect.stringContaining('cannot remove snapshot with child'),
+  });
+  for (const key of ['upper', 'lower', 'layer']) await client.snapshots.remove({ snapshotter, key });
+  expect((await ctr('snapshots', 'ls')).trim().split('\n')).toHaveLength(1);
+  expect(await failureOf(client.snapshots.stat({ snapshotter, key: 'upper' }))).toMatchObject({
+    codeName: 'NOT_FOUND',
+  });
+  expect(await failureOf(client.snapshots.stat({ snapshotter: 'none', key: 'x' }))).toMatchObject({
+    codeName: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('snapshotter not loaded: none'),
+  });
+});
+
+describe('containers and tasks', () => {
+  const bundleOf = (...args: string[]) => ({
+    ociVersion: '1.0.2',
+    process: { args, cwd: '/', env: ['PATH=/bin'], user: { uid: 0, gid: 0 } },
+    root: { path: 'rootfs' },
+    hostname: 'test',
+    mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+    linux: {
+      cgroupsPath: '/test/task',
+      namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map(type => ({ type })),
+    },
+  });
+  const rootfs = [{ type: 'bind', source: '/tmp/rootfs', options: ['rbind', 'rw'] }];
+  const containerId = 'task';
+
+  beforeAll(async () => {
+    mkdirSync('/tmp/rootfs/proc', { recursive: true });
+    await Bun.write('/tmp/rootfs.tar', tar(busybox()));
+    await output('tar', '-C', '/tmp/rootfs', '-xf', '/tmp/rootfs.tar');
+  });
+
+  async function create(...args: string[]): Promise<void> {
+    await client.containers.create({
+      container: {
+        id: containerId,
+        labels: { 'kuke.io/cell': 'web' },
+        spec: ociSpec(bundleOf(...args)),
+        runtime: { name: 'io.containerd.runc.v2', options: runcOptions({}) },
+        extensions: { 'kuke.io/extra': { typeUrl: 'x', value: Uint8Array.of(1, 2) } },
+      },
+    });
+  }
+
+  test('from create to delete', async () => {
+    const events = await subscribe(client.events, [`topic~="/(tasks|containers)/.*",namespace==${NAMESPACE}`]);
+    // The shim publishes its events, containerd its own: their order is not that of the calls.
+    const expected = [
+      '/containers/create',
+      '/tasks/create',
+      '/tasks/start',
+      '/tasks/exit',
+      '/tasks/delete',
+      '/containers/delete',
+    ];
+    const missing = new Set(expected);
+    const all = (async () => {
+      for await (const envelope of events) {
+        const event = eventOf(envelope);
+        if (event?.type === 'containerd.events.TaskExit' && event.id === containerId) expect(event.exitStatus).toBe(7);
+        missing.delete(envelope.topic);
+        if (missing.size === 0) return;
+      }
+    })();
+
+    await create('sh', '-c', 'echo started; trap "exit 7" TERM; while :; do sleep 0.05; done');
+    expect(await ctr('containers', 'ls', '-q')).toBe(`${containerId}\n`);
+    const container = await client.containers.get({ id: containerId });
+    expect(container.extensions['kuke.io/extra']).toMatchObject({ typeUrl: 'x', value: Uint8Array.of(1, 2) });
+    expect(await client.containers.list({ filters: ['labels."kuke.io/cell"==web'] })).toEqual([container]);
+    expect(await client.containers.list({ filters: ['labels."kuke.io/cell"==other'] })).toEqual([]);
+    await client.containers.update({
+      container: { id: containerId, labels: { 'kuke.io/cell': 'db' } },
+      updateMask: { paths: ['labels'] },
+    });
+    expect(await ctr('containers', 'info', containerId)).toContain('"kuke.io/cell": "db"');
+
+    const stdout = 'file:///tmp/task.log';
+    const { pid } = await client.tasks.create({ containerId, rootfs, stdout, stderr: stdout });
+    expect(await client.tasks.get({ containerId })).toMatchObject({ pid, status: 'CREATED', exitedAt: undefined });
+    const exited = client.tasks.wait({ containerId });
+    expect(await client.tasks.start({ containerId })).toEqual({ pid });
+    expect(await ctr('tasks', 'ls')).toMatch(new RegExp(`task +${pid} +RUNNING`));
+    expect(await client.tasks.list({})).toMatchObject([{ id: containerId, pid, status: 'RUNNING', stdout }]);
+
+    await client.tasks.pause({ containerId });
+    expect((await client.tasks.get({ containerId })).status).toBe('PAUSED');
+    await client.tasks.resume({ containerId });
+    expect((await client.tasks.listPids({ containerId })).map(process => process.pid)).toContain(pid);
+
+    await client.tasks.exec({
+      containerId,
+      execId: 'extra',
+      spec: ociProcess({ args: ['sh', '-c', 'hostname; exit 3'], cwd: '/', env: ['PATH=/bin'] }),
+      stdout: 'file:///tmp/exec.log',
+      stderr: 'file:///tmp/exec.log',
+    });
+    const execExited = client.tasks.wait({ containerId, execId: 'extra' });
+    await client.tasks.start({ containerId, execId: 'extra' });
+    expect((await execExited).exitStatus).toBe(3);
+    expect((await client.tasks.deleteProcess({ containerId, execId: 'extra' })).exitStatus).toBe(3);
+    expect(readFileSync('/tmp/exec.log', 'utf8')).toBe('test\n');
+
+    // UNKNOWN in 1.6.
+    expect((await failureOf(client.tasks.delete({ containerId }))).message).toContain(
+      'cannot delete a running process',
+    );
+    await client.tasks.kill({ containerId, signal: 15 });
+    const { exitStatus, exitedAt } = await exited;
+    expect(exitStatus).toBe(7);
+    expect(Math.abs(Date.now() - (exitedAt?.getTime() ?? 0))).toBeLessThan(3_600_000);
+    expect(readFileSync('/tmp/task.log', 'utf8')).toBe('started\n');
+    expect(await client.tasks.get({ containerId })).toMatchObject({ status: 'STOPPED', exitStatus: 7 });
+    expect(await failureOf(client.tasks.kill({ containerId, signal: 15 }))).toMatchObject({ codeName: 'NOT_FOUND' });
+    expect(await client.tasks.delete({ containerId })).toMatchObject({ exitStatus: 7, pid });
+
+    await client.containers.delete({ id: containerId });
+    await all;
+    expect([...missing]).toEqual([]);
+    expect(await ctr('containers', 'ls', '-q')).toBe('');
+    expect((await ctr('tasks', 'ls')).trim().split('\n')).toHaveLength(1);
+    expect(await failureOf(client.tasks.get({ containerId }))).toMatchObject({ codeName: 'NOT_FOUND' });
+    expect(await failureOf(client.containers.get({ id: containerId }))).toMatchObject({ codeName: 'NOT_FOUND' });
+  });
+
+  test("a command that is not there: runc's own words, and nothing stays", async () => {
+    await create('/bin/nothing');
+    const failure = await failureOf(
+      client.tasks.create({ containerId, rootfs }).then(() => client.tasks.start({ containerId })),
+    );
+    expect(failure.message).toContain('/bin/nothing');
+    expect(failure.message).toContain('no such file or directory');
+    await client.tasks.delete({ containerId }).catch(error => {
+      if (!isGrpcError(error, 'NOT_FOUND')) throw error;
+    });
+    await client.containers.delete({ id: containerId });
+    expect(await client.tasks.list({})).toEqual([]);
+  });
+});
+
+test('events: all that is published after subscribing comes, in order, and nothing else', async () => {
+  const publish = (topic: string, text: string) =>
+    client.events.publish({ topic, event: { typeUrl: 'text', value: Buffer.from(text) } });
+  const [some, all] = [await subscribe(client.events, ['topic=="/test/some"']), await subscribe(client.events, [])];
+  for (let i = 0; i < 50; i++) await publish(i % 2 === 0 ? '/test/some' : '/test/other', String(i));
+
+  const texts: string[] = [];
+  for await (const envelope of some) {
+    expect(envelope).toMatchObject({ topic: '/test/some', namespace: NAMESPACE });
+    expect(eventOf(envelope)).toBeUndefined();
+    texts.push(Buffer.from(envelope.event?.value ?? []).toString());
+    if (texts.length === 25) break;
+  }
+  expect(texts).toEqual(Array.from({ length: 25 }, (_, i) => String(2 * i)));
+
+  const topics = new Set<string>();
+  for await (const { topic, event } of all) {
+    topics.add(topic);
+    if (Buffer.from(event?.value ?? []).toString() === '49') break;
+  }
+  expect([...topics].sort()).toEqual(['/test/other', '/test/some']);
+  expect((await failureOf(subscribe(client.events, ['topic==/not/quoted']))).message).toContain('invalid quote');
+  expect(client.callCount).toBe(0);
+});
+
+test('what containerd refuses comes with its code and words', async () => {
+  const bare = connect({ socket: containerd.address });
+  expect(await failureOf(bare.images.list({}))).toMatchObject({
+    codeName: 'FAILED_PRECONDITION',
+    message: 'namespace is required: failed precondition',
+  });
+  expect(await failureOf(bare.containers.list({}, { namespace: 'not valid!' }))).toMatchObject({
+    codeName: 'INVALID_ARGUMENT',
+  });
+  expect(await failureOf(client.containers.create({ container: { id: 'a' } }))).toMatchObject({
+    codeName: 'INVALID_ARGUMENT',
+  });
+  const never = client.events.subscribe({ filters: ['topic=="/never"'] }, { timeoutMs: 50 });
+  expect(await failureOf(never.next())).toMatchObject({
+    codeName: 'DEADLINE_EXCEEDED',
+    message: 'no answer within 50 ms',
+  });
+  bare.close();
+});
+
+test('an empty request is answered, whatever the method: it does not take containerd down', async () => {
+  const { namespaces, content, images, snapshots, diff, leases, containers, tasks, introspection } = client;
+  const services = { namespaces, content, images, snapshots, diff, leases, containers, tasks, introspection };
+  const answers: Record<string, string> = {};
+  for (const [service, methods] of Object.entries(services)) {
+    for (const [name, method] of Object.entries(methods as Record<string, (request: object) => unknown>)) {
+      const result = method({});
+      if (!(result instanceof Promise) || name === 'write') continue;
+      answers[`${service}.${name}`] = await result.then(
+        () => 'answered',
+        (error: GrpcError) => error.codeName,
+      );
+    }
+  }
+  expect(Object.keys(answers).length).toBeGreaterThan(45);
+  expect(Object.entries(answers).filter(([, outcome]) => outcome === 'UNAVAILABLE')).toEqual([]);
+  expect(answers).toMatchObject({ 'snapshots.prepare': 'INVALID_ARGUMENT', 'tasks.wait': 'NOT_FOUND' });
+  expect(await Bun.file(`/proc/${containerd.pid}/comm`).text()).toBe('containerd\n');
+});
