@@ -1,0 +1,62 @@
+/** The Cgroup backend on the cgroup2 file system (spec.md §5). Every action reads the mount table anew: a daemon outlives a remount. */
+import { type ActionContext, type CgroupActions, type CgroupBackend, explainWith, KukeError } from 'kuke/plugin';
+import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
+import { createCgroup } from './create.ts';
+import { asCgroupError, throwIfAborted } from './errors.ts';
+import { explainCreate, explainRemove } from './explain.ts';
+import { cgroupAt, unifiedRoot } from './hierarchy.ts';
+import { observeCgroups } from './observe.ts';
+import { removeCgroup } from './remove.ts';
+
+export interface CgroupOptions {
+  /** This installation's id. */
+  instance(): Promise<string>;
+  mounts?(): Mount[];
+  /** Milliseconds that killed processes have to end in. */
+  killLimitMs?: number;
+}
+
+export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_000 }: CgroupOptions): CgroupBackend {
+  const action =
+    <P, R>(act: (params: P, context: ActionContext) => Promise<R>) =>
+    async (params: P, context: ActionContext): Promise<R> => {
+      try {
+        throwIfAborted(context.signal);
+        return await act(params, context);
+      } catch (error) {
+        throw asCgroupError(error);
+      }
+    };
+  return {
+    create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(async ({ path }) => {
+      const id = await instance();
+      return createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
+    }),
+    remove: action<CgroupActions['remove']['params'], void>(async ({ path }, { signal }) => {
+      const table = mounts();
+      const cgroup = cgroupAt(unifiedRoot(table), path);
+      await removeCgroup({ cgroup, instance: await instance(), mounts: table, killLimitMs, signal });
+    }),
+    async observe(path) {
+      try {
+        return observeCgroups(cgroupAt(unifiedRoot(mounts()), path), await knownInstance(instance));
+      } catch (error) {
+        throw asCgroupError(error);
+      }
+    },
+    explain: explainWith<CgroupActions>({
+      create: ({ path }) => explainCreate(mounts(), path),
+      remove: ({ path }) => explainRemove(mounts(), path),
+    }),
+  };
+}
+
+/** Undefined before `kuke init`, when nothing can be ours yet. */
+async function knownInstance(instance: () => Promise<string>): Promise<string | undefined> {
+  try {
+    return await instance();
+  } catch (error) {
+    if (error instanceof KukeError && error.code === 'NotInitialised') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+/** Making a cgroup: one level, marked, with the controllers handed down to it. */
+import { mkdirSync, rmdirSync } from 'node:fs';
+import type { CgroupCreated } from 'kuke/plugin';
+import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { errnoOf, hasCode } from '../../src/host/errno.ts';
+import { asSystemError, systemError } from '../../src/host/libc.ts';
+import { delegateThrough, reach } from './delegation.ts';
+import { inTheWay } from './errors.ts';
+import { parentOf } from './hierarchy.ts';
+import { forgetCreation, noteCreation, ownership, setMark } from './mark.ts';
+
+/** One that is ours and there already only gets what is missing in delegation. Conflict for one that is not ours, or lies in such a one. */
+export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
+  const parent = parentOf(cgroup);
+  if (parent.names.length > 0) {
+    const owner = ownership(parent, instance);
+    if (owner === 'absent') throw systemError('mkdir', errnoOf('ENOENT'), cgroup.path);
+    if (owner === 'foreign') throw inTheWay(parent);
+  }
+  const owner = ownership(cgroup, instance);
+  if (owner === 'foreign') throw inTheWay(cgroup);
+  if (owner !== 'ours') makeMarked(cgroup, instance);
+  delegateThrough(cgroup);
+  return { missing: reach(cgroup).missing };
+}
+
+/** Killed at any point, it leaves nothing that `ownership` would not know as ours; failed, nothing at all. */
+function makeMarked(cgroup: Cgroup, instance: string): void {
+  noteCreation(cgroup, instance);
+  try {
+    const made = makeDirectory(cgroup);
+    try {
+      setMark(cgroup, instance);
+    } catch (error) {
+      if (made) rmdirSync(cgroup.path);
+      throw error;
+    }
+  } finally {
+    forgetCreation(cgroup, instance);
+  }
+}
+
+/** False if it is there: left unfinished by a kuke that died, or another one was quicker this very moment. */
+function makeDirectory(cgroup: Cgroup): boolean {
+  try {
+    mkdirSync(cgroup.path, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw asSystemError(error, cgroup.path);
+  }
+}

@@ -1,0 +1,26 @@
+/** What there is: every cgroup at and below one, whose it is, what it can limit, and whether something runs in it. */
+import type { CgroupObservation } from 'kuke/plugin';
+import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { readEvents } from '../../src/host/cgroupfs/events.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { reach } from './delegation.ts';
+import { pathOf } from './hierarchy.ts';
+import { markOf } from './mark.ts';
+import { walk } from './walk.ts';
+
+/** Parents first. A group that goes away meanwhile is left out. */
+export function observeCgroups(top: Cgroup, instance: string | undefined): CgroupObservation[] {
+  return [...walk(top)].flatMap(cgroup => observeOne(cgroup, instance) ?? []);
+}
+
+function observeOne(cgroup: Cgroup, instance: string | undefined): CgroupObservation | undefined {
+  const events = readEvents(cgroup);
+  if (events === undefined) return undefined;
+  try {
+    const ours = instance !== undefined && markOf(cgroup.path) === instance;
+    return { path: pathOf(cgroup), ours, ...reach(cgroup), populated: events.populated };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENODEV')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+/** Ending what runs in a cgroup and removing it with all that is below. */
+import { asKukeError, type KukeError } from 'kuke/plugin';
+import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { kill, untilEmpty } from '../../src/host/cgroupfs/processes.ts';
+import { remove } from '../../src/host/cgroupfs/tree.ts';
+import type { Mount } from '../../src/host/mountinfo.ts';
+import { inTheWay, throwIfAborted } from './errors.ts';
+import { v1Hierarchies } from './hierarchy.ts';
+import { forgetCreation, markOf, ownership } from './mark.ts';
+import { removeLeftovers } from './v1-leftovers.ts';
+import { walk } from './walk.ts';
+
+export interface Removal {
+  cgroup: Cgroup;
+  instance: string;
+  mounts: readonly Mount[];
+  /** Milliseconds that killed processes have to end in. */
+  killLimitMs: number;
+  signal: AbortSignal;
+}
+
+/**
+ * One that is absent, or not ours, is left as it is. Conflict if something that is not ours lies in it; TimedOut if a process stays, and
+ * then all that is empty has been removed.
+ */
+export async function removeCgroup(removal: Removal): Promise<void> {
+  const { cgroup, instance, mounts } = removal;
+  const owner = ownership(cgroup, instance);
+  if (owner === 'foreign') return;
+  let unended: KukeError | undefined;
+  if (owner !== 'absent') {
+    refuseForeignBelow(removal);
+    unended = await end(removal);
+  }
+  const errors: unknown[] = [];
+  // The v1 directories first: as long as the marked one stands, a removal that was interrupted is known to be ours to finish.
+  for (const step of [
+    ...v1Hierarchies(mounts).map(
+      ({ mountPoint }) =>
+        () =>
+          removeLeftovers(mountPoint, cgroup.names),
+    ),
+    () => remove(cgroup),
+    () => forgetCreation(cgroup, instance),
+  ]) {
+    try {
+      step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  // What could not be removed because of a process that stays says nothing new.
+  if (unended !== undefined) throw unended;
+  if (errors.length > 0) throw new AggregateError(errors);
+}
+
+/** Kills all that lives there and waits for its end; returns what to say if that takes longer than the limit. */
+async function end({ cgroup, killLimitMs, signal }: Removal): Promise<KukeError | undefined> {
+  const limit = AbortSignal.timeout(killLimitMs);
+  const either = AbortSignal.any([signal, limit]);
+  try {
+    await kill(cgroup, either);
+    await untilEmpty(cgroup, either);
+    return undefined;
+  } catch (error) {
+    throwIfAborted(signal);
+    if (!limit.aborted) throw error;
+    const remedy =
+      'a process that SIGKILL does not end waits for a device or a file system (state D in `ps`): mend that, then run the command again';
+    return asKukeError(error, 'TimedOut', { remedy });
+  }
+}
+
+function refuseForeignBelow({ cgroup, instance, mounts }: Removal): void {
+  const mounted = mounts.find(mount => mount.mountPoint.startsWith(`${cgroup.path}/`));
+  if (mounted !== undefined) throw inTheWay({ ...cgroup, path: mounted.mountPoint });
+  for (const group of walk(cgroup)) {
+    const mark = markOf(group.path);
+    // Only kuke makes groups directly below /kukeon; further down, runtimes do, and programs in containers.
+    const isTopLevel = group.names.length === 2;
+    if (mark === undefined ? isTopLevel && ownership(group, instance) === 'foreign' : mark !== instance) {
+      throw inTheWay(group);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/** The suite of the Cgroup backends, on cgroup2. */
+import { mkdirSync } from 'node:fs';
+import { cgroupSuite } from '../../suites/cgroup.ts';
+import { backendOf, cleanUp, groups, livesIn, MOUNT, shellIn } from '../cgroup-v2/backend-under-test.ts';
+
+cgroupSuite('cgroup-v2', async () => ({
+  backend: backendOf(),
+  foreign: async path => mkdirSync(MOUNT + path),
+  occupied: async path => {
+    const child = await shellIn(path);
+    return { alive: () => livesIn(path, child) };
+  },
+  groups: async path => groups(path),
+  cleanup: cleanUp,
+}));
