@@ -1,5 +1,5 @@
 /** Text of one or several YAML (or JSON) documents as values that know where each field stands. */
-import { type Document, isMap, isScalar, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parse, parseAllDocuments, stringify } from 'yaml';
 import { KukeError } from './errors.ts';
 
 export interface SourceDocument {
@@ -16,7 +16,9 @@ export function parseDocuments(text: string, source: string): SourceDocument[] {
   if (text.length > MAX_BYTES)
     throw new KukeError('InvalidManifest', `${source} is larger than ${MAX_BYTES >> 20} MiB`);
   const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+  // Plain data only: keys are strings, and no tag makes anything else of a value.
+  const options = { lineCounter, prettyErrors: false, stringKeys: true, resolveKnownTags: false };
+  const documents = parseAllDocuments(text, options);
   if (!Array.isArray(documents)) return [];
   return documents.flatMap(document => fromDocument(document, lineCounter, source));
 }
@@ -26,7 +28,7 @@ function fromDocument(document: Document.Parsed, lineCounter: LineCounter, sourc
     const { line, col } = lineCounter.linePos(offset);
     return `${source}:${line}:${col}`;
   };
-  const fault = document.errors[0];
+  const fault = document.errors[0] ?? document.warnings[0];
   if (fault !== undefined) throw malformed(at(fault.pos[0]), fault.message);
   const value = toPlain(document, at(document.range[0]));
   if (value === null || value === undefined) return [];
@@ -40,17 +42,21 @@ function fromDocument(document: Document.Parsed, lineCounter: LineCounter, sourc
   return [{ value, locate: path => locate(keysOf(path)) }];
 }
 
-/** Aliases that multiply beyond reason are refused by the parser here. */
+/** Aliases that multiply beyond reason, or stand within what they name, are refused here. */
 function toPlain(document: Document.Parsed, where: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    JSON.stringify(value);
+    return value;
   } catch (thrown) {
-    throw malformed(where, thrown instanceof Error ? thrown.message : String(thrown));
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw malformed(where, message.includes('cyclic') ? 'an alias stands within what it names' : message);
   }
 }
 
 function malformed(where: string, message: string): KukeError {
-  return new KukeError('InvalidManifest', `${where}: not valid YAML: ${message}`, { remedy: 'mend the file' });
+  const what = message.startsWith('Maximum call stack size') ? 'nested too deeply' : message;
+  return new KukeError('InvalidManifest', `${where}: not valid YAML: ${what}`, { remedy: 'mend the file' });
 }
 
 function isList(value: unknown): value is { items: unknown[] } {
@@ -82,4 +88,16 @@ function offsetOf(document: Document.Parsed, keys: (string | number)[]): number 
       return Number(node.range[0]);
   }
   return undefined;
+}
+
+/**
+ * A value as YAML that gives it back, also where it is read as YAML 1.1; without the newline at its end. Strings of several
+ * lines stand as such, and long ones are not folded, for grep.
+ */
+export function formatDocument(value: unknown): string {
+  const options = { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' } as const;
+  const text = stringify(value, options);
+  // Block literals of yaml 2.9.1 lose the spaces of a string such as ' \n'.
+  const isExact = Bun.deepEquals(parse(text, { stringKeys: true }), value);
+  return (isExact ? text : stringify(value, { ...options, blockQuote: false })).replace(/\n$/, '');
 }

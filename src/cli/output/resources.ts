@@ -1,5 +1,5 @@
 /** Resources for people (tables) and for scripts (yaml, json, names); spec.md §7. */
-import { stringify } from 'yaml';
+import { formatDocument } from '../../kernel/documents.ts';
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { API_VERSION, nameOf } from '../../kernel/resource.ts';
@@ -32,7 +32,7 @@ export function printResources(
       shown.one && first
         ? first.manifest
         : { apiVersion: API_VERSION, kind: 'List', items: resources.map(({ manifest }) => manifest) };
-    console.log(format === 'json' ? JSON.stringify(value, null, 2) : stringify(value, { lineWidth: 0 }).trimEnd());
+    console.log(format === 'json' ? JSON.stringify(value, null, 2) : formatDocument(value));
   } else {
     printTable(kernel, kind, resources, format === 'wide', shown.all);
   }
