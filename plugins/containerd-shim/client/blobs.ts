@@ -80,16 +80,21 @@ type Answer = Message<typeof WriteContentResponse>;
 
 async function nextAnswer(answers: MessageStream<Answer>): Promise<Answer> {
   const { value, done } = await answers.next();
-  if (done) throw new GrpcError('INTERNAL', 'the upload was ended by the server', WRITE);
+  if (done) throw endedEarly();
   return value;
 }
 
 /** Takes the answers to the writes, too: unread, they would fill the stream's window. */
 async function untilCommitted(answers: MessageStream<Answer>): Promise<void> {
-  while ((await nextAnswer(answers)).action !== 'COMMIT');
+  let committed = false;
+  for await (const { action } of answers) committed ||= action === 'COMMIT';
+  if (!committed) throw endedEarly();
 }
 
-const WRITE = '/containerd.services.content.v1.Content/Write';
+function endedEarly(): GrpcError {
+  const method = '/containerd.services.content.v1.Content/Write';
+  return new GrpcError('INTERNAL', 'the upload was ended by the server', method);
+}
 
 function tooLarge(digest: string, limit: number): GrpcError {
   const method = '/containerd.services.content.v1.Content/Read';
