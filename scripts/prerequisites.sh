@@ -4,7 +4,9 @@ bun_version=1.4.5
 # A login without a root shell's PATH would not find nft or ip.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
+say() {
+  if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
 # need PROGRAM=PACKAGE...: installs the Debian package of each program (a name on PATH, or a file) that is missing, in one go.

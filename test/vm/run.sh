@@ -12,6 +12,9 @@ here=$(dirname "$(readlink -f "$0")")
 job=$(readlink -f "$1")
 cd "$here/../.."
 image=$("$here/build-image.sh")
+# Held until this script ends: two emulated machines at once are slower than one after the other.
+exec 9> "$image.lock"
+flock 9
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kuke-vm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -28,7 +31,7 @@ tar -C "$work/job" --format=ustar -cf "$work/job.tar" .
 truncate -s %1M "$work/job.tar"
 truncate -s 1M "$work/status"
 
-if grep -qE '^flags.* (vmx|svm) ' /proc/cpuinfo && [ -w /dev/kvm ]; then
+if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
   accelerator=(-accel kvm -cpu host) clock=
 else
   accelerator=(-accel tcg,thread=multi,tb-size=512 -cpu max)
