@@ -16,6 +16,7 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
+export { nameFault } from './kernel/names.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { defineOperation, type Operation, type OperationType, type Ref } from './kernel/operations.ts';
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';

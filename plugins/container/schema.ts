@@ -1,5 +1,5 @@
 /** What a container's entry in a cell may say (spec.md §3). */
-import { notYet } from 'kuke/plugin';
+import { nameFault, notYet } from 'kuke/plugin';
 import * as v from 'valibot';
 
 const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
@@ -13,7 +13,11 @@ const mode = v.pipe(
   v.check(value => /^[0-7]{3,4}$/.test(String(value)), 'must be octal digits such as "0755"'),
 );
 
-const sizeBytes = v.pipe(v.number(), v.integer('must be a whole number of bytes'), v.minValue(1, 'must be at least 1'));
+const sizeBytes = v.pipe(
+  v.number(),
+  v.safeInteger('must be a whole number of bytes'),
+  v.minValue(1, 'must be at least 1'),
+);
 
 /** A program alone (`/bin/sh`, taken whole), or a program and its arguments. */
 const command = v.union([
@@ -54,7 +58,11 @@ const securityOpt = v.pipe(
 export const containerSpec = v.strictObject({
   id: v.pipe(
     v.string(),
-    v.check(id => id !== 'root', 'may not be `root`, which names the root container in containerd'),
+    v.check(
+      id => nameFault(id) === undefined,
+      issue => nameFault(issue.input) ?? '',
+    ),
+    v.check(id => id.toLowerCase() !== 'root', 'may not be `root`, which names the root container in containerd'),
   ),
   image: v.pipe(text, v.minLength(1, 'must not be empty'), v.maxLength(512)),
   imagePullPolicy: v.exactOptional(

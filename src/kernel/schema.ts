@@ -19,18 +19,44 @@ export function faultsOf(schema: AnySchema, value: unknown, prefix: Path): Field
   for (const issue of parsed.issues ?? []) {
     if (issue.type === 'strict_object' && issue.expected === 'never') continue; // shapeFaults has named them all
     const path = [...prefix, ...(issue.path ?? []).map(item => pathKey(item.key))];
-    const fault = { path: formatPath(path), message: messageOf(issue) };
-    if (!faults.some(other => other.path === fault.path)) faults.push(fault);
+    for (const fault of withinUnion(issue, path)) if (!faults.some(other => covers(other, fault))) faults.push(fault);
   }
   return faults;
 }
 
-function messageOf(issue: v.BaseIssue<unknown>): string {
-  if (issue.type === 'strict_object' && issue.input === undefined) return 'is missing';
-  if (issue.kind === 'schema' && issue.received === 'undefined') return 'is missing';
-  if (issue.kind === 'schema') return `must be ${issue.expected ?? 'of another type'}, not ${issue.received}`;
-  return issue.message;
+/** What is wrong with a whole list or map says all; of two faults at one place the first one counts. */
+const covers = (fault: FieldIssue, other: FieldIssue): boolean =>
+  fault.path === other.path || (fault.message.startsWith(NOT_A_MAP) && other.path.startsWith(`${fault.path}.`));
+
+/** Of a union: the faults inside the option that has the value's shape, where there is one. */
+function withinUnion(issue: v.BaseIssue<unknown>, path: Path): FieldIssue[] {
+  const inside = issue.type === 'union' ? (issue.issues ?? []).filter(sub => sub.path !== undefined) : [];
+  if (inside.length === 0) return [{ path: formatPath(path), message: messageOf(issue) }];
+  return inside.flatMap(sub => withinUnion(sub, [...path, ...(sub.path ?? []).map(item => pathKey(item.key))]));
 }
+
+function messageOf(issue: v.BaseIssue<unknown>): string {
+  if (issue.kind !== 'schema') return issue.message;
+  if (issue.received === 'undefined' || (issue.type === 'strict_object' && issue.input === undefined))
+    return 'is missing';
+  return `must be ${inWords(issue.expected ?? 'of another type')}, not ${inWords(issue.received).slice(0, 80)}`;
+}
+
+const words: Readonly<Record<string, string>> = {
+  Object: 'a map',
+  Array: 'a list',
+  string: 'a string',
+  number: 'a number',
+  boolean: 'true or false',
+};
+
+/** valibot's `(string | Array)` as `a string or a list`. */
+function inWords(types: string): string {
+  const alternatives = types.replace(/^\((.*)\)$/s, '$1').split(' | ');
+  return alternatives.map(type => words[type] ?? type).join(' or ');
+}
+
+const NOT_A_MAP = 'must be a map, not ';
 
 const pathKey = (key: unknown): string | number => (typeof key === 'number' ? key : String(key));
 
@@ -42,6 +68,9 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   }
   const inner = unwrap(schema, value);
   if (Array.isArray(value)) {
+    // valibot takes a list for a map with the keys 0, 1, 2.
+    if (inner.type === 'record' || entriesOf(inner) !== undefined)
+      return [{ path: formatPath(path), message: `${NOT_A_MAP}a list` }];
     const item = schemaAt(inner, 'item');
     return item === undefined ? [] : value.flatMap((element, index) => shapeFaults(item, element, [...path, index]));
   }
