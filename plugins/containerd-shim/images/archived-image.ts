@@ -19,6 +19,6 @@ function archivedName(name: string, where: string): string {
   try {
     return normaliseName(name);
   } catch (error) {
-    throw invalidImage(where, asKukeError(error).message, error);
+    throw invalidImage(where, asKukeError(error).message, { cause: error });
   }
 }

@@ -1,6 +1,5 @@
 /** Blobs in containerd's content store: what an archive brought, and what is there already. */
 import type { KukeError } from 'kuke/plugin';
-
 import { readBlob, upload } from '../client/blobs.ts';
 import { type Client, isGrpcError } from '../client/index.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
@@ -57,7 +56,7 @@ export function storedDocuments(client: Client): ReadDocument {
       return await ifFound(readBlob(client.content, digest, { limit: documentMax }));
     } catch (error) {
       if (!isGrpcError(error, 'RESOURCE_EXHAUSTED')) throw error;
-      throw invalidImage(name, `has more than ${documentMax} bytes`, error);
+      throw invalidImage(name, `has more than ${documentMax} bytes`, { cause: error });
     }
   };
 }

@@ -85,7 +85,7 @@ export function parseDocument<const T extends v.GenericSchema>(
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw invalidImage(where, `is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw invalidImage(where, `is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
   const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;

@@ -1,15 +1,32 @@
 /** What is wrong with an image that somebody gave us, in words that are safe to print. */
-import { KukeError } from 'kuke/plugin';
+import { type ErrorDetails, KukeError } from 'kuke/plugin';
 
-/** Text from an archive, for an error message: control characters escaped, and not longer than a line. */
+const nameMax = 100;
+const messageMax = 600;
+
+/** Text from an archive, to stand in a sentence. */
 export function quoted(text: string): string {
-  const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
-  return JSON.stringify(shown).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped);
+  return printable(JSON.stringify(shortened(text, nameMax)));
 }
 
-const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/** `where` names the part of the image: `manifest.json`, `layer 2 of 3`. Both may hold text from the image. */
+export function invalidImage(
+  where: string,
+  fault: string,
+  details: Pick<ErrorDetails, 'cause' | 'remedy'> = {},
+): KukeError {
+  return new KukeError('InvalidImage', printable(shortened(`${where}: ${fault}`, messageMax)), details);
+}
 
-/** `where` names the part of the image: `manifest.json`, `layer 2 of docker.io/library/nginx:latest`. */
-export function invalidImage(where: string, fault: string, cause?: unknown): KukeError {
-  return new KukeError('InvalidImage', `${where}: ${fault}`, cause === undefined ? {} : { cause });
+function shortened(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max)}…` : text;
+}
+
+/** Without what moves the cursor, colours the terminal, or turns the direction of writing. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

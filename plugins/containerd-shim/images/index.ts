@@ -4,7 +4,6 @@ import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { describeImage } from './describe.ts';
 import { withLease } from './lease.ts';
-import { loadArchive } from './load.ts';
 import { findImages } from './lookup.ts';
 import { requireNamespace, requireOurs } from './records.ts';
 import { familiarName } from './reference.ts';
@@ -33,6 +32,8 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
         if (signal.aborted) throw cancellation(signal);
         await requireNamespace(client, namespace);
         const instance = await containerd.instance();
+        // Reading archives takes libraries that nothing else here needs.
+        const { loadArchive } = await import('./load.ts');
         const names = await withLease(client, instance, (leased, lease) =>
           loadArchive(source, { client: leased, lease, instance, namespace, snapshotter, signal, progress }),
         );

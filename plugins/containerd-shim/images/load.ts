@@ -20,10 +20,12 @@ export interface LoadContext extends Unpacking {
 export async function loadArchive(source: AsyncIterable<Uint8Array>, context: LoadContext): Promise<string[]> {
   const { client, lease, instance, signal, progress } = context;
   const store = uploadsOf(client, lease, instance);
+  progress('reading the archive');
   const archive = await readArchive(source, store, signal);
   const named: NamedTarget[] = [];
   for (const { names, target } of await imagesOf(archive, store)) {
     const title = names.join(', ');
+    if (title === target.digest) progress(`the archive gives no name: the image is called ${title}`);
     const image = await resolveImage(target, store.read);
     requireLayers(image, store);
     await keepReferences(client, image);

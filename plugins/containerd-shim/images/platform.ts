@@ -10,8 +10,6 @@ export interface Platform {
 const architectures: Partial<Record<NodeJS.Architecture, { architecture: string; variants: string[] }>> = {
   x64: { architecture: 'amd64', variants: ['', 'v1'] },
   arm64: { architecture: 'arm64', variants: ['v8', ''] },
-  arm: { architecture: 'arm', variants: ['v7', '', 'v6', 'v5'] },
-  ppc64: { architecture: 'ppc64le', variants: [''] },
 };
 
 const here = architectures[process.arch] ?? { architecture: process.arch, variants: [''] };

@@ -12,7 +12,7 @@ import {
   parseDocument,
   type Target,
 } from './documents.ts';
-import { invalidImage } from './fault.ts';
+import { invalidImage, quoted } from './fault.ts';
 import { formatPlatform, hostPlatform, mostSuitable, type Platform, suitability } from './platform.ts';
 
 export interface ResolvedImage {
@@ -51,7 +51,9 @@ export async function resolveImage(target: Target, read: ReadDocument): Promise<
     others.push(image.platform);
   }
   const platforms = [...new Set(others.map(formatPlatform))].join(', ');
-  throw invalidImage(target.digest, `is for ${platforms || 'no machine'}, and this one is ${hostPlatform}`);
+  throw invalidImage(target.digest, `is for ${platforms || 'no machine'}, and this one is ${hostPlatform}`, {
+    remedy: `take the image for ${hostPlatform}`,
+  });
 }
 
 /** What the target's indexes list, whether it is there or not; each manifest once. */
@@ -72,7 +74,7 @@ export async function candidatesOf(target: Target, read: ReadDocument): Promise<
   }
 
   if (!isManifest(target) && !isIndex(target)) {
-    throw invalidImage(target.digest, `is of type ${JSON.stringify(target.mediaType)}, and no image`);
+    throw invalidImage(target.digest, `is of type ${quoted(target.mediaType)}, and no image`);
   }
   await visit(target, []);
   return candidates;

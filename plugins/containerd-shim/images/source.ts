@@ -17,16 +17,27 @@ export interface WatchedSource extends AsyncIterable<Uint8Array> {
 export function watchSource(source: AsyncIterable<Uint8Array>, signal: AbortSignal): WatchedSource {
   const stopped = new AbortController();
   let failed: { error: unknown } | undefined;
-  const { promise: abandoned, reject } = Promise.withResolvers<never>();
-  abandoned.catch(() => {});
-  const abort = () => reject(cancellation(signal));
+  let abandoned: { error: unknown } | undefined;
+  let interrupt: (error: unknown) => void = () => {};
+
+  function abandon(error: unknown): void {
+    abandoned ??= { error };
+    interrupt(error);
+  }
+
+  // Not Promise.race: a promise that lives long would hold on to all that it was raced against, chunks included.
+  function next(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      if (abandoned !== undefined) return reject(abandoned.error);
+      interrupt = reject;
+      iterator.next().then(resolve, reject);
+    });
+  }
 
   async function* read(): AsyncGenerator<Uint8Array, void> {
     const iterator = source[Symbol.asyncIterator]();
     try {
-      for (;;) {
-        const result = await Promise.race([iterator.next(), abandoned]);
-        if (result.done === true) return;
+      for (let result = await next(iterator); result.done !== true; result = await next(iterator)) {
         if (result.value.length > 0) yield result.value;
       }
     } catch (error) {
@@ -37,6 +48,7 @@ export function watchSource(source: AsyncIterable<Uint8Array>, signal: AbortSign
     }
   }
 
+  const abort = () => abandon(cancellation(signal));
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true, signal: stopped.signal });
   return {
@@ -44,7 +56,7 @@ export function watchSource(source: AsyncIterable<Uint8Array>, signal: AbortSign
     failure: () => failed?.error,
     stop() {
       stopped.abort();
-      reject(new Error('no longer read'));
+      abandon(new Error('no longer read'));
     },
   };
 }

@@ -76,5 +76,5 @@ function typeOf(type: string | undefined): TarEntry['type'] {
 function notAnArchive(error: unknown, entries: number): unknown {
   const words = error instanceof Error ? error.message : String(error);
   const fault = entries === 0 ? 'is no tar archive' : `is damaged behind its entry ${entries}`;
-  return invalidImage('the archive', `${fault}: ${words}`, error);
+  return invalidImage('the archive', `${fault}: ${words}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 /** Layers become snapshots, one on top of the other, under the names and labels that containerd's own clients use. */
-import { KukeError } from 'kuke/plugin';
+import type { KukeError } from 'kuke/plugin';
 import { type Client, isGrpcError } from '../client/index.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE } from '../labels.ts';
@@ -74,5 +74,5 @@ const hostTrouble =
 function unpackingError(error: unknown, where: string): KukeError {
   const known = asContainerdError(error, { step: `unpack ${where}` });
   if (!isGrpcError(error, 'UNKNOWN', 'INVALID_ARGUMENT', 'INTERNAL') || hostTrouble.test(error.message)) return known;
-  return new KukeError('InvalidImage', `${where} cannot be unpacked: ${error.message}`, { cause: error });
+  return invalidImage(where, `cannot be unpacked: ${error.message}`, { cause: error });
 }

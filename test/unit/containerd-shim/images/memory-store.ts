@@ -35,7 +35,8 @@ export class MemoryStore implements BlobStore {
   async read(digest: string, name: string): Promise<Uint8Array> {
     const bytes = this.blobs.get(digest);
     if (bytes === undefined) throw invalidImage(name, 'is not in the archive');
-    if (bytes.length > documentMax) throw invalidImage(name, `has ${bytes.length} bytes; at most ${documentMax} are read`);
+    if (bytes.length > documentMax)
+      throw invalidImage(name, `has ${bytes.length} bytes; at most ${documentMax} are read`);
     return bytes;
   }
 }
