@@ -1,0 +1,78 @@
+/** Attaching a network namespace to a space's network: CNI ADD, once everything that it needs is seen to be there. */
+import { type ActionContext, type Attachment, type AttachRequest, KukeError, type NetworkRef } from 'kuke/plugin';
+import { readCached, sameAttachment } from '../../src/cni/cache.ts';
+import { ConflistError, readConflist } from '../../src/cni/conflist.ts';
+import { CniError } from '../../src/cni/errors.ts';
+import type { Result } from '../../src/cni/result.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { isNetns } from '../../src/host/netns.ts';
+import { attachmentId, isPresent, linkIn, toAttachment } from './attachment.ts';
+import { ensureBridge, requireLegalName } from './bridge.ts';
+import { detach } from './detach.ts';
+import { isolate, readEnforcement } from './firewall.ts';
+import { turnOnForwarding } from './forwarding.ts';
+import type { Host } from './host.ts';
+import { conflistPath, type SpaceNetwork, understandConflist } from './space-network.ts';
+
+/** Done twice under one id, it is one attachment; what an attempt that was killed has left is taken away before. */
+export async function attach(host: Host, request: AttachRequest, context: ActionContext): Promise<Attachment> {
+  const instance = await host.instance();
+  const network = await requireNetwork(instance, request);
+  requireLegalName(network);
+  requireNamespace(request.netns);
+  const id = attachmentId(request);
+  const cached = await readCached(host.results, id);
+  const there = cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
+  if (there?.result !== undefined && isPresent(there.netns ?? '', toAttachment(request, there.result))) {
+    return toAttachment(request, there.result);
+  }
+  if (there !== undefined || linkIn(request.netns, request.interface) !== undefined) {
+    await detach(host, request, context);
+  }
+  await requireIsolation(instance, network);
+  ensureBridge(instance, network);
+  await turnOnForwarding(host.state);
+  return toAttachment(request, await add(host, network, request, context));
+}
+
+async function add(host: Host, network: SpaceNetwork, request: AttachRequest, context: ActionContext): Promise<Result> {
+  const { netns, interface: ifName, attachmentId: containerId } = request;
+  const run = () => host.cni.add(network.config, { containerId, netns, ifName }, context.signal);
+  try {
+    return await run();
+  } catch (error) {
+    // A reservation that outlived its namespace, under this very id: the undoing of the ADD has freed it.
+    if (error instanceof CniError && /duplicate allocation/i.test(error.failure.msg)) return await run();
+    throw error;
+  }
+}
+
+/** No process starts without the rules that keep its space apart, whoever has flushed them in the meantime. */
+async function requireIsolation(instance: string, { bridge, gateways, name }: SpaceNetwork): Promise<void> {
+  const member = { bridge, gateways, network: name };
+  const isEnforced = await readEnforcement(instance);
+  if (!isEnforced(member)) await isolate(instance, member);
+}
+
+async function requireNetwork(instance: string, { name, configPath }: NetworkRef): Promise<SpaceNetwork> {
+  const path = conflistPath({ name, configPath });
+  try {
+    const network = understandConflist(configPath, { path, network: await readConflist(path) });
+    if ('instance' in network && network.instance === instance) return network;
+  } catch (error) {
+    if (!(error instanceof ConflistError) || !hasCode(error.cause, 'ENOENT')) throw error;
+    throw new KukeError('NotFound', `there is no network ${name}: ${path} does not exist`, {
+      remedy: 'apply its space again, which writes the file anew',
+    });
+  }
+  throw new KukeError('Conflict', `${path} does not carry this installation's mark for a space`, {
+    remedy: 'move that file away and apply the space again',
+  });
+}
+
+function requireNamespace(netns: string): void {
+  if (isNetns(netns)) return;
+  throw new KukeError('NetworkFailed', `${netns} is no network namespace, or is gone`, {
+    remedy: 'start the cell again: it gets a new one',
+  });
+}

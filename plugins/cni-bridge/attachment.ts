@@ -1,0 +1,64 @@
+/** Attachments as CNI's result cache has them, and as the kernel has them. */
+import { type Attachment, type DetachRequest, KukeError } from 'kuke/plugin';
+import type { AttachmentId } from '../../src/cni/attachment.ts';
+import type { Result } from '../../src/cni/result.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { listAddresses } from '../../src/host/netlink/address.ts';
+import { getLink, type Link } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { isNetns, within } from '../../src/host/netns.ts';
+
+export function attachmentId({ name, attachmentId, interface: ifName }: DetachRequest): AttachmentId {
+  return { network: name, containerId: attachmentId, ifName };
+}
+
+/** What an ADD has made, in the kernel's words. Throws NetworkFailed if it gave no address. */
+export function toAttachment(request: DetachRequest, result: Result): Attachment {
+  const { name, interface: ifName, attachmentId } = request;
+  const ips = result.ips.filter(
+    ({ interface: index }) => index === undefined || result.interfaces[index]?.name === ifName,
+  );
+  if (ips.length === 0) {
+    throw new KukeError('NetworkFailed', `the plugins of network ${name} gave ${ifName} no address`, {
+      remedy: 'see the `ipam` of its conflist',
+    });
+  }
+  const gateway = ips.find(ip => ip.gateway)?.gateway;
+  return {
+    network: name,
+    interface: ifName,
+    addresses: ips.map(ip => ip.address),
+    ...(gateway !== undefined && { gateway }),
+    attachmentId,
+  };
+}
+
+/** Whether the interface is in the namespace, with all of the addresses. */
+export function isPresent(netns: string, { interface: name, addresses }: Attachment): boolean {
+  const socket = socketIn(netns);
+  if (socket === undefined) return false;
+  using inside = socket;
+  const link = getLink(inside, name);
+  if (link === undefined) return false;
+  const found = listAddresses(inside, { link: link.index }).map(({ address }) => address);
+  return addresses.every(address => found.includes(address));
+}
+
+/** An interface inside a namespace; undefined where either is missing. */
+export function linkIn(netns: string, name: string): Link | undefined {
+  const socket = socketIn(netns);
+  if (socket === undefined) return undefined;
+  using inside = socket;
+  return getLink(inside, name);
+}
+
+/** A socket that stays in the namespace; undefined if that is gone. */
+export function socketIn(netns: string): NetlinkSocket | undefined {
+  if (!isNetns(netns)) return undefined;
+  try {
+    return within(netns, () => new NetlinkSocket('route'));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,84 @@
+/** The bridge of a space. Its alias says whose it is, which `ip link` shows; one that is somebody else's is never touched. */
+import { KukeError, type NetworkDefinition } from 'kuke/plugin';
+import { hasCode } from '../../src/host/errno.ts';
+import { listAddresses } from '../../src/host/netlink/address.ts';
+import { createBridge, deleteLink, getLink, type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { isLegalBridge } from './names.ts';
+
+export function bridgeMark(instance: string, network: string): string {
+  return `kukeon ${instance} ${network}`;
+}
+
+/** Throws for a name that the kernel, or a rule, would not take: it was not kuke that chose it. */
+export function requireLegalName({ name, bridge }: Pick<NetworkDefinition, 'name' | 'bridge'>): void {
+  if (isLegalBridge(bridge)) return;
+  const why =
+    Buffer.byteLength(bridge) > 15
+      ? `has ${bridge.length} characters, and the kernel takes 15 at most: numerical result out of range (ERANGE)`
+      : 'can stand in no rule of a firewall: letters, digits, "-", "_" and "." are allowed';
+  throw new KukeError('NetworkFailed', `the name of bridge ${JSON.stringify(bridge)} of network ${name} ${why}`, {
+    remedy: REGENERATE,
+  });
+}
+
+export const REGENERATE =
+  'run `sudo kuke init --force-regenerate-cni`, which gives such networks a bridge of a legal name';
+
+/**
+ * Throws Conflict if a link of that name is not the space's. `isRecorded`: our conflist names the bridge, so that one without a mark is
+ * ours as well if it has the gateway's address (another runtime has used the conflist) or nothing at all (kuke was killed here).
+ */
+export function requireOwnBridge(instance: string, network: NetworkDefinition, isRecorded: boolean): Link | undefined {
+  using socket = new NetlinkSocket('route');
+  return ownBridge(socket, instance, network, isRecorded);
+}
+
+function ownBridge(
+  socket: NetlinkSocket,
+  instance: string,
+  { name, bridge, gateway }: NetworkDefinition,
+  isRecorded: boolean,
+): Link | undefined {
+  const link = getLink(socket, bridge);
+  if (link === undefined || link.alias === bridgeMark(instance, name)) return link;
+  if (isRecorded && link.kind === 'bridge' && link.alias === undefined) {
+    const addresses = listAddresses(socket, { link: link.index }).filter(({ scope }) => scope !== 'link');
+    const hasPorts = listLinks(socket).some(({ master }) => master === link.index);
+    if (addresses.some(({ address }) => address.startsWith(`${gateway}/`))) return link;
+    if (addresses.length === 0 && !hasPorts) return link;
+  }
+  const what = link.kind === 'bridge' ? 'a bridge' : `a link of kind ${link.kind ?? 'unknown'}`;
+  throw new KukeError('Conflict', `there is ${what} ${bridge} that is not this space's`, {
+    remedy: `rename or remove it: \`ip link show ${bridge}\``,
+  });
+}
+
+/** Sees to it that the bridge is there, marked, before a plugin would make it without a mark. */
+export function ensureBridge(instance: string, network: NetworkDefinition): void {
+  using socket = new NetlinkSocket('route');
+  const { name, bridge } = network;
+  const link = ownBridge(socket, instance, network, true);
+  if (link === undefined) createBridge(socket, { name: bridge });
+  if (link?.alias === undefined) setLink(socket, bridge, { alias: bridgeMark(instance, name) });
+}
+
+/** The bridges that carry the mark of a network, or of all of this installation. */
+export function markedBridges(instance: string, network?: string): Link[] {
+  using socket = new NetlinkSocket('route');
+  const mark = bridgeMark(instance, network ?? '');
+  const isOurs = (alias = '') => (network === undefined ? alias.startsWith(mark) : alias === mark);
+  return listLinks(socket).filter(({ kind, alias }) => kind === 'bridge' && isOurs(alias));
+}
+
+/** Removes links; one that is gone already is as it should be. */
+export function removeLinks(indexes: readonly number[]): void {
+  using socket = new NetlinkSocket('route');
+  for (const index of indexes) {
+    try {
+      deleteLink(socket, index);
+    } catch (error) {
+      if (!hasCode(error, 'ENODEV')) throw error;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Making a network: its conflist, and the rules that isolate its bridge. The bridge comes with the first cell. */
+import { mkdir } from 'node:fs/promises';
+import { KukeError, type NetworkDefinition } from 'kuke/plugin';
+import { writeConflist } from '../../src/cni/conflist.ts';
+import { requireLegalName, requireOwnBridge } from './bridge.ts';
+import { requireFree } from './choose.ts';
+import { isolate } from './firewall.ts';
+import { allNetworks, type Host } from './host.ts';
+import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
+
+export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
+  requireLegalName(definition);
+  const instance = await host.instance();
+  const known = await ownNetwork(host, instance, definition);
+  requireOwnBridge(instance, definition, known !== undefined);
+  // First the file: by it a later removal finds the bridge, whatever happens in between.
+  if (known === undefined) await writeNew(host, definition, instance);
+  const { name, bridge } = definition;
+  await isolate(instance, { bridge, network: name, gateways: known?.gateways ?? [definition.gateway] });
+}
+
+/** The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else. */
+async function ownNetwork(
+  host: Host,
+  instance: string,
+  definition: NetworkDefinition,
+): Promise<SpaceNetwork | undefined> {
+  const networks = await allNetworks(host, definition.configPath);
+  const path = conflistPath(definition);
+  const known = networks.spaces.find(network => network.path === path && network.instance === instance);
+  if (known === undefined) {
+    requireFree(networks, definition);
+    return undefined;
+  }
+  const differing = (Object.keys(definition) as (keyof NetworkDefinition)[]).filter(
+    key => key in definitionOf(known) && definition[key] !== known[key],
+  );
+  const [first] = differing;
+  if (first === undefined) return known;
+  throw new KukeError('Conflict', `${path} has ${first} ${known[first]}, not ${definition[first]}`, {
+    remedy: 'run the command again: what the file says, counts',
+  });
+}
+
+async function writeNew(host: Host, definition: NetworkDefinition, instance: string): Promise<void> {
+  const { configPath } = definition;
+  const made = await mkdir(configPath, { recursive: true, mode: 0o755 });
+  await host.state.update(({ folders }) => {
+    folders[configPath] ??= made === undefined ? {} : { made };
+  });
+  await writeConflist(conflistPath(definition), conflistOf(definition, instance));
+}

@@ -1,0 +1,97 @@
+/**
+ * Detaching: CNI DEL with what the ADD's cache holds, and then a look at what the reference plugins leave behind when a namespace is gone
+ * (masquerading rules), when they are missing or fail (everything), or when the ADD was killed.
+ */
+import type { ActionContext, DetachRequest } from 'kuke/plugin';
+import { type CachedAttachment, CacheError, readCached, removeCached, sameAttachment } from '../../src/cni/cache.ts';
+import type { NetworkConfig } from '../../src/cni/config.ts';
+import { deleteLink, getLink } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { isNetns } from '../../src/host/netns.ts';
+import { attachmentId, linkIn, socketIn } from './attachment.ts';
+import { removeLinks } from './bridge.ts';
+import { networkFailure, tearDown } from './failures.ts';
+import { allNetworks, type Host } from './host.ts';
+import { removeMasquerade } from './masquerade.ts';
+import { releaseReservations } from './reservations.ts';
+
+/** Works without the namespace, and on what was never attached. Afterwards nothing of the attachment is left. */
+export async function detach(host: Host, request: DetachRequest, { signal }: ActionContext): Promise<void> {
+  const { name, netns, interface: ifName } = request;
+  const id = attachmentId(request);
+  const cached = await readOwn(host, request);
+  const fallback = cached instanceof CacheError || linkIn(netns, ifName) ? await configOf(host, name) : undefined;
+  const config = cached instanceof CacheError ? fallback : (cached?.config ?? fallback);
+  const known = cached instanceof CacheError ? undefined : cached;
+  let failure: unknown;
+  try {
+    if (config !== undefined) {
+      const where = isNetns(netns) ? netns : '';
+      await host.cni.del(id, { netns: where, signal, ...(fallback && { fallback: { network: fallback } }) });
+    }
+  } catch (error) {
+    failure = error;
+  }
+  await sweep(host, request, known);
+  if (failure !== undefined) {
+    const error = networkFailure(failure, `detach from network ${name}`);
+    if (error.code === 'Cancelled' || (config && !isSwept(config))) throw error;
+    host.warn(`${error.summary}; what the plugin should have removed, kuke has removed itself`);
+  }
+  if (known || cached instanceof CacheError) await removeCached(host.results, id);
+}
+
+/** What the plugins of our own conflists make: then the sweep has taken away all that there was. */
+function isSwept({ plugins }: NetworkConfig): boolean {
+  return plugins.every(({ type, ipam }) => type === 'bridge' && (ipam === undefined || ipam === 'host-local'));
+}
+
+async function sweep(host: Host, request: DetachRequest, cached: CachedAttachment | undefined): Promise<void> {
+  const { name, attachmentId: id, netns, interface: ifName } = request;
+  await tearDown({
+    [`remove ${ifName} from ${netns}`]: () => removeInside(netns, ifName, cached),
+    'remove its end on the host': () => removeLinks(hostEnds(cached)),
+    'free its address': () => releaseReservations(host.ipam, name, id),
+    'remove its masquerading rules': () => removeMasquerade(name, id),
+  });
+}
+
+/** Of the attachment only: another one may have come after it under the same name. */
+function removeInside(netns: string, ifName: string, cached: CachedAttachment | undefined): void {
+  const made = cached?.result?.interfaces.find(one => one.name === ifName && one.sandbox)?.mac;
+  const socket = socketIn(netns);
+  if (socket === undefined) return;
+  using inside = socket;
+  const link = getLink(inside, ifName);
+  if (link === undefined || (made && link.mac !== made)) return;
+  deleteLink(inside, link.index);
+}
+
+/** The ends of veths outside of the namespace: they stay as long as a process keeps a namespace that has lost its name. */
+function hostEnds(cached: CachedAttachment | undefined): number[] {
+  using socket = new NetlinkSocket('route');
+  const outside = cached?.result?.interfaces.filter(({ sandbox }) => !sandbox) ?? [];
+  return outside.flatMap(({ name, mac }) => {
+    const link = getLink(socket, name);
+    return link?.kind === 'veth' && link.mac === mac ? [link.index] : [];
+  });
+}
+
+/** The cached attachment; the error if the file is of no use. */
+async function readOwn(host: Host, request: DetachRequest): Promise<CachedAttachment | CacheError | undefined> {
+  const id = attachmentId(request);
+  try {
+    const cached = await readCached(host.results, id);
+    return cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
+  } catch (error) {
+    if (error instanceof CacheError) return error;
+    throw error;
+  }
+}
+
+/** The network's conflist as it is now, for an attachment of which nothing else is known. */
+async function configOf(host: Host, name: string): Promise<NetworkConfig | undefined> {
+  const instance = await host.instance();
+  const { spaces } = await allNetworks(host);
+  return spaces.find(network => network.name === name && network.instance === instance)?.config;
+}

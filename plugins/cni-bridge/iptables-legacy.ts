@@ -1,0 +1,112 @@
+/** iptables' tables of old (ip_tables), which nftables does not show: read and changed by iptables-legacy, and only where they are in use. */
+import { readFileSync } from 'node:fs';
+import { KukeError } from 'kuke/plugin';
+import { scrubbedEnvironment } from '../../src/host/environment.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { forwardMark } from './host-forward.ts';
+
+type LegacyFamily = 'ip' | 'ip6';
+
+/** Whether the kernel holds such a table of this network namespace. */
+function inUse(family: LegacyFamily, table: string): boolean {
+  try {
+    return readFileSync(`/proc/net/${family}_tables_names`, 'utf8').split('\n').includes(table);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false; // this kernel has none
+    throw error;
+  }
+}
+
+/** The rules for these bridges and no others that carry our mark, where FORWARD drops by its policy. */
+export async function allowForward(instance: string, bridges: readonly string[]): Promise<void> {
+  for (const family of familiesWith('filter')) {
+    const { missing, stale } = forwardLines(await listTable(family, 'filter'), instance, bridges);
+    await change(family, 'filter', [...stale.map(deletion), ...missing.map(line => line.replace(/^-A/, '-I'))]);
+  }
+}
+
+/** Reads FORWARD; the answer says of a bridge whether it has its rules there, where it needs them. */
+export async function readLegacyForward(instance: string): Promise<(bridge: string) => boolean> {
+  const tables = await Promise.all(familiesWith('filter').map(family => listTable(family, 'filter')));
+  return bridge => tables.every(lines => forwardLines(lines, instance, [bridge]).missing.length === 0);
+}
+
+/** Removes rules of `nat` whose comment `isOurs` says yes to, and the chains that the reference plugins made for them. */
+export async function removeNat(isOurs: (comment: string) => boolean): Promise<void> {
+  for (const family of familiesWith('nat')) {
+    const ours = (await listTable(family, 'nat')).filter(line => isOurs(commentOf(line) ?? ''));
+    const chains = [...new Set(ours.flatMap(line => /^-A (CNI-\S+) /.exec(line)?.[1] ?? []))];
+    const jumps = ours.filter(line => !line.startsWith('-A CNI-'));
+    await change(family, 'nat', [...jumps.map(deletion), ...chains.flatMap(chain => [`-F ${chain}`, `-X ${chain}`])]);
+  }
+}
+
+/** What of the lines of `iptables -S` is missing, and which of ours are too many. */
+export function forwardLines(
+  lines: readonly string[],
+  instance: string,
+  bridges: readonly string[],
+): { missing: string[]; stale: string[] } {
+  const mark = forwardMark(instance);
+  const chain = lines.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+  const comment = `-m comment --comment "${mark}" -j ACCEPT`;
+  const wanted = lines.includes('-P FORWARD DROP')
+    ? bridges.flatMap(bridge => [
+        `-A ${chain} -i ${bridge} ${comment}`,
+        `-A ${chain} -o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED ${comment}`,
+      ])
+    : [];
+  const present = lines.filter(line => commentOf(line) === mark);
+  return {
+    missing: wanted.filter(line => !present.includes(line)),
+    stale: present.filter(line => !wanted.includes(line)),
+  };
+}
+
+/** The text of a rule's comment, of which iptables escapes quotes. */
+export function commentOf(line: string): string | undefined {
+  return /--comment "((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replace(/\\(.)/g, '$1');
+}
+
+const deletion = (line: string) => line.replace(/^-A/, '-D');
+
+function familiesWith(table: string): LegacyFamily[] {
+  return (['ip', 'ip6'] as const).filter(family => inUse(family, table));
+}
+
+function program(family: LegacyFamily): string {
+  return family === 'ip' ? 'iptables-legacy' : 'ip6tables-legacy';
+}
+
+async function listTable(family: LegacyFamily, table: string): Promise<string[]> {
+  return (await run([program(family), '--wait', '-t', table, '-S'], '')).split('\n').filter(Boolean);
+}
+
+/** All lines or none. */
+async function change(family: LegacyFamily, table: string, lines: string[]): Promise<void> {
+  if (lines.length === 0) return;
+  const command = [`${program(family)}-restore`, '--noflush', '--wait'];
+  await run(command, `*${table}\n${lines.join('\n')}\nCOMMIT\n`);
+}
+
+async function run(command: string[], stdin: string): Promise<string> {
+  const step = command.join(' ');
+  try {
+    const child = Bun.spawn(command, {
+      env: scrubbedEnvironment(),
+      cwd: '/',
+      stdin: new TextEncoder().encode(stdin),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const [stdout, stderr, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    if (status === 0) return stdout;
+    throw new KukeError('NetworkFailed', `exit status ${status}: ${stderr.trim()}`, { step });
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    throw new KukeError('HostNotReady', 'iptables of old is in use on this host, and its program is not installed', {
+      step,
+      remedy: 'install the package iptables',
+    });
+  }
+}

@@ -1,0 +1,76 @@
+/** Network namespaces of cells, where `ip netns` sees them: /run/netns/kuke-<hash> (spec.md §2). */
+import { readdirSync } from 'node:fs';
+import { KukeError } from 'kuke/plugin';
+import { hasCode } from '../../src/host/errno.ts';
+import { setLink } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { createNetns, deleteNetns, isNetns, within } from '../../src/host/netns.ts';
+import { writeSysctl } from '../../src/host/sysctl.ts';
+
+const FOLDER = '/run/netns';
+const OURS = /^\/run\/netns\/kuke-[A-Za-z0-9-]+$/;
+
+/** A cell that is in two spaces must not route between them, and a new namespace inherits what the host does. */
+const FORWARDING_OFF = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'];
+
+/** One that is there already is only set up again. */
+export function openNamespace(path: string): void {
+  requireOurs(path);
+  const { created } = inTheWay(path, () => createNetns(path));
+  try {
+    within(path, setUp);
+  } catch (error) {
+    if (created) deleteNetns(path);
+    throw error;
+  }
+}
+
+/** Absent: nothing to do. What is mounted at a path that is not ours stays. */
+export function closeNamespace(path: string): void {
+  requireOurs(path);
+  inTheWay(path, () => deleteNetns(path));
+}
+
+/** The paths of ours that are there. */
+export function listNamespaces(): string[] {
+  return readNames()
+    .map(name => `${FOLDER}/${name}`)
+    .filter(path => OURS.test(path) && isNetns(path))
+    .sort();
+}
+
+function setUp(): void {
+  for (const name of FORWARDING_OFF) {
+    try {
+      writeSysctl(name, 0);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error; // a kernel without IPv6
+    }
+  }
+  using socket = new NetlinkSocket('route');
+  setLink(socket, 'lo', { up: true });
+}
+
+function readNames(): string[] {
+  try {
+    return readdirSync(FOLDER);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function requireOurs(path: string): void {
+  if (OURS.test(path)) return;
+  throw new KukeError('Conflict', `${path} is not a network namespace of kuke's: those are ${FOLDER}/kuke-...`);
+}
+
+function inTheWay<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    const message = `${path} is there and is no network namespace`;
+    throw new KukeError('Conflict', message, { cause: error, remedy: 'move that file away' });
+  }
+}

@@ -1,0 +1,77 @@
+/** What the host says of networks, attachments and namespaces. Reads only. */
+import type { NetworkObservation } from 'kuke/plugin';
+import { listCached } from '../../src/cni/cache.ts';
+import { listLinks } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { isPresent, toAttachment } from './attachment.ts';
+import { readEnforcement } from './firewall.ts';
+import type { Host } from './host.ts';
+import { listNamespaces } from './namespaces.ts';
+import { definitionOf, markerOf, readNetworks } from './space-network.ts';
+
+export async function observeNetworks(host: Host, configPaths: readonly string[]): Promise<NetworkObservation> {
+  const instance = await host.instance();
+  const [networks, attachments] = await Promise.all([
+    observeConflists(instance, configPaths),
+    observeAttachments(host, instance),
+  ]);
+  return {
+    networks: networks.found,
+    attachments: attachments.found,
+    namespaces: listNamespaces(),
+    problems: [...networks.problems, ...attachments.problems],
+  };
+}
+
+type Problems = NetworkObservation['problems'];
+
+async function observeConflists(
+  instance: string,
+  configPaths: readonly string[],
+): Promise<{ found: NetworkObservation['networks']; problems: Problems }> {
+  const { spaces, foreign, broken } = await readNetworks(configPaths);
+  const problems = [
+    ...broken.map(({ path, message }) => ({ path, message })),
+    ...foreign.flatMap(({ path, fault }) => (fault === undefined ? [] : [{ path, message: `${path}: ${fault}` }])),
+  ];
+  if (spaces.length === 0) return { found: [], problems };
+  const isEnforced = await readEnforcement(instance);
+  const bridges = bridgeNames();
+  const found = spaces.map(network => {
+    const ours = network.instance === instance;
+    const { bridge, gateways, name } = network;
+    return {
+      ...definitionOf(network),
+      ours,
+      bridgeExists: bridges.has(bridge),
+      enforced: ours && isEnforced({ bridge, gateways, network: name }),
+    };
+  });
+  return { found, problems };
+}
+
+function bridgeNames(): Set<string> {
+  using socket = new NetlinkSocket('route');
+  return new Set(
+    listLinks(socket)
+      .filter(({ kind }) => kind === 'bridge')
+      .map(({ name }) => name),
+  );
+}
+
+async function observeAttachments(
+  { results }: Host,
+  instance: string,
+): Promise<{ found: NetworkObservation['attachments']; problems: Problems }> {
+  const { attachments, broken } = await listCached(results);
+  const problems = broken.map(({ path, message }) => ({ path, message }));
+  const found = attachments
+    .filter(({ config }) => markerOf(config)?.instance === instance)
+    .flatMap(({ network: name, containerId, ifName, netns = '', result }) => {
+      if (result === undefined) return [];
+      const request = { name, attachmentId: containerId, netns, interface: ifName };
+      const made = toAttachment(request, result);
+      return [{ ...made, netns, present: isPresent(netns, made) }];
+    });
+  return { found, problems };
+}

@@ -1,0 +1,72 @@
+/** Removing a network with all that it left on the host; what is not ours stays. */
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type ActionContext, KukeError, type NetworkRef } from 'kuke/plugin';
+import { listCached } from '../../src/cni/cache.ts';
+import { syncDirectory } from '../../src/host/atomic-file.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { markedBridges, removeLinks, requireOwnBridge } from './bridge.ts';
+import { detach } from './detach.ts';
+import { tearDown } from './failures.ts';
+import { release } from './firewall.ts';
+import { allNetworks, type Host } from './host.ts';
+import { removeMasquerade } from './masquerade.ts';
+import { removeReservations } from './reservations.ts';
+import { conflistPath, markerOf, type SpaceNetwork } from './space-network.ts';
+
+/** Absent: nothing to do. The file goes last, for it is by the file that the rest is found again. */
+export async function removeNetwork(host: Host, ref: NetworkRef, context: ActionContext): Promise<void> {
+  const { name } = ref;
+  const path = conflistPath(ref);
+  const instance = await host.instance();
+  const { spaces, foreign, broken } = await allNetworks(host, ref.configPath);
+  const ours = spaces.find(network => network.path === path && network.instance === instance);
+  if (ours === undefined && [...spaces, ...foreign].some(network => network.name === name || network.path === path)) {
+    return;
+  }
+  const unreadable = broken.find(error => error.path === path);
+  if (unreadable !== undefined) {
+    throw new KukeError('Conflict', unreadable.message, { remedy: 'mend or remove that file' });
+  }
+  await tearDown({
+    'detach what is attached': () => detachAll(host, instance, name, context),
+    'remove its rules': () => release(instance, name, ours ? [ours.bridge] : []),
+    'remove its bridge': () => removeLinks(bridgesOf(instance, name, ours)),
+    'remove its masquerading rules': () => removeMasquerade(name),
+    'remove its reservations': () => removeReservations(host.ipam, name),
+  });
+  if (ours !== undefined) await removeFile(path);
+}
+
+async function detachAll(host: Host, instance: string, name: string, context: ActionContext): Promise<void> {
+  const { attachments } = await listCached(host.results);
+  const ours = attachments.filter(one => one.network === name && markerOf(one.config)?.instance === instance);
+  const steps = ours.map(({ containerId, ifName, netns = '' }) => {
+    const request = { name, attachmentId: containerId, interface: ifName, netns };
+    return [`detach ${containerId}`, () => detach(host, request, context)] as const;
+  });
+  await tearDown(Object.fromEntries(steps));
+}
+
+function bridgesOf(instance: string, name: string, ours: SpaceNetwork | undefined): number[] {
+  const marked = markedBridges(instance, name).map(({ index }) => index);
+  const recorded = ours && ownBridgeIndex(instance, ours);
+  return [...new Set([...marked, ...(recorded === undefined ? [] : [recorded])])];
+}
+
+/** Of the bridge that the conflist names, if that is ours. */
+function ownBridgeIndex(instance: string, network: SpaceNetwork): number | undefined {
+  try {
+    return requireOwnBridge(instance, network, true)?.index;
+  } catch (error) {
+    if (error instanceof KukeError || error instanceof RangeError) return undefined; // another's, or no name for a link
+    throw error;
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncDirectory(dirname(path)).catch(error => {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  });
+}

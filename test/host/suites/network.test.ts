@@ -1,0 +1,31 @@
+/** The network suite on cni-bridge, with Debian's plugins. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { networkSuite } from '../../suites/network.ts';
+import { CONFIG_PATH, cleanHost, testBackend } from '../cni-bridge/backend.ts';
+import { output } from '../observe/command.ts';
+import { networkNamespaces } from '../observe/network.ts';
+
+const conflist = (name: string) => `${CONFIG_PATH}/${name}.conflist`;
+
+networkSuite('cni-bridge', async () => {
+  let serial = 0;
+  return {
+    backend: testBackend().backend,
+    configPath: CONFIG_PATH,
+    netns: () => `/run/netns/kuke-suite${++serial}`,
+    foreignNetwork: async (name, subnet) => {
+      const plugin = { type: 'bridge', bridge: 'cni0', ipam: { type: 'host-local', ranges: [[{ subnet }]] } };
+      writeFileSync(conflist(name), JSON.stringify({ cniVersion: '1.0.0', name, plugins: [plugin] }));
+    },
+    hasConflist: async name => existsSync(conflist(name)),
+    loseConflist: async name => void (await output('rm', conflist(name))),
+    foreignNetns: async path => void (await output('ip', 'netns', 'add', path.replace('/run/netns/', ''))),
+    hasNetns: async path => (await networkNamespaces()).includes(path.replace('/run/netns/', '')),
+    loseNetns: async path => void (await output('ip', 'netns', 'delete', path.replace('/run/netns/', ''))),
+    useRange: async subnet => {
+      await output('ip', 'link', 'add', 'used', 'type', 'bridge');
+      await output('ip', 'addr', 'add', subnet.replace(/\.0\//, '.7/'), 'dev', 'used');
+    },
+    cleanup: cleanHost,
+  };
+});
