@@ -27,10 +27,9 @@ export function hostFindings(mounts: readonly Mount[] = readMounts()): Finding[]
 }
 
 function absent(mounts: readonly Mount[], name: string): Finding {
-  const holder = v1Hierarchies(mounts).find(({ controllers }) => controllers.includes(V1_NAMES[name] ?? name));
+  const holder = v1Hierarchies(mounts).find(({ options }) => options.includes(V1_NAMES[name] ?? name));
   if (holder === undefined) {
-    const remedy =
-      'use a kernel with it, and what this host may run in (a container, a virtual machine) must hand it down';
+    const remedy = 'the kernel lacks it, or what this host runs in (a container, say) does not hand it down';
     return { level: 'warning', what: `no cgroup controller ${name}: its limits are not enforced`, remedy };
   }
   const what = `cgroup v1 at ${holder.mountPoint} holds the controller ${name}: its limits are not enforced`;

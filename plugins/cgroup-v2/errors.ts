@@ -19,9 +19,7 @@ export function inTheWay(cgroup: Cgroup): KukeError {
   return conflict(`cgroup ${path} belongs to another installation of kuke (${owner})`, remedy);
 }
 
-export function conflict(message: string, remedy: string): KukeError {
-  return new KukeError('Conflict', message, { remedy });
-}
+const conflict = (message: string, remedy: string) => new KukeError('Conflict', message, { remedy });
 
 /** Any failure in the cgroup file system, as the user is told of it. */
 export function asCgroupError(thrown: unknown): KukeError {

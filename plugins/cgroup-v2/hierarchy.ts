@@ -9,8 +9,8 @@ export const CONTROLLERS: readonly string[] = ['cpu', 'cpuset', 'memory', 'io', 
 /** A cgroup v1 hierarchy. */
 export interface V1Hierarchy {
   mountPoint: string;
-  /** `memory`, `cpu` and `cpuacct`, or `name=systemd`. */
-  controllers: string[];
+  /** Its controllers stand among them: `rw`, `cpu`, `cpuacct`. */
+  options: readonly string[];
 }
 
 /** The root below which `/kukeon` lies. Throws HostNotReady. */
@@ -31,13 +31,9 @@ export function v1Hierarchies(mounts: readonly Mount[]): V1Hierarchy[] {
   );
   return [...Map.groupBy(visible, mount => mount.device).values()].flatMap(same => {
     const mount = same.find(({ root }) => root === '/') ?? same[0];
-    return mount === undefined ? [] : [{ mountPoint: mount.mountPoint, controllers: controllersOf(mount) }];
+    return mount === undefined ? [] : [{ mountPoint: mount.mountPoint, options: mount.superOptions }];
   });
 }
-
-// Controllers stand among the options of the file system: `rw,cpu,cpuacct`, `rw,xattr,name=systemd`.
-const NO_CONTROLLERS = /^(r[ow]|xattr|noprefix|clone_children|cpuset_v2_mode|favordynmods|release_agent=.*)$/;
-const controllersOf = ({ superOptions }: Mount) => superOptions.filter(option => !NO_CONTROLLERS.test(option));
 
 /** `/kukeon/main` below a root. A path that is not `/kukeon` or below it, or could lead out of it, is a bug of the caller's. */
 export function cgroupAt(root: Cgroup, path: string): Cgroup {
@@ -46,7 +42,7 @@ export function cgroupAt(root: Cgroup, path: string): Cgroup {
   throw new KukeError('Internal', `${JSON.stringify(path)} is not the path of one of kuke's cgroups`);
 }
 
-/** The cgroup that `cgroup` lies in directly; its own for the root. */
+/** The cgroup that `cgroup` lies in directly; itself for the root. */
 export function parentOf(cgroup: Cgroup): Cgroup {
   return descendant({ root: cgroup.root, names: [], path: cgroup.root }, ...cgroup.names.slice(0, -1));
 }

@@ -1,6 +1,7 @@
 /** Making cgroups: marks, delegation, what is in the way, and a kuke that dies on the way. */
 import { afterEach, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { hostFindings } from '../../../plugins/cgroup-v2/doctor.ts';
 import { cgroupAt } from '../../../plugins/cgroup-v2/hierarchy.ts';
 import { noteCreation } from '../../../plugins/cgroup-v2/mark.ts';
 import { cgroupRoot } from '../../../src/host/cgroupfs/cgroup.ts';
@@ -26,6 +27,10 @@ const note = (name = 'main', namespace = 'trusted') => xattr(`${MOUNT}/kukeon`, 
 const ALL = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids'];
 const offered = words('/cgroup.controllers').filter(name => ALL.includes(name));
 const missing = ALL.filter(name => !offered.includes(name));
+
+const inOrder = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
+const offeredInOrder = inOrder.filter(name => offered.includes(name));
+const missingInOrder = inOrder.filter(name => missing.includes(name));
 
 /** The mount table of a host that sees only `path`, as a container sees its own cgroup. */
 const mountedAt = (path: string) => () =>
@@ -111,6 +116,13 @@ test('in a container, whose root has processes and hands nothing down, cells get
   mkdirSync(MOUNT + inner);
   await shellIn(inner);
   const inside = backendOf(INSTANCE, { mounts: mountedAt(MOUNT + inner) });
+  expect(hostFindings(mountedAt(MOUNT + inner)()).map(({ level, what }) => `${level}: ${what}`)).toEqual([
+    `ok: cgroup v2 is mounted at ${MOUNT}${inner}, with ${offeredInOrder.join(' ') || 'no controllers'}`,
+    ...missingInOrder.map(name => `warning: no cgroup controller ${name}: its limits are not enforced`),
+    ...(offered.length > 0
+      ? [`warning: ${MOUNT}${inner} has processes of its own, so it does not hand down ${offeredInOrder.join(' ')}`]
+      : []),
+  ]);
   expect((await create('/kukeon', inside)).missing.toSorted()).toEqual(ALL);
   expect((await create('/kukeon/main', inside)).missing.toSorted()).toEqual(ALL);
   expect(groups(inner)).toEqual(['/inner', '/inner/kukeon', '/inner/kukeon/main']);
@@ -182,6 +194,19 @@ test('in a user namespace, where trusted attributes are refused, the mark is a u
   expect((await backend.observe('/kukeon')).map(group => group.ours)).toEqual([true, true]);
   await remove('/kukeon');
   expect(groups()).toEqual([]);
+});
+
+test('doctor names the v1 hierarchy that holds a controller', () => {
+  const v1 = inOrder.map(
+    (name, i) => `${i + 3} 1 0:${i + 3} / /v1/${name} rw - cgroup cgroup rw,${name === 'io' ? 'blkio' : name}`,
+  );
+  const mounts = parseMountinfo(
+    ['1 1 0:1 / / rw - ext4 / rw', `2 1 0:2 / ${MOUNT} rw - cgroup2 cgroup2 rw`, ...v1].join('\n'),
+  );
+  const said = hostFindings(mounts).filter(({ level }) => level === 'warning');
+  expect(said.map(({ what }) => what)).toEqual(
+    missingInOrder.map(name => `cgroup v1 at /v1/${name} holds the controller ${name}: its limits are not enforced`),
+  );
 });
 
 test('a group in the way is named, with whose it is and what to do', async () => {

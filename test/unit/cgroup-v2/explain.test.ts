@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'bun:test';
+import { explainCreate, explainRemove } from '../../../plugins/cgroup-v2/explain.ts';
+import { parseMountinfo } from '../../../src/host/mountinfo.ts';
+import { expectCommand, HOSTILE } from '../../suites/contract.ts';
+
+/** A host whose cgroup2 is nowhere on this machine, so that nothing about it can be read. */
+const mountedAt = (mountPoint: string) =>
+  parseMountinfo(`1 1 0:1 / / rw - ext4 / rw\n2 1 0:2 / ${mountPoint} rw - cgroup2 cgroup2 rw\n`);
+const mounts = mountedAt('/no/cgroup');
+
+describe('create', () => {
+  test('makes, marks and delegates', () => {
+    expect(explainCreate(mounts, '/kukeon/main').split('\n')).toEqual([
+      'mkdir /no/cgroup/kukeon/main',
+      'setfattr -n trusted.kukeon.instance -v "$KUKE_INSTANCE" /no/cgroup/kukeon/main',
+      "echo '+cpu +cpuset +memory +io +pids +hugetlb' > /no/cgroup/kukeon/main/cgroup.subtree_control",
+    ]);
+  });
+
+  test('makes the root of the host delegate when /kukeon comes', () => {
+    const lines = explainCreate(mounts, '/kukeon').split('\n');
+    expect(lines.map(line => line.split(' > ')[1]).filter(Boolean)).toEqual([
+      '/no/cgroup/cgroup.subtree_control',
+      '/no/cgroup/kukeon/cgroup.subtree_control',
+    ]);
+  });
+});
+
+test('remove kills, then removes from the leaves up', () => {
+  expect(explainRemove(mounts, '/kukeon/main').split('\n')).toEqual([
+    'echo 1 > /no/cgroup/kukeon/main/cgroup.kill',
+    'find /no/cgroup/kukeon/main -depth -type d -exec rmdir {} \\;',
+  ]);
+});
+
+test.each([
+  [mounts, `/kukeon/${HOSTILE.replaceAll('/', '')}`],
+  [mountedAt("/it's\\040a\\040mount;"), '/kukeon/main'],
+])('is quoted for a shell', (table, path) => {
+  const run = (command: string) => Bun.spawnSync(['sh', '-c', command]).stdout.toString();
+  for (const explain of [explainCreate, explainRemove]) {
+    const command = explain(table, path);
+    expectCommand(command);
+    const [first = ''] = command.split('\n');
+    const word = first.replace(/^(mkdir|echo 1 >) /, '');
+    expect(run(`printf %s ${word}`)).toContain(`${table[1]?.mountPoint}${path}`);
+  }
+});
+
+test('a host without cgroup2 is explained as a usual one', () => {
+  expect(explainRemove([], '/kukeon')).toStartWith('echo 1 > /sys/fs/cgroup/kukeon/cgroup.kill');
+});
