@@ -11,7 +11,7 @@ import type { Kernel } from './registry.ts';
 import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
 import { type EngineOptions, type Planned, planResource, type Session, withSession } from './session.ts';
-import { type ResourceTree, refuseDamaged } from './tree.ts';
+import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
 
 export interface Outcome {
   ref: ResourceRef;
@@ -115,7 +115,11 @@ function outcomeOf(resource: Resource, result: Outcome['result'], planned: Plann
 function requireParents(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, earlier: Outcome[]): void {
   for (const [index, parent] of kernel.kinds.above(ref.kind).entries()) {
     const parentRef = { kind: parent.kind, path: ref.path.slice(0, index + 1) };
-    if (tree.find(parentRef) !== undefined) continue;
+    const there = tree.find(parentRef);
+    if (there !== undefined) {
+      refuseOtherCase(there.ref, parentRef);
+      continue;
+    }
     const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(parentRef));
     const message = failed ? `${describe(parentRef)} could not be made` : `there is no ${describe(parentRef)}`;
     const scope = parentRef.path

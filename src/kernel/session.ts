@@ -1,7 +1,7 @@
 /** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
 import hyperid from 'hyperid';
 import type { StoreLock } from './backends/index.ts';
-import { diffSpecs, type FieldChange } from './diff.ts';
+import { diffSpecs, type FieldChange, valueAt } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
 import type { Journal } from './journal.ts';
@@ -12,7 +12,7 @@ import type { PlanContext, PlanOptions } from './planning.ts';
 import { recover } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
-import { type ResourceTree, refuseDamaged } from './tree.ts';
+import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
 
 const nextId = hyperid({ urlSafe: true });
 
@@ -76,19 +76,20 @@ export function planContext(
   };
 }
 
-/** Field by field; a change of what is fixed at creation is a conflict. */
+/** Field by field; a change of what is fixed at creation is a conflict, unless it only spells out what holds already. */
 function changesOf(kernel: Kernel, stored: Resource, desired: Resource): FieldChange[] {
   const resource = describe(desired.ref);
-  if (stored.ref.path.join('/') !== desired.ref.path.join('/')) {
-    throw new KukeError('Conflict', `names that differ only in case are one: ${describe(stored.ref)} exists`, {
-      resource,
-    });
-  }
+  refuseOtherCase(stored.ref, desired.ref);
   const { spec } = kernel.kinds.get(desired.ref.kind);
   const changes = diffSpecs(spec, stored.manifest.spec, desired.manifest.spec);
-  const fixed = changes.find(change => change.change === 'immutable');
+  const fixed = changes.find(
+    ({ change, keys }) =>
+      change === 'immutable' && !Bun.deepEquals(valueAt(stored.spec, keys), valueAt(desired.spec, keys)),
+  );
   if (fixed !== undefined) {
-    throw new KukeError('Conflict', `${fixed.path} cannot be changed (it is ${JSON.stringify(fixed.from)})`, {
+    const held = valueAt(stored.spec, fixed.keys);
+    const now = held === undefined ? 'not set' : JSON.stringify(held);
+    throw new KukeError('Conflict', `${fixed.path} cannot be changed (it is ${now})`, {
       resource,
       field: fixed.path,
       remedy: 'delete the resource and create it anew, or leave the field as it is',

@@ -32,6 +32,14 @@ export function refuseDamaged(tree: ResourceTree, ref: ResourceRef, which: 'itse
   }
 }
 
+/** Throws Conflict when `ref` spells a name otherwise than `there`, which is the same to the tree and not to the host. */
+export function refuseOtherCase(there: ResourceRef, ref: ResourceRef): void {
+  if (there.path.join('/') === ref.path.join('/')) return;
+  throw new KukeError('Conflict', `names that differ only in case are one: ${describe(there)} exists`, {
+    resource: describe(ref),
+  });
+}
+
 const byPlace = (a: Resource, b: Resource): number =>
   a.ref.path.length - b.ref.path.length || a.ref.path.join('/').localeCompare(b.ref.path.join('/'));
 
