@@ -27,6 +27,8 @@ export async function containerConfig(
   const [realm = '', space = '', stack = '', name = ''] = cell.ref.path;
   const hostNetwork = rootOf(cell.spec)?.hostNetwork === true;
   const { command } = container;
+  const own = userMounts(container);
+  const managed = await etcMounts(kernel, cell, hostNetwork);
   return {
     namespace,
     id: containerdId(cell, container),
@@ -52,7 +54,8 @@ export async function containerConfig(
     ],
     env: container.env ?? [],
     ...(container.user && { user: container.user }),
-    mounts: [...(await etcMounts(kernel, cell, hostNetwork)), ...userMounts(container)],
+    // What the user mounts over one of the managed files takes its place.
+    mounts: [...managed.filter(({ target }) => !own.some(mount => mount.target === target)), ...own],
     devices: container.devices ?? [],
     capabilities: { add: container.capabilities?.add ?? [], drop: container.capabilities?.drop ?? [] },
     privileged: container.privileged ?? false,

@@ -82,6 +82,7 @@ export async function etcMounts(kernel: PluginKernel, cell: Cell, hostNetwork: b
     kind: 'bind' as const,
     source: store.filePath(etcFile(cell.ref, name)),
     target: `/etc/${name}`,
+    later: true as const,
   }));
   const ofHost = ['/etc/hosts', RESOLV]
     .filter(existsSync)

@@ -64,6 +64,7 @@ function source(mount: ContainerMount): string {
   const path = mount.source ?? '';
   if (!path.startsWith('/'))
     throw invalid(mount.target, `its source ${JSON.stringify(path)} is not an absolute path`, 'source');
+  if (mount.later === true) return path;
   try {
     statSync(path);
     return path;

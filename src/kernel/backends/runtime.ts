@@ -14,6 +14,8 @@ export interface ContainerParams extends NamespaceParams {
 export interface ContainerMount {
   kind: 'bind' | 'tmpfs';
   source?: string;
+  /** The source is made by a later step, before the container starts. */
+  later?: true;
   target: string;
   readOnly?: boolean;
   sizeBytes?: number;
