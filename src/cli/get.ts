@@ -59,14 +59,10 @@ function select(kernel: Kernel, tree: ResourceTree, kind: KindDefinition, args: 
   if (args['all-scopes'] === true && args.name === undefined) return tree.all(stored.kind);
   if (kind.embedded !== undefined) {
     const path = args.cell === undefined ? scopePath(kernel, stored, args) : scopePath(kernel, kind, args);
-    return args.cell === undefined
-      ? tree.children({ kind: '', path }).filter(({ ref }) => ref.kind === stored.kind)
-      : [tree.get({ kind: stored.kind, path })];
+    return args.cell === undefined ? tree.all(stored.kind, path) : [tree.get({ kind: stored.kind, path })];
   }
   if (typeof args.name === 'string') return [tree.get(refFor(kernel, kind, args.name, args))];
-  const path = scopePath(kernel, kind, args);
-  if (path.length === 0) return tree.all(kind.kind);
-  return tree.children({ kind: '', path }).filter(({ ref }) => ref.kind === kind.kind);
+  return tree.all(kind.kind, scopePath(kernel, kind, args));
 }
 
 async function withStatus(

@@ -44,7 +44,13 @@ export async function readTree(kernel: Kernel): Promise<ResourceTree> {
     }
     return [];
   });
-  return makeTree(valid, problems);
+  const lineages = new Map(
+    kernel.kinds.all().map(({ kind }) => {
+      const names = [...kernel.kinds.above(kind).map(parent => parent.kind), kind].map(name => name.toLowerCase());
+      return [kind.toLowerCase(), names];
+    }),
+  );
+  return makeTree(valid, problems, kind => lineages.get(kind.toLowerCase()));
 }
 
 /** The resource with the status that the host gives it now. What cannot be determined is `Unknown`, with the reason. */

@@ -6,8 +6,8 @@ import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
 
 export interface ResourceTree {
   problems: StoreProblem[];
-  /** All, parents before their children, else by name. */
-  all(kind?: string): Resource[];
+  /** All, parents before their children, else by name; of one kind, and of those the ones below a path of names. */
+  all(kind?: string, below?: readonly string[]): Resource[];
   find(ref: ResourceRef): Resource | undefined;
   /** Throws NotFound, and names what is there under that parent. */
   get(ref: ResourceRef): Resource;
@@ -15,17 +15,17 @@ export interface ResourceTree {
   children(ref: ResourceRef): Resource[];
   /** Everything below, parents first. */
   descendants(ref: ResourceRef): Resource[];
+  /** Whether `inner` is `outer` or lies in it: of two kinds with the same parent, a namesake of the other's contains nothing of it. */
+  contains(outer: ResourceRef, inner: ResourceRef): boolean;
   set(resource: Resource): void;
   remove(ref: ResourceRef): void;
 }
 
 /** Throws MetadataCorrupt when the file of the resource itself, of one above it, or (`below`) of one in it cannot be read. */
 export function refuseDamaged(tree: ResourceTree, ref: ResourceRef, which: 'itself' | 'below'): void {
-  const place = `${ref.path.join('/').toLowerCase()}/`;
   const problem = tree.problems.find(({ ref: damaged }) => {
     if (damaged === undefined) return false;
-    const other = `${damaged.path.join('/').toLowerCase()}/`;
-    return place.startsWith(other) || (which === 'below' && other.startsWith(place));
+    return tree.contains(damaged, ref) || (which === 'below' && tree.contains(ref, damaged));
   });
   if (problem !== undefined) {
     throw new KukeError('MetadataCorrupt', `${problem.path}: ${problem.message}`, { resource: describe(ref) });
@@ -43,34 +43,44 @@ export function refuseOtherCase(there: ResourceRef, ref: ResourceRef): void {
 const byPlace = (a: Resource, b: Resource): number =>
   a.ref.path.length - b.ref.path.length || a.ref.path.join('/').localeCompare(b.ref.path.join('/'));
 
-export function makeTree(resources: Iterable<Resource>, problems: StoreProblem[] = []): ResourceTree {
+const placeOf = (path: readonly string[]): string => `${path.join('/').toLowerCase()}/`;
+
+/** `lineage`: a kind and those above it, outermost first, in lower case; undefined for a kind that nobody knows. */
+export function makeTree(
+  resources: Iterable<Resource>,
+  problems: StoreProblem[],
+  lineage: (kind: string) => readonly string[] | undefined,
+): ResourceTree {
   const byKey = new Map<string, Resource>();
   for (const resource of resources) byKey.set(keyOf(resource.ref), resource);
-  const below = (ref: ResourceRef, depth: number): Resource[] => {
-    const prefix = `${ref.path.join('/').toLowerCase()}/`;
-    return [...byKey.values()]
-      .filter(({ ref: { path } }) => path.length > ref.path.length && path.length <= ref.path.length + depth)
-      .filter(({ ref: { path } }) => `${path.join('/').toLowerCase()}/`.startsWith(prefix))
+  const all = (kind?: string, below: readonly string[] = []): Resource[] =>
+    [...byKey.values()]
+      .filter(({ ref }) => kind === undefined || ref.kind === kind)
+      .filter(({ ref: { path } }) => below.length === 0 || placeOf(path).startsWith(placeOf(below)))
       .sort(byPlace);
+  const contains = (outer: ResourceRef, inner: ResourceRef): boolean => {
+    if (!placeOf(inner.path).startsWith(placeOf(outer.path))) return false;
+    const kinds = lineage(inner.kind);
+    if (kinds === undefined || lineage(outer.kind) === undefined) return true;
+    return kinds[outer.path.length - 1] === outer.kind.toLowerCase();
   };
+  const below = (ref: ResourceRef): Resource[] =>
+    all().filter(other => other.ref.path.length > ref.path.length && contains(ref, other.ref));
   const find = (ref: ResourceRef): Resource | undefined => byKey.get(keyOf(ref));
   return {
     problems,
-    all: kind => [...byKey.values()].filter(({ ref }) => kind === undefined || ref.kind === kind).sort(byPlace),
+    all,
     find,
     get(ref) {
       const found = find(ref);
       if (found !== undefined) return found;
-      const siblings = [...byKey.values()].filter(
-        other =>
-          other.ref.kind === ref.kind && other.ref.path.slice(0, -1).join('/') === ref.path.slice(0, -1).join('/'),
-      );
-      const known = siblings.map(other => nameOf(other.ref)).sort();
-      const there = known.length === 0 ? 'there is none there' : `there: ${known.slice(0, 10).join(', ')}`;
+      const known = all(ref.kind, ref.path.slice(0, -1)).map(other => nameOf(other.ref));
+      const there = known.length === 0 ? 'there is none there' : `there: ${known.sort().slice(0, 10).join(', ')}`;
       throw new KukeError('NotFound', `not found; ${there}`, { resource: describe(ref) });
     },
-    children: ref => below(ref, 1),
-    descendants: ref => below(ref, Number.POSITIVE_INFINITY),
+    children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
+    descendants: below,
+    contains,
     set: resource => byKey.set(keyOf(resource.ref), resource),
     remove: ref => byKey.delete(keyOf(ref)),
   };
