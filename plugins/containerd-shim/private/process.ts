@@ -33,8 +33,11 @@ export async function startServing(
 /** The socket appears in its folder before containerd serves on it; a call made then waits for the answer. */
 async function answers(socket: string, exited: Promise<number>, log: string, signal: AbortSignal): Promise<void> {
   const client = connect({ socket });
-  const { promise: appeared, resolve } = Promise.withResolvers<void>();
-  const watcher = watch(dirname(socket), () => existsSync(socket) && resolve());
+  let changed = Promise.withResolvers<void>();
+  const watcher = watch(dirname(socket), () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  });
   const gaveUp = new Promise<never>((_, reject) => {
     const words = () => `it says: ${lastLines(log)}`;
     signal.addEventListener(
@@ -51,6 +54,7 @@ async function answers(socket: string, exited: Promise<number>, log: string, sig
   // A socket that a dead containerd left behind refuses; its successor replaces it.
   const version = async (): Promise<void> => {
     for (;;) {
+      const { promise: next } = changed; // taken before looking, so that no change is missed
       if (existsSync(socket)) {
         try {
           await client.version.version({}, { signal });
@@ -59,7 +63,7 @@ async function answers(socket: string, exited: Promise<number>, log: string, sig
           if (signal.aborted) throw error;
         }
       }
-      await Promise.race([appeared, new Promise(next => watcher.once('change', next))]);
+      await next;
     }
   };
   try {
