@@ -4,6 +4,8 @@
 export const INSTANCE = 'kukeon.io/instance';
 /** On a container: a digest of the configuration that it was made from. */
 export const CONFIGURATION = 'kukeon.io/configuration';
+/** On a container: containers with the same one, in the same namespace, share a shim. */
+export const GROUP = 'kukeon.io/group';
 /** On a container: the file that takes what it writes. */
 export const LOG_PATH = 'kukeon.io/log-path';
 /** On a container: when it was last started, RFC 3339. Absent: never. */

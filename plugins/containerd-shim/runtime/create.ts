@@ -4,7 +4,7 @@ import { type Client, isGrpcError, type Mount, ociSpec, runcOptions } from '../c
 import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import type { ContainerdImages } from '../images/index.ts';
-import { CONFIGURATION, GC_ROOT, INSTANCE, isOurs, LOG_PATH, STARTED_AT, STOP_SIGNAL } from '../labels.ts';
+import { CONFIGURATION, GC_ROOT, GROUP, INSTANCE, isOurs, LOG_PATH, STARTED_AT, STOP_SIGNAL } from '../labels.ts';
 import { clearMountPoint, readSnapshotFiles } from '../oci/rootfs.ts';
 import { buildSpec } from '../oci/spec.ts';
 import { resolveUser } from '../oci/user.ts';
@@ -118,6 +118,7 @@ function containerOf(
       ...config.labels,
       [INSTANCE]: instance,
       [CONFIGURATION]: digestOf(config),
+      [GROUP]: config.group,
       [LOG_PATH]: config.logPath,
       ...(image.stopSignal !== undefined && { [STOP_SIGNAL]: image.stopSignal }),
     },

@@ -2,7 +2,6 @@
 import {
   type ContainerConfig,
   type ContainerMount,
-  type ContainerParams,
   explainWith,
   type RuntimeActions,
   type StopParams,
@@ -10,13 +9,19 @@ import {
 } from 'kuke/plugin';
 import { INSTANCE } from '../labels.ts';
 
+/** With flags that ctr has had since 1.6, which sets neither host name nor cgroup, but for `--user`, which came with 1.7. */
 export const explain = explainWith<RuntimeActions>({
   // The installation's id is not known before `kuke init` has run.
   createNamespace: ({ namespace }) =>
     `${shellCommand('ctr', 'namespaces', 'create', namespace)} ${INSTANCE}="$KUKE_INSTANCE"`,
-  removeNamespace: ({ namespace }) => shellCommand('ctr', 'namespaces', 'remove', namespace),
+  removeNamespace: ({ namespace }) => {
+    const images = ctr({ namespace }, 'images', 'ls', '--quiet');
+    const remove = ctr({ namespace }, 'images', 'rm', '--sync');
+    return `${images} | xargs -r ${remove}\n${shellCommand('ctr', 'namespaces', 'rm', namespace)}`;
+  },
   create: config =>
-    ctr(config, 'containers', 'create', ...createFlags(config), config.image, config.id, ...commandOf(config)),
+    // `--`, or ctr takes a `-c` of the command for its own; ctr 1.6 does so even then.
+    ctr(config, 'containers', 'create', ...createFlags(config), '--', config.image, config.id, ...commandOf(config)),
   start: params => ctr(params, 'tasks', 'start', '--detach', params.id),
   stop: stopCommands,
   remove: params =>
@@ -27,17 +32,14 @@ function ctr({ namespace }: { namespace: string }, ...words: string[]): string {
   return shellCommand('ctr', '-n', namespace, ...words);
 }
 
+/** `ctr` cannot wait for a task that it did not start. */
 function stopCommands(params: StopParams): string {
   const kill = (signal: string) => ctr(params, 'tasks', 'kill', '--signal', signal, params.id);
   if (params.timeoutMs === 0) return kill('SIGKILL');
-  const wait = `timeout ${Math.ceil(params.timeoutMs / 1000)} ${waitFor(params)}`;
-  return `${kill(params.signal ?? 'SIGTERM')}\n${wait} || ${kill('SIGKILL')}`;
-}
-
-/** `ctr` cannot wait for a task that it did not start. */
-function waitFor(params: ContainerParams): string {
-  const running = `${ctr(params, 'tasks', 'ls')} | grep -q "^"${shellCommand(params.id)}" .*RUNNING"`;
-  return `sh -c ${shellCommand(`while ${running}; do sleep 0.1; done`)}`;
+  const runs = `${ctr(params, 'tasks', 'ls')} | ${shellCommand('grep', '-q', `^${params.id} .*RUNNING`)}`;
+  const wait = shellCommand('sh', '-c', `while ${runs}; do sleep 0.1; done`);
+  const seconds = Math.ceil(params.timeoutMs / 1000);
+  return `${kill(params.signal ?? 'SIGTERM')}\ntimeout ${seconds} ${wait} || ${kill('SIGKILL')}`;
 }
 
 function createFlags(config: ContainerConfig): string[] {
@@ -56,8 +58,6 @@ function createFlags(config: ContainerConfig): string[] {
     ...(config.readOnlyRootFilesystem ? ['--read-only'] : []),
     ...(config.securityOpts.includes('no-new-privileges') ? [] : ['--allow-new-privs']),
     ...(netns === undefined ? ['--net-host'] : ['--with-ns', `network:${netns}`]),
-    ...['--hostname', config.hostname],
-    ...['--cgroup', `/${config.cgroup}`],
   ];
 }
 

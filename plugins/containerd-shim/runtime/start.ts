@@ -1,13 +1,17 @@
 /** Running a container: a new task whose output goes to the container's log. */
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { asKukeError, type ContainerParams, KukeError } from 'kuke/plugin';
-import type { Client, Container } from '../client/index.ts';
+import { type Client, type Container, isGrpcError } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
-import { isOurs, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { GROUP, isOurs, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
 import { endTask } from './task.ts';
+
+const CLEANUP_INTERVAL_MS = 50;
+const CLEANUP_ATTEMPTS = 200;
 
 /** Throws NotFound for a container that is not there or not ours, CommandNotFound, RuntimeFailed; no task is left then. */
 export async function startContainer(
@@ -29,15 +33,36 @@ export async function startContainer(
     await endTask(client, id, signal);
   }
   const rootfs = await client.snapshots.mounts({ snapshotter: container.snapshotter, key: container.snapshotKey });
-  const log = logFile(container);
+  const output = outputs(container);
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
   try {
-    await client.tasks.create({ containerId: id, rootfs, stdout: log, stderr: log });
+    const group = `${namespace}/${container.labels[GROUP] ?? id}`;
+    await inTurn(group, () => createTask(client, { containerId: id, rootfs, ...output }, signal));
     const startedAt = new Date().toISOString();
     const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
     return { pid };
   } catch (error) {
     throw await undo(client, container, startFailure(error, container.image), signal);
+  }
+}
+
+/**
+ * While containerd cleans up behind a shim that has just died, it knows of no task and refuses a new one all the same. It tells nobody
+ * when it is done, so this asks again.
+ */
+async function createTask(
+  client: Client,
+  task: Parameters<Client['tasks']['create']>[0],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.tasks.create(task);
+      return;
+    } catch (error) {
+      if (!isGrpcError(error, 'ALREADY_EXISTS') || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
+    }
+    await Bun.sleep(CLEANUP_INTERVAL_MS);
   }
 }
 
@@ -58,11 +83,16 @@ async function recordStart(client: Client, id: string, time: string): Promise<vo
   await client.containers.update({ container: { id, labels: { [STARTED_AT]: time } }, updateMask });
 }
 
-/** Made before the shim makes it, so that not everybody may read it. The shim appends to what is there. */
-function logFile({ id, labels }: Container): string {
+/**
+ * Where the shim is to write: paths of the log, made here, so that not everybody may read it; it appends to what is there. They differ,
+ * for where they are the same (and with `file://` they always are) the shim closes the file for both streams when one of them ends, and
+ * the last words on stderr are lost (containerd 1.6 to 2.1, copyPipes in pkg/process/io.go).
+ */
+function outputs({ id, labels }: Container): { stdout: string; stderr: string } {
   const path = labels[LOG_PATH];
   if (path === undefined) throw new KukeError('RuntimeFailed', `container ${id} has no label ${LOG_PATH}`);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
   const fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o640);
   try {
@@ -71,5 +101,5 @@ function logFile({ id, labels }: Container): string {
   } finally {
     closeSync(fd);
   }
-  return Bun.pathToFileURL(path).href;
+  return { stdout: path, stderr: `${folder}/./${basename(path)}` };
 }

@@ -5,7 +5,7 @@ import type { Containerd } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { isOurs, STOP_SIGNAL } from '../labels.ts';
 import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
-import { endTask, exitCode, resumeTask, signalTask } from './task.ts';
+import { endTask, exitCode, signalTask } from './task.ts';
 
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds, setTimeout's own limit
 
@@ -28,16 +28,17 @@ export async function stopContainer(
     await endTask(client, id, abort);
     return {};
   }
-  await signalTask(client, id, timeoutMs > 0 ? stopSignal(wanted, container) : SIGKILL);
-  if (task.status === 'PAUSED' || task.status === 'PAUSING') await resumeTask(client, id);
-  const timeUp = AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER));
-  try {
-    return result(await exitCode(client, id, timeoutMs > 0 ? AbortSignal.any([abort, timeUp]) : abort));
-  } catch (error) {
-    if (abort.aborted || !timeUp.aborted) throw error;
+  if (timeoutMs > 0) {
+    await signalTask(client, task, stopSignal(wanted, container));
+    const timeUp = AbortSignal.timeout(Math.min(timeoutMs, LONGEST_TIMER));
+    try {
+      return result(await exitCode(client, id, AbortSignal.any([abort, timeUp])));
+    } catch (error) {
+      if (abort.aborted || !timeUp.aborted) throw error;
+    }
   }
   // As the first process of its pid namespace it takes all others with it.
-  await signalTask(client, id, SIGKILL);
+  await signalTask(client, task, SIGKILL);
   return result(await exitCode(client, id, abort));
 }
 

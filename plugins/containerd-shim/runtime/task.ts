@@ -1,27 +1,23 @@
 /** The task of a container, that is its processes: ending it, whatever state it is in. */
-import type { Client } from '../client/index.ts';
-import { isGrpcError } from '../client/index.ts';
+import { type Client, isGrpcError, type Process } from '../client/index.ts';
 import { ifFound } from '../errors.ts';
 import { SIGKILL } from './signals.ts';
 
-/** Sends a signal to the first process; one that has ended already does not mind. */
-export async function signalTask(client: Client, containerId: string, signal: number): Promise<void> {
-  await ifFound(client.tasks.kill({ containerId, signal }));
+/** Sends a signal to the first process; one that has ended meanwhile does not mind. A frozen one is thawed, to take it. */
+export async function signalTask(client: Client, { id: containerId, status }: Process, signal: number): Promise<void> {
+  await unlessGone(client, containerId, client.tasks.kill({ containerId, signal }));
+  if (status !== 'PAUSED' && status !== 'PAUSING') return;
+  try {
+    await client.tasks.resume({ containerId });
+  } catch (error) {
+    if (!isGrpcError(error, 'NOT_FOUND', 'FAILED_PRECONDITION')) throw error;
+  }
 }
 
 /** The exit code of the first process, waited for; undefined if nobody knows it: the task is gone, as after its shim's death. */
 export async function exitCode(client: Client, containerId: string, signal: AbortSignal): Promise<number | undefined> {
-  try {
-    const exit = await ifFound(client.tasks.wait({ containerId }, { signal }));
-    return exit?.exitStatus;
-  } catch (error) {
-    if (isGrpcError(error, 'CANCELLED', 'UNAVAILABLE')) throw error;
-    // The shim died while it was asked; what containerd knows of it afterwards counts.
-    const left = await ifFound(client.tasks.get({ containerId }));
-    if (left === undefined) return undefined;
-    if (left.status === 'STOPPED') return left.exitStatus;
-    throw error;
-  }
+  const exit = await unlessGone(client, containerId, client.tasks.wait({ containerId }, { signal }));
+  return exit?.exitStatus;
 }
 
 /** Kills what runs, and deletes the task. A container that has none is left as it is. */
@@ -29,18 +25,19 @@ export async function endTask(client: Client, containerId: string, signal: Abort
   const task = await ifFound(client.tasks.get({ containerId }));
   if (task === undefined) return;
   if (task.status !== 'STOPPED') {
-    await signalTask(client, containerId, SIGKILL);
-    if (task.status === 'PAUSED' || task.status === 'PAUSING') await resumeTask(client, containerId);
+    await signalTask(client, task, SIGKILL);
     await exitCode(client, containerId, signal);
   }
-  await ifFound(client.tasks.delete({ containerId }));
+  await unlessGone(client, containerId, client.tasks.delete({ containerId }));
 }
 
-/** A frozen process takes a signal only when it is thawed. It may have ended meanwhile. */
-export async function resumeTask(client: Client, containerId: string): Promise<void> {
+/** A call that fails because the shim has just died (`ttrpc: closed`) is no failure: the task died with it. */
+async function unlessGone<T>(client: Client, containerId: string, call: Promise<T>): Promise<T | undefined> {
   try {
-    await client.tasks.resume({ containerId });
+    return await ifFound(call);
   } catch (error) {
-    if (!isGrpcError(error, 'NOT_FOUND', 'FAILED_PRECONDITION')) throw error;
+    if (isGrpcError(error, 'CANCELLED', 'UNAVAILABLE') || (await ifFound(client.tasks.get({ containerId }))))
+      throw error;
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** The Runtime backend on a real containerd, with an image to run, and a configuration to vary. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { ContainerConfig, ContainerObservation, ContainerParams, OciSpec, RuntimeBackend } from 'kuke/plugin';
 import * as v from 'valibot';
 import { containerdConfig } from '../../../plugins/containerd-shim/config.ts';
@@ -101,8 +101,9 @@ export function containersOf(runtime: RuntimeBackend) {
     /** Creates and starts it, and gives the pid when it has said `ready`. */
     async running(id: string, options?: Partial<ContainerConfig>): Promise<number> {
       await create(id, options);
+      const before = existsSync(`${LOGS}/${id}.log`) ? log(id).length : 0;
       const { pid } = await start(id);
-      await eventually(async () => (log(id).includes('ready') ? true : undefined));
+      await eventually(async () => (log(id).includes('ready', before) ? true : undefined));
       return pid;
     },
     /** Runs a shell script to its end in a container of its own, and gives what it wrote, and its exit code. */
@@ -112,14 +113,17 @@ export function containersOf(runtime: RuntimeBackend) {
     ): Promise<{ output: string; exitCode: number | undefined }> {
       const id = `run-${crypto.randomUUID().slice(0, 8)}`;
       await create(id, { command: ['/bin/sh', '-c', script], ...options });
+      let exitCode: number | undefined;
       try {
         await start(id);
-        const { exitCode } = await inState(id, 'stopped');
-        return { output: log(id), exitCode };
+        ({ exitCode } = await inState(id, 'stopped'));
       } finally {
         await runtime.remove(the(id), context());
-        rmSync(`${LOGS}/${id}.log`, { force: true });
       }
+      // Only now: deleting the task waits until the shim has copied what is left in the pipes.
+      const output = log(id);
+      rmSync(`${LOGS}/${id}.log`);
+      return { output, exitCode };
     },
   };
 }
