@@ -6,6 +6,7 @@ import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import { inParallel } from './parallel.ts';
+import type { Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
@@ -35,7 +36,7 @@ export async function apply(
 ): Promise<Outcome[]> {
   refuseDuplicates(resources);
   const ordered = [...resources].sort((a, b) => a.ref.path.length - b.ref.path.length);
-  const idle = await unchangedAll(kernel, ordered, planOptions);
+  const idle = journal.isEmpty() ? await unchangedAll(kernel, ordered, planOptions) : undefined;
   if (idle !== undefined) return inOrderOf(resources, idle);
   const outcomes = await withSession(kernel, journal, options, async session => {
     const done: Outcome[] = [];
@@ -54,7 +55,7 @@ export async function apply(
   return inOrderOf(resources, outcomes);
 }
 
-/** Without the lock: if nothing at all is to be done, that is the answer. */
+/** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left, that is the answer. */
 async function unchangedAll(
   kernel: Kernel,
   resources: Resource[],
@@ -64,7 +65,7 @@ async function unchangedAll(
   const observe = makeObserveContext(tree);
   const outcomes: Outcome[] = [];
   for (const resource of resources) {
-    if (tree.find(resource.ref) === undefined) return undefined;
+    if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
     try {
       const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe);
       if (planned.plan.steps.length > 0) return undefined;
@@ -84,26 +85,37 @@ async function applyOne(
   earlier: Outcome[],
   observe: ObserveContext,
 ): Promise<Outcome> {
-  const known = session.tree.find(given.ref) !== undefined;
+  const stored = session.tree.find(given.ref);
   try {
     refuseDamaged(session.tree, given.ref, 'itself');
     requireParents(kernel, session.tree, given.ref, earlier);
     const resource = carrySticky(kernel, session.tree, given);
     const planned = await planResource(kernel, session.tree, resource, options, observe);
-    if (planned.plan.steps.length === 0) return outcomeOf(resource, 'unchanged', planned);
-    // What the manifest says is stored first, so the tree has it also when an update fails half-way.
-    if (known) session.tree.set(resource);
-    const fresh = { ...resource, manifest: { ...resource.manifest } };
-    try {
-      await session.run(planned.plan);
-      session.tree.set(fresh);
-    } finally {
-      if (session.tree.find(given.ref) !== undefined) await session.saveStatus(fresh);
-    }
-    return outcomeOf(resource, known ? 'updated' : 'created', planned);
+    const isIdle = planned.plan.steps.length === 0;
+    // A kuke that died just after the last step has left a resource without status, which others need.
+    if (isIdle && stored?.manifest.status !== undefined) return outcomeOf(resource, 'unchanged', planned);
+    await runPlan(kernel, session, resource, planned.plan);
+    await session.saveStatus(resource);
+    return outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
     return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };
+  }
+}
+
+/** When an update fails half-way, what the manifest says may be stored already: the status is that of what is stored. */
+async function runPlan(kernel: Kernel, session: Session, resource: Resource, plan: Plan): Promise<void> {
+  try {
+    await session.run(plan);
+  } catch (thrown) {
+    const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });
+    try {
+      const left = (await readTree(kernel)).find(resource.ref);
+      if (left !== undefined) await session.saveStatus(left);
+    } catch (also) {
+      throw error.with([asKukeError(also, 'Failed', { resource: describe(resource.ref), step: 'store its status' })]);
+    }
+    throw error;
   }
 }
 

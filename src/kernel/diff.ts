@@ -41,7 +41,9 @@ function diffValue(
   if (isKeyed(from) && isKeyed(to)) {
     const below = schema && fieldSchema(schema, 0, to);
     const ids = new Set([...from, ...to].map(element => element.id));
-    return [...ids].flatMap(id => diffValue(below, elementOf(from, id), elementOf(to, id), [...places, { id }], change));
+    return [...ids].flatMap(id =>
+      diffValue(below, elementOf(from, id), elementOf(to, id), [...places, { id }], change),
+    );
   }
   if (Bun.deepEquals(from, to)) return [];
   return [{ path: pathOf(places), keys: places.map(keyOf), from, to, change }];

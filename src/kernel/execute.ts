@@ -79,6 +79,7 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
     await Promise.race(running.values());
   }
   if (failures.length === 0 && context.signal.aborted) failures.push(cancelled(execution));
+  failures.push(...stuck(execution, outcomes));
   const [first, ...others] = failures;
   if (first === undefined) return execution.journal.close();
   const undone = execution.intent === 'create' ? await undo({ ...execution, begun }, context) : [];
@@ -89,6 +90,14 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
 function cancelled(execution: Execution): KukeError {
   const remedy = execution.intent === 'create' ? 'what was made has been undone' : 'run the command again to finish it';
   return new KukeError('Cancelled', 'cancelled', { ...resourceOf(execution), remedy });
+}
+
+/** A hook may have added steps that wait for one another, or for none of the plan's. */
+function stuck(execution: Execution, outcomes: Map<string, StepOutcome>): KukeError[] {
+  const waiting = execution.steps.filter(step => !outcomes.has(step.id));
+  if (waiting.length === 0) return [];
+  const named = waiting.map(step => `${step.type} waits for ${step.after.filter(id => outcomes.get(id) !== 'done')}`);
+  return [new KukeError('PluginFailed', `steps that can never run: ${named.join(', ')}`, resourceOf(execution))];
 }
 
 const resourceOf = (execution: Execution) => (execution.steps[0] ? { resource: execution.steps[0].resource } : {});
@@ -103,7 +112,7 @@ function readiness(
   const before = step.after.map(id => outcomes.get(id));
   if (before.some(outcome => outcome === undefined)) return 'wait';
   if (before.every(outcome => outcome === 'done')) return 'run';
-  const insists = execution.intent !== 'delete' || context.operations.get(step.type).onlyAfterSuccess === true;
+  const insists = execution.intent !== 'delete' || context.operations.find(step.type)?.onlyAfterSuccess === true;
   return insists ? 'skip' : 'run';
 }
 
@@ -136,9 +145,9 @@ export async function undo(
   const signal = new AbortController().signal; // an undoing is not to be cancelled
   for (const step of [...execution.steps].reverse()) {
     if (!execution.begun.has(step.id)) continue;
-    const operation = context.operations.get(step.type);
     context.progress({ phase: 'undo', resource: step.resource, type: step.type });
     try {
+      const operation = context.operations.get(step.type);
       await operation.revert?.(
         resolve(execution, step),
         execution.results.get(step.id),

@@ -21,7 +21,8 @@ type Entry =
   | { event: 'plan'; version: 1; id: string; intent: Intent; command: string; steps: Step[] }
   | { event: 'start'; step: string }
   | { event: 'done'; step: string; result?: unknown }
-  | { event: 'reverted'; step: string };
+  | { event: 'reverted'; step: string }
+  | { event: 'ended' };
 
 /** Durable when it returns: called before a step runs, and after. */
 export interface PlanJournal {
@@ -45,7 +46,9 @@ export interface UnfinishedPlan {
 
 export interface Journal {
   open(id: string, plan: Plan, command: string): PlanJournal;
-  /** Oldest first. A file without a whole first line never ran a step and is removed. */
+  /** No plan runs, and none has been left unfinished. */
+  isEmpty(): boolean;
+  /** Under the lock only, oldest first. A file without a whole first line never ran a step and is removed. */
   unfinished(): UnfinishedPlan[];
 }
 
@@ -60,11 +63,12 @@ export function makeJournal(folder: string): Journal {
       syncFolder(folder);
       return journal;
     },
+    isEmpty: () => filesIn(folder).length === 0,
     unfinished() {
       return filesIn(folder).flatMap(name => {
         const path = join(folder, name);
         const [head, ...events] = parseLines(readFileSync(path, 'utf8'));
-        if (head?.event !== 'plan') {
+        if (head?.event !== 'plan' || events.some(entry => entry.event === 'ended')) {
           unlinkSync(path);
           return [];
         }
@@ -96,6 +100,8 @@ function writer(path: string, fd: number): PlanJournal {
     done: (step, result) => append(fd, { event: 'done', step, result }),
     reverted: step => append(fd, { event: 'reverted', step }),
     close() {
+      // After a power cut the file may be there again: it must not have what has ended well undone.
+      append(fd, { event: 'ended' });
       closeSync(fd);
       rmSync(path, { force: true }); // an uninstall has taken it along
     },

@@ -66,6 +66,7 @@ export interface OperationRegistry {
   add<T extends OperationType>(operation: Operation<T> | AnyOperation): void;
   /** By a type read from a journal or a plan; throws for one that no plugin provides. */
   get(type: string): AnyOperation;
+  find(type: string): AnyOperation | undefined;
 }
 
 /** An operation whose params come from a plan or a journal: their types were checked where the step was added. */
@@ -85,6 +86,7 @@ export function makeOperationRegistry(): OperationRegistry {
         throw new KukeError('PluginFailed', `operation ${operation.type} is registered twice`);
       operations.set(operation.type, operation as unknown as AnyOperation);
     },
+    find: type => operations.get(type),
     get(type) {
       const operation = operations.get(type);
       if (operation === undefined) {
