@@ -183,9 +183,12 @@ test('a full disk', async () => {
     const error = await failure(there.load(bytes), 'RuntimeFailed');
     expect(error.message).toContain('no space left on device');
     expect(await there.held()).toEqual(nothing);
-    expect(onDisk(small)).toEqual([]);
   }
+  // With no room left, containerd fails to take note of what it removes, and does so the next time.
   expect(await there.load(ociArchive({ name, layers: [{ a: 'b' }] }))).toHaveLength(1);
+  await there.backend.remove({ namespace: there.namespace, name });
+  expect(await there.held()).toEqual(nothing);
+  expect(onDisk(small).filter(path => !path.includes('/ingest/') || path.endsWith('/data'))).toEqual([]);
 });
 
 describe('what a killed process leaves', () => {
