@@ -55,7 +55,7 @@ export default definePlugin({
   name: 'cell',
   version: '0.1.0',
   requires: ['kind:Stack', 'kind:Container', 'backend:network', 'backend:runtime', 'backend:images'],
-  provides: { kinds: ['Cell'] },
+  provides: { kinds: ['Cell'], operations: ['cell.writeHosts'] },
   setup(kernel) {
     kernel.kind(cell(kernel));
     kernel.operation(writeHosts(kernel));

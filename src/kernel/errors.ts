@@ -87,11 +87,12 @@ export class KukeError extends Error {
     return new KukeError(this.code, this.message, this.details, [...this.also, ...also]);
   }
 
-  /** One line: what failed, why, and what to do next. */
+  /** One line: what failed, why, and what to do next. (`line` is taken: JavaScriptCore gives every Error one of its own.) */
   get summary(): string {
     const where = [this.details.resource, this.details.step].filter(part => part !== undefined);
     const what = [...where, this.message].join(': ');
-    return this.remedy === undefined ? what : `${what} (${this.remedy})`;
+    const whole = this.remedy === undefined ? what : `${what} (${this.remedy})`;
+    return whole.trim().replace(/\s*[\n\r\u2028\u2029]\s*/g, ' ');
   }
 }
 

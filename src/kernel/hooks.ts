@@ -39,7 +39,7 @@ export function makeHooks(options: HookOptions): Hooks {
   };
 }
 
-/** Rejects with TimedOut after `ms`; what runs on is no longer waited for. */
+/** Rejects with PluginFailed after `ms`; what runs on is no longer waited for. */
 export async function withTimeLimit<T>(run: () => T | Promise<T>, ms: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {

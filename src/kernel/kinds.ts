@@ -102,7 +102,8 @@ export function scopeField(kind: string): string {
 }
 
 export interface KindRegistry {
-  add<Spec, Status>(definition: KindDefinition<Spec, Status>, owner: string): void;
+  /** Returns the inverse. Throws PluginFailed for a word that is taken. */
+  add<Spec, Status>(definition: KindDefinition<Spec, Status>, owner: string): () => void;
   /** By its exact name, as in a manifest. Throws InvalidManifest. */
   get(kind: string): KindDefinition;
   /** The lifecycle of a kind. Throws InvalidManifest for one that is declared within its parent. */
@@ -140,15 +141,19 @@ export function makeKindRegistry(): KindRegistry {
     add(typed, owner) {
       // What stands in a registry is read by name: each kind is given back what its own schema has parsed.
       const definition = typed as unknown as KindDefinition;
-      for (const word of [definition.kind, definition.plural, ...definition.aliases].map(w => w.toLowerCase())) {
+      const own = new Set([definition.kind, definition.plural, ...definition.aliases].map(word => word.toLowerCase()));
+      for (const word of own) {
         const taken = words.get(word);
-        if (taken !== undefined && taken !== definition) {
-          const message = `plugin ${owner}: the kind ${definition.kind} takes the word "${word}", which is ${taken.kind}'s`;
-          throw new KukeError('PluginFailed', message);
-        }
-        words.set(word, definition);
+        if (taken === undefined) continue;
+        const message = `plugin ${owner}: the kind ${definition.kind} takes the word "${word}", which is ${taken.kind}'s`;
+        throw new KukeError('PluginFailed', message);
       }
+      for (const word of own) words.set(word, definition);
       kinds.set(definition.kind, definition);
+      return () => {
+        for (const word of own) words.delete(word);
+        kinds.delete(definition.kind);
+      };
     },
     lookup(word) {
       const found = words.get(word.toLowerCase());

@@ -63,7 +63,8 @@ export function pick(result: unknown, path: readonly (string | number)[]): unkno
 }
 
 export interface OperationRegistry {
-  add<T extends OperationType>(operation: Operation<T> | AnyOperation): void;
+  /** Returns the inverse. Throws PluginFailed for a type that is taken. */
+  add<T extends OperationType>(operation: Operation<T> | AnyOperation): () => void;
   /** By a type read from a journal or a plan; throws for one that no plugin provides. */
   get(type: string): AnyOperation;
   find(type: string): AnyOperation | undefined;
@@ -85,6 +86,7 @@ export function makeOperationRegistry(): OperationRegistry {
       if (operations.has(operation.type))
         throw new KukeError('PluginFailed', `operation ${operation.type} is registered twice`);
       operations.set(operation.type, operation as unknown as AnyOperation);
+      return () => void operations.delete(operation.type);
     },
     find: type => operations.get(type),
     get(type) {

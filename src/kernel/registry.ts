@@ -5,9 +5,9 @@ import type { KukeBackends } from './backends/index.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type Hooks, makeHooks, withTimeLimit } from './hooks.ts';
 import { type KindRegistry, makeKindRegistry } from './kinds.ts';
-import { didYouMean } from './names.ts';
 import { makeOperationRegistry, type OperationRegistry } from './operations.ts';
 import type { PluginDefinition, PluginKernel, Provides, Settings } from './plugin.ts';
+import { inOrder, provider } from './plugin-order.ts';
 import { faultsOf } from './schema.ts';
 
 /** A plugin that could be loaded: what its package.json says, so that only what a command needs is loaded. */
@@ -17,6 +17,8 @@ export interface PluginSource {
   provides: Provides;
   /** `built-in`, or the folder it comes from. */
   origin: string;
+  /** What it took to find out all this, in milliseconds. */
+  foundInMs?: number;
   load(): Promise<PluginDefinition>;
 }
 
@@ -80,23 +82,55 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     },
   };
   addBackendOperations(kernel.operations, use);
-  for (const source of inOrder(options.sources, options.needs)) {
+  const absent = new Set<PluginSource>();
+  const failed = (source: PluginSource, thrown: unknown): void => {
+    absent.add(source);
+    const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
+    if (!options.lenient || source.origin === 'built-in') throw error;
+    warn(error.summary);
+  };
+  for (const source of inOrder(options.sources, options.needs, failed)) {
     const started = performance.now();
+    const registered = registrations();
     try {
-      const plugin = await withTimeLimit(() => loadOne(source, kernel, factories, options), options.timeLimitMs);
-      kernel.plugins.push({
-        name: source.name,
-        version: plugin.version,
-        origin: source.origin,
-        ms: performance.now() - started,
-      });
+      requireLoaded(source, options.sources, absent);
+      const load = () => loadOne(source, kernel, factories, options, registered);
+      const { name, version } = await withTimeLimit(load, options.timeLimitMs);
+      const ms = performance.now() - started + (source.foundInMs ?? 0);
+      kernel.plugins.push({ name, version, origin: source.origin, ms });
     } catch (thrown) {
-      const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
-      if (!options.lenient || source.origin === 'built-in') throw error;
-      warn(error.summary);
+      registered.takeBack();
+      failed(source, thrown);
     }
   }
   return kernel;
+}
+
+function requireLoaded(source: PluginSource, sources: PluginSource[], absent: Set<PluginSource>): void {
+  const missing = source.requires.find(requirement => absent.has(provider(sources, requirement, source.name)));
+  if (missing !== undefined) throw new KukeError('PluginFailed', `it requires ${missing}, which could not be loaded`);
+}
+
+interface Registrations {
+  /** Throws when all has been taken back already, as after a setup's time limit. */
+  add(inverse: () => void): void;
+  takeBack(): void;
+}
+
+function registrations(): Registrations {
+  const inverses: (() => void)[] = [];
+  let isOver = false;
+  return {
+    add(inverse) {
+      if (!isOver) return void inverses.push(inverse);
+      inverse();
+      throw new KukeError('PluginFailed', 'too late: its setup has failed');
+    },
+    takeBack() {
+      isOver = true;
+      for (const inverse of inverses.splice(0).reverse()) inverse();
+    },
+  };
 }
 
 async function loadOne(
@@ -104,26 +138,61 @@ async function loadOne(
   kernel: Kernel,
   factories: Map<string, () => unknown>,
   options: KernelOptions,
+  registered: Registrations,
 ): Promise<PluginDefinition> {
   const plugin = await source.load();
+  const provided = new Set<string>();
   const view: PluginKernel = {
     config: configOf(plugin, options.pluginConfig[plugin.name]),
     settings: kernel.settings,
     instance: kernel.instance,
-    kind: definition => kernel.kinds.add(definition, plugin.name),
+    kind(definition) {
+      requireParent(definition.kind, definition.parent, options.sources);
+      registered.add(kernel.kinds.add(definition, plugin.name));
+      provided.add(`kind ${definition.kind}`);
+    },
     backend(name, make) {
       if (factories.has(name)) throw new KukeError('PluginFailed', `the backend ${name} is provided twice`);
       factories.set(name, make);
+      registered.add(() => factories.delete(name));
+      provided.add(`backend ${name}`);
     },
-    operation: operation => kernel.operations.add(operation),
-    hook: (name, fn) => kernel.hooks.tap(plugin.name, name, fn),
+    operation(operation) {
+      registered.add(kernel.operations.add(operation));
+      provided.add(`operation ${operation.type}`);
+    },
+    hook(name, fn) {
+      const inverse = kernel.hooks.tap(plugin.name, name, fn);
+      registered.add(inverse);
+      return inverse;
+    },
     use: kernel.use,
     schema: kind => kernel.kinds.get(kind).spec,
     call: kernel.hooks.call,
     warn: message => kernel.warn(`${plugin.name}: ${message}`),
   };
   await plugin.setup(view);
+  refuseUntrue(plugin, provided);
   return plugin;
+}
+
+function requireParent(kind: string, parent: string | undefined, sources: PluginSource[]): void {
+  if (parent === undefined || sources.some(source => source.provides.kinds?.includes(parent))) return;
+  throw new KukeError('PluginFailed', `its kind ${kind} lives in a ${parent}, a kind that no plugin provides`);
+}
+
+/** By what a plugin says that it provides it is found, so it has to be what its setup registers. */
+function refuseUntrue({ provides = {} }: PluginDefinition, provided: Set<string>): void {
+  const { kinds = [], backends = [], operations = [] } = provides;
+  const said = new Set([
+    ...kinds.map(kind => `kind ${kind}`),
+    ...backends.map(backend => `backend ${backend}`),
+    ...operations.map(operation => `operation ${operation}`),
+  ]);
+  const differing = said.symmetricDifference(provided);
+  if (differing.size === 0) return;
+  const message = `what it \`provides\` is not what its setup registers: ${[...differing].join(', ')}`;
+  throw new KukeError('PluginFailed', message);
 }
 
 function configOf(plugin: PluginDefinition, given: unknown): unknown {
@@ -138,37 +207,4 @@ function configOf(plugin: PluginDefinition, given: unknown): unknown {
     });
   }
   return v.parse(plugin.config, given ?? {});
-}
-
-/** What is needed and all that it requires, requirements first. Throws on what is missing and on circles. */
-function inOrder(sources: PluginSource[], needs: string[] | undefined): PluginSource[] {
-  const order: PluginSource[] = [];
-  const visiting = new Set<PluginSource>();
-  const visit = (source: PluginSource): void => {
-    if (order.includes(source)) return;
-    if (visiting.has(source))
-      throw new KukeError('PluginFailed', `plugins require each other: ${[...visiting].map(s => s.name).join(', ')}`);
-    visiting.add(source);
-    for (const requirement of source.requires) visit(provider(sources, requirement, source.name));
-    visiting.delete(source);
-    order.push(source);
-  };
-  if (needs === undefined) sources.forEach(visit);
-  else for (const need of needs) visit(provider(sources, need, 'this command'));
-  return order;
-}
-
-function provider(sources: PluginSource[], requirement: string, by: string): PluginSource {
-  const [what, name = ''] = requirement.split(':');
-  const found = sources.find(source => {
-    if (what === 'kind') return source.provides.kinds?.includes(name);
-    if (what === 'backend') return source.provides.backends?.includes(name);
-    return source.name === requirement;
-  });
-  if (found !== undefined) return found;
-  const known = sources.flatMap(source => [source.name]);
-  throw new KukeError(
-    'PluginFailed',
-    `${by} requires ${requirement}, which no plugin provides${didYouMean(requirement, known)}`,
-  );
 }
