@@ -27,14 +27,15 @@ export async function openKernel({ globals, program }: Opener, options: OpenOpti
     if (!options.reads) throw error;
     warn(error.summary);
   };
-  const external = options.needs ? [] : await findExternalPlugins(folder, program.sdk, broken);
+  const timeLimitMs = config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS;
+  const external = options.needs ? [] : await findExternalPlugins({ folder, sdk: program.sdk, timeLimitMs, broken });
   return loadKernel({
     settings: { runPath, containerdSocket },
     pluginConfig: config.plugins ?? {},
     sources: [...(await program.builtins()), ...external],
     ...(options.needs && { needs: options.needs }),
     lenient: options.reads ?? false,
-    timeLimitMs: config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS,
+    timeLimitMs,
     warn,
   });
 }

@@ -2,83 +2,103 @@
  * Third parties' plugins from disk: folders with a package.json that has a `kuke` field, or packages installed below
  * `node_modules` that the folder's own package.json names. TypeScript or JavaScript, with their own dependencies.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plugin as bunPlugin } from 'bun';
 import * as v from 'valibot';
 import { asKukeError, KukeError } from './errors.ts';
+import { withTimeLimit } from './hooks.ts';
 import type { PluginDefinition } from './plugin.ts';
 import type { PluginSource } from './registry.ts';
+import { faultsOf } from './schema.ts';
+import { refuseWritable } from './trusted-path.ts';
 
-/** A package is a plugin of ours when its package.json has a `kuke` field; what it requires and provides, its definition says. */
-const packageSchema = v.object({ name: v.string(), kuke: v.unknown() });
+export interface ExternalPlugins {
+  /** `<run path>/.kuke/plugins` */
+  folder: string;
+  /** What these plugins get when they import `kuke/plugin`: the very modules of this process. */
+  sdk(): Promise<Record<string, unknown>>;
+  /** Milliseconds that importing one may take. */
+  timeLimitMs: number;
+  /** Told of each that cannot be loaded; throws where that is to end the command. */
+  broken(error: KukeError): void;
+}
 
-/** `sdk` is what these plugins get when they import `kuke/plugin`: the very modules of this process. */
-export async function findExternalPlugins(
-  folder: string,
-  sdk: () => Promise<Record<string, unknown>>,
-  broken: (error: KukeError) => void,
-): Promise<PluginSource[]> {
-  if (!existsSync(folder)) return [];
-  const packages = [...subfolders(folder), ...installed(folder)].filter(path => {
-    const described = v.safeParse(packageSchema, readJson(join(path, 'package.json')));
-    return described.success && described.output.kuke !== undefined;
-  });
-  if (packages.length > 0) refuseUnsafe(folder);
+/** All that are there, imported but not set up. */
+export async function findExternalPlugins(options: ExternalPlugins): Promise<PluginSource[]> {
+  const { folder, broken } = options;
   const sources: PluginSource[] = [];
-  for (const path of packages) {
+  for (const found of [...copied(folder), ...installed(folder, broken)]) {
+    const started = performance.now();
     try {
-      refuseUnsafe(path);
-      const plugin = await loadFrom(path, sdk);
+      if (!isPlugin(found.path)) continue;
+      refuseWritable(found.path);
+      const plugin = await withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs);
       const { name, requires = [], provides = {} } = plugin;
-      sources.push({ name, requires, provides, origin: path, load: async () => plugin });
+      const foundInMs = performance.now() - started;
+      sources.push({ name, requires, provides, origin: found.path, foundInMs, load: async () => plugin });
     } catch (thrown) {
-      broken(asKukeError(thrown, 'PluginFailed', { step: `load the plugin in ${path}` }));
+      broken(asKukeError(inOneLine(thrown), 'PluginFailed', { step: `load the plugin in ${found.path}` }));
     }
   }
   return sources;
 }
 
-function subfolders(folder: string): string[] {
+interface Candidate {
+  path: string;
+  /** The file to import. */
+  entry(): string;
+}
+
+/** Folders in the folder, or links to such. */
+function copied(folder: string): Candidate[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
     .filter(entry => entry.name !== 'node_modules' && (entry.isDirectory() || entry.isSymbolicLink()))
     .map(entry => join(folder, entry.name))
-    .sort();
+    .sort()
+    .map(path => ({ path, entry: () => Bun.resolveSync(path, '/') }));
 }
 
-const dependenciesSchema = v.object({ dependencies: v.optional(v.record(v.string(), v.string()), {}) });
+const dependenciesSchema = v.object({ dependencies: v.exactOptional(v.record(v.string(), v.string())) });
 
-function installed(folder: string): string[] {
-  const described = v.safeParse(dependenciesSchema, readJson(join(folder, 'package.json')));
-  return described.success
-    ? Object.keys(described.output.dependencies).map(name => join(folder, 'node_modules', name))
-    : [];
-}
-
-function readJson(path: string): unknown {
+/** What `kuke install` or `kuke add` (with BUN_BE_BUN=1) has put there. */
+function installed(folder: string, broken: (error: KukeError) => void): Candidate[] {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    return undefined;
+    const described = v.safeParse(dependenciesSchema, readPackage(folder));
+    const names = described.success ? Object.keys(described.output.dependencies ?? {}) : [];
+    return names.map(name => ({
+      path: join(folder, 'node_modules', name),
+      entry: () => Bun.resolveSync(name, folder),
+    }));
+  } catch (thrown) {
+    broken(asKukeError(thrown, 'PluginFailed'));
+    return [];
   }
 }
 
-/** Its code runs as root: nobody else may be able to change it. */
-function refuseUnsafe(path: string): void {
-  const { uid, mode } = statSync(path);
-  if (uid === (process.getuid?.() ?? 0) && (mode & 0o022) === 0) return;
-  throw new KukeError(
-    'PluginFailed',
-    `${path} can be written by others (owner ${uid}, mode ${(mode & 0o777).toString(8)})`,
-    {
-      remedy: `chown root ${path} and chmod go-w ${path}`,
-    },
-  );
+/** A package is a plugin of ours when its package.json has a `kuke` field; what it requires and provides, its definition says. */
+const packageSchema = v.object({ kuke: v.unknown() });
+
+function isPlugin(path: string): boolean {
+  const described = v.safeParse(packageSchema, readPackage(path));
+  return described.success && described.output.kuke !== undefined;
+}
+
+/** Undefined when there is none. Throws when it is not JSON. */
+function readPackage(folder: string): unknown {
+  const path = join(folder, 'package.json');
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (thrown) {
+    throw new KukeError('PluginFailed', `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  }
 }
 
 let sdkIsThere = false;
 
-async function loadFrom(path: string, sdk: () => Promise<Record<string, unknown>>): Promise<PluginDefinition> {
+async function loadFrom({ entry }: Candidate, sdk: ExternalPlugins['sdk']): Promise<PluginDefinition> {
   if (!sdkIsThere) {
     const exports = await sdk();
     bunPlugin({
@@ -87,18 +107,35 @@ async function loadFrom(path: string, sdk: () => Promise<Record<string, unknown>
     });
     sdkIsThere = true;
   }
-  const loaded: { default?: unknown } = await import(Bun.resolveSync(path, '/'));
-  if (!isPlugin(loaded.default))
-    throw new KukeError('PluginFailed', `${path} has no default export made by definePlugin()`);
-  return loaded.default;
+  const loaded: { default?: unknown } = await import(entry());
+  return asDefinition(loaded.default);
 }
 
-function isPlugin(value: unknown): value is PluginDefinition {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'setup' in value &&
-    typeof value.setup === 'function' &&
-    'name' in value
-  );
+const words = v.exactOptional(v.array(v.string()));
+const definitionSchema = v.object({
+  name: v.pipe(v.string(), v.minLength(1, 'must not be empty')),
+  version: v.string(),
+  requires: words,
+  provides: v.exactOptional(v.strictObject({ kinds: words, backends: words, operations: words })),
+  setup: v.function(),
+});
+
+function asDefinition(value: unknown): PluginDefinition {
+  if (typeof value !== 'object' || value === null)
+    throw new KukeError('PluginFailed', 'it has no default export made by definePlugin()');
+  const [fault] = faultsOf(definitionSchema, value, ['definePlugin']);
+  if (fault !== undefined && !fault.message.startsWith('unknown field'))
+    throw new KukeError('PluginFailed', `${fault.path}: ${fault.message}`);
+  return value as PluginDefinition;
+}
+
+/** A file with syntax errors gives one error each, with its place. */
+function inOneLine(thrown: unknown): unknown {
+  const first: unknown = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
+  if (typeof first !== 'object' || first === null || !('position' in first)) return thrown;
+  const { message, position } = first as {
+    message?: string;
+    position?: { file: string; line: number; column: number };
+  };
+  return position ? new Error(`${position.file}:${position.line}:${position.column}: ${message}`) : thrown;
 }
