@@ -1,14 +1,14 @@
 /** Attaching a network namespace to a space's network: CNI ADD, once everything that it needs is seen to be there. */
 import { type ActionContext, type Attachment, type AttachRequest, KukeError, type NetworkRef } from 'kuke/plugin';
-import { readCached, sameAttachment } from '../../src/cni/cache.ts';
+import { readCached, removeCached, sameAttachment } from '../../src/cni/cache.ts';
 import { ConflistError, readConflist } from '../../src/cni/conflist.ts';
 import { CniError } from '../../src/cni/errors.ts';
-import type { Result } from '../../src/cni/result.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { isNetns } from '../../src/host/netns.ts';
 import { attachmentId, isPresent, linkIn, toAttachment } from './attachment.ts';
 import { ensureBridge, requireLegalName } from './bridge.ts';
-import { detach } from './detach.ts';
+import { detach, sweep } from './detach.ts';
+import { networkFailure } from './failures.ts';
 import { isolate, readEnforcement } from './firewall.ts';
 import { turnOnForwarding } from './forwarding.ts';
 import type { Host } from './host.ts';
@@ -31,20 +31,37 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   }
   await requireIsolation(instance, network);
   ensureBridge(instance, network);
-  await turnOnForwarding(host.state);
-  return toAttachment(request, await add(host, network, request, context));
+  await turnOnForwarding(host.state, network.gateways);
+  return await add(host, network, request, context);
 }
 
-async function add(host: Host, network: SpaceNetwork, request: AttachRequest, context: ActionContext): Promise<Result> {
+async function add(
+  host: Host,
+  { config }: SpaceNetwork,
+  request: AttachRequest,
+  { signal }: ActionContext,
+): Promise<Attachment> {
   const { netns, interface: ifName, attachmentId: containerId } = request;
-  const run = () => host.cni.add(network.config, { containerId, netns, ifName }, context.signal);
+  const run = () => host.cni.add(config, { containerId, netns, ifName }, signal);
   try {
-    return await run();
+    // A reservation that outlived its namespace, under this very id, has been freed by the undoing of the ADD.
+    const result = await run().catch(error => (isDuplicate(error) ? run() : Promise.reject(error)));
+    return toAttachment(request, result);
   } catch (error) {
-    // A reservation that outlived its namespace, under this very id: the undoing of the ADD has freed it.
-    if (error instanceof CniError && /duplicate allocation/i.test(error.failure.msg)) return await run();
-    throw error;
+    const left = await takeBack(host, request).catch((thrown: unknown) => networkFailure(thrown, 'undo it'));
+    throw left === undefined ? error : networkFailure(error, `attach to network ${request.name}`).with([left]);
   }
+}
+
+function isDuplicate(error: unknown): boolean {
+  return error instanceof CniError && /duplicate allocation/i.test(error.failure.msg);
+}
+
+/** What the plugins have made, also if they do not take it back themselves. */
+async function takeBack(host: Host, request: AttachRequest): Promise<undefined> {
+  const cached = await readCached(host.results, attachmentId(request));
+  await sweep(host, request, cached);
+  if (cached !== undefined) await removeCached(host.results, attachmentId(request));
 }
 
 /** No process starts without the rules that keep its space apart, whoever has flushed them in the meantime. */

@@ -1,36 +1,15 @@
 /** The network backend: conflists, bridges, network namespaces and attachments through CNI, and the rules between spaces. */
 import { type ActionContext, KukeError, type NetworkBackend } from 'kuke/plugin';
-import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
-import { DEFAULT_PATH } from '../../src/cni/exec.ts';
-import { createCniRuntime } from '../../src/cni/runtime.ts';
 import { attach } from './attach.ts';
 import { chooseNetwork } from './choose.ts';
-import type { CniBridgeConfig } from './config.ts';
 import { defineNetwork } from './define.ts';
 import { detach } from './detach.ts';
 import { networkExplain } from './explain.ts';
 import { networkFailure } from './failures.ts';
 import type { Host } from './host.ts';
-import { hostStateFile } from './host-state.ts';
 import { closeNamespace, openNamespace } from './namespaces.ts';
 import { observeNetworks } from './observe.ts';
 import { removeNetwork } from './remove.ts';
-
-export interface HostOptions {
-  instance(): Promise<string>;
-  runPath: string;
-  config: CniBridgeConfig;
-  warn(message: string): void;
-}
-
-/** host-local's default folder. */
-const RESERVATIONS = '/var/lib/cni/networks';
-
-export function openHost({ instance, runPath, config, warn }: HostOptions): Host {
-  const cniPath = config.cniPath ?? pathFromEnvironment() ?? DEFAULT_PATH;
-  const cni = createCniRuntime({ path: cniPath, timeoutMs: config.pluginTimeoutSeconds * 1000 });
-  return { instance, state: hostStateFile(runPath), cni, cniPath, results: DEFAULT_CACHE, ipam: RESERVATIONS, warn };
-}
 
 export function makeNetworkBackend(host: Host): NetworkBackend {
   return {
@@ -85,9 +64,4 @@ async function named<R>(step: string, run: () => R | Promise<R>): Promise<R> {
   } catch (thrown) {
     throw networkFailure(thrown, step).at({ step });
   }
-}
-
-function pathFromEnvironment(): string[] | undefined {
-  const folders = process.env.CNI_PATH?.split(':').filter(Boolean) ?? [];
-  return folders.length === 0 ? undefined : folders;
 }

@@ -46,7 +46,8 @@ function isSwept({ plugins }: NetworkConfig): boolean {
   return plugins.every(({ type, ipam }) => type === 'bridge' && (ipam === undefined || ipam === 'host-local'));
 }
 
-async function sweep(host: Host, request: DetachRequest, cached: CachedAttachment | undefined): Promise<void> {
+/** Removes what `bridge` and `host-local` make for an attachment, without them. `cached`: what an ADD said it had made. */
+export async function sweep(host: Host, request: DetachRequest, cached: CachedAttachment | undefined): Promise<void> {
   const { name, attachmentId: id, netns, interface: ifName } = request;
   await tearDown({
     [`remove ${ifName} from ${netns}`]: () => removeInside(netns, ifName, cached),

@@ -73,3 +73,17 @@ function isolate({ bridge, gateway, name }: NetworkDefinition): string[] {
   const wanted = isolation('INSTANCE', [{ bridge, gateways: [gateway], network: name }]);
   return difference(wanted).map(change => explain(change));
 }
+
+export function explainRegenerate({ definition, rename }: { definition: NetworkDefinition; rename?: string }): string {
+  const renamed = rename === undefined ? [] : [shellCommand('ip', 'link', 'set', rename, 'name', definition.bridge)];
+  return [...isolate(definition), ...renamed, writeFile(definition)].join('\n');
+}
+
+export function explainUninstall(): string {
+  return [
+    'nft delete table inet kukeon',
+    'ip -j link show type bridge | jq -r \'.[] | select(.ifalias // "" | startswith("kukeon ")).ifname\' | xargs -rn1 ip link delete',
+    "ip netns list | awk '/^kuke-/ {print $1}' | xargs -rn1 ip netns delete",
+    'grep -l \'"kukeon"\' /etc/cni/net.d/*.conflist | xargs -r rm',
+  ].join('\n');
+}

@@ -1,18 +1,25 @@
-/** IPv4 forwarding of the host, which cells need to get out: turned on when needed, and put back if it was kuke that did (spec.md §4). */
+/** Forwarding of the host, which cells need to get out: turned on when needed, and put back if it was kuke that did (spec.md §4). */
 import { hasCode } from '../../src/host/errno.ts';
 import { readSysctl, writeSysctl } from '../../src/host/sysctl.ts';
 import type { HostStateFile } from './host-state.ts';
+import { isIpv6 } from './ip-range.ts';
 
-const FORWARDING = 'net.ipv4.ip_forward';
+const FORWARDING = { v4: 'net.ipv4.ip_forward', v6: 'net.ipv6.conf.all.forwarding' } as const;
 
-/** The value from before is on disk before it changes: the reference plugin would turn it on as well, and tell nobody. */
-export async function turnOnForwarding(state: HostStateFile): Promise<void> {
-  const before = readSysctl(FORWARDING);
-  if (before === '1') return;
-  await state.update(({ sysctl }) => {
-    sysctl[FORWARDING] ??= before;
-  });
-  writeSysctl(FORWARDING, 1);
+/**
+ * For a bridge with these addresses. The value from before is on disk before it changes: the reference plugin would turn it on as well,
+ * and tell nobody.
+ */
+export async function turnOnForwarding(state: HostStateFile, gateways: readonly string[]): Promise<void> {
+  const names = new Set(gateways.map(gateway => FORWARDING[isIpv6(gateway) ? 'v6' : 'v4']));
+  for (const name of names) {
+    const before = readSysctl(name);
+    if (before === '1') continue;
+    await state.update(({ sysctl }) => {
+      sysctl[name] ??= before;
+    });
+    writeSysctl(name, 1);
+  }
 }
 
 export async function restoreForwarding(state: HostStateFile): Promise<void> {

@@ -1,6 +1,9 @@
 /** What every part of this backend works with. */
-import type { CniRuntime } from '../../src/cni/runtime.ts';
-import type { HostStateFile } from './host-state.ts';
+import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
+import { DEFAULT_PATH } from '../../src/cni/exec.ts';
+import { type CniRuntime, createCniRuntime } from '../../src/cni/runtime.ts';
+import type { CniBridgeConfig } from './config.ts';
+import { type HostStateFile, hostStateFile } from './host-state.ts';
 import { DEFAULT_CONFIG_PATH, type Networks, readNetworks } from './space-network.ts';
 
 export interface Host {
@@ -16,8 +19,29 @@ export interface Host {
   warn(message: string): void;
 }
 
+export interface HostOptions {
+  instance(): Promise<string>;
+  runPath: string;
+  config: CniBridgeConfig;
+  warn(message: string): void;
+}
+
+/** host-local's default folder. */
+const RESERVATIONS = '/var/lib/cni/networks';
+
+export function openHost({ instance, runPath, config, warn }: HostOptions): Host {
+  const cniPath = config.cniPath ?? pathFromEnvironment() ?? DEFAULT_PATH;
+  const cni = createCniRuntime({ path: cniPath, timeoutMs: config.pluginTimeoutSeconds * 1000 });
+  return { instance, state: hostStateFile(runPath), cni, cniPath, results: DEFAULT_CACHE, ipam: RESERVATIONS, warn };
+}
+
 /** All networks in the folders that spaces were ever defined in, in the default one, and in `folder`. */
 export async function allNetworks({ state }: Pick<Host, 'state'>, folder = DEFAULT_CONFIG_PATH): Promise<Networks> {
   const { folders } = await state.read();
   return await readNetworks([folder, DEFAULT_CONFIG_PATH, ...Object.keys(folders)]);
+}
+
+function pathFromEnvironment(): string[] | undefined {
+  const folders = process.env.CNI_PATH?.split(':').filter(Boolean) ?? [];
+  return folders.length === 0 ? undefined : folders;
 }

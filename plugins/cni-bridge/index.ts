@@ -1,17 +1,56 @@
 /** cni-bridge: a space is a network of CNI's `bridge` plugin, and nftables keeps it apart from the others (spec.md §4). */
-import { definePlugin } from 'kuke/plugin';
+import { definePlugin, type NetworkDefinition } from 'kuke/plugin';
 import { type CniBridgeConfig, cniBridgeConfig } from './config.ts';
+
+declare module 'kuke/plugin' {
+  interface KukeOperations {
+    /** Writes a space's conflist anew; `rename` is the bridge that takes the definition's name. */
+    'cni-bridge.regenerate': { params: { definition: NetworkDefinition; rename?: string }; result: void };
+    /** Removes all that carries the installation's mark. */
+    'cni-bridge.uninstall': { params: { instance: string }; result: void };
+  }
+}
 
 export default definePlugin<CniBridgeConfig>({
   name: 'cni-bridge',
   version: '0.1.0',
-  provides: { backends: ['network'] },
+  provides: { backends: ['network'], operations: ['cni-bridge.regenerate', 'cni-bridge.uninstall'] },
   config: cniBridgeConfig,
   setup(kernel) {
-    kernel.backend('network', async () => {
-      const { makeNetworkBackend, openHost } = await import('./backend.ts');
+    // Loaded when first used, and one for backend and operations.
+    const host = once(async () => {
       const { config, settings, instance, warn } = kernel;
-      return makeNetworkBackend(openHost({ config, runPath: settings.runPath, instance, warn }));
+      return (await import('./host.ts')).openHost({ config, runPath: settings.runPath, instance, warn });
+    });
+    kernel.backend('network', async () => (await import('./backend.ts')).makeNetworkBackend(await host()));
+
+    kernel.hook('host:init', async ({ plan, flags }) => {
+      await (await import('./init.ts')).planInit(await host(), plan, flags);
+    });
+    kernel.operation({
+      type: 'cni-bridge.regenerate',
+      async apply(params) {
+        const { regenerate } = await import('./regenerate.ts');
+        await regenerate(await host(), params, await kernel.use('store'));
+      },
+      explain: async params => (await import('./explain.ts')).explainRegenerate(params),
+    });
+
+    kernel.hook('host:uninstall', async ({ plan }) => {
+      plan.add({ kind: 'Host', path: [] }, 'cni-bridge.uninstall', { instance: await kernel.instance() });
+    });
+    kernel.operation({
+      type: 'cni-bridge.uninstall',
+      async apply({ instance }, context) {
+        const { uninstall } = await import('./uninstall.ts');
+        await uninstall({ ...(await host()), instance: async () => instance }, context);
+      },
+      explain: async () => (await import('./explain.ts')).explainUninstall(),
     });
   },
 });
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}

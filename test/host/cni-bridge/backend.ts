@@ -1,8 +1,10 @@
 /** The network backend on the box that a test runs in, and what tests do to that host from outside. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { makeNetworkBackend, openHost } from '../../../plugins/cni-bridge/backend.ts';
+import { makeNetworkBackend } from '../../../plugins/cni-bridge/backend.ts';
 import type { CniBridgeConfig } from '../../../plugins/cni-bridge/config.ts';
-import type { NetworkBackend } from '../../../src/kernel/backends/index.ts';
+import { type Host, openHost } from '../../../plugins/cni-bridge/host.ts';
+import type { NetworkBackend, NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { links, networkNamespaces } from '../observe/network.ts';
 
@@ -10,11 +12,15 @@ export const CONFIG_PATH = '/etc/cni/net.d';
 export const INSTANCE = '00000000-0000-4000-8000-000000000001';
 
 export interface TestBackend {
+  host: Host;
   backend: NetworkBackend;
   /** Where the plugin keeps what it remembers. */
   runPath: string;
   warnings: string[];
 }
+
+/** Lines of an inventory: the folders of CNI stay once they are there, empty ones too. */
+export const cniFolders = /^file \/var\/lib\/cni\/(networks|results)\/$/;
 
 let serial = 0;
 
@@ -30,7 +36,7 @@ export function testBackend(
     config: { pluginTimeoutSeconds: 60, ...options.config },
     warn: message => warnings.push(message),
   });
-  return { backend: makeNetworkBackend(host), runPath, warnings };
+  return { host, backend: makeNetworkBackend(host), runPath, warnings };
 }
 
 /** The box as it was: no namespaces, links, rules, conflists, reservations. */
@@ -45,4 +51,16 @@ export async function cleanHost(): Promise<void> {
   rmSync(CONFIG_PATH, { recursive: true, force: true });
   rmSync('/var/lib/cni', { recursive: true, force: true });
   mkdirSync(CONFIG_PATH, { recursive: true });
+}
+
+/** A space of realm `main` with its network. */
+export async function defined(backend: NetworkBackend, space: string, subnet?: string): Promise<NetworkDefinition> {
+  const { notes: _, ...definition } = await backend.choose({
+    realm: 'main',
+    space,
+    configPath: CONFIG_PATH,
+    ...(subnet !== undefined && { subnet }),
+  });
+  await backend.define(definition, context());
+  return definition;
 }

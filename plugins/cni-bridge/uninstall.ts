@@ -1,0 +1,64 @@
+/** `kuke uninstall`: all that carries this installation's mark goes, and the host forwards again as it did before. */
+import { rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ActionContext } from 'kuke/plugin';
+import { listCached } from '../../src/cni/cache.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { markedBridges, removeLinks } from './bridge.ts';
+import { detach } from './detach.ts';
+import { tearDown } from './failures.ts';
+import { releaseAll } from './firewall.ts';
+import { restoreForwarding } from './forwarding.ts';
+import { allNetworks, type Host } from './host.ts';
+import { closeNamespace, listNamespaces } from './namespaces.ts';
+import { removeNetwork } from './remove.ts';
+import { markerOf } from './space-network.ts';
+
+export async function uninstall(host: Host, context: ActionContext): Promise<void> {
+  const instance = await host.instance();
+  await tearDown({
+    'remove networks': () => removeNetworks(host, instance, context),
+    'detach what is attached': () => detachAll(host, instance, context),
+    'remove its rules': () => releaseAll(instance),
+    'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
+    'remove its network namespaces': () => listNamespaces().forEach(closeNamespace),
+    'restore forwarding': () => restoreForwarding(host.state),
+    'remove empty folders': () => removeFolders(host),
+  });
+  await host.state.remove();
+}
+
+async function removeNetworks(host: Host, instance: string, context: ActionContext): Promise<void> {
+  const { spaces } = await allNetworks(host);
+  const ours = spaces.filter(network => network.instance === instance);
+  await tearDown(Object.fromEntries(ours.map(one => [`remove ${one.path}`, () => removeNetwork(host, one, context)])));
+}
+
+/** Attachments to networks whose conflist is lost. */
+async function detachAll(host: Host, instance: string, context: ActionContext): Promise<void> {
+  const { attachments } = await listCached(host.results);
+  const ours = attachments.filter(({ config }) => markerOf(config)?.instance === instance);
+  const steps = ours.map(({ network: name, containerId, ifName, netns = '' }) => {
+    const request = { name, attachmentId: containerId, interface: ifName, netns };
+    return [`detach ${containerId} from ${name}`, () => detach(host, request, context)] as const;
+  });
+  await tearDown(Object.fromEntries(steps));
+}
+
+/** Those of CNI, and those made for conflists; only if nothing is left in them. */
+async function removeFolders({ state, results, ipam }: Host): Promise<void> {
+  const { folders } = await state.read();
+  for (const folder of [results, ipam, dirname(ipam)]) removeIfEmpty(folder);
+  for (const [folder, { made }] of Object.entries(folders)) {
+    if (made === undefined) continue;
+    for (let path = folder; path.startsWith(made); path = dirname(path)) removeIfEmpty(path);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error;
+  }
+}

@@ -1,0 +1,205 @@
+/** What packets do between cells, spaces, the host and the outside, whatever the host's own firewall is set to. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import { context } from '../../suites/contract.ts';
+import { output } from '../observe/command.ts';
+import { difference, type Inventory, inventory } from '../observe/inventory.ts';
+import { addresses, ruleset } from '../observe/network.ts';
+import { cleanHost, cniFolders, defined, INSTANCE, testBackend } from './backend.ts';
+import {
+  all,
+  cell,
+  echo,
+  makeOutside,
+  NOTHING,
+  OUTSIDE,
+  type Reached,
+  reach,
+  type TestCell,
+  UPLINK,
+} from './packets.ts';
+
+const { backend } = testBackend();
+const servers: Disposable[] = [];
+let before: Inventory;
+let home: NetworkDefinition;
+let other: NetworkDefinition;
+let a1: TestCell;
+let a2: TestCell;
+let b1: TestCell;
+
+beforeAll(async () => {
+  await makeOutside();
+  await output('ip', '-n', 'outside', 'route', 'add', '10.64.0.0/10', 'via', UPLINK);
+  before = await inventory();
+  home = await defined(backend, 'default');
+  other = await defined(backend, 'other');
+  a1 = await cell(backend, home, 'a1');
+  a2 = await cell(backend, home, 'a2');
+  b1 = await cell(backend, other, 'b1');
+  const host = echo(undefined, [home.gateway, other.gateway]);
+  const inside = [a1.name, a2.name, b1.name, 'outside'].map(name => echo(name));
+  servers.push(...(await Promise.all([...inside, host])));
+});
+afterAll(async () => {
+  for (const server of servers) server[Symbol.dispose]();
+  await cleanHost();
+});
+
+interface Pair {
+  from: string | undefined;
+  to: string;
+}
+
+/** Of several pairs at once, since what gets no answer waits for one. */
+async function matrix<K extends string>(pairs: Record<K, Pair>) {
+  const entries = Object.entries<Pair>(pairs).map(
+    async ([name, { from, to }]) => [name, await reach(from, to)] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** Marked rules in chains of iptables, as `nft` lists them. */
+async function forwardRules(): Promise<string[]> {
+  return (await ruleset()).flatMap(({ rule }) =>
+    rule?.comment === `kukeon ${INSTANCE}` || JSON.stringify(rule?.expr ?? '').includes(`kukeon ${INSTANCE}`)
+      ? [`${rule?.family} ${rule?.table} ${rule?.chain}`]
+      : [],
+  );
+}
+
+const legacyRules = async () =>
+  (await Promise.all(['iptables-legacy', 'ip6tables-legacy'].map(name => output(name, '-S'))))
+    .join('')
+    .split('\n')
+    .filter(line => line.includes(`kukeon ${INSTANCE}`));
+
+const both = (...args: string[]) => [
+  ['iptables', ...args],
+  ['ip6tables', ...args],
+];
+const legacy = (commands: string[][]) => commands.map(([name = '', ...args]) => [`${name}-legacy`, ...args]);
+
+const firewalls = {
+  'no firewall of its own': { drops: false, on: [], off: [], nft: [], legacy: 0 },
+  'FORWARD dropping by policy': {
+    drops: true,
+    on: both('-P', 'FORWARD', 'DROP'),
+    off: both('-P', 'FORWARD', 'ACCEPT'),
+    nft: ['ip filter FORWARD', 'ip6 filter FORWARD'],
+    legacy: 0,
+  },
+  'the chains of Docker': {
+    drops: true,
+    on: [
+      ...both('-P', 'FORWARD', 'DROP'),
+      ...both('-N', 'DOCKER-USER'),
+      ...both('-A', 'DOCKER-USER', '-j', 'RETURN'),
+      ...both('-A', 'FORWARD', '-j', 'DOCKER-USER'),
+    ],
+    off: [
+      ...both('-P', 'FORWARD', 'ACCEPT'),
+      ...both('-F', 'FORWARD'),
+      ...both('-F', 'DOCKER-USER'),
+      ...both('-X', 'DOCKER-USER'),
+    ],
+    nft: ['ip filter DOCKER-USER', 'ip6 filter DOCKER-USER'],
+    legacy: 0,
+  },
+  "iptables' FORWARD of old dropping by policy": {
+    drops: true,
+    on: legacy(both('-P', 'FORWARD', 'DROP')),
+    off: legacy(both('-P', 'FORWARD', 'ACCEPT')),
+    nft: [],
+    legacy: 8,
+  },
+};
+
+describe.each(Object.entries(firewalls))('on a host with %s', (_, firewall) => {
+  const cut = (reached: Reached) => (firewall.drops ? NOTHING : reached);
+
+  test.each([1, 0])('and bridge-nf-call-iptables=%d', async bridged => {
+    for (const version of ['ip', 'ip6']) {
+      writeFileSync(`/proc/sys/net/bridge/bridge-nf-call-${version}tables`, `${bridged}`);
+    }
+    for (const command of firewall.on) await output(...command);
+    // Connections of the last round would still count as established.
+    const outward = { out: { from: a1.name, to: OUTSIDE }, within: { from: a1.name, to: a2.address } };
+    const source = a1.address;
+    expect(await matrix(outward)).toEqual({
+      out: cut(all(UPLINK)),
+      within: firewall.drops && bridged === 1 ? NOTHING : all(source),
+    });
+    const { networks } = await backend.observe({ configPaths: [home.configPath] });
+    expect(networks.map(one => one.enforced)).toEqual([!firewall.drops, !firewall.drops]);
+
+    await backend.define(home, context());
+    await backend.define(other, context());
+    expect((await backend.observe({ configPaths: [home.configPath] })).networks.map(one => one.enforced)).toEqual([
+      true,
+      true,
+    ]);
+    const perChain = Map.groupBy(await forwardRules(), chain => chain);
+    expect([...perChain.keys()].sort()).toEqual([...firewall.nft].sort());
+    for (const rules of perChain.values()) expect(rules).toHaveLength(4);
+    expect(await legacyRules()).toHaveLength(firewall.legacy);
+
+    expect(
+      await matrix({
+        ...outward,
+        back: { from: a2.name, to: a1.address },
+        'other space': { from: a1.name, to: b1.address },
+        'other space, back': { from: b1.name, to: a1.address },
+        'own gateway': { from: a1.name, to: home.gateway },
+        "other's gateway": { from: a1.name, to: other.gateway },
+        "other's gateway, back": { from: b1.name, to: home.gateway },
+        'from the host': { from: undefined, to: a1.address },
+        'from the host to the other': { from: undefined, to: b1.address },
+        'from outside': { from: 'outside', to: a1.address },
+      }),
+    ).toEqual({
+      out: all(UPLINK),
+      within: all(source),
+      back: all(a2.address),
+      'other space': NOTHING,
+      'other space, back': NOTHING,
+      'own gateway': all(source),
+      "other's gateway": NOTHING,
+      "other's gateway, back": NOTHING,
+      'from the host': all(home.gateway),
+      'from the host to the other': all(other.gateway),
+      'from outside': cut(all(OUTSIDE)),
+    });
+
+    for (const command of firewall.off.slice(0, 2)) await output(...command);
+    await backend.define(home, context());
+    expect([await forwardRules(), await legacyRules()]).toEqual([[], []]);
+    for (const command of firewall.off.slice(2)) await output(...command);
+  });
+});
+
+test('IPv6: link-local addresses reach within a space alone', async () => {
+  const linkLocal = async (one: TestCell) =>
+    (await addresses(one.name)).find(({ ifname, scope }) => ifname === 'eth0' && scope === 'link')?.local;
+  const ping = async (from: TestCell, to: string | undefined) =>
+    Bun.spawnSync(['ip', 'netns', 'exec', from.name, 'busybox', 'ping6', '-c1', '-W1', `${to}%eth0`]).exitCode;
+  expect(await ping(a1, await linkLocal(a2))).toBe(0);
+  expect(await ping(a1, await linkLocal(b1))).not.toBe(0);
+});
+
+test('without the rules, spaces do reach each other', async () => {
+  const pairs = { space: { from: a1.name, to: b1.address }, gateway: { from: a1.name, to: other.gateway } };
+  await output('nft', 'delete', 'table', 'inet', 'kukeon');
+  expect(await matrix(pairs)).toEqual({ space: all(other.gateway), gateway: all(a1.address) });
+  await backend.define(home, context());
+  await backend.define(other, context());
+  expect(await matrix(pairs)).toEqual({ space: NOTHING, gateway: NOTHING });
+});
+
+test('all of it goes', async () => {
+  for (const server of servers.splice(0)) server[Symbol.dispose]();
+  for (const one of [a1, a2, b1]) await one.detach();
+  for (const network of [home, other]) await backend.remove(network, context());
+  expect(difference(before, await inventory(), [cniFolders])).toEqual([]);
+});
