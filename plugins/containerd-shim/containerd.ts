@@ -17,3 +17,11 @@ export function openContainerd(
   const socket = kernel.settings.containerdSocket;
   return { ...kernel.config, socket, client: connect({ socket }), instance: () => kernel.instance() };
 }
+
+/** Longest that a call may take which does not wait for a container, in milliseconds: containerd hangs, it does not work. */
+const ANSWER_LIMIT_MS = 120_000;
+
+/** For calls about one namespace. After two minutes without an answer: GrpcError DEADLINE_EXCEEDED. */
+export function inNamespace({ client }: Containerd, namespace: string): Client {
+  return client.with({ namespace, timeoutMs: ANSWER_LIMIT_MS });
+}

@@ -20,6 +20,7 @@ const SYS_openat2 = 437; // the same number on every architecture
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
 const MS_READ_ONLY_AND_INERT = 0x1 | 0x2 | 0x4 | 0x8; // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC
+const MAX_MOUNT_DATA = 4095; // what is longer, mount(2) would cut short unseen
 const MAX_BYTES = 4 << 20;
 
 /**
@@ -94,7 +95,7 @@ function openSnapshot(mounts: readonly SnapshotMount[], mountPoint: string): num
       ?.slice('lowerdir='.length)
       .split(':') ?? [];
   if (lower.length === 1) return openDirectory(lower[0] ?? '');
-  // As descriptors, because mount(2) takes one page of options and an image may have 127 layers.
+  // As descriptors, because mount(2) takes one page of options, and containerd's paths would fill it with 50 layers.
   const layers: number[] = [];
   try {
     for (const path of lower) layers.push(openDirectory(path));
@@ -107,6 +108,7 @@ function openSnapshot(mounts: readonly SnapshotMount[], mountPoint: string): num
 
 /** Mounts, opens the root, and takes the mount out of sight at once: it is gone for good when the descriptor is closed. */
 function openMounted(type: string, source: string, data: string, mountPoint: string): number {
+  if (data.length > MAX_MOUNT_DATA) throw new KukeError('Unsupported', 'the image has too many layers to be mounted');
   clearMountPoint(mountPoint);
   mkdirSync(mountPoint, { recursive: true, mode: 0o700 });
   try {

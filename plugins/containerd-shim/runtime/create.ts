@@ -1,7 +1,7 @@
 /** Making a container: its writable layer, then the container object with the OCI spec. Nothing runs yet. */
 import { asKukeError, type ContainerConfig, type ImageConfig, KukeError, type OciSpec } from 'kuke/plugin';
 import { type Client, isGrpcError, type Mount, ociSpec, runcOptions } from '../client/index.ts';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import type { ContainerdImages } from '../images/index.ts';
 import { CONFIGURATION, GC_ROOT, GROUP, INSTANCE, isOurs, LOG_PATH, STARTED_AT, STOP_SIGNAL } from '../labels.ts';
@@ -29,7 +29,7 @@ export async function createContainer(
   config: ContainerConfig,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = containerd.client.with({ namespace: config.namespace });
+  const client = inNamespace(containerd, config.namespace);
   const instance = await containerd.instance();
   if (!(await isToBeMade(client, config, instance))) return;
   const image = await images.rootSnapshot({ namespace: config.namespace, name: config.image, signal });
@@ -55,7 +55,8 @@ async function isToBeMade(client: Client, config: ContainerConfig, instance: str
   if (present === undefined) return true;
   if (!isOurs(present, instance)) throw notOurs('container', config, 'containers rm');
   if (present.labels[CONFIGURATION] === digestOf(config)) return false;
-  if (present.labels[STARTED_AT] !== undefined) {
+  const task = await ifFound(client.tasks.get({ containerId: config.id }));
+  if (task !== undefined || present.labels[STARTED_AT] !== undefined) {
     throw new KukeError('Conflict', `container ${config.id} exists with another configuration`, {
       remedy: 'delete it first',
     });
@@ -111,11 +112,12 @@ function containerOf(
   spec: OciSpec,
   instance: string,
 ) {
+  const { [STARTED_AT]: _, ...labels } = config.labels;
   return {
     id: config.id,
     image: image.name,
     labels: {
-      ...config.labels,
+      ...labels,
       [INSTANCE]: instance,
       [CONFIGURATION]: digestOf(config),
       [GROUP]: config.group,

@@ -1,7 +1,7 @@
 /** containerd namespaces: each of ours belongs to one realm; one that holds other people's objects is never deleted. */
 import { KukeError, type NamespaceParams } from 'kuke/plugin';
 import { type Client, isGrpcError } from '../client/index.ts';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { withLease } from '../images/lease.ts';
 import { GC_ROOT, INSTANCE, isOurs } from '../labels.ts';
@@ -32,7 +32,7 @@ export async function removeNamespace(containerd: Containerd, { namespace }: Nam
   if (found === undefined) return;
   if (!isOurs(found, instance)) throw notOurs(namespace);
 
-  const client = containerd.client.with({ namespace });
+  const client = inNamespace(containerd, namespace);
   const held = await contents(client, snapshotter);
   const inTheWay = held.filter(object => object.kind === 'container' || !isOurs(object, instance));
   if (inTheWay.length > 0) {

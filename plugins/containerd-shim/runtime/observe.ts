@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
 import type { Container, Process } from '../client/index.ts';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { oursFilter, STARTED_AT } from '../labels.ts';
 
 /** The containers of ours in a namespace; none when there is no such namespace. */
@@ -11,7 +11,7 @@ export async function observeContainers(
   containerd: Containerd,
   { namespace }: NamespaceParams,
 ): Promise<ContainerObservation[]> {
-  const client = containerd.client.with({ namespace });
+  const client = inNamespace(containerd, namespace);
   const filters = [oursFilter(await containerd.instance())];
   const [containers, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);
   const taskOf = new Map(tasks.map(task => [task.id, task]));

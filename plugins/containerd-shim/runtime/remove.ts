@@ -1,6 +1,6 @@
 /** Taking a container away: its task, the container object, its writable layer. The log stays. */
 import type { ContainerParams } from 'kuke/plugin';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
@@ -12,7 +12,7 @@ export async function removeContainer(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = containerd.client.with({ namespace });
+  const client = inNamespace(containerd, namespace);
   const [instance, container] = await Promise.all([containerd.instance(), ifFound(client.containers.get({ id }))]);
   if (container !== undefined) {
     if (!isOurs(container, instance)) return;

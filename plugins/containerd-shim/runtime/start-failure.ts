@@ -13,32 +13,18 @@ const WRAPPING = [
 ];
 const STATUS = /: (?:unknown|not found)$/;
 
-/** runc: `exec: "/x": stat /x: no such file or directory`; crun: ``executable file `/x` not found: No such file or directory``. */
-const COMMAND =
-  /^(?:exec: "(?<runc>(?:[^"\\]|\\.)*)": .*|(?:executable file|cannot execute) `(?<crun>.*)`.*|.*`(?<other>[^`]*)`: .*executable.*)$/;
-const WORKING_DIRECTORY = /^(?:chdir to cwd|chdir|mkdir) /;
+// runc: `exec: "x": CAUSE`; crun: ``executable file `x` not found in $PATH: CAUSE``, `open executable: CAUSE`.
+const OF_COMMAND = /^(?:exec: "|executable file `|open executable: )/;
+const OF_WORKING_DIRECTORY = /^(?:chdir|mkdir)\b/;
 
-/** `image` is named in what concerns it. */
-export function startFailure(error: unknown, image: string): KukeError {
-  if (!isGrpcError(error)) return asContainerdError(error);
-  const cause = unwrapped(error.message);
-  const command = COMMAND.exec(cause)?.groups;
-  if (command !== undefined) {
-    const name = command.runc ?? command.crun ?? command.other ?? '';
-    return new KukeError('CommandNotFound', `${name} cannot be run in image ${image}: ${cause}`, {
-      field: 'command',
-      cause: error,
-    });
+/** `command` and `image` are named in what concerns them. */
+export function startFailure(error: unknown, { command, image }: { command: string; image: string }): KukeError {
+  if (!isGrpcError(error, 'UNKNOWN')) return asContainerdError(error);
+  const cause = WRAPPING.reduce((text, wrapping) => text.replace(wrapping, ''), error.message.replace(STATUS, ''));
+  if (OF_COMMAND.test(cause)) {
+    const message = `${command} cannot be run in image ${image}: ${cause}`;
+    return new KukeError('CommandNotFound', message, { field: 'command', cause: error });
   }
-  if (error.codeName !== 'UNKNOWN') return asContainerdError(error);
-  return new KukeError('RuntimeFailed', cause, {
-    ...(WORKING_DIRECTORY.test(cause) && { field: 'workingDir' }),
-    cause: error,
-  });
-}
-
-function unwrapped(message: string): string {
-  let text = message.replace(STATUS, '');
-  for (const wrapping of WRAPPING) text = text.replace(wrapping, '');
-  return text;
+  const field = OF_WORKING_DIRECTORY.test(cause) ? { field: 'workingDir' } : {};
+  return new KukeError('RuntimeFailed', cause, { ...field, cause: error });
 }

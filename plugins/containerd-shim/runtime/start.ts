@@ -1,10 +1,11 @@
 /** Running a container: a new task whose output goes to the container's log. */
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { asKukeError, type ContainerParams, KukeError } from 'kuke/plugin';
+import { asKukeError, type ContainerParams, KukeError, type OciSpec } from 'kuke/plugin';
 import { type Client, type Container, isGrpcError } from '../client/index.ts';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
+import { unpackJson } from '../grpc/any.ts';
 import { GROUP, isOurs, LOG_PATH, STARTED_AT } from '../labels.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
@@ -19,7 +20,7 @@ export async function startContainer(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<{ pid: number }> {
-  const client = containerd.client.with({ namespace });
+  const client = inNamespace(containerd, namespace);
   const [instance, container, task] = await Promise.all([
     containerd.instance(),
     ifFound(client.containers.get({ id })),
@@ -42,7 +43,8 @@ export async function startContainer(
     const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
     return { pid };
   } catch (error) {
-    throw await undo(client, container, startFailure(error, container.image), signal);
+    const failure = startFailure(error, { command: commandOf(container), image: container.image });
+    throw await undo(client, container, failure);
   }
 }
 
@@ -66,9 +68,14 @@ async function createTask(
   }
 }
 
-async function undo(client: Client, container: Container, failure: KukeError, signal: AbortSignal): Promise<KukeError> {
+function commandOf({ spec }: Container): string {
+  const { process } = (spec === undefined ? {} : unpackJson(spec)) as Partial<OciSpec>;
+  return process?.args[0] ?? '';
+}
+
+async function undo(client: Client, container: Container, failure: KukeError): Promise<KukeError> {
   const undone = await Promise.allSettled([
-    endTask(client, container.id, signal),
+    endTask(client, container.id, new AbortController().signal), // also after Ctrl-C
     recordStart(client, container.id, container.labels[STARTED_AT] ?? ''),
   ]);
   const also = undone.filter(one => one.status === 'rejected');

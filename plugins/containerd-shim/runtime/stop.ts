@@ -1,7 +1,7 @@
 /** Ending what runs in a container: a signal, time to heed it, then SIGKILL. The ended task stays, and with it the exit code. */
 import type { StopParams } from 'kuke/plugin';
 import type { Container } from '../client/index.ts';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { isOurs, STOP_SIGNAL } from '../labels.ts';
 import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
@@ -15,7 +15,7 @@ export async function stopContainer(
   { namespace, id, signal: wanted, timeoutMs }: StopParams,
   abort: AbortSignal,
 ): Promise<{ exitCode?: number }> {
-  const client = containerd.client.with({ namespace });
+  const client = inNamespace(containerd, namespace);
   const [instance, container, task] = await Promise.all([
     containerd.instance(),
     ifFound(client.containers.get({ id })),

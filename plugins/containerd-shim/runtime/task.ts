@@ -16,7 +16,11 @@ export async function signalTask(client: Client, { id: containerId, status }: Pr
 
 /** The exit code of the first process, waited for; undefined if nobody knows it: the task is gone, as after its shim's death. */
 export async function exitCode(client: Client, containerId: string, signal: AbortSignal): Promise<number | undefined> {
-  const exit = await unlessGone(client, containerId, client.tasks.wait({ containerId }, { signal }));
+  const exit = await unlessGone(
+    client,
+    containerId,
+    client.tasks.wait({ containerId }, { signal, timeoutMs: undefined }),
+  );
   return exit?.exitStatus;
 }
 

@@ -60,6 +60,13 @@ describe('what a crash leaves', () => {
     expect((await observed('a'))?.state).toBe('stopped');
   });
 
+  test('a container of another configuration that somebody else has started is a conflict', async () => {
+    await create('a');
+    await output('ctr', '-n', NAMESPACE, 'tasks', 'start', '--null-io', '--detach', 'a');
+    await failure(create('a', { hostname: 'other' }), 'Conflict');
+    expect((await observed('a'))?.state).toBe('running');
+  });
+
   test('the same configuration, in another order, is the same', async () => {
     await create('a');
     const created = await client.containers.get({ id: 'a' });

@@ -67,3 +67,9 @@ test('a snapshot that is one directory needs no mount', () => {
     '/etc/none': undefined,
   });
 });
+
+test('more layers than mount(2) takes are refused, not cut short', () => {
+  const lowerdir = Array(400).fill(join(folder, 'root')).join(':');
+  const mounts = [{ type: 'overlay', source: 'overlay', options: [`lowerdir=${lowerdir}`] }];
+  expect(() => readSnapshotFiles(mounts, '/nonexistent', ['/etc/real'])).toThrow('too many layers');
+});
