@@ -36,7 +36,8 @@ export function asCgroupError(thrown: unknown): KukeError {
     const remedy = 'raise cgroup.max.descendants or cgroup.max.depth of the cgroups that it lies in';
     return asKukeError(thrown, 'CgroupFailed', { remedy });
   }
-  return asKukeError(thrown, 'CgroupFailed');
+  const remedy = 'end the processes that are named, then run the command again';
+  return asKukeError(thrown, 'CgroupFailed', hasCode(thrown, 'EBUSY') ? { remedy } : {});
 }
 
 /** Throws what the signal was aborted with: a KukeError (a time limit) as it is, anything else as Cancelled. */

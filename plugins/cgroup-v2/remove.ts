@@ -3,6 +3,7 @@ import { asKukeError, type KukeError } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { kill, untilEmpty } from '../../src/host/cgroupfs/processes.ts';
 import { remove } from '../../src/host/cgroupfs/tree.ts';
+import { hasCode } from '../../src/host/errno.ts';
 import type { Mount } from '../../src/host/mountinfo.ts';
 import { inTheWay, throwIfAborted } from './errors.ts';
 import { v1Hierarchies } from './hierarchy.ts';
@@ -64,6 +65,8 @@ async function end({ cgroup, killLimitMs, signal }: Removal): Promise<KukeError 
     return undefined;
   } catch (error) {
     throwIfAborted(signal);
+    // Another removal was quicker.
+    if (hasCode(error, 'ENOENT', 'ENODEV')) return undefined;
     if (!limit.aborted) throw error;
     const remedy =
       'a process that SIGKILL does not end waits for a device or a file system (state D in `ps`): mend that, then run the command again';

@@ -42,11 +42,7 @@ export function setXattr(path: string, name: string, value: string): void {
   const bytes = Buffer.from(value);
   // An empty buffer has no address to give.
   const data = bytes.length === 0 ? Buffer.alloc(1) : bytes;
-  checked(
-    'setxattr',
-    calls().lsetxattr(cstring(path), cstring(name), data, bytes.length, 0),
-    `${path} ${name} = ${value}`,
-  );
+  checked('setxattr', calls().lsetxattr(cstring(path), cstring(name), data, bytes.length, 0), `${path} ${name}`);
 }
 
 /** Removes an attribute; false if there was none of that name. */
