@@ -16,12 +16,14 @@ export default command({
   async run(invocation) {
     requireRoot();
     const kernel = await openKernel(invocation);
+    const isSetUp = (await (await kernel.use('store')).instance()) !== undefined;
     const cells = (await readTree(kernel)).all('Cell').length;
-    if (!invocation.args.yes)
+    if (isSetUp && !invocation.args.yes)
       await confirm(`Remove kuke's ${cells} cell${cells === 1 ? '' : 's'} and all else that it has made?`);
     const outcomes = await withEngine(invocation, options => uninstall(kernel, openJournal(invocation), options));
     const status = printOutcomes(outcomes);
-    if (status === 0) console.log('kuke has left this host; the program itself is yours to remove');
+    if (!isSetUp) console.log('kuke has not been set up here: there is nothing to remove');
+    else if (status === 0) console.log('kuke has left this host; the program itself is yours to remove');
     return status;
   },
 });

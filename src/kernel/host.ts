@@ -7,7 +7,7 @@ import type { Resource } from './kinds.ts';
 import { makePlan } from './plan.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
-import { type EngineOptions, withSession } from './session.ts';
+import { type EngineOptions, type Session, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
 
@@ -21,21 +21,39 @@ export async function init(
 ): Promise<Outcome[]> {
   const store = await kernel.use('store');
   await withSession(kernel, journal, options, async session => {
-    if ((await store.instance()) === undefined) {
+    const isNew = (await store.instance()) === undefined;
+    if (isNew) {
       const plan = makePlan('create');
       plan.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
       await session.run(plan);
     }
-    const plan = makePlan('create');
-    await kernel.hooks.call('host:init', { plan, flags });
-    await session.run(plan);
+    try {
+      const plan = makePlan('create');
+      await kernel.hooks.call('host:init', { plan, flags });
+      await session.run(plan);
+    } catch (thrown) {
+      // A host that is not ready is left as it was found.
+      if (isNew) await purge(session);
+      throw thrown;
+    }
   });
   return apply(kernel, journal, resources, options);
 }
 
+async function purge(session: Session): Promise<void> {
+  const plan = makePlan('delete');
+  plan.add(host, 'store.purge', {});
+  await session.run(plan);
+}
+
 /** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */
 export async function uninstall(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Outcome[]> {
+  const store = await kernel.use('store');
   return withSession(kernel, journal, options, async session => {
+    if ((await store.instance()) === undefined) {
+      await purge(session); // a journal, say, of an init that died before it had made anything
+      return [];
+    }
     const damaged = session.tree.problems.map(({ path }) => path);
     if (damaged.length > 0) {
       const message = `what ${damaged.join(', ')} describes cannot be read, so it cannot be removed`;
