@@ -30,7 +30,7 @@ set -eu
 cd "$1/tmp"
 package=$(chroot "$1" apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 chroot "$1" sh -c "cd /tmp && apt-get -qq -o APT::Sandbox::User=root download $package"
-dpkg-deb --fsys-tarfile "$package"*.deb | tar -C "$1" -x --keep-directory-symlink ./boot ./lib/modules
+dpkg-deb --fsys-tarfile "$package"*.deb | tar -C "$1" -x --keep-directory-symlink --exclude='./usr/share/*'
 rm "$package"*.deb
 KERNEL
 
@@ -71,7 +71,11 @@ cp "$root/bin/busybox" "$initrd/bin/"
 install -m 755 "$here/guest/init" "$initrd/init"
 number=100
 for module in $(chroot "$root" modprobe -S "$kernel" --show-depends -a virtio_pci virtio_blk ext4 | awk '/^insmod/ && !seen[$2]++ {print $2}'); do
-  cp "$root$module" "$initrd/modules/$number-${module##*/}"
+  # Debian 13 compresses them, which the initrd's insmod does not read.
+  case $module in
+    *.xz) busybox xzcat "$root$module" > "$initrd/modules/$number-$(basename "$module" .xz)" ;;
+    *) cp "$root$module" "$initrd/modules/$number-${module##*/}" ;;
+  esac
   number=$((number + 1))
 done
 (cd "$initrd" && find . | sort | cpio --quiet -o -H newc) > "$work/image/initrd.cpio"
