@@ -3,7 +3,9 @@ import type { PluginDefinition } from './kernel/plugin.ts';
 import type { PluginSource } from './kernel/registry.ts';
 
 export const builtins: PluginSource[] = [
-  { ...{"name":"cell","requires":["kind:Stack","kind:Container","backend:network","backend:runtime","backend:images"],"provides":{"kinds":["Cell"]},"origin":"built-in"}, load: async () => (await import('../plugins/cell/index.ts')).default as PluginDefinition },
+  { ...{"name":"cell","requires":["kind:Stack","kind:Container","backend:network","backend:runtime","backend:images"],"provides":{"kinds":["Cell"],"operations":["cell.writeHosts"]},"origin":"built-in"}, load: async () => (await import('../plugins/cell/index.ts')).default as PluginDefinition },
+  { ...{"name":"cgroup-v2","requires":[],"provides":{"backends":["cgroup"]},"origin":"built-in"}, load: async () => (await import('../plugins/cgroup-v2/index.ts')).default as PluginDefinition },
+  { ...{"name":"cni-bridge","requires":[],"provides":{"backends":["network"],"operations":["cni-bridge.regenerate","cni-bridge.uninstall"]},"origin":"built-in"}, load: async () => (await import('../plugins/cni-bridge/index.ts')).default as PluginDefinition },
   { ...{"name":"container","requires":[],"provides":{"kinds":["Container"]},"origin":"built-in"}, load: async () => (await import('../plugins/container/index.ts')).default as PluginDefinition },
   { ...{"name":"containerd-shim","requires":[],"provides":{"backends":["runtime","images"],"operations":["containerd-shim.serve","containerd-shim.endServing"]},"origin":"built-in"}, load: async () => (await import('../plugins/containerd-shim/index.ts')).default as PluginDefinition },
   { ...{"name":"metadata-fs","requires":[],"provides":{"backends":["store"]},"origin":"built-in"}, load: async () => (await import('../plugins/metadata-fs/index.ts')).default as PluginDefinition },
