@@ -104,7 +104,7 @@ describe('diffSpecs', () => {
     expect(diff({ network: {}, labels: {} }, {})).toEqual([]);
   });
 
-  test('another type is a change as any other', () => {
+  test('another type is a change like any other', () => {
     expect(diff({ title: 'a' }, { title: { x: 1 } })).toEqual([['spec.title', 'a', { x: 1 }, 'in-place']]);
     expect(diff({ containers: [{ id: 'a' }] }, { containers: 'a' })).toHaveLength(1);
   });

@@ -39,7 +39,7 @@ describe('faultsOf', () => {
     ]);
   });
 
-  test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('%s is an unknown field as any other', name => {
+  test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('%s is an unknown field like any other', name => {
     const value: unknown = JSON.parse(`{"name": "a", "${name}": {"x": 1}}`);
     expect(faults(value)).toEqual([`spec.${name}: unknown field`]);
   });
