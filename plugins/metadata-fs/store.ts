@@ -60,7 +60,8 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
         return `${install(manifestMode(manifest), manifestPath(ref))} <<'EOF'\n${text}\nEOF`;
       },
       remove: ({ ref }) => {
-        const logs = shellCommand('rm', '-rf', join(logFolder, ...ref.path));
+        const ownLogs = ['-maxdepth', '1', '(', '!', '-type', 'd', '-o', '-empty', ')', '-delete'];
+        const logs = shellCommand('find', join(logFolder, ...ref.path), ...ownLogs);
         const folder = shellCommand('rmdir', join(manifestPath(ref), '..'));
         return `${logs}\n${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
       },
@@ -141,17 +142,19 @@ async function removeResource(root: string, logFolder: string, ref: ResourceRef)
   const isThere = await isFolder(root, names);
   if (isThere) await removeStaleTemporaries(folder);
   const others = isThere ? (await readdir(folder)).filter(name => name !== file) : [];
-  // Below the folder of its logs are those of what is still in its own folder.
   if (others.length === 0) await removeLogs(logFolder, ref.path);
   if (!isThere) return;
   await unlink(join(folder, file)).catch(ignore('ENOENT', 'EISDIR')); // a folder of that name is not ours
   await removeEmpty(root, names);
 }
 
+/** Its own are those directly in the folder; in folders in it are those of others, maybe of another kuke on this host. */
 async function removeLogs(logFolder: string, path: readonly string[]): Promise<void> {
   const names = await spelling(logFolder, path);
-  const around = names.slice(0, -1);
-  if (!(await isFolder(logFolder, around))) return;
-  await rm(join(logFolder, ...names), { recursive: true, force: true });
-  await removeEmpty(logFolder, around);
+  if (!(await isFolder(logFolder, names))) return;
+  const folder = join(logFolder, ...names);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) await unlink(join(folder, entry.name)).catch(ignore('ENOENT'));
+  }
+  await removeEmpty(logFolder, names);
 }

@@ -3,6 +3,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { scopeField } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import { API_VERSION } from '../kernel/resource.ts';
+import { refuseOtherCase } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
@@ -44,6 +45,7 @@ export default command({
       const { readTree } = await import('../kernel/observe.ts');
       // What exists is left as it is: create says nothing about the fields that it cannot set.
       const there = (await readTree(kernel)).find(ref);
+      if (there !== undefined) refuseOtherCase(there.ref, ref);
       return apply(kernel, openJournal(invocation), [there ?? resource], options);
     });
     return printOutcomes(outcomes);

@@ -55,6 +55,8 @@ export interface Journal {
 export function makeJournal(folder: string): Journal {
   return {
     open(id, plan, command) {
+      // The run path may be read by everybody, save for our own folder in it.
+      mkdirSync(join(folder, '../..'), { recursive: true, mode: 0o755 });
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, `${id}.jsonl`);
       const fd = openSync(path, 'wx', 0o600);
