@@ -58,9 +58,19 @@ function ownBridge(
 export function ensureBridge(instance: string, network: NetworkDefinition): void {
   using socket = new NetlinkSocket('route');
   const { name, bridge } = network;
+  const alias = bridgeMark(instance, name);
+  // The kernel takes a MAC that it chose itself away with the last port, and the reference plugin then fails on the next ADD.
+  const mac = macFor(alias);
   const link = ownBridge(socket, instance, network, true);
-  if (link === undefined) createBridge(socket, { name: bridge });
-  if (link?.alias === undefined) setLink(socket, bridge, { alias: bridgeMark(instance, name) });
+  if (link === undefined) createBridge(socket, { name: bridge, mac });
+  else if (link.mac === undefined || /^[0:]+$/.test(link.mac)) setLink(socket, link.index, { mac });
+  if (link?.alias === undefined) setLink(socket, bridge, { alias });
+}
+
+/** A locally administered one, always the same for a network of an installation. */
+function macFor(mark: string): string {
+  const digest = new Bun.CryptoHasher('sha256').update(mark).digest('hex');
+  return `02:${digest.slice(0, 10).replace(/..(?!$)/g, '$&:')}`;
 }
 
 /** The bridges that carry the mark of a network, or of all of this installation. */

@@ -11,11 +11,11 @@ import {
   all,
   cell,
   echo,
+  expectWays,
   makeOutside,
   NOTHING,
   OUTSIDE,
   type Reached,
-  reach,
   type TestCell,
   UPLINK,
 } from './packets.ts';
@@ -46,19 +46,6 @@ afterAll(async () => {
   for (const server of servers) server[Symbol.dispose]();
   await cleanHost();
 });
-
-interface Pair {
-  from: string | undefined;
-  to: string;
-}
-
-/** Of several pairs at once, since what gets no answer waits for one. */
-async function matrix<K extends string>(pairs: Record<K, Pair>) {
-  const entries = Object.entries<Pair>(pairs).map(
-    async ([name, { from, to }]) => [name, await reach(from, to)] as const,
-  );
-  return Object.fromEntries(await Promise.all(entries));
-}
 
 /** Marked rules in chains of iptables, as `nft` lists them. */
 async function forwardRules(): Promise<string[]> {
@@ -124,12 +111,11 @@ describe.each(Object.entries(firewalls))('on a host with %s', (_, firewall) => {
       writeFileSync(`/proc/sys/net/bridge/bridge-nf-call-${version}tables`, `${bridged}`);
     }
     for (const command of firewall.on) await output(...command);
-    // Connections of the last round would still count as established.
-    const outward = { out: { from: a1.name, to: OUTSIDE }, within: { from: a1.name, to: a2.address } };
-    const source = a1.address;
-    expect(await matrix(outward)).toEqual({
-      out: cut(all(UPLINK)),
-      within: firewall.drops && bridged === 1 ? NOTHING : all(source),
+    const out = { from: a1.name, to: OUTSIDE, gets: all(UPLINK) };
+    const within = { from: a1.name, to: a2.address, gets: all(a1.address) };
+    await expectWays({
+      out: { ...out, gets: cut(out.gets) },
+      within: { ...within, gets: firewall.drops && bridged === 1 ? NOTHING : within.gets },
     });
     const { networks } = await backend.observe({ configPaths: [home.configPath] });
     expect(networks.map(one => one.enforced)).toEqual([!firewall.drops, !firewall.drops]);
@@ -145,31 +131,18 @@ describe.each(Object.entries(firewalls))('on a host with %s', (_, firewall) => {
     for (const rules of perChain.values()) expect(rules).toHaveLength(4);
     expect(await legacyRules()).toHaveLength(firewall.legacy);
 
-    expect(
-      await matrix({
-        ...outward,
-        back: { from: a2.name, to: a1.address },
-        'other space': { from: a1.name, to: b1.address },
-        'other space, back': { from: b1.name, to: a1.address },
-        'own gateway': { from: a1.name, to: home.gateway },
-        "other's gateway": { from: a1.name, to: other.gateway },
-        "other's gateway, back": { from: b1.name, to: home.gateway },
-        'from the host': { from: undefined, to: a1.address },
-        'from the host to the other': { from: undefined, to: b1.address },
-        'from outside': { from: 'outside', to: a1.address },
-      }),
-    ).toEqual({
-      out: all(UPLINK),
-      within: all(source),
-      back: all(a2.address),
-      'other space': NOTHING,
-      'other space, back': NOTHING,
-      'own gateway': all(source),
-      "other's gateway": NOTHING,
-      "other's gateway, back": NOTHING,
-      'from the host': all(home.gateway),
-      'from the host to the other': all(other.gateway),
-      'from outside': cut(all(OUTSIDE)),
+    await expectWays({
+      out,
+      within,
+      back: { from: a2.name, to: a1.address, gets: all(a2.address) },
+      'other space': { from: a1.name, to: b1.address, gets: NOTHING },
+      'other space, back': { from: b1.name, to: a1.address, gets: NOTHING },
+      'own gateway': { from: a1.name, to: home.gateway, gets: all(a1.address) },
+      "other's gateway": { from: a1.name, to: other.gateway, gets: NOTHING },
+      "other's gateway, back": { from: b1.name, to: home.gateway, gets: NOTHING },
+      'from the host': { from: undefined, to: a1.address, gets: all(home.gateway) },
+      'from the host to the other': { from: undefined, to: b1.address, gets: all(other.gateway) },
+      'from outside': { from: 'outside', to: a1.address, gets: cut(all(OUTSIDE)) },
     });
 
     for (const command of firewall.off.slice(0, 2)) await output(...command);
@@ -189,12 +162,15 @@ test('IPv6: link-local addresses reach within a space alone', async () => {
 });
 
 test('without the rules, spaces do reach each other', async () => {
-  const pairs = { space: { from: a1.name, to: b1.address }, gateway: { from: a1.name, to: other.gateway } };
+  const ways = (gets: { space: Reached; gateway: Reached }) => ({
+    space: { from: a1.name, to: b1.address, gets: gets.space },
+    gateway: { from: a1.name, to: other.gateway, gets: gets.gateway },
+  });
   await output('nft', 'delete', 'table', 'inet', 'kukeon');
-  expect(await matrix(pairs)).toEqual({ space: all(other.gateway), gateway: all(a1.address) });
+  await expectWays(ways({ space: all(other.gateway), gateway: all(a1.address) }));
   await backend.define(home, context());
   await backend.define(other, context());
-  expect(await matrix(pairs)).toEqual({ space: NOTHING, gateway: NOTHING });
+  await expectWays(ways({ space: NOTHING, gateway: NOTHING }));
 });
 
 test('all of it goes', async () => {

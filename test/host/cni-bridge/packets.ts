@@ -1,4 +1,5 @@
 /** Cells as far as the network knows them, an outside, and what gets from the one to the other. */
+import { expect } from 'bun:test';
 import { join } from 'node:path';
 import type { Attachment, NetworkBackend, NetworkDefinition } from '../../../src/kernel/backends/index.ts';
 import { context } from '../../suites/contract.ts';
@@ -67,19 +68,19 @@ export interface Reached {
   udp: string | undefined;
 }
 
-/** What gets from a namespace (the host itself if undefined) to an address at which echo.ts listens. */
-export async function reach(from: string | undefined, address: string): Promise<Reached> {
+/** What gets from a namespace (the host itself if undefined) to an address at which echo.ts listens, within some seconds. */
+export async function reach(from: string | undefined, address: string, seconds: number): Promise<Reached> {
   const [icmp, tcp, udp] = await Promise.all([
-    run(from, 'timeout', '0.5', 'busybox', 'ping', '-c1', address),
-    talk(from, 'tcp', address),
-    talk(from, 'udp', address),
+    run(from, seconds, 'busybox', 'ping', '-c1', address),
+    talk(from, 'tcp', address, seconds),
+    talk(from, 'udp', address, seconds),
   ]);
   return { icmp: icmp.status === 0, tcp, udp };
 }
 
-async function talk(from: string | undefined, protocol: 'tcp' | 'udp', address: string): Promise<string | undefined> {
+async function talk(from: string | undefined, protocol: 'tcp' | 'udp', address: string, seconds: number) {
   const script = `exec 3<> /dev/${protocol}/${address}/7 && echo hello >&3 && exec dd bs=128 count=1 status=none <&3`;
-  const { stdout } = await run(from, 'timeout', '0.5', 'bash', '-c', script);
+  const { stdout } = await run(from, seconds, 'bash', '-c', script);
   return stdout.trim().replace(/^::ffff:/, '') || undefined;
 }
 
@@ -88,8 +89,28 @@ export const NOTHING: Reached = { icmp: false, tcp: undefined, udp: undefined };
 /** Everything gets through, and the other side sees `source`. */
 export const all = (source: string): Reached => ({ icmp: true, tcp: source, udp: source });
 
-async function run(netns: string | undefined, ...command: string[]) {
-  const program = Bun.spawn([...inside(netns), ...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' });
+export interface Way {
+  from: string | undefined;
+  to: string;
+  /** What is expected: a way that should be open is given time, on one that should be shut nothing comes however long one waits. */
+  gets: Reached;
+}
+
+/** Tries ways by name, all at once, and compares what got through. */
+export async function expectWays(ways: Record<string, Way>): Promise<void> {
+  const tried = Object.entries(ways).map(
+    async ([name, { from, to, gets }]) => [name, await reach(from, to, gets === NOTHING ? 0.7 : 5)] as const,
+  );
+  const expected = Object.entries(ways).map(([name, { gets }]) => [name, gets] as const);
+  expect(Object.fromEntries(await Promise.all(tried))).toEqual(Object.fromEntries(expected));
+}
+
+async function run(netns: string | undefined, seconds: number, ...command: string[]) {
+  const program = Bun.spawn([...inside(netns), 'timeout', `${seconds}`, ...command], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+  });
   const [stdout, status] = await Promise.all([program.stdout.text(), program.exited]);
   return { stdout, status };
 }

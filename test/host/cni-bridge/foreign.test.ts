@@ -1,0 +1,155 @@
+/** What is not kuke's, in the way of what would be: an error that names it, exit 4, and it stays as it was. */
+import { afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import { context, failure } from '../../suites/contract.ts';
+import { output } from '../observe/command.ts';
+import { difference, type Inventory, inventory } from '../observe/inventory.ts';
+import { CONFIG_PATH, cleanHost, cniFolders, defined, type TestBackend, testBackend } from './backend.ts';
+
+let t: TestBackend;
+let before: Inventory;
+const conflist = (name: string) => `${CONFIG_PATH}/${name}.conflist`;
+const chosen = async (space = 'x'): Promise<NetworkDefinition> => {
+  const { notes: _, ...definition } = await t.backend.choose({ realm: 'main', space });
+  return definition;
+};
+
+beforeAll(() => output('mkdir', '-p', '/run/netns'));
+beforeEach(() => {
+  t = testBackend();
+});
+afterEach(cleanHost);
+
+const untouched = async () => expect(difference(before, await inventory(), [cniFolders])).toEqual([]);
+
+test('a conflist of that name, or another file with a network of that name', async () => {
+  const theirs = { cniVersion: '1.0.0', name: 'main-x', plugins: [{ type: 'bridge', bridge: 'cni0' }] };
+  for (const file of [conflist('main-x'), `${CONFIG_PATH}/10-theirs.conf`]) {
+    writeFileSync(file, JSON.stringify(theirs));
+    before = await inventory();
+    const error = await failure(t.backend.choose({ realm: 'main', space: 'x' }), 'Conflict');
+    expect(error.message).toContain(file);
+    expect(error.exitCode).toBe(4);
+    await untouched();
+    await output('rm', file);
+  }
+  writeFileSync(conflist('main-x'), 'not JSON');
+  await failure(t.backend.choose({ realm: 'main', space: 'x' }), 'Conflict');
+});
+
+test("another installation's network, with its bridge", async () => {
+  const other = testBackend({ instance: '00000000-0000-4000-8000-000000000002' });
+  const theirs = await defined(other.backend, 'x');
+  await failure(t.backend.choose({ realm: 'main', space: 'x' }), 'Conflict');
+  const { networks } = await t.backend.observe({ configPaths: [CONFIG_PATH] });
+  expect(networks).toMatchObject([{ name: 'main-x', ours: false, enforced: false }]);
+  before = await inventory();
+  await t.backend.remove(theirs, context());
+  await untouched();
+  // Its range is in use as well, and so is the table.
+  const mine = await chosen('y');
+  expect(mine.subnet).not.toBe(theirs.subnet);
+  const error = await failure(t.backend.define(mine, context()), 'Conflict');
+  expect(error.message).toContain('inet kukeon');
+  await t.backend.remove(mine, context());
+  await untouched();
+});
+
+test('a link with the name of the bridge, of whatever kind', async () => {
+  const mine = await chosen();
+  for (const kind of [['bridge'], ['veth', 'peer', 'name', 'other-end']]) {
+    await output('ip', 'link', 'add', mine.bridge, 'type', ...kind);
+    before = await inventory();
+    const error = await failure(t.backend.define(mine, context()), 'Conflict');
+    expect(error.message).toContain(mine.bridge);
+    await t.backend.remove(mine, context());
+    await untouched();
+    await output('ip', 'link', 'delete', mine.bridge);
+  }
+});
+
+test('a link that took the name before the first cell came', async () => {
+  const mine = await defined(t.backend, 'x');
+  await output('ip', 'link', 'add', mine.bridge, 'type', 'bridge');
+  await output('ip', 'addr', 'add', '192.168.5.1/24', 'dev', mine.bridge);
+  await t.backend.open({ path: '/run/netns/kuke-cell' }, context());
+  before = await inventory();
+  const request = { ...mine, attachmentId: 'cell-1', netns: '/run/netns/kuke-cell', interface: 'eth0' };
+  await failure(t.backend.attach(request, context()), 'Conflict');
+  await untouched();
+  await t.backend.remove(mine, context());
+  expect(await output('ip', 'addr', 'show', mine.bridge)).toContain('192.168.5.1/24');
+});
+
+test('a bridge that another runtime has made from our conflist is the space’s', async () => {
+  const mine = await defined(t.backend, 'x');
+  await output('ip', 'link', 'add', mine.bridge, 'type', 'bridge');
+  await output('ip', 'addr', 'add', `${mine.gateway}/20`, 'dev', mine.bridge);
+  await t.backend.open({ path: '/run/netns/kuke-cell' }, context());
+  const request = { ...mine, attachmentId: 'cell-1', netns: '/run/netns/kuke-cell', interface: 'eth0' };
+  await t.backend.attach(request, context());
+  expect(await output('ip', 'link', 'show', mine.bridge)).toContain('alias kukeon ');
+  await t.backend.detach(request, context());
+  await t.backend.remove(mine, context());
+  expect(await output('ip', 'link')).not.toContain(mine.bridge);
+});
+
+test('an nftables table of that name', async () => {
+  await output('nft', 'add', 'table', 'inet', 'kukeon');
+  await output('nft', 'add', 'chain', 'inet', 'kukeon', 'theirs');
+  before = await inventory();
+  const mine = await chosen();
+  const error = await failure(t.backend.define(mine, context()), 'Conflict');
+  expect(error.message).toContain('inet kukeon');
+  await t.backend.remove(mine, context());
+  await untouched();
+});
+
+test('a file where a namespace should be', async () => {
+  writeFileSync('/run/netns/kuke-cell', 'theirs');
+  before = await inventory();
+  await failure(t.backend.open({ path: '/run/netns/kuke-cell' }, context()), 'Conflict');
+  await failure(t.backend.close({ path: '/run/netns/kuke-cell' }, context()), 'Conflict');
+  await untouched();
+  await output('rm', '/run/netns/kuke-cell');
+});
+
+test('ranges of conflists, of podman’s networks and of routes are never handed out', async () => {
+  const bridge = (subnet: string) => ({ type: 'bridge', ipam: { type: 'host-local', ranges: [[{ subnet }]] } });
+  const podman = { cniVersion: '0.4.0', name: 'podman', plugins: [bridge('10.88.0.0/16'), { type: 'portmap' }] };
+  writeFileSync(`${CONFIG_PATH}/87-podman-bridge.conflist`, JSON.stringify(podman));
+  const old = { cniVersion: '0.3.1', name: 'old', type: 'ptp', ipam: { type: 'host-local', subnet: '10.89.0.0/20' } };
+  writeFileSync(`${CONFIG_PATH}/old.conf`, JSON.stringify(old));
+  mkdirSync('/etc/containers/networks', { recursive: true });
+  const netavark = { name: 'web', driver: 'bridge', subnets: [{ subnet: '10.89.16.0/24', gateway: '10.89.16.1' }] };
+  writeFileSync('/etc/containers/networks/web.json', JSON.stringify(netavark));
+  await output('ip', 'link', 'add', 'uplink', 'type', 'bridge');
+  await output('ip', 'link', 'set', 'uplink', 'up');
+  await output('ip', 'addr', 'add', '10.89.33.7/24', 'dev', 'uplink');
+  await output('ip', 'route', 'add', '10.89.48.0/22', 'via', '10.89.33.1', 'table', '100');
+  await output('ip', 'route', 'add', 'blackhole', '10.89.64.0/18');
+  await output('ip', 'route', 'add', 'default', 'via', '10.89.33.1');
+
+  const first = await t.backend.choose({ realm: 'main', space: 'default' });
+  expect(first.subnet).toBe('10.89.128.0/20');
+  expect(first.notes).toEqual([
+    `main/default takes 10.89.128.0/20: 10.88.0.0/16 overlaps 10.88.0.0/16, in use: ${CONFIG_PATH}/87-podman-bridge.conflist`,
+  ]);
+  for (const [subnet, by] of [
+    ['10.89.15.0/24', 'old.conf'],
+    ['10.89.16.128/25', 'web.json'],
+    ['10.89.33.0/28', 'address 10.89.33.7/24 of uplink'],
+    ['10.89.48.0/20', 'route 10.89.48.0/22 via uplink'],
+    ['10.89.127.0/24', 'route 10.89.64.0/18'],
+  ]) {
+    const error = await failure(t.backend.choose({ realm: 'main', space: 'y', subnet: `${subnet}` }), 'Conflict');
+    expect(error.message).toContain(`${by}`);
+  }
+  await output('rm', '/etc/containers/networks/web.json');
+  await output('ip', 'route', 'add', '10.0.0.0/8', 'via', '10.89.33.1');
+  const none = await failure(t.backend.choose({ realm: 'main', space: 'default' }), 'NetworkFailed');
+  expect(none.message).toContain('no range of 10.89.0.0-10.127.255.255 is free');
+  await output('ip', 'route', 'flush', 'table', '100');
+  await output('ip', 'route', 'del', 'blackhole', '10.89.64.0/18');
+});
