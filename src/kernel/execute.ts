@@ -78,7 +78,8 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
     if (running.size === 0) break;
     await Promise.race(running.values());
   }
-  if (failures.length === 0 && context.signal.aborted) failures.push(cancelled(execution));
+  const isWhole = outcomes.values().every(outcome => outcome === 'done') && execution.intent !== 'create';
+  if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution));
   failures.push(...stuck(execution, outcomes));
   const [first, ...others] = failures;
   if (first === undefined) return execution.journal.close();
