@@ -62,9 +62,9 @@ export async function uninstall(kernel: Kernel, journal: Journal, options: Engin
     const refs = session.tree.all().map(({ ref }) => ref);
     const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: 10_000 });
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
-    if (errors.length > 0) {
-      throw new KukeError('Failed', 'not everything could be removed, so kuke stays', {}, errors);
-    }
+    const [first] = errors;
+    if (first !== undefined)
+      throw new KukeError(first.code, 'not everything could be removed, so kuke stays', {}, errors);
     const plan = makePlan('delete');
     plan.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
     await kernel.hooks.call('host:uninstall', { plan });

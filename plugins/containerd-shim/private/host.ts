@@ -5,7 +5,7 @@ import { KukeError, type Plan, type PluginKernel } from 'kuke/plugin';
 import { PATH } from '../../../src/host/environment.ts';
 import type { ContainerdConfig } from '../config.ts';
 import { privatePaths } from './files.ts';
-import { servingProcess } from './process.ts';
+import { servingOf, servingProcess } from './process.ts';
 
 const host = { kind: 'Host', path: [] };
 
@@ -35,7 +35,9 @@ export async function planServing(kernel: PluginKernel<ContainerdConfig>, plan: 
       { remedy },
     );
   }
-  plan.add(host, 'containerd-shim.serve', { paths, program, socket, makesFolder: !existsSync(dirname(socket)) });
+  // The folder of one that was killed is still kuke's.
+  const makesFolder = !existsSync(dirname(socket)) || servingOf(paths)?.makesFolder === true;
+  plan.add(host, 'containerd-shim.serve', { paths, program, socket, makesFolder });
 }
 
 async function isServed(kernel: PluginKernel): Promise<boolean> {

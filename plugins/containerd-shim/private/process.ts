@@ -84,7 +84,8 @@ interface Serving {
   makesFolder: boolean;
 }
 
-function servingOf(paths: PrivatePaths): Serving | undefined {
+/** What the last one that was started was told; undefined: none was. */
+export function servingOf(paths: PrivatePaths): Serving | undefined {
   return existsSync(paths.serving) ? JSON.parse(readFileSync(paths.serving, 'utf8')) : undefined;
 }
 
