@@ -8,10 +8,12 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 recipe=$(cat "$here/build-image.sh" "$here"/guest/* /etc/debian_version | sha256sum | cut -c1-16)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/kuke-vm/$recipe
-[ ! -d "$image" ] || { echo "$image"; exit; }
+[ ! -d "$image" ] || { touch "$image"; echo "$image"; exit; }
 echo 'Making the image of the virtual machine: about a minute, once' >&2
 
 mkdir -p "${image%/*}"
+# Images of other recipes that nobody has used for two weeks.
+find "${image%/*}" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
 work=$(mktemp -d "$image.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 chmod 755 "$work"

@@ -10,7 +10,9 @@ tree=/sys/fs/cgroup/kukeon
 # What kuke could leave behind, one line each. Of containerd's own store the namespaces tell: containerd takes away only empty ones.
 state() {
   find /etc /opt /root /usr /var -path /var/lib/containerd -prune -o -path '/var/log/journal*' -prune -o -path '/var/lib/systemd*' -prune -o -print
-  find /run -path /run/job -prune -o -path '/run/systemd*' -prune -o -path '/run/log*' -prune -o -path '/run/udev*' -prune -o -print
+  find /run -regex '/run/\(job\|systemd\|log\|udev\|containerd\)' -prune -o -print
+  # containerd and runc keep an empty folder for every namespace that they once saw.
+  find /run/containerd -not -type d
   find /sys/fs/cgroup -type d -not -path '*.slice*' -not -path '*.scope*'
   findmnt --noheadings --list --output TARGET,FSTYPE
   systemctl list-unit-files --no-legend --plain
@@ -55,6 +57,9 @@ delegated() { # every controller, from the root of kuke's tree to the cell, and 
   grep -qx "$(root_pid)" $tree/main/default/default/hello/hello_root/cgroup.procs
 }
 
+# What iproute2 and iptables make for themselves when first used, and never take away.
+ip netns add scaffold && ip netns delete scaffold
+iptables -t nat -A POSTROUTING -j RETURN && iptables -t nat -D POSTROUTING -j RETURN
 systemctl start containerd
 state > /run/job/before
 
