@@ -181,7 +181,9 @@ describe('hooks', () => {
     const [resource] = await hooked.read(cellYaml('web'));
     expect(resource?.manifest.metadata.labels).toEqual({ team: 'web' });
     const other = cell({ metadata: { labels: { team: 'db' } } });
-    expect(readManifest(hooked.kernel, other)).rejects.toMatchObject({ message: 'metadata.labels.team: must be web' });
+    await expect(readManifest(hooked.kernel, other)).rejects.toMatchObject({
+      message: 'metadata.labels.team: must be web',
+    });
   });
 
   test('do not change what the caller gave', async () => {
