@@ -37,7 +37,7 @@ export async function planServing(kernel: PluginKernel<ContainerdConfig>, plan: 
   }
   // The folder of one that was killed is still kuke's.
   const makesFolder = !existsSync(dirname(socket)) || servingOf(paths)?.makesFolder === true;
-  plan.add(host, 'containerd-shim.serve', { paths, program, socket, makesFolder });
+  plan.add(host, 'containerd-shim.serve', { paths, program, socket, makesFolder, isRestart: existsSync(paths.root) });
 }
 
 async function isServed(kernel: PluginKernel): Promise<boolean> {

@@ -9,6 +9,8 @@ export interface ServeParams {
   socket: string;
   /** The socket's folder was not there before: it goes with this containerd. */
   makesFolder: boolean;
+  /** Its root is there already, with all that the realms have. */
+  isRestart: boolean;
 }
 
 declare module 'kuke/plugin' {
@@ -21,7 +23,10 @@ declare module 'kuke/plugin' {
 export const serve = defineOperation({
   type: 'containerd-shim.serve',
   apply: async (params, context) => (await import('./process.ts')).startServing(params, context),
-  revert: async ({ paths }, _, context) => (await import('./process.ts')).endServing(paths, context),
+  revert: async ({ paths, isRestart }, _, context) => {
+    const { endProcess, endServing } = await import('./process.ts');
+    await (isRestart ? endProcess : endServing)(paths, context);
+  },
   explain: ({ program, paths }) =>
     `${shellCommand('setsid', program, '--config', paths.config)} >> ${paths.log} 2>&1 &`,
 });

@@ -108,10 +108,9 @@ function commandLine(pid: string): string[] {
 }
 
 /** Ends it, and removes all that it has made. Nothing of it there: nothing to do. */
-export async function endServing(paths: PrivatePaths, { signal }: ActionContext): Promise<void> {
+export async function endServing(paths: PrivatePaths, context: ActionContext): Promise<void> {
   const serving = servingOf(paths);
-  const process = servingProcess(paths);
-  if (process !== undefined) await endProcess(process, signal);
+  await endProcess(paths, context);
   for (const folder of [paths.folder, paths.state]) {
     // A container that was killed in a hurry leaves its root file system mounted; removing would empty it.
     for (const { mountPoint } of readMounts().reverse()) if (mountPoint.startsWith(`${folder}/`)) unmount(mountPoint);
@@ -121,8 +120,10 @@ export async function endServing(paths: PrivatePaths, { signal }: ActionContext)
   else if (serving) for (const path of [serving.socket, `${serving.socket}.ttrpc`]) rmSync(path, { force: true });
 }
 
-async function endProcess(who: ProcessIdentity, signal: AbortSignal): Promise<void> {
-  using daemon = openProcess(who);
+/** Ends it; what it has stored stays. Absent: nothing to do. */
+export async function endProcess(paths: PrivatePaths, { signal }: ActionContext): Promise<void> {
+  const who = servingProcess(paths);
+  using daemon = who && openProcess(who);
   if (daemon === undefined) return;
   daemon.signal('SIGTERM');
   const patience = AbortSignal.any([signal, AbortSignal.timeout(END_LIMIT_MS)]);
