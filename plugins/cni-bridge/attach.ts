@@ -1,17 +1,21 @@
 /** Attaching a network namespace to a space's network: CNI ADD, once everything that it needs is seen to be there. */
 import { type ActionContext, type Attachment, type AttachRequest, KukeError, type NetworkRef } from 'kuke/plugin';
 import { readCached, removeCached, sameAttachment } from '../../src/cni/cache.ts';
+import { type NetworkConfig, parseNetworkConfig } from '../../src/cni/config.ts';
 import { ConflistError, readConflist } from '../../src/cni/conflist.ts';
 import { CniError } from '../../src/cni/errors.ts';
+import { isObject } from '../../src/cni/json.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { isNetns } from '../../src/host/netns.ts';
-import { attachmentId, isPresent, linkIn, toAttachment } from './attachment.ts';
+import { attachmentId, hasDefaultRoute, isPresent, linkIn, toAttachment } from './attachment.ts';
 import { ensureBridge, requireLegalName } from './bridge.ts';
 import { detach, sweep } from './detach.ts';
 import { networkFailure } from './failures.ts';
 import { isolate, readEnforcement } from './firewall.ts';
 import { turnOnForwarding } from './forwarding.ts';
-import type { Host } from './host.ts';
+import { allNetworks, type Host } from './host.ts';
+import type { Isolated } from './isolation.ts';
+import { isLegalBridge } from './names.ts';
 import { conflistPath, type SpaceNetwork, understandConflist } from './space-network.ts';
 
 /** Done twice under one id, it is one attachment; what an attempt that was killed has left is taken away before. */
@@ -29,7 +33,7 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   if (there !== undefined || linkIn(request.netns, request.interface) !== undefined) {
     await detach(host, request, context);
   }
-  await requireIsolation(instance, network);
+  await requireIsolation(host, instance, network);
   ensureBridge(instance, network);
   await turnOnForwarding(host.state, network.gateways);
   return await add(host, network, request, context);
@@ -37,11 +41,12 @@ export async function attach(host: Host, request: AttachRequest, context: Action
 
 async function add(
   host: Host,
-  { config }: SpaceNetwork,
+  network: SpaceNetwork,
   request: AttachRequest,
   { signal }: ActionContext,
 ): Promise<Attachment> {
   const { netns, interface: ifName, attachmentId: containerId } = request;
+  const config = hasDefaultRoute(netns) ? withoutDefaultRoute(network.config) : network.config;
   const run = () => host.cni.add(config, { containerId, netns, ifName }, signal);
   try {
     // A reservation that outlived its namespace, under this very id, has been freed by the undoing of the ADD.
@@ -51,6 +56,20 @@ async function add(
     const left = await takeBack(host, request).catch((thrown: unknown) => networkFailure(thrown, 'undo it'));
     throw left === undefined ? error : networkFailure(error, `attach to network ${request.name}`).with([left]);
   }
+}
+
+const DEFAULT_ROUTES: unknown[] = ['0.0.0.0/0', '::/0'];
+
+/** The reference plugin would put that of a second space before the first one's. */
+function withoutDefaultRoute({ json, plugins }: NetworkConfig): NetworkConfig {
+  const others = (route: unknown) => !(isObject(route) && DEFAULT_ROUTES.includes(route.dst));
+  const without = plugins.map(({ json: plugin }) => {
+    const { ipam } = plugin;
+    const { routes } = isObject(ipam) ? ipam : {};
+    if (!isObject(ipam) || !Array.isArray(routes)) return plugin;
+    return { ...plugin, ipam: { ...ipam, routes: routes.filter(others) } };
+  });
+  return parseNetworkConfig({ ...json, plugins: without });
 }
 
 function isDuplicate(error: unknown): boolean {
@@ -64,12 +83,16 @@ async function takeBack(host: Host, request: AttachRequest): Promise<undefined> 
   if (cached !== undefined) await removeCached(host.results, attachmentId(request));
 }
 
-/** No process starts without the rules that keep its space apart, whoever has flushed them in the meantime. */
-async function requireIsolation(instance: string, { bridge, gateways, name }: SpaceNetwork): Promise<void> {
-  const member = { bridge, gateways, network: name };
+/** No process starts without the rules that keep its space apart: whoever has flushed them has let down all spaces. */
+async function requireIsolation(host: Host, instance: string, network: SpaceNetwork): Promise<void> {
   const isEnforced = await readEnforcement(instance);
-  if (!isEnforced(member)) await isolate(instance, member);
+  if (isEnforced(memberOf(network))) return;
+  const { spaces } = await allNetworks(host, network.configPath);
+  const ours = spaces.filter(one => one.instance === instance && isLegalBridge(one.bridge));
+  for (const one of ours) await isolate(instance, memberOf(one));
 }
+
+const memberOf = ({ bridge, gateways, name }: SpaceNetwork): Isolated => ({ bridge, gateways, network: name });
 
 async function requireNetwork(instance: string, { name, configPath }: NetworkRef): Promise<SpaceNetwork> {
   const path = conflistPath({ name, configPath });

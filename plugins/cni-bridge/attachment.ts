@@ -5,6 +5,7 @@ import type { Result } from '../../src/cni/result.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { listAddresses } from '../../src/host/netlink/address.ts';
 import { getLink, type Link } from '../../src/host/netlink/link.ts';
+import { listRoutes } from '../../src/host/netlink/route.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { isNetns, within } from '../../src/host/netns.ts';
 
@@ -50,6 +51,14 @@ export function linkIn(netns: string, name: string): Link | undefined {
   if (socket === undefined) return undefined;
   using inside = socket;
   return getLink(inside, name);
+}
+
+/** Whether the namespace has a way out already. */
+export function hasDefaultRoute(netns: string): boolean {
+  const socket = socketIn(netns);
+  if (socket === undefined) return false;
+  using inside = socket;
+  return listRoutes(inside).some(({ destination }) => destination.endsWith('/0'));
 }
 
 /** A socket that stays in the namespace; undefined if that is gone. */

@@ -1,0 +1,75 @@
+/** init tells of a host that is not ready; uninstall leaves it as it was. */
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { failure } from '../../suites/contract.ts';
+import { output } from '../observe/command.ts';
+import { difference, type Inventory, inventory } from '../observe/inventory.ts';
+import { CONFIG_PATH, cleanHost } from './backend.ts';
+import { cellYaml, kernelOnNetwork, results } from './kernel.ts';
+
+let before: Inventory;
+const FORWARD = '/proc/sys/net/ipv4/ip_forward';
+beforeEach(async () => {
+  await output('ip', 'netns', 'add', 'warm-up'); // makes /run/netns a mount, for good
+  await output('ip', 'netns', 'delete', 'warm-up');
+  before = await inventory();
+});
+afterEach(async () => {
+  for (const table of ['iptables', 'iptables-legacy']) await output(table, '-P', 'FORWARD', 'ACCEPT');
+  writeFileSync(FORWARD, '0');
+  await cleanHost();
+});
+
+test('init on a host without the CNI plugins says which, and where it looked', async () => {
+  const kuke = await kernelOnNetwork({ cniPath: ['/nowhere', '/opt/none'] });
+  const error = await failure(kuke.init(), 'HostNotReady');
+  expect(error.message).toBe('the CNI plugins bridge and host-local are not in /nowhere, /opt/none');
+  expect(error.remedy).toContain('containernetworking-plugins');
+  expect(error.exitCode).toBe(5);
+  expect(difference(before, await inventory())).toEqual([]);
+});
+
+test.each(['0', '1'])('uninstall leaves nothing, and forwarding as it was (%s)', async forwarded => {
+  writeFileSync(FORWARD, forwarded);
+  for (const table of ['iptables', 'iptables-legacy']) await output(table, '-P', 'FORWARD', 'DROP');
+  const kuke = await kernelOnNetwork();
+  await kuke.init();
+  expect(results(await kuke.apply(cellYaml('one') + cellYaml('two').replace(/^/, '---')))).toEqual([
+    'created',
+    'created',
+  ]);
+  expect(readFileSync(FORWARD, 'utf8')).toBe('1\n');
+  expect(difference(before, await inventory())).not.toEqual([]);
+  await kuke.uninstall();
+  expect(readFileSync(FORWARD, 'utf8')).toBe(`${forwarded}\n`);
+  expect(await output('iptables-legacy', '-S')).not.toContain('kukeon');
+  expect(difference(before, await inventory())).toEqual([]);
+});
+
+test('uninstall finds what nobody has a record of any more', async () => {
+  const kuke = await kernelOnNetwork();
+  await kuke.init();
+  await kuke.apply(cellYaml('one'));
+  rmSync(`${CONFIG_PATH}/main-default.conflist`);
+  await output('ip', 'netns', 'delete', (await output('ip', 'netns')).split(' ')[0] ?? '');
+  rmSync('/var/lib/cni/networks/main-default', { recursive: true });
+  await output('nft', 'delete', 'table', 'inet', 'kukeon');
+  await kuke.uninstall();
+  expect(difference(before, await inventory())).toEqual([]);
+});
+
+test('a folder that was made for conflists goes with the last of them', async () => {
+  const kuke = await kernelOnNetwork();
+  await kuke.init();
+  const space = `
+apiVersion: v1beta1
+kind: Space
+metadata: { name: far }
+spec: { realmId: main, cniConfigPath: /srv/kuke/cni/net.d }
+`;
+  expect(results(await kuke.apply(space))).toEqual(['created']);
+  expect(existsSync('/srv/kuke/cni/net.d/main-far.conflist')).toBe(true);
+  await kuke.uninstall();
+  expect(existsSync('/srv/kuke')).toBe(false);
+  expect(existsSync(CONFIG_PATH)).toBe(true);
+});

@@ -1,0 +1,90 @@
+/** What others did to the rules of a space is noticed, and put right by a difference: the rest of the table is not touched. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import { context } from '../../suites/contract.ts';
+import { output } from '../observe/command.ts';
+import { CONFIG_PATH, cleanHost, defined, testBackend } from './backend.ts';
+import { cell, expectWays, NOTHING } from './packets.ts';
+
+const { backend } = testBackend();
+let home: NetworkDefinition;
+let other: NetworkDefinition;
+const enforced = async () =>
+  (await backend.observe({ configPaths: [CONFIG_PATH] })).networks.map(network => network.enforced);
+const define = async () => {
+  for (const network of [home, other]) await backend.define(network, context());
+};
+const table = (...options: string[]) => output('nft', ...options, 'list', 'table', 'inet', 'kukeon');
+
+beforeAll(async () => {
+  home = await defined(backend, 'default');
+  other = await defined(backend, 'other');
+});
+beforeEach(define);
+afterAll(cleanHost);
+
+test('identical and ours is left alone: not even a handle changes', async () => {
+  const before = await table('--handle');
+  await define();
+  expect(await table('--handle')).toBe(before);
+});
+
+test.each([
+  ['the whole ruleset is flushed', ['flush ruleset'], [false, false]],
+  ['the table is deleted', ['delete table inet kukeon'], [false, false]],
+  ['the chains are emptied', ['flush table inet kukeon'], [false, false]],
+  ['a bridge is taken out', ['delete element inet kukeon bridges { "BRIDGE" }'], [false, false]],
+  ['a rule of theirs is in our chain', ['insert rule inet kukeon forward accept'], [false, false]],
+  ['a pair is let through', ['add element inet kukeon pairs { "BRIDGE" . "kuke-main-other" }'], [false, false]],
+  ['the order of the rules is another', ['add rule inet kukeon input drop'], [false, false]],
+])('%s', async (_, commands, expected) => {
+  const before = await table();
+  for (const command of commands) await output('nft', ...command.replaceAll('BRIDGE', home.bridge).split(' '));
+  expect(await enforced()).toEqual(expected);
+  await define();
+  expect(await enforced()).toEqual([true, true]);
+  expect((await table()).split('\n').sort()).toEqual(before.split('\n').sort());
+});
+
+test('an attachment does not wait for the next apply', async () => {
+  const a = await cell(backend, home, 'a');
+  await output('nft', 'flush', 'ruleset');
+  const b = await cell(backend, other, 'b');
+  expect(await enforced()).toEqual([true, true]);
+  await expectWays({ there: { from: a.name, to: b.address, gets: NOTHING } });
+  for (const one of [a, b]) await one.detach();
+});
+
+describe('the rules in FORWARD', () => {
+  test('are put back when they are gone, in front of what others have put there', async () => {
+    await output('iptables', '-P', 'FORWARD', 'DROP');
+    expect(await enforced()).toEqual([false, false]);
+    await define();
+    await output('iptables', '-F', 'FORWARD');
+    await output('iptables', '-A', 'FORWARD', '-j', 'REJECT');
+    expect(await enforced()).toEqual([false, false]);
+    await define();
+    expect(await enforced()).toEqual([true, true]);
+    const rules = (await output('iptables', '-S', 'FORWARD')).trim().split('\n');
+    expect(rules).toHaveLength(6);
+    expect(rules.at(-1)).toBe('-A FORWARD -j REJECT --reject-with icmp-port-unreachable');
+    expect(rules.filter(rule => rule.includes(`-i ${home.bridge} `) || rule.includes(`-o ${home.bridge} `))).toEqual([
+      expect.stringMatching(/-m conntrack --ctstate RELATED,ESTABLISHED .*-j ACCEPT$/),
+      expect.stringMatching(/-j ACCEPT$/),
+    ]);
+  });
+
+  test('survive that iptables-restore writes them anew, and go with their space', async () => {
+    const saved = await output('iptables-save');
+    writeFileSync('/tmp/saved', saved);
+    await output('sh', '-c', 'iptables-restore < /tmp/saved');
+    expect(await enforced()).toEqual([true, true]);
+    await backend.remove(other, context());
+    const rules = await output('iptables', '-S', 'FORWARD');
+    expect(rules).toContain(home.bridge);
+    expect(rules).not.toContain(other.bridge);
+    await backend.remove(home, context());
+    expect((await output('iptables', '-S', 'FORWARD')).trim().split('\n')).toHaveLength(2);
+  });
+});
