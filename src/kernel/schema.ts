@@ -76,12 +76,18 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   }
   if (typeof value !== 'object' || value === null) return [];
   const entries = entriesOf(inner);
-  if (entries === undefined) return [];
+  if (entries === undefined) return inner.type === 'record' ? lostKeys(value, path) : [];
   return Object.entries(value).flatMap(([key, element]) => {
     const field = Object.hasOwn(entries, key) ? entries[key] : undefined;
     if (field !== undefined) return shapeFaults(field, element, [...path, key]);
     return [{ path: formatPath([...path, key]), message: `unknown field${didYouMean(key, Object.keys(entries))}` }];
   });
+}
+
+/** Keys that valibot drops from a record without a word. */
+function lostKeys(value: object, path: Path): FieldIssue[] {
+  const lost = ['__proto__', 'prototype', 'constructor'].filter(key => Object.hasOwn(value, key));
+  return lost.map(key => ({ path: formatPath([...path, key]), message: 'cannot be the name of anything here' }));
 }
 
 /** What `v.metadata({ kuke: ... })` says on the field, outside or inside an `optional`. */

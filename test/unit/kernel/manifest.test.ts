@@ -54,6 +54,11 @@ describe('the envelope', () => {
       cell({ metadata: { labels: { a: true } } }),
       'metadata.labels.a: must be a string, not true',
     ],
+    [
+      'a field with a name of JavaScript’s own',
+      cell({ spec: { constructor: 'x' } }),
+      'spec.constructor: cannot be the name of anything here',
+    ],
     ['a misspelt spec', { ...cell(), spce: {} }, 'spce: unknown field; did you mean `spec`?'],
   ])('%s is refused', async (_, raw, why) => {
     const error = await refusal(raw);

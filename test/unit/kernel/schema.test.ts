@@ -39,9 +39,22 @@ describe('faultsOf', () => {
     ]);
   });
 
-  test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('%s is an unknown field like any other', name => {
-    const value: unknown = JSON.parse(`{"name": "a", "${name}": {"x": 1}}`);
-    expect(faults(value)).toEqual([`spec.${name}: unknown field`]);
+  test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+    '%s is an unknown field like any other',
+    name => {
+      const value: unknown = JSON.parse(`{"name": "a", "${name}": {"x": 1}}`);
+      expect(faults(value)).toEqual([`spec.${name}: unknown field`]);
+    },
+  );
+
+  test('nor is any of them lost among labels, where any name will do', () => {
+    const labels: unknown = JSON.parse(
+      '{"name": "a", "labels": {"constructor": "x", "__proto__": "y", "toString": "z"}}',
+    );
+    expect(faults(labels)).toEqual([
+      'spec.labels.__proto__: cannot be the name of anything here',
+      'spec.labels.constructor: cannot be the name of anything here',
+    ]);
   });
 
   test.each<[string, unknown, string]>([

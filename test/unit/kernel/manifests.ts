@@ -1,0 +1,142 @@
+/** Manifests with any of the fields that each kind accepts, as fast-check arbitraries. */
+import fc from 'fast-check';
+
+/** Text as a person or a hostile program would write it; no NUL, which Linux has no room for. */
+export const text = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 12 }).filter(value => !value.includes('\0')),
+  fc.string({
+    unit: fc.constantFrom(' ', '\n', '\r', '\t', 'a', ':', '#', '-', '"', "'", '|', '>', '*', '&'),
+    maxLength: 8,
+  }),
+  fc.constantFrom(
+    '',
+    'yes',
+    '0755',
+    '1e3',
+    '~',
+    '<<',
+    '2024-01-01',
+    '12:30',
+    'null',
+    '{}',
+    '[',
+    '\u0085',
+    '\u2028',
+    '\ufeff',
+  ),
+);
+
+const name = fc.stringMatching(/^[a-z0-9]{1,6}(-[A-Z0-9]{1,4})?$/).filter(value => value.toLowerCase() !== 'root');
+const absolutePath = fc.stringMatching(/^\/[ -~]{0,12}$/);
+const labels = fc.dictionary(text, text, { maxKeys: 3 }).map(made => {
+  // Names of JavaScript's own are refused.
+  const { constructor: _, prototype: __, ...kept } = made;
+  return kept;
+});
+const mode = fc.constantFrom<string | number>('755', '1777', '0700', 755);
+const sizeBytes = fc.integer({ min: 1, max: 2 ** 40 });
+const capability = fc.constantFrom('NET_ADMIN', 'CAP_CHOWN', 'ALL');
+const some = <T>(one: fc.Arbitrary<T>) => fc.array(one, { maxLength: 3 });
+
+const optional = <T extends Record<string, fc.Arbitrary<unknown>>>(fields: T) =>
+  fc.record(fields, { requiredKeys: [] });
+
+const volume = fc.oneof(
+  fc.record(
+    { kind: fc.constant('bind'), source: absolutePath, target: absolutePath, readOnly: fc.boolean() },
+    { requiredKeys: ['kind', 'source', 'target'] },
+  ),
+  fc.record(
+    { kind: fc.constant('tmpfs'), target: absolutePath, sizeBytes, mode },
+    { requiredKeys: ['kind', 'target'] },
+  ),
+);
+
+export const IMAGES = ['busybox', 'docker.io/library/other:1', 'registry.example:5000/team/app'];
+
+/** All but `root` and `hostNetwork`, which the cell sets. */
+export const containerFields = {
+  id: name,
+  image: fc.constantFrom(...IMAGES),
+  imagePullPolicy: fc.constantFrom('IfNotPresent', 'Never'),
+  command: fc.oneof(
+    text.filter(value => value !== ''),
+    fc.array(text, { minLength: 1, maxLength: 3 }),
+  ),
+  args: some(text),
+  workingDir: absolutePath,
+  env: some(fc.tuple(fc.stringMatching(/^[A-Z_]{1,5}$/), text).map(([key, value]) => `${key}=${value}`)),
+  user: fc.constantFrom('root', '1000', 'www-data:33'),
+  volumes: some(volume),
+  networks: fc.subarray(['default', 'backend']),
+  networksAliases: some(fc.constantFrom('db', 'db.internal', 'a-b')),
+  tmpfs: some(fc.record({ path: absolutePath, sizeBytes, mode }, { requiredKeys: ['path'] })),
+  devices: some(fc.constantFrom('/dev/null', '/dev/net/tun')),
+  capabilities: optional({ add: some(capability), drop: some(capability) }),
+  privileged: fc.boolean(),
+  readOnlyRootFilesystem: fc.boolean(),
+  securityOpts: some(fc.constantFrom('no-new-privileges', 'seccomp=unconfined', 'seccomp=/etc/profile.json')),
+  restartPolicy: fc.constant('never'),
+  labels,
+};
+
+const containers = fc
+  .uniqueArray(fc.record(containerFields, { requiredKeys: ['id', 'image'] }), {
+    selector: one => one.id.toLowerCase(),
+    maxLength: 3,
+  })
+  .chain(list => fc.tuple(fc.constant(list), fc.nat({ max: list.length }), fc.boolean(), fc.boolean()))
+  .map(([list, root, said, hostNetwork]) =>
+    list.map((one, index) => {
+      if (index !== root % list.length) return one.networks && hostNetwork ? { ...one, networks: [] } : one;
+      return { ...one, ...(said && { root: true }), ...(hostNetwork && { hostNetwork, networks: [] }) };
+    }),
+  )
+  // Where nobody says so the first one is the root.
+  .filter(list => list.every((one, index) => !('hostNetwork' in one) || 'root' in one || index === 0));
+
+const given = (kind: string, spec: fc.Arbitrary<Record<string, unknown>>) =>
+  fc
+    .record({
+      metadata: optional({ labels, annotations: labels }),
+      spec,
+      own: fc.stringMatching(/^[a-z0-9]{1,6}$/),
+      id: fc.boolean(),
+    })
+    .map(({ metadata, spec, own, id }) => ({
+      apiVersion: 'v1beta1',
+      kind,
+      metadata: { name: `${kind}-${own}`, ...metadata },
+      spec: { ...(id && { id: `${kind}-${own}` }), ...spec },
+    }));
+
+const realmId = fc.constant('main');
+const spaceId = fc.constant('default');
+const byte = fc.nat({ max: 255 });
+
+export const manifests = {
+  Realm: given(
+    'Realm',
+    optional({ namespace: fc.stringMatching(/^[a-z0-9]{1,6}([._-][A-Z0-9]{1,4})?$/).map(one => `other-${one}`) }),
+  ),
+  Space: given(
+    'Space',
+    optional({
+      realmId,
+      cniConfigPath: fc.constantFrom('/etc/cni/net.d', '/srv/cni dir/net.d'),
+      network: optional({ subnet: fc.tuple(byte, byte).map(([a, b]) => `172.${16 + (a % 16)}.${b}.0/24`) }),
+    }),
+  ),
+  Stack: given('Stack', optional({ realmId, spaceId })),
+  Cell: given(
+    'Cell',
+    optional({ realmId, spaceId, stackId: spaceId, desiredState: fc.constantFrom('running', 'stopped'), containers }),
+  ).chain(manifest =>
+    // The root's name instead of its mark.
+    fc.boolean().map(byName => {
+      const list = (manifest.spec as { containers?: { id: string; root?: true }[] }).containers ?? [];
+      const root = list.find(one => one.root);
+      return byName && root ? { ...manifest, spec: { ...manifest.spec, rootContainerId: root.id } } : manifest;
+    }),
+  ),
+};
