@@ -68,8 +68,11 @@ export function fakeStore(host: FakeHost): StoreBackend {
       checkRef(ref);
       host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.delete(keyOf(ref));
-      const logs = `/var/log/kukeon/${ref.path.join('/')}/`;
-      for (const path of host.logs.keys()) if (path.startsWith(logs)) host.logs.delete(path);
+      // Of another kind's namesake, or of what is still in it, the logs stay.
+      const folder = `${ref.path.join('/')}/`;
+      const others = [...host.store.manifests.values()].map(other => `${other.ref.path.join('/')}/`);
+      if (others.some(other => other.startsWith(folder))) return;
+      for (const path of host.logs.keys()) if (path.startsWith(`/var/log/kukeon/${folder}`)) host.logs.delete(path);
     }),
     writeFile: action<StoreActions['writeFile']['params'], void>('store.writeFile', ({ path, content }) => {
       checkFile(path);
