@@ -41,7 +41,9 @@ export function refuseOtherCase(there: ResourceRef, ref: ResourceRef): void {
 }
 
 const byPlace = (a: Resource, b: Resource): number =>
-  a.ref.path.length - b.ref.path.length || a.ref.path.join('/').localeCompare(b.ref.path.join('/'));
+  a.ref.path.length - b.ref.path.length || keyed(a).localeCompare(keyed(b));
+
+const keyed = ({ ref: { path, kind } }: Resource): string => `${path.join('/')} ${kind}`;
 
 const placeOf = (path: readonly string[]): string => `${path.join('/').toLowerCase()}/`;
 
