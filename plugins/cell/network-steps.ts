@@ -7,6 +7,7 @@ import {
   nameOf,
   type PlanContext,
   type Ref,
+  type Resource,
 } from 'kuke/plugin';
 import { type Cell, netnsPath, newAttachmentId } from './layout.ts';
 import type { ObservedCell } from './observed.ts';
@@ -22,10 +23,7 @@ export function wantedNetworks(context: Pick<PlanContext, 'ancestor' | 'tree'>, 
   const own = context.ancestor(cell.ref, 'Space');
   const joined = new Set(cell.spec.containers.flatMap(one => one.networks ?? []));
   joined.delete(nameOf(own.ref));
-  const spaces = [
-    own,
-    ...[...joined].map(name => context.tree.get({ kind: 'Space', path: [cell.ref.path[0] ?? '', name] })),
-  ];
+  const spaces = [own, ...[...joined].map(name => joinedSpace(context, cell.ref.path[0] ?? '', name))];
   return spaces.map((space, index) => {
     const network = (space.manifest.status as typeof own.manifest.status)?.network;
     if (network === undefined) {
@@ -33,6 +31,15 @@ export function wantedNetworks(context: Pick<PlanContext, 'ancestor' | 'tree'>, 
       throw new KukeError('HostNotReady', `space ${space.ref.path.join('/')} has no network`, { remedy });
     }
     return { name: network.name, configPath: network.configPath, interface: `eth${index}` };
+  });
+}
+
+function joinedSpace({ tree }: Pick<PlanContext, 'tree'>, realm: string, name: string): Resource {
+  const found = tree.find({ kind: 'Space', path: [realm, name] });
+  if (found !== undefined && nameOf(found.ref) === name) return found;
+  throw new KukeError('NotFound', `there is no space ${realm}/${name} to join`, {
+    step: 'networks',
+    remedy: `make it first, \`kuke create space ${name} --realm ${realm}\`, or take it out of the manifest`,
   });
 }
 

@@ -58,8 +58,8 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     if (earlier !== undefined)
       faults.push({ path: `${path}.id`, message: `\`${container.id}\` is spec.containers[${earlier}]'s already` });
     ids.set(container.id.toLowerCase(), index);
-    if (container.root === true && container.id !== root?.id) {
-      faults.push({ path: `${path}.root`, message: `a cell has one root, and that is \`${root?.id}\`` });
+    if (container.root === true && root !== undefined && container.id !== root.id) {
+      faults.push({ path: `${path}.root`, message: `a cell has one root, and that is \`${root.id}\`` });
     }
     if (container.hostNetwork === true && container.id !== root?.id) {
       faults.push({ path: `${path}.hostNetwork`, message: 'only the root can say it, for the whole cell' });

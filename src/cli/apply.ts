@@ -23,7 +23,7 @@ export default command({
   repeatable: ['filename'],
   async run(invocation) {
     const kernel = await openKernel(invocation);
-    const resources = await readResources(kernel, invocation.lists.filename ?? []);
+    const resources = await readResources(kernel, invocation.lists.filename ?? [], invocation.signal);
     requireRoot();
     await kernel.instance();
     const outcomes = await withEngine(invocation, options =>

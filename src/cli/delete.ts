@@ -61,7 +61,7 @@ async function refsOf(kernel: Kernel, invocation: Invocation<typeof args>): Prom
   const files = invocation.lists.filename ?? [];
   if (files.length > 0) {
     if (kind !== undefined) throw new KukeError('Usage', 'give KIND NAME or -f FILE, not both');
-    return (await readResources(kernel, files)).map(({ ref }) => ref);
+    return (await readResources(kernel, files, invocation.signal)).map(({ ref }) => ref);
   }
   if (kind === undefined || name === undefined) throw new KukeError('Usage', 'KIND and NAME are needed, or -f FILE');
   const definition = kernel.kinds.lookup(kind);

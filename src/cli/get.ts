@@ -7,6 +7,7 @@ import { nameOf } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { openKernel } from './open-kernel.ts';
+import { warn } from './output/failure.ts';
 import { FORMATS, printResources } from './output/resources.ts';
 import { refFor, scopeArgs, scopePath } from './scope.ts';
 import { matchesSelector, parseSelector } from './selector.ts';
@@ -40,7 +41,7 @@ export default command({
     const kernel = await openKernel(invocation, { reads: true });
     const kind = kernel.kinds.lookup(args.kind);
     const tree = await readTree(kernel);
-    for (const problem of tree.problems) console.error(`warning: ${problem.path}: ${problem.message}`);
+    for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);
     const wanted = select(kernel, tree, kind, args);
     const resources = await withStatus(kernel, tree, kind, wanted, args.name);
     const selector = parseSelector(args.selector ?? '');

@@ -1,17 +1,17 @@
 /** Resources from files and standard input, all of them valid, or none (spec.md §7). */
-import { readFileSync } from 'node:fs';
-import { parseDocuments } from '../kernel/documents.ts';
+import { createReadStream } from 'node:fs';
+import { MAX_BYTES, parseDocuments } from '../kernel/documents.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
 
 /** Throws InvalidManifest with every fault of every document, each with file, line and column. */
-export async function readResources(kernel: Kernel, files: string[]): Promise<Resource[]> {
+export async function readResources(kernel: Kernel, files: string[], signal: AbortSignal): Promise<Resource[]> {
   const resources: Resource[] = [];
   const faults: KukeError[] = [];
   for (const file of files) {
-    const documents = parseDocuments(await readText(file), file === '-' ? 'stdin' : file);
+    const documents = parseDocuments(await readText(file, signal), file === '-' ? 'stdin' : file);
     for (const document of documents) {
       try {
         resources.push(await readManifest(kernel, document.value));
@@ -32,13 +32,38 @@ function located(error: KukeError, where: string): KukeError {
   return new KukeError(error.code, `${where}: ${error.message}`, error.details);
 }
 
-async function readText(file: string): Promise<string> {
+/** A pipe that nobody writes to, or a terminal, can be waited for without end: so `signal` ends it. */
+async function readText(file: string, signal: AbortSignal): Promise<string> {
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  const bytes = await Promise.race([readBounded(file), aborted]);
   try {
-    return file === '-' ? await Bun.stdin.text() : readFileSync(file, 'utf8');
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new KukeError('InvalidManifest', `${file} is not text in UTF-8`);
+  }
+}
+
+/** Not a byte more than a manifest may have, whatever the file says of its size: it may be /dev/zero. */
+async function readBounded(file: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of file === '-' ? Bun.stdin.stream() : createReadStream(file)) {
+      size += chunk.length;
+      if (size > MAX_BYTES) break;
+      chunks.push(chunk);
+    }
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     throw new KukeError('Usage', `-f ${file}: ${message}`, {
       remedy: 'name a file that can be read, or - for standard input',
     });
   }
+  if (size <= MAX_BYTES) return Buffer.concat(chunks);
+  throw new KukeError('InvalidManifest', `${file} is larger than ${MAX_BYTES >> 20} MiB`, {
+    remedy: 'divide it into several files',
+  });
 }

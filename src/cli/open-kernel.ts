@@ -6,6 +6,7 @@ import { type Journal, makeJournal } from '../kernel/journal.ts';
 import { type Kernel, loadKernel } from '../kernel/registry.ts';
 import type { EngineOptions } from '../kernel/session.ts';
 import type { Invocation } from './command.ts';
+import { warn } from './output/failure.ts';
 import { makeProgress } from './output/progress.ts';
 
 const PLUGIN_TIME_LIMIT_MS = 10_000;
@@ -21,7 +22,6 @@ type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
 
 export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
   const { runPath, containerdSocket, config } = globals;
-  const warn = (message: string): void => console.error(`warning: ${message}`);
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   const broken = (error: KukeError): void => {
     if (!options.reads) throw error;

@@ -9,7 +9,7 @@ export interface SourceDocument {
 }
 
 /** Far more than any host's manifests; keeps hostile input from filling the memory. */
-const MAX_BYTES = 8 * 1024 * 1024;
+export const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Throws InvalidManifest with line and column. Empty documents are left out; a `kind: List` becomes its items. */
 export function parseDocuments(text: string, source: string): SourceDocument[] {
@@ -90,6 +90,9 @@ function offsetOf(document: Document.Parsed, keys: (string | number)[]): number 
   return undefined;
 }
 
+/** Control characters which the package puts into double quotes, as it must, and yet as they are; terminals act on them. */
+const C1 = /[\u007f-\u009f]/g;
+
 /**
  * A value as YAML that gives it back, also where it is read as YAML 1.1; without the newline at its end. Strings of several
  * lines stand as such, and long ones are not folded, for grep.
@@ -99,5 +102,6 @@ export function formatDocument(value: unknown): string {
   const text = stringify(value, options);
   // Block literals of yaml 2.9.1 lose the spaces of a string such as ' \n'.
   const isExact = Bun.deepEquals(parse(text, { stringKeys: true }), value);
-  return (isExact ? text : stringify(value, { ...options, blockQuote: false })).replace(/\n$/, '');
+  const exact = isExact ? text : stringify(value, { ...options, blockQuote: false });
+  return exact.replace(/\n$/, '').replace(C1, character => `\\x${character.charCodeAt(0).toString(16)}`);
 }

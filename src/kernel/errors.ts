@@ -9,19 +9,21 @@ interface CatalogueEntry {
 const entry = (exit: CatalogueEntry['exit'], http: number, remedy?: string): CatalogueEntry =>
   remedy === undefined ? { exit, http } : { exit, http, remedy };
 
+const AGAIN = 'mend what it names, then run the command again';
+
 export const catalogue = {
-  Failed: entry(1, 500),
+  Failed: entry(1, 500, AGAIN),
   Internal: entry(1, 500, 'this is a bug in kuke: please report it'),
   Cancelled: entry(1, 499),
   MetadataCorrupt: entry(1, 500, 'mend or remove the file, then run the command again'),
   PluginFailed: entry(1, 500, 'see `kuke plugin list`; mend the plugin or take it out of the plugins folder'),
-  NetworkFailed: entry(1, 500),
-  RuntimeFailed: entry(1, 500),
-  CgroupFailed: entry(1, 500),
+  NetworkFailed: entry(1, 500, AGAIN),
+  RuntimeFailed: entry(1, 500, `${AGAIN}; containerd's own log may say more`),
+  CgroupFailed: entry(1, 500, AGAIN),
   CommandNotFound: entry(1, 422, 'give `command` a program that is in the image'),
   UndoFailed: entry(1, 500, 'remove by hand what the lines above name, or run the command again'),
   Usage: entry(2, 400, 'see `kuke --help`'),
-  InvalidManifest: entry(2, 400),
+  InvalidManifest: entry(2, 400, 'mend the manifest, then run the command again'),
   Unsupported: entry(2, 422, 'take the field out of the manifest'),
   InvalidImage: entry(2, 422, 'give a Docker archive (docker save) or an OCI layout as a tar file'),
   NotFound: entry(3, 404, 'see `kuke get`'),
@@ -87,14 +89,19 @@ export class KukeError extends Error {
     return new KukeError(this.code, this.message, this.details, [...this.also, ...also]);
   }
 
-  /** One line: what failed, why, and what to do next. (`line` is taken: JavaScriptCore gives every Error one of its own.) */
-  get summary(): string {
+  /** One line: what failed, and why. (`line` is taken: JavaScriptCore gives every Error one of its own.) */
+  get fault(): string {
     const where = [this.details.resource, this.details.step].filter(part => part !== undefined);
-    const what = [...where, this.message].join(': ');
-    const whole = this.remedy === undefined ? what : `${what} (${this.remedy})`;
-    return whole.trim().replace(/\s*[\n\r\u2028\u2029]\s*/g, ' ');
+    return oneLine([...where, this.message].join(': '));
+  }
+
+  /** One line: what failed, why, and what to do next. */
+  get summary(): string {
+    return this.remedy === undefined ? this.fault : `${this.fault} (${oneLine(this.remedy)})`;
   }
 }
+
+const oneLine = (text: string): string => text.trim().replace(/\s*[\n\r\u2028\u2029]\s*/g, ' ');
 
 function catalogueEntry(code: ErrorCode): CatalogueEntry {
   return catalogue[code];

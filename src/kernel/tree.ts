@@ -37,6 +37,7 @@ export function refuseOtherCase(there: ResourceRef, ref: ResourceRef): void {
   if (there.path.join('/') === ref.path.join('/')) return;
   throw new KukeError('Conflict', `names that differ only in case are one: ${describe(there)} exists`, {
     resource: describe(ref),
+    remedy: 'spell it as it is there, or give it another name',
   });
 }
 

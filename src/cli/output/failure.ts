@@ -2,16 +2,28 @@
 import type { KukeError } from '../../kernel/errors.ts';
 import { colour } from './terminal.ts';
 
-/** Control characters of a manifest's or a plugin's text must not reach the terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const unprintable = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+/** Control characters, and those that turn the direction of what follows: a manifest's or a plugin's text must not steer the terminal. */
+const unprintable = /[^\P{C}\n\t]|[\u2028\u2029]/gu;
 
 export function printable(text: string): string {
-  return text.replace(unprintable, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(unprintable, escaped);
 }
 
+function escaped(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, '0')}`;
+}
+
+/** What the others have to say that the first has said already is left out: what to do next. */
 export function printFailure(error: KukeError): void {
   console.error(`${colour('red', 'error', 2)}: ${printable(error.summary)}`);
-  for (const other of error.also) console.error(`  ${colour('red', 'also', 2)}: ${printable(other.summary)}`);
+  for (const other of error.also) {
+    const text = other.remedy === error.remedy ? other.fault : other.summary;
+    console.error(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
+  }
   if (process.env.KUKE_DEBUG) console.error(error.stack);
+}
+
+export function warn(message: string): void {
+  console.error(`warning: ${printable(message)}`);
 }

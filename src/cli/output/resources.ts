@@ -32,10 +32,16 @@ export function printResources(
       shown.one && first
         ? first.manifest
         : { apiVersion: API_VERSION, kind: 'List', items: resources.map(({ manifest }) => manifest) };
-    console.log(format === 'json' ? JSON.stringify(value, null, 2) : formatDocument(value));
+    console.log(format === 'json' ? formatJson(value) : formatDocument(value));
   } else {
     printTable(kernel, kind, resources, format === 'wide', shown.all);
   }
+}
+
+/** Control characters that JSON lets stand, and terminals act on, are escaped as well. */
+function formatJson(value: unknown): string {
+  const escaped = (character: string) => `\\u00${character.charCodeAt(0).toString(16)}`;
+  return JSON.stringify(value, null, 2).replace(/[\u007f-\u009f]/g, escaped);
 }
 
 function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[], wide: boolean, all: boolean): void {
