@@ -76,11 +76,7 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   }
   if (typeof value !== 'object' || value === null) return [];
   const entries = entriesOf(inner);
-<<<<<<< Updated upstream
   if (entries === undefined) return inner.type === 'record' ? lostKeys(value, path) : [];
-=======
-  if (entries === undefined) return inner.type === 'record' ? droppedKeys(value, path) : [];
->>>>>>> Stashed changes
   return Object.entries(value).flatMap(([key, element]) => {
     const field = Object.hasOwn(entries, key) ? entries[key] : undefined;
     if (field !== undefined) return shapeFaults(field, element, [...path, key]);
@@ -88,18 +84,10 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   });
 }
 
-<<<<<<< Updated upstream
 /** Keys that valibot drops from a record without a word. */
 function lostKeys(value: object, path: Path): FieldIssue[] {
   const lost = ['__proto__', 'prototype', 'constructor'].filter(key => Object.hasOwn(value, key));
   return lost.map(key => ({ path: formatPath([...path, key]), message: 'cannot be the name of anything here' }));
-=======
-/** A record of valibot leaves these out without a word. */
-function droppedKeys(value: object, path: Path): FieldIssue[] {
-  return ['__proto__', 'constructor', 'prototype']
-    .filter(key => Object.hasOwn(value, key))
-    .map(key => ({ path: formatPath([...path, key]), message: 'is a name that nothing may have' }));
->>>>>>> Stashed changes
 }
 
 /** What `v.metadata({ kuke: ... })` says on the field, outside or inside an `optional`. */
