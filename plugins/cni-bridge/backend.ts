@@ -40,7 +40,7 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
       ({ name }) => `detach from network ${name}`,
       (request, context) => detach(host, request, context),
     ),
-    explain: networkExplain(host.cniPath, host.ipam, host.results),
+    explain: networkExplain(host),
   };
 }
 

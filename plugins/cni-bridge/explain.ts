@@ -1,39 +1,59 @@
 /** The commands that a person would type for the same effects. What only a run knows is a shell variable. */
-import { explainWith, type NetworkActions, type NetworkDefinition, shellCommand, shellQuote } from 'kuke/plugin';
+import {
+  type DetachRequest,
+  explainWith,
+  type NetworkActions,
+  type NetworkDefinition,
+  shellCommand,
+  shellQuote,
+} from 'kuke/plugin';
 import { formatConflist } from '../../src/cni/conflist.ts';
 import { explain } from '../../src/host/nftables/explain.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
+import type { Host } from './host.ts';
 import { isolation } from './isolation.ts';
+import { isLegalBridge } from './names.ts';
 import { conflistOf, conflistPath } from './space-network.ts';
 
-export function networkExplain(cniPath: readonly string[], ipam: string, results: string) {
+/** Stands in a text for the installation's id, which the shell puts in. */
+const INSTANCE = '@INSTANCE@';
+
+type Explained = Pick<Host, 'cniPath' | 'ipam' | 'results' | 'instanceFile'>;
+
+export function networkExplain({ cniPath, ipam, results, instanceFile }: Explained) {
   return explainWith<NetworkActions>({
-    define: definition => [writeFile(definition), ...isolate(definition)].join('\n'),
+    define: definition =>
+      [readInstance(instanceFile), writeFile(definition), ...isolateCommands(definition)].join('\n'),
     remove: ref => {
-      const path = conflistPath(ref);
-      const bridge = `bridge=$(jq -r '.plugins[0].bridge' ${shellQuote(path)})`;
+      const file = shellQuote(conflistPath(ref));
+      const readKey = (key: string) => `${key}=$(sed -n 's/^ *"${key}": "\\([^"]*\\)".*/\\1/p' ${file})`;
+      const elements = [
+        'bridges { \\"$bridge\\" }',
+        'pairs { \\"$bridge\\" . \\"$bridge\\" }',
+        'own_gateways { \\"$bridge\\" . $gateway }',
+        'gateways { $gateway }',
+      ];
       return [
-        bridge,
-        ...['bridges { "$bridge" }', 'pairs { "$bridge" . "$bridge" }'].map(
-          element => `nft "delete element inet kukeon ${element.replaceAll('"', '\\"')}"`,
-        ),
+        readKey('bridge'),
+        readKey('gateway'),
+        ...elements.map(element => `nft "delete element inet kukeon ${element}"`),
         'ip link delete "$bridge"',
         shellCommand('rm', '-rf', `${ipam}/${ref.name}`),
-        shellCommand('rm', path),
+        `rm ${file}`,
       ].join('\n');
     },
     open: ({ path }) => {
-      const name = shellQuote(path.replace(/^\/run\/netns\//, ''));
+      const name = shellQuote(nameOf(path));
       return [
         `ip netns add ${name}`,
         `ip -n ${name} link set lo up`,
-        `ip netns exec ${name} sysctl -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0`,
+        `ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0`,
       ].join('\n');
     },
-    close: ({ path }) => shellCommand('ip', 'netns', 'delete', path.replace(/^\/run\/netns\//, '')),
+    close: ({ path }) => shellCommand('ip', 'netns', 'delete', nameOf(path)),
     attach: request => {
-      const path = conflistPath(request);
-      return `${pluginInput(path)} | ${plugin('ADD', request)}`;
+      const config = `jq '.plugins[0] + {cniVersion, name}' ${shellQuote(conflistPath(request))}`;
+      return `sysctl -qw net.ipv4.ip_forward=1\n${config} | ${plugin('ADD', request)}`;
     },
     detach: request => {
       const cached = shellQuote(`${results}/${request.name}-${request.attachmentId}-${request.interface}`);
@@ -42,10 +62,7 @@ export function networkExplain(cniPath: readonly string[], ipam: string, results
     },
   });
 
-  function plugin(
-    command: 'ADD' | 'DEL',
-    { attachmentId, netns, interface: ifName }: { attachmentId: string; netns: string; interface: string },
-  ): string {
+  function plugin(command: 'ADD' | 'DEL', { attachmentId, netns, interface: ifName }: DetachRequest): string {
     const environment = {
       CNI_COMMAND: command,
       CNI_CONTAINERID: attachmentId,
@@ -58,32 +75,47 @@ export function networkExplain(cniPath: readonly string[], ipam: string, results
   }
 }
 
-/** What a runtime puts on a plugin's standard input: its part of the conflist, with name and version. */
-function pluginInput(path: string): string {
-  return `jq '.plugins[0] + {cniVersion, name}' ${shellQuote(path)}`;
+export function explainRegenerate(
+  { definition, rename }: { definition: NetworkDefinition; rename?: string },
+  { instanceFile }: Pick<Host, 'instanceFile'>,
+): string {
+  const renamed = rename === undefined ? [] : [shellCommand('ip', 'link', 'set', rename, 'name', definition.bridge)];
+  return [readInstance(instanceFile), ...isolateCommands(definition), ...renamed, writeFile(definition)].join('\n');
 }
+
+export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): string {
+  const select = `.[] | select(.ifalias // "" | startswith("kukeon '"$INSTANCE"'")).ifname`;
+  return [
+    readInstance(instanceFile),
+    'nft delete table inet kukeon',
+    `ip -j link show type bridge | jq -r '${select}' | xargs -rn1 ip link delete`,
+    "ip netns list | awk '/^kuke-/ {print $1}' | xargs -rn1 ip netns delete",
+    'grep -l "$INSTANCE" /etc/cni/net.d/*.conflist | xargs -r rm',
+  ].join('\n');
+}
+
+const nameOf = (netns: string): string => netns.replace(/^\/run\/netns\//, '');
+
+const readInstance = (file: string): string => `INSTANCE=$(cat ${shellQuote(file)})`;
 
 function writeFile(definition: NetworkDefinition): string {
-  const text = formatConflist(conflistOf(definition, 'INSTANCE')).trimEnd();
-  return `install -D -m 644 /dev/stdin ${shellQuote(conflistPath(definition))} <<'END'\n${text}\nEND`;
+  const text = formatConflist(conflistOf(definition, INSTANCE)).trimEnd();
+  const target = shellQuote(conflistPath(definition));
+  return `sed "s/${INSTANCE}/$INSTANCE/" <<'END' | install -D -m 644 /dev/stdin ${target}\n${text}\nEND`;
 }
 
-/** The elements of the network; table, chains and rules are there from the first one on, or come with it. */
-function isolate({ bridge, gateway, name }: NetworkDefinition): string[] {
-  const wanted = isolation('INSTANCE', [{ bridge, gateways: [gateway], network: name }]);
-  return difference(wanted).map(change => explain(change));
-}
-
-export function explainRegenerate({ definition, rename }: { definition: NetworkDefinition; rename?: string }): string {
-  const renamed = rename === undefined ? [] : [shellCommand('ip', 'link', 'set', rename, 'name', definition.bridge)];
-  return [...isolate(definition), ...renamed, writeFile(definition)].join('\n');
-}
-
-export function explainUninstall(): string {
+/** Table, chains and rules come with the first network; after that each one is its elements. */
+function isolateCommands({ bridge, gateway, name }: NetworkDefinition): string[] {
+  if (!isLegalBridge(bridge)) return [`# no rule can name ${JSON.stringify(bridge)}`];
+  const changes = difference(isolation(INSTANCE, [{ bridge, gateways: [gateway], network: name }]));
+  const lines = (kinds: string[]) =>
+    changes
+      .filter(({ object }) => kinds.includes(object.kind))
+      .map(change => explain(change).replaceAll(INSTANCE, `'"$INSTANCE"'`));
   return [
-    'nft delete table inet kukeon',
-    'ip -j link show type bridge | jq -r \'.[] | select(.ifalias // "" | startswith("kukeon ")).ifname\' | xargs -rn1 ip link delete',
-    "ip netns list | awk '/^kuke-/ {print $1}' | xargs -rn1 ip netns delete",
-    'grep -l \'"kukeon"\' /etc/cni/net.d/*.conflist | xargs -r rm',
-  ].join('\n');
+    'nft list table inet kukeon > /dev/null 2>&1 || {',
+    ...lines(['table', 'chain', 'set', 'rule']).map(line => `  ${line}`),
+    '}',
+    ...lines(['elements']),
+  ];
 }

@@ -1,4 +1,5 @@
 /** What every part of this backend works with. */
+import { join } from 'node:path';
 import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
 import { DEFAULT_PATH } from '../../src/cni/exec.ts';
 import { type CniRuntime, createCniRuntime } from '../../src/cni/runtime.ts';
@@ -8,6 +9,8 @@ import { DEFAULT_CONFIG_PATH, type Networks, readNetworks } from './space-networ
 
 export interface Host {
   instance(): Promise<string>;
+  /** Where a person can read it. */
+  instanceFile: string;
   state: HostStateFile;
   cni: CniRuntime;
   /** Folders of CNI plugins, in order. */
@@ -32,7 +35,16 @@ const RESERVATIONS = '/var/lib/cni/networks';
 export function openHost({ instance, runPath, config, warn }: HostOptions): Host {
   const cniPath = config.cniPath ?? pathFromEnvironment() ?? DEFAULT_PATH;
   const cni = createCniRuntime({ path: cniPath, timeoutMs: config.pluginTimeoutSeconds * 1000 });
-  return { instance, state: hostStateFile(runPath), cni, cniPath, results: DEFAULT_CACHE, ipam: RESERVATIONS, warn };
+  return {
+    instance,
+    instanceFile: join(runPath, '.kuke/instance'),
+    state: hostStateFile(runPath),
+    cni,
+    cniPath,
+    results: DEFAULT_CACHE,
+    ipam: RESERVATIONS,
+    warn,
+  };
 }
 
 /** All networks in the folders that spaces were ever defined in, in the default one, and in `folder`. */

@@ -33,7 +33,7 @@ export default definePlugin<CniBridgeConfig>({
         const { regenerate } = await import('./regenerate.ts');
         await regenerate(await host(), params, await kernel.use('store'));
       },
-      explain: async params => (await import('./explain.ts')).explainRegenerate(params),
+      explain: async params => (await import('./explain.ts')).explainRegenerate(params, await host()),
     });
 
     kernel.hook('host:uninstall', async ({ plan }) => {
@@ -45,7 +45,7 @@ export default definePlugin<CniBridgeConfig>({
         const { uninstall } = await import('./uninstall.ts');
         await uninstall({ ...(await host()), instance: async () => instance }, context);
       },
-      explain: async () => (await import('./explain.ts')).explainUninstall(),
+      explain: async () => (await import('./explain.ts')).explainUninstall(await host()),
     });
   },
 });

@@ -13,8 +13,7 @@ export function firstHost(range: string): string {
 }
 
 /** Whether two ranges share an address: then one of them holds the other. Those of different families never do. */
-export function overlaps(one: string, other: string): boolean {
-  const [a, b] = [parsePrefix(one), parsePrefix(other)];
+export function overlaps(a: Prefix, b: Prefix): boolean {
   if (a.address.length !== b.address.length) return false;
   const mask = prefixMask(a.address.length, Math.min(a.length, b.length));
   return a.address.every((byte, i) => ((byte ^ (b.address[i] ?? 0)) & (mask[i] ?? 0)) === 0);

@@ -9,19 +9,9 @@ import { listAddresses } from '../../src/host/netlink/address.ts';
 import { type Link, listLinks } from '../../src/host/netlink/link.ts';
 import { listRoutes } from '../../src/host/netlink/route.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
-import { networkOf, overlaps } from './ip-range.ts';
+import { networkOf } from './ip-range.ts';
 import type { Networks } from './space-network.ts';
-
-export interface UsedRange {
-  range: string;
-  /** `route 10.0.0.0/8 via tun0`, for people. */
-  by: string;
-}
-
-/** The first of `used` that shares an address with `range`. */
-export function takerOf(range: string, used: readonly UsedRange[]): UsedRange | undefined {
-  return used.find(other => overlaps(range, other.range));
-}
+import type { UsedRange } from './subnets.ts';
 
 /** All of them. `bridge` is the name of the asker's own bridge, which may still be there with its address. */
 export async function usedRanges(networks: Networks, bridge: string): Promise<UsedRange[]> {
