@@ -1,5 +1,13 @@
 /** From what is observed of a cell to what its manifest asks for (spec.md §4, §6). */
-import { type Added, cgroupPath, KukeError, type PlanContext, type PluginKernel, planCgroup } from 'kuke/plugin';
+import {
+  type Added,
+  type ContainerObservation,
+  cgroupPath,
+  KukeError,
+  type PlanContext,
+  type PluginKernel,
+  planCgroup,
+} from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { type Cell, containerdId, etcFile, isRoot } from './layout.ts';
@@ -43,14 +51,15 @@ async function planRunning(
   gone: string[],
 ): Promise<void> {
   const root = rootOf(cell.spec);
-  const { verb } = context.options;
+  // An apply leaves what has ended as it is, unless it is what says that the cell is to run again.
+  const isAsked = context.options.verb === 'start' || context.changes.some(({ path }) => path === 'spec.desiredState');
   const fresh = root === undefined || needsNew(kernel, cell, root, seen) || networkLost(cell, seen);
   // The root owns the network namespace: a new root, or a lost namespace, is a new cell to all of its processes.
   const anew = cell.spec.containers.filter(one => fresh || needsNew(kernel, cell, one, seen));
   const starts = (one: ContainerSpec): boolean => {
     const there = seen.of(one);
-    if (anew.includes(one) || there === undefined || there.state === 'created') return true;
-    return verb === 'start' && there.state !== 'running';
+    if (anew.includes(one) || there === undefined || there.state === 'created' || isLost(there)) return true;
+    return isAsked && there.state !== 'running';
   };
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
   await refuseMissingImages(kernel, anew, seen.namespace);
@@ -77,6 +86,11 @@ async function planRunning(
   for (const one of cell.spec.containers) {
     if (!isRoot(cell, one) && (restarts || starts(one))) start(one, [rootStarted, ...network.ready, ...etc]);
   }
+}
+
+/** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
+function isLost({ state, exitCode }: ContainerObservation): boolean {
+  return state === 'stopped' && exitCode === undefined;
 }
 
 function needsNew(kernel: PluginKernel, cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {

@@ -65,9 +65,9 @@ export function stateOf(cell: Cell, containers: ContainerStatus[]): State {
   }
   if (root.state === 'Paused')
     return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
-  if (root.state === 'Exited') {
-    const code = root.exitCode === undefined ? 'with an unknown exit code' : `with exit code ${root.exitCode}`;
-    return { state: 'Failed', reason: 'RootExited', message: `the root container \`${root.id}\` ended ${code}${left}` };
+  if (root.state === 'Exited' && root.exitCode !== undefined) {
+    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${left}`;
+    return { state: 'Failed', reason: 'RootExited', message };
   }
   const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';
   const why =

@@ -32,6 +32,7 @@ export async function changeState(
   desiredState: 'running' | 'stopped',
 ): Promise<number> {
   const { kind: word, name, timeout } = invocation.args;
+  const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
   requireRoot();
   const kernel = await openKernel(invocation);
   const kind = kernel.kinds.lookup(String(word));
@@ -43,7 +44,6 @@ export async function changeState(
   const ref = refFor(kernel, kind, String(name), invocation.args);
   const { manifest } = (await readTree(kernel)).get(ref);
   const desired = toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } });
-  const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
   const [outcome] = await withEngine(invocation, options =>
     apply(kernel, openJournal(invocation), [desired], options, { verb, stopTimeoutMs }),
   );

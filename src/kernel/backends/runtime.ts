@@ -79,7 +79,7 @@ export type ContainerState = 'created' | 'running' | 'paused' | 'stopped' | 'unk
 export interface ContainerObservation extends ContainerParams {
   labels: Record<string, string>;
   image: string;
-  /** `created`: the object is there and no task. */
+  /** `created`: never started. `stopped` without an exit code: it ran, and its task is gone (a reboot, or its shim has died). */
   state: ContainerState;
   pid?: number;
   exitCode?: number;
