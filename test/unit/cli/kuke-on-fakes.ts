@@ -1,0 +1,85 @@
+/** `kuke` in this process, on one fake host: a command line in, exit code and output out. */
+import { spyOn } from 'bun:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import cell from '../../../plugins/cell/index.ts';
+import container from '../../../plugins/container/index.ts';
+import realm from '../../../plugins/realm/index.ts';
+import space from '../../../plugins/space/index.ts';
+import stack from '../../../plugins/stack/index.ts';
+import type { Program } from '../../../src/cli/command.ts';
+import { main } from '../../../src/cli/main.ts';
+import { addImage, type FakeHost, fakePlugin, makeHost } from '../../fakes/index.ts';
+import { source } from '../kernel/kernel-on-fakes.ts';
+
+export interface Ran {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface FakeKuke {
+  host: FakeHost;
+  runPath: string;
+  /** `kuke('get', 'cells')`; the run path is the fake host's own. */
+  kuke(...argv: string[]): Promise<Ran>;
+  /** Writes a file into a folder of this kuke's own, and gives its path. */
+  file(name: string, content: string): string;
+  remove(): void;
+}
+
+/** `uid` is whose command it seems to be. */
+export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
+  const host = makeHost();
+  const folder = mkdtempSync(join(tmpdir(), 'kuke-cli-'));
+  const runPath = join(folder, 'run');
+  const config = join(folder, 'kuke.yaml');
+  writeFileSync(config, '');
+  const program: Program = {
+    version: async () => '1.2.3',
+    builtins: async () => [fakePlugin(host), realm, space, stack, container, cell].map(source),
+    sdk: async () => ({ ...(await import('../../../src/plugin.ts')) }),
+  };
+  return {
+    host,
+    runPath,
+    kuke: (...argv) => {
+      const own = argv.includes('--config') ? [] : ['--config', config];
+      return captured(uid, () => main(['--run-path', runPath, ...own, ...argv], program));
+    },
+    file(name, content) {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+async function captured(uid: number, run: () => Promise<number>): Promise<Ran> {
+  const [out, err]: string[][] = [[], []];
+  const spies = [
+    spyOn(console, 'log').mockImplementation((...args) => void out?.push(`${args.join(' ')}\n`)),
+    spyOn(console, 'error').mockImplementation((...args) => void err?.push(`${args.join(' ')}\n`)),
+    spyOn(process, 'getuid').mockReturnValue(uid),
+    // Each command listens for Ctrl-C until its process ends.
+    spyOn(process, 'on').mockReturnValue(process),
+  ];
+  try {
+    const status = await run();
+    return { status, stdout: out?.join('') ?? '', stderr: err?.join('') ?? '' };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** A realm, space and stack, with the image busybox. */
+export async function readyKuke(): Promise<FakeKuke> {
+  const made = kukeOnFakes();
+  const { status, stderr } = await made.kuke('init');
+  if (status !== 0) throw new Error(stderr);
+  const namespace = made.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
+  return made;
+}
