@@ -9,6 +9,12 @@ say() {
 }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
+# What a command prints is shown only if it fails, and then ends the script.
+quietly() {
+  local output
+  output=$("$@" 2>&1) || die "$* failed:"$'\n'"$output"
+}
+
 # need PROGRAM=PACKAGE...: installs the Debian package of each program (a name on PATH, or a file) that is missing, in one go.
 need() {
   local pair program packages=()
@@ -19,8 +25,8 @@ need() {
   [ ${#packages[@]} -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || die "${packages[*]} missing: run me with sudo"
   say "Installing ${packages[*]}"
-  apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${packages[@]}" > /dev/null
+  quietly apt-get -q update
+  DEBIAN_FRONTEND=noninteractive quietly apt-get -q install -y --no-install-recommends "${packages[@]}"
 }
 
 # Bun in the version that kuke is built with, through npm, and the packages that bun.lock names.
@@ -28,7 +34,7 @@ need_bun() {
   if [ "$(bun --version 2> /dev/null)" != $bun_version ]; then
     need npm=npm
     say "Installing Bun $bun_version"
-    npm install --global --silent --allow-scripts=bun bun@$bun_version
+    quietly npm install --global --allow-scripts=bun bun@$bun_version
     hash -r
     [ "$(bun --version)" = $bun_version ] || die "$(command -v bun) is Bun $(bun --version), but npm installed $bun_version: take the other one off PATH"
   fi
