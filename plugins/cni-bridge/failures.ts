@@ -3,10 +3,12 @@ import { asKukeError, type ErrorCode, KukeError } from 'kuke/plugin';
 import { CacheError } from '../../src/cni/cache.ts';
 import { ConflistError } from '../../src/cni/conflist.ts';
 import { ErrorCode as CniCode, CniError } from '../../src/cni/errors.ts';
+import { hasCode } from '../../src/host/errno.ts';
 import { REGENERATE } from './bridge.ts';
 
 /** Any thrown value as a KukeError; what is none yet has failed in `step`. */
-export function networkFailure(thrown: unknown, step: string): KukeError {
+export function networkFailure(thrown: unknown, step: string, isRoot = process.getuid?.() === 0): KukeError {
+  if (!isRoot && hasCode(thrown, 'EPERM', 'EACCES')) return asKukeError(thrown, 'NotRoot', { step });
   if (thrown instanceof CniError) return fromCni(thrown, step);
   if (thrown instanceof CacheError || thrown instanceof ConflistError) {
     return new KukeError('MetadataCorrupt', thrown.message, { step, cause: thrown });

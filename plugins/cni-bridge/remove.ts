@@ -21,9 +21,9 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
   const instance = await host.instance();
   const { spaces, foreign, broken } = await allNetworks(host, ref.configPath);
   const ours = spaces.find(network => network.path === path && network.instance === instance);
-  if (ours === undefined && [...spaces, ...foreign].some(network => network.name === name || network.path === path)) {
-    return;
-  }
+  const isTaken = [...spaces, ...foreign].some(
+    network => network !== ours && (network.name === name || network.path === path),
+  );
   const unreadable = broken.find(error => error.path === path);
   if (unreadable !== undefined) {
     throw new KukeError('Conflict', unreadable.message, { remedy: 'mend or remove that file' });
@@ -32,8 +32,11 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
     'detach what is attached': () => detachAll(host, instance, name, context),
     'remove its rules': () => release(instance, name, ours ? [ours.bridge] : []),
     'remove its bridge': () => removeLinks(bridgesOf(instance, name, ours)),
-    'remove its masquerading rules': () => removeMasquerade(name),
-    'remove its reservations': () => removeReservations(host.ipam, name),
+    // What carries no mark but the name, is another's if the name is.
+    ...(!isTaken && {
+      'remove its masquerading rules': () => removeMasquerade(name),
+      'remove its reservations': () => removeReservations(host.ipam, name),
+    }),
   });
   if (ours !== undefined) await removeFile(path);
 }

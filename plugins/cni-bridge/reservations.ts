@@ -1,6 +1,7 @@
 /** host-local's reservations on disk: a file for each address, which holds the attachment (spec.md §2). */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { NAME } from '../../src/cni/attachment.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { parseAddress } from '../../src/host/netlink/inet.ts';
 
@@ -14,6 +15,7 @@ export function releaseReservations(ipam: string, network: string, attachmentId:
 
 /** Removes the folder of a network with all that is in it. */
 export function removeReservations(ipam: string, network: string): void {
+  if (!NAME.test(network)) throw new RangeError(`${JSON.stringify(network)} is no network name`); // nor a path that leads out
   rmSync(join(ipam, network), { recursive: true, force: true });
 }
 

@@ -15,7 +15,10 @@ const chosen = async (space = 'x'): Promise<NetworkDefinition> => {
   return definition;
 };
 
-beforeAll(() => output('mkdir', '-p', '/run/netns'));
+beforeAll(async () => {
+  await output('ip', 'netns', 'add', 'warm-up'); // makes /run/netns a mount, for good
+  await output('ip', 'netns', 'delete', 'warm-up');
+});
 beforeEach(() => {
   t = testBackend();
 });
@@ -54,6 +57,27 @@ test("another installation's network, with its bridge", async () => {
   expect(error.message).toContain('inet kukeon');
   await t.backend.remove(mine, context());
   await untouched();
+});
+
+test('a file in the place of our conflist: what carries our mark goes, what carries only the name stays', async () => {
+  before = await inventory();
+  const mine = await defined(t.backend, 'x');
+  await t.backend.open({ path: '/run/netns/kuke-cell' }, context());
+  const request = { ...mine, attachmentId: 'cell-1', netns: '/run/netns/kuke-cell', interface: 'eth0' };
+  await t.backend.attach(request, context());
+  await t.backend.close({ path: '/run/netns/kuke-cell' }, context());
+  await output('mkdir', '-p', '/var/lib/cni/networks/main-x');
+  writeFileSync('/var/lib/cni/networks/main-x/10.9.9.9', 'theirs\r\neth0');
+  const theirs = { cniVersion: '1.0.0', name: 'main-x', plugins: [{ type: 'bridge', bridge: 'cni0' }] };
+  writeFileSync(conflist('main-x'), JSON.stringify(theirs));
+  await t.backend.remove(mine, context());
+  expect(difference(before, await inventory(), [cniFolders])).toEqual([
+    `+ file ${conflist('main-x')}`,
+    '+ file /var/lib/cni/networks/main-x/',
+    '+ file /var/lib/cni/networks/main-x/10.9.9.9',
+    '+ file /var/lib/cni/networks/main-x/last_reserved_ip.0',
+    '+ file /var/lib/cni/networks/main-x/lock',
+  ]);
 });
 
 test('a link with the name of the bridge, of whatever kind', async () => {

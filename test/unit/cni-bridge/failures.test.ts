@@ -34,6 +34,12 @@ describe('a failure of CNI', () => {
     expect(error.also.map(({ message }) => message)).toEqual(['CNI DEL, network n, plugin bridge: nor this']);
   });
 
+  test('for want of root says so', () => {
+    const refused = new SystemError('list tables', errnoOf('EPERM'), 'Operation not permitted');
+    expect(networkFailure(refused, 'observe', false)).toMatchObject({ code: 'NotRoot' });
+    expect(networkFailure(refused, 'observe', true)).toMatchObject({ code: 'NetworkFailed' });
+  });
+
   test('one that is a KukeError already stays it', () => {
     const conflict = new KukeError('Conflict', 'in the way');
     expect(networkFailure(conflict, 'attach')).toMatchObject({ code: 'Conflict', message: 'in the way' });

@@ -1,0 +1,84 @@
+/** Files of the host that this plugin keeps or cleans: what it has to remember, and host-local's reservations. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hostStateFile } from '../../../plugins/cni-bridge/host-state.ts';
+import { releaseReservations, removeReservations } from '../../../plugins/cni-bridge/reservations.ts';
+import { failure } from '../../suites/contract.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kuke-host-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('what has to be remembered', () => {
+  const path = () => join(folder, '.kuke/cni-bridge.json');
+
+  test('is written only when there is something, by root alone, and read again', async () => {
+    const state = hostStateFile(folder);
+    await state.update(() => {});
+    expect(existsSync(path())).toBe(false);
+    expect(await state.read()).toEqual({ folders: {}, sysctl: {} });
+    await Promise.all([
+      state.update(({ sysctl }) => void (sysctl['net.ipv4.ip_forward'] = '0')),
+      ...['/a', '/b', '/c'].map(name => state.update(({ folders }) => void (folders[name] = { made: name }))),
+    ]);
+    expect(statSync(path()).mode & 0o777).toBe(0o600);
+    expect(await hostStateFile(folder).read()).toEqual({
+      folders: { '/a': { made: '/a' }, '/b': { made: '/b' }, '/c': { made: '/c' } },
+      sysctl: { 'net.ipv4.ip_forward': '0' },
+    });
+    await state.remove();
+    expect(existsSync(path())).toBe(false);
+  });
+
+  test('a change that fails changes nothing, and holds up no other', async () => {
+    const state = hostStateFile(folder);
+    const failed = state.update(({ sysctl }) => {
+      sysctl.x = '1';
+      throw new Error('no');
+    });
+    const other = state.update(({ sysctl }) => void (sysctl.y = '2'));
+    await expect(failed).rejects.toThrow('no');
+    await other;
+    expect((await state.read()).sysctl).toEqual({ y: '2' });
+  });
+
+  test.each(['', '{', '{"folders": []}', '{"folders": {}, "sysctl": {"x": 1}}'])('a file with %j', async text => {
+    mkdirSync(join(folder, '.kuke'));
+    writeFileSync(path(), text);
+    const error = await failure(hostStateFile(folder).read(), 'MetadataCorrupt');
+    expect(error.message).toStartWith(`${path()}: `);
+  });
+});
+
+describe('reservations', () => {
+  beforeEach(() => {
+    mkdirSync(join(folder, 'main-x'));
+    const files = {
+      '10.88.0.2': 'cell-1\r\neth0',
+      '10.88.0.3': 'cell-1\n',
+      '10.88.0.4': 'cell-11\r\neth0',
+      'fd00::2': 'cell-1\r\neth0',
+      'last_reserved_ip.0': 'cell-1',
+      lock: '',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'main-x', name), text);
+  });
+
+  test('of an attachment are freed, old forms too; those of others and the bookkeeping stay', () => {
+    expect(releaseReservations(folder, 'main-x', 'cell-1').sort()).toEqual(['10.88.0.2', '10.88.0.3', 'fd00::2']);
+    expect(readdirSync(join(folder, 'main-x')).sort()).toEqual(['10.88.0.4', 'last_reserved_ip.0', 'lock']);
+    expect(releaseReservations(folder, 'main-none', 'cell-1')).toEqual([]);
+  });
+
+  test('of a network go with their folder, and nothing outside of it', () => {
+    expect(() => removeReservations(join(folder, 'main-x'), '../main-x')).toThrow('is no network name');
+    expect(() => removeReservations(folder, '')).toThrow('is no network name');
+    removeReservations(folder, 'main-x');
+    removeReservations(folder, 'main-x');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
