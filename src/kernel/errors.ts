@@ -14,7 +14,7 @@ const AGAIN = 'mend what it names, then run the command again';
 export const catalogue = {
   Failed: entry(1, 500, AGAIN),
   Internal: entry(1, 500, 'this is a bug in kuke: please report it'),
-  Cancelled: entry(1, 499),
+  Cancelled: entry(1, 499, 'run the command again'),
   MetadataCorrupt: entry(1, 500, 'mend or remove the file, then run the command again'),
   PluginFailed: entry(1, 500, 'see `kuke plugin list`; mend the plugin or take it out of the plugins folder'),
   NetworkFailed: entry(1, 500, AGAIN),
