@@ -3,7 +3,14 @@
  * (masquerading rules), when they are missing or fail (everything), or when the ADD was killed.
  */
 import type { ActionContext, DetachRequest } from 'kuke/plugin';
-import { type CachedAttachment, CacheError, readCached, removeCached, sameAttachment } from '../../src/cni/cache.ts';
+import {
+  type CachedAttachment,
+  CacheError,
+  listCached,
+  readCached,
+  removeCached,
+  sameAttachment,
+} from '../../src/cni/cache.ts';
 import type { NetworkConfig } from '../../src/cni/config.ts';
 import { deleteLink, getLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
@@ -14,6 +21,7 @@ import { networkFailure, tearDown } from './failures.ts';
 import { allNetworks, type Host } from './host.ts';
 import { removeMasquerade } from './masquerade.ts';
 import { releaseReservations } from './reservations.ts';
+import { markerOf } from './space-network.ts';
 
 /** Works without the namespace, and on what was never attached. Afterwards nothing of the attachment is left. */
 export async function detach(host: Host, request: DetachRequest, { signal }: ActionContext): Promise<void> {
@@ -39,6 +47,24 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
     host.warn(`${error.summary}; what the plugin should have removed, kuke has removed itself`);
   }
   if (known || cached instanceof CacheError) await removeCached(host.results, id);
+}
+
+/** Detaches all that this installation has attached to networks of these names, as the cache has it. */
+export async function detachAll(
+  host: Host,
+  isWanted: (network: string) => boolean,
+  context: ActionContext,
+): Promise<void> {
+  const instance = await host.instance();
+  const { attachments } = await listCached(host.results);
+  const ours = attachments.filter(
+    ({ network, config }) => isWanted(network) && markerOf(config)?.instance === instance,
+  );
+  const steps = ours.map(({ network: name, containerId, ifName, netns = '' }) => {
+    const request = { name, attachmentId: containerId, interface: ifName, netns };
+    return [`detach ${containerId} from ${name}`, () => detach(host, request, context)] as const;
+  });
+  await tearDown(Object.fromEntries(steps));
 }
 
 /** What the plugins of our own conflists make: then the sweep has taken away all that there was. */

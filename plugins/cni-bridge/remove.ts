@@ -2,17 +2,16 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError, type NetworkRef } from 'kuke/plugin';
-import { listCached } from '../../src/cni/cache.ts';
 import { syncDirectory } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { markedBridges, removeLinks, requireOwnBridge } from './bridge.ts';
-import { detach } from './detach.ts';
+import { detachAll } from './detach.ts';
 import { tearDown } from './failures.ts';
 import { release } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { removeMasquerade } from './masquerade.ts';
 import { removeReservations } from './reservations.ts';
-import { conflistPath, markerOf, type SpaceNetwork } from './space-network.ts';
+import { conflistPath, type SpaceNetwork } from './space-network.ts';
 
 /** Absent: nothing to do. The file goes last, for it is by the file that the rest is found again. */
 export async function removeNetwork(host: Host, ref: NetworkRef, context: ActionContext): Promise<void> {
@@ -29,7 +28,7 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
     throw new KukeError('Conflict', unreadable.message, { remedy: 'mend or remove that file' });
   }
   await tearDown({
-    'detach what is attached': () => detachAll(host, instance, name, context),
+    'detach what is attached': () => detachAll(host, network => network === name, context),
     'remove its rules': () => release(instance, name, ours ? [ours.bridge] : []),
     'remove its bridge': () => removeLinks(bridgesOf(instance, name, ours)),
     // What carries no mark but the name, is another's if the name is.
@@ -39,16 +38,6 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
     }),
   });
   if (ours !== undefined) await removeFile(path);
-}
-
-async function detachAll(host: Host, instance: string, name: string, context: ActionContext): Promise<void> {
-  const { attachments } = await listCached(host.results);
-  const ours = attachments.filter(one => one.network === name && markerOf(one.config)?.instance === instance);
-  const steps = ours.map(({ containerId, ifName, netns = '' }) => {
-    const request = { name, attachmentId: containerId, interface: ifName, netns };
-    return [`detach ${containerId}`, () => detach(host, request, context)] as const;
-  });
-  await tearDown(Object.fromEntries(steps));
 }
 
 function bridgesOf(instance: string, name: string, ours: SpaceNetwork | undefined): number[] {

@@ -2,23 +2,22 @@
 import { rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ActionContext } from 'kuke/plugin';
-import { listCached } from '../../src/cni/cache.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { markedBridges, removeLinks } from './bridge.ts';
-import { detach } from './detach.ts';
+import { detachAll } from './detach.ts';
 import { tearDown } from './failures.ts';
 import { releaseAll } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
 import { allNetworks, type Host } from './host.ts';
 import { closeNamespace, listNamespaces } from './namespaces.ts';
 import { removeNetwork } from './remove.ts';
-import { markerOf } from './space-network.ts';
 
 export async function uninstall(host: Host, context: ActionContext): Promise<void> {
   const instance = await host.instance();
   await tearDown({
     'remove networks': () => removeNetworks(host, instance, context),
-    'detach what is attached': () => detachAll(host, instance, context),
+    // To networks whose conflist is lost.
+    'detach what is attached': () => detachAll(host, () => true, context),
     'remove its rules': () => releaseAll(instance),
     'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
     'remove its network namespaces': () => listNamespaces().forEach(closeNamespace),
@@ -32,17 +31,6 @@ async function removeNetworks(host: Host, instance: string, context: ActionConte
   const { spaces } = await allNetworks(host);
   const ours = spaces.filter(network => network.instance === instance);
   await tearDown(Object.fromEntries(ours.map(one => [`remove ${one.path}`, () => removeNetwork(host, one, context)])));
-}
-
-/** Attachments to networks whose conflist is lost. */
-async function detachAll(host: Host, instance: string, context: ActionContext): Promise<void> {
-  const { attachments } = await listCached(host.results);
-  const ours = attachments.filter(({ config }) => markerOf(config)?.instance === instance);
-  const steps = ours.map(({ network: name, containerId, ifName, netns = '' }) => {
-    const request = { name, attachmentId: containerId, interface: ifName, netns };
-    return [`detach ${containerId} from ${name}`, () => detach(host, request, context)] as const;
-  });
-  await tearDown(Object.fromEntries(steps));
 }
 
 /** Those of CNI, and those made for conflists; only if nothing is left in them. */

@@ -22,8 +22,10 @@ describe('what has to be remembered', () => {
     expect(existsSync(path())).toBe(false);
     expect(await state.read()).toEqual({ folders: {}, sysctl: {} });
     await Promise.all([
-      state.update(({ sysctl }) => void (sysctl['net.ipv4.ip_forward'] = '0')),
-      ...['/a', '/b', '/c'].map(name => state.update(({ folders }) => void (folders[name] = { made: name }))),
+      state.update(({ sysctl }) => void Object.assign(sysctl, { 'net.ipv4.ip_forward': '0' })),
+      ...['/a', '/b', '/c'].map(name =>
+        state.update(({ folders }) => void Object.assign(folders, { [name]: { made: name } })),
+      ),
     ]);
     expect(statSync(path()).mode & 0o777).toBe(0o600);
     expect(await hostStateFile(folder).read()).toEqual({
@@ -40,7 +42,7 @@ describe('what has to be remembered', () => {
       sysctl.x = '1';
       throw new Error('no');
     });
-    const other = state.update(({ sysctl }) => void (sysctl.y = '2'));
+    const other = state.update(({ sysctl }) => void Object.assign(sysctl, { y: '2' }));
     await expect(failed).rejects.toThrow('no');
     await other;
     expect((await state.read()).sysctl).toEqual({ y: '2' });
