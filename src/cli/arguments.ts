@@ -123,8 +123,23 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
   } catch (thrown) {
     const { code, message } = thrown as Error & { code?: string };
     const flag = /'([^']+)'/.exec(message)?.[1] ?? '';
+    if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') throw usage(valueFault(longName(flag, options), message));
     if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw usage(message);
     const meant = nearest(flag.replace(/^-+/, ''), Object.keys(options));
     throw usage(`unknown flag ${flag}${meant && flag.startsWith('--') ? `; did you mean --${meant}?` : ''}`);
   }
+}
+
+/** `--output` of `-o` and of `-o, --output <value>`. */
+function longName(flag: string, options: Record<string, { short?: string }>): string {
+  const long = /--[^\s]+/.exec(flag)?.[0];
+  const byShort = Object.entries(options).find(([, { short }]) => short !== undefined && flag.startsWith(`-${short}`));
+  return long ?? (byShort === undefined ? flag : `--${byShort[0]}`);
+}
+
+/** parseArgs says it in three lines, and in terms of programs. */
+function valueFault(flag: string, message: string): string {
+  if (message.includes('does not take')) return `${flag} takes no value`;
+  if (!message.includes('ambiguous')) return `${flag} needs a value`;
+  return `${flag} needs a value; one that begins with a dash is given as ${flag}=VALUE`;
 }

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'bun:test';
+import type { ArgsDef } from 'citty';
+import { findCommand, parseLine } from '../../../src/cli/arguments.ts';
+import type { Command, CommandEntry } from '../../../src/cli/command.ts';
+import { commands } from '../../../src/cli/commands.ts';
+import { globalArgs } from '../../../src/cli/global-flags.ts';
+import { commandHelp, commandListHelp } from '../../../src/cli/help.ts';
+
+interface Named {
+  words: string[];
+  command: Command;
+}
+
+async function allBelow(entries: Record<string, CommandEntry>, above: string[] = []): Promise<Named[]> {
+  const found = await Promise.all(
+    Object.entries(entries).map(async ([word, entry]) => {
+      const words = [...above, word];
+      return 'below' in entry ? await allBelow(entry.below, words) : [{ words, command: (await entry.load()).default }];
+    }),
+  );
+  return found.flat();
+}
+
+const all = await allBelow(commands);
+const cases = all.map(({ words, command }) => [words.join(' '), words, command] as const);
+
+describe.each(cases)('kuke %s --help', (_, words, command) => {
+  const help = commandHelp(words, command);
+  const lines = help.split('\n');
+
+  test('names every flag with its short form, its values and what it does', () => {
+    const flags: ArgsDef = { ...globalArgs, ...command.args };
+    for (const [name, definition] of Object.entries(flags)) {
+      if (definition.type === 'positional') {
+        expect(help).toContain(name.toUpperCase());
+        continue;
+      }
+      const alias = 'alias' in definition && definition.alias ? `-${definition.alias}, ` : '    ';
+      const line = lines.find(one => one.startsWith(`  ${alias}--${name}`));
+      expect([name, line]).toEqual([name, expect.stringContaining(definition.description ?? '?')]);
+      for (const option of 'options' in definition ? (definition.options ?? []) : []) expect(line).toContain(option);
+      if (definition.type !== 'boolean') expect(line).toMatch(/--[a-z-]+ \S/);
+    }
+  });
+
+  test('has examples, each with what it does, that kuke itself can read', () => {
+    expect(command.examples.length).toBeGreaterThan(0);
+    for (const [line, what] of command.examples) {
+      expect(help).toContain(`  # ${what}\n  kuke ${line}`);
+      const [own = ''] = line.split('|');
+      const found = findCommand(own.trim().split(/\s+/), commands);
+      const target = all.find(one => one.words.join(' ') === found.words.join(' '));
+      expect([line, target?.words]).toEqual([line, found.words]);
+      if (target) expect(() => parseLine(target.command, target.words, found.rest)).not.toThrow();
+    }
+    // The examples of `get` show `apply` too, but one at least is of the command itself.
+    expect(command.examples.some(([line]) => line.startsWith(words.join(' ')))).toBe(true);
+  });
+
+  test('fits a terminal, is plain text, and describes each flag in a line', () => {
+    expect(help).not.toMatch(/undefined|\[object/);
+    expect(help.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(lines.filter(line => Bun.stringWidth(line) > 150)).toEqual([]);
+    expect(help).toStartWith(
+      `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.\n\nUsage: kuke ${words.join(' ')}`,
+    );
+  });
+});
+
+describe('kuke --help', () => {
+  test('lists every command, and every word that has commands below it', () => {
+    const help = commandListHelp([], commands);
+    for (const [word, { summary }] of Object.entries(commands))
+      expect(help).toMatch(new RegExp(`^  ${word} +${summary}$`, 'm'));
+    for (const name of Object.keys(globalArgs)) expect(help).toContain(`--${name}`);
+  });
+
+  test('has the verbs of spec.md §7', () => {
+    const verbs = ['init', 'create', 'apply', 'get', 'delete', 'start', 'stop', 'kill', 'version', 'uninstall'];
+    expect(verbs.filter(verb => !Object.hasOwn(commands, verb))).toEqual([]);
+  });
+
+  test('no two flags of a command have one short form', () => {
+    for (const { words, command } of all) {
+      const short = Object.values<ArgsDef[string]>({ ...globalArgs, ...command.args }).flatMap(one =>
+        'alias' in one && one.alias ? [one.alias] : [],
+      );
+      expect([words, new Set(short).size]).toEqual([words, short.length]);
+    }
+  });
+});
