@@ -112,7 +112,8 @@ export function containersOf(runtime: RuntimeBackend) {
       options?: Partial<ContainerConfig>,
     ): Promise<{ output: string; exitCode: number | undefined }> {
       const id = `run-${crypto.randomUUID().slice(0, 8)}`;
-      await create(id, { command: ['/bin/sh', '-c', script], ...options });
+      // One pipe, for the shim copies two of them in no particular order.
+      await create(id, { command: ['/bin/sh', '-c', `exec 2>&1; ${script}`], ...options });
       let exitCode: number | undefined;
       try {
         await start(id);
