@@ -38,12 +38,16 @@ function importsOf(file: string, text = code(file)): Import[] {
   }));
 }
 
-const dependencies = Object.keys(
-  (JSON.parse(read('package.json')) as { dependencies: Record<string, string> }).dependencies,
-);
+/** An example is a package of its own, with dependencies of its own. */
+function dependenciesOf(file: string): string[] {
+  const [example] = /^examples\/[^/]+\//.exec(file) ?? [''];
+  const { dependencies }: { dependencies: Record<string, string> } = JSON.parse(read(`${example}package.json`));
+  return Object.keys(dependencies);
+}
 const isBuiltIn = (to: string) => /^(?:node:|bun$|bun:)/.test(to);
-const isDependency = (to: string) => dependencies.some(name => to === name || to.startsWith(`${name}/`));
-const isPackage = (to: string) => isBuiltIn(to) || isDependency(to);
+const isDependency = (from: string, to: string) =>
+  dependenciesOf(from).some(name => to === name || to.startsWith(`${name}/`));
+const isPackage = (from: string, to: string) => isBuiltIn(to) || isDependency(from, to);
 
 /** What the files of a folder may import, besides packages and their own folder. The first that matches counts. */
 const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
@@ -85,7 +89,10 @@ function offences(imports: Import[]): string[] {
   return imports.flatMap(({ from, to }) => {
     const rule = rules.find(({ files }) => files.test(from));
     const allowed =
-      rule === undefined || isPackage(to) || to.startsWith(ownFolder(from)) || rule.may.some(target => target.test(to));
+      rule === undefined ||
+      isPackage(from, to) ||
+      to.startsWith(ownFolder(from)) ||
+      rule.may.some(target => target.test(to));
     return allowed ? [] : [`${from} imports ${to}: ${rule.why}`];
   });
 }
@@ -118,6 +125,9 @@ describe('imports', () => {
     ["const { a } = await import('../cgroup-v2/index.ts')", 'plugins/cell/index.ts'],
     ["import type { A } from '../../src/plugin.ts'", 'plugins/cell/index.ts'],
     ["import { x } from 'typescript'", 'src/kernel/kinds.ts'],
+    ["import x from 'just-capitalize'", 'src/kernel/kinds.ts'],
+    ["import { x } from 'yaml'", 'examples/plugin-greeting/index.ts'],
+    ["import { x } from '../../src/plugin.ts'", 'examples/plugin-greeting/index.ts'],
     ["import { x } from '../../test/fakes/host.ts'", 'src/cli/get.ts'],
     ["import { x } from '../daemon/server.ts'", 'src/cli/get.ts'],
   ])('would notice: %s in %s', (text, file) => {
