@@ -4,6 +4,7 @@ export { CGROUP_ROOT, cgroupPath, observeCgroup, planCgroup } from './kernel/cgr
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export type { HookName } from './kernel/hooks.ts';
+export { instanceTag } from './kernel/instance-tag.ts';
 export {
   type Change,
   type Column,

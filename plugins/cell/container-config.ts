@@ -1,8 +1,8 @@
 /** A container of a cell, in the neutral terms of the runtime. */
 import { type ContainerConfig, fieldsWith, nameOf, type PluginKernel } from 'kuke/plugin';
 import { etcMounts } from './etc-files.ts';
-import { type Cell, cellHash, containerCgroup, containerdId, isRoot, logPath, netnsPath } from './layout.ts';
-import { LABELS } from './observed.ts';
+import { type Cell, containerCgroup, containerdId, isRoot, logPath, netnsPath } from './layout.ts';
+import { LABELS, type ObservedCell } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 /** Another hash takes a new container. It covers what the user wrote, so that a new default in a newer kuke recreates nothing. */
@@ -22,7 +22,7 @@ export async function containerConfig(
   kernel: PluginKernel,
   cell: Cell,
   container: ContainerSpec,
-  namespace: string,
+  seen: Pick<ObservedCell, 'hash' | 'namespace'>,
 ): Promise<ContainerConfig> {
   const [realm = '', space = '', stack = '', name = ''] = cell.ref.path;
   const hostNetwork = rootOf(cell.spec)?.hostNetwork === true;
@@ -30,7 +30,7 @@ export async function containerConfig(
   const own = userMounts(container);
   const managed = await etcMounts(kernel, cell, hostNetwork);
   return {
-    namespace,
+    namespace: seen.namespace,
     id: containerdId(cell, container),
     image: container.image,
     labels: {
@@ -39,7 +39,7 @@ export async function containerConfig(
       [LABELS.container]: container.id,
       [LABELS.config]: configHash(kernel, cell, container),
     },
-    group: `kuke-${cellHash(cell.ref)}`,
+    group: `kuke-${seen.hash}`,
     hostname: nameOf(cell.ref),
     ...(command !== undefined && { command: Array.isArray(command) ? command : [command] }),
     ...(container.args && { args: container.args }),
@@ -61,7 +61,7 @@ export async function containerConfig(
     privileged: container.privileged ?? false,
     readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
     securityOpts: container.securityOpts ?? [],
-    ...(!hostNetwork && { netns: netnsPath(cell.ref) }),
+    ...(!hostNetwork && { netns: netnsPath(seen.hash) }),
     cgroup: containerCgroup(cell, container),
     logPath: logPath(cell, container),
   };

@@ -1,5 +1,5 @@
 /** What a cell's things are called on the host (spec.md §2): containers, netns, attachments, files. */
-import { cgroupPath, nameOf, type Resource, type ResourceRef } from 'kuke/plugin';
+import { cgroupPath, instanceTag, nameOf, type Resource, type ResourceRef } from 'kuke/plugin';
 import { type CellSpec, type CellStatus, type ContainerSpec, rootOf } from './schema.ts';
 
 export type Cell = Resource<CellSpec, CellStatus>;
@@ -9,22 +9,22 @@ const CONTAINERD_ID_MAX = 76;
 const hex = (text: string, length: number): string =>
   new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, length);
 
-/** Stable for a cell's place, and of no two cells. */
-export function cellHash(ref: ResourceRef): string {
-  return hex(ref.path.join('/').toLowerCase(), 12);
+/** Stable for a cell's place, of no two cells, and of no other installation's. */
+export function cellHash(instance: string, ref: ResourceRef): string {
+  return `${instanceTag(instance)}${hex(ref.path.join('/').toLowerCase(), 8)}`;
 }
 
-export function netnsPath(ref: ResourceRef): string {
-  return `/run/netns/kuke-${cellHash(ref)}`;
+export function netnsPath(hash: string): string {
+  return `/run/netns/kuke-${hash}`;
 }
 
 /** New for every attachment: with a stable one, ADD after a lost netns fails (spec.md §4). */
-export function newAttachmentId(ref: ResourceRef): string {
-  return `${cellHash(ref)}-${crypto.randomUUID().slice(0, 8)}`;
+export function newAttachmentId(hash: string): string {
+  return `${hash}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-export function isAttachmentOf(ref: ResourceRef, attachmentId: string): boolean {
-  return attachmentId.startsWith(`${cellHash(ref)}-`);
+export function isAttachmentOf(hash: string, attachmentId: string): boolean {
+  return attachmentId.startsWith(`${hash}-`);
 }
 
 /** `default_blog_web_sidecar`, `default_blog_web_root`; too long a one becomes a hash and the end. */

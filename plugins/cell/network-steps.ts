@@ -56,13 +56,13 @@ export interface PlannedNetwork {
 export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell, fresh: boolean): PlannedNetwork {
   const wanted = wantedNetworks(context, cell);
   if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, []), addresses: [] };
-  const netns = netnsPath(cell.ref);
+  const netns = netnsPath(seen.hash);
   const kept = (one: Wanted) =>
     fresh
       ? undefined
       : seen.attachments.find(a => a.network === one.name && a.interface === one.interface && a.present);
   const stale = seen.attachments.filter(attachment => !wanted.some(one => kept(one) === attachment));
-  const detached = stale.map(attachment => planDetach(context, cell, attachment, []));
+  const detached = stale.map(attachment => planDetach(context, cell, seen, attachment, []));
   const closed =
     fresh && seen.netnsExists ? context.plan.add(cell.ref, 'network.close', { path: netns }, detached) : undefined;
   const opened =
@@ -78,7 +78,7 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     const attached: Added<Attachment> = context.plan.add(
       cell.ref,
       'network.attach',
-      { ...one, attachmentId: newAttachmentId(cell.ref), netns },
+      { ...one, attachmentId: newAttachmentId(seen.hash), netns },
       [last, ...detached],
     );
     last = attached;
@@ -95,17 +95,18 @@ export function planTeardown(
   seen: ObservedCell,
   after: readonly (Added<unknown> | undefined)[],
 ): Added<unknown>[] {
-  const detached = seen.attachments.map(attachment => planDetach(context, cell, attachment, after));
+  const detached = seen.attachments.map(attachment => planDetach(context, cell, seen, attachment, after));
   if (!seen.netnsExists) return detached;
-  return [context.plan.add(cell.ref, 'network.close', { path: netnsPath(cell.ref) }, [...after, ...detached])];
+  return [context.plan.add(cell.ref, 'network.close', { path: netnsPath(seen.hash) }, [...after, ...detached])];
 }
 
 function planDetach(
   context: PlanContext,
   cell: Cell,
+  seen: ObservedCell,
   { network, interface: name, attachmentId }: ObservedCell['attachments'][number],
   after: readonly (Added<unknown> | undefined)[],
 ): Added<unknown> {
-  const params = { name: network, interface: name, attachmentId, netns: netnsPath(cell.ref) };
+  const params = { name: network, interface: name, attachmentId, netns: netnsPath(seen.hash) };
   return context.plan.add(cell.ref, 'network.detach', params, after);
 }

@@ -1,6 +1,6 @@
 /** What the host says of one cell: its containers, attachments and network namespace. */
 import type { ContainerObservation, NetworkObservation, ObserveContext, PluginKernel } from 'kuke/plugin';
-import { type Cell, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
+import { type Cell, cellHash, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 export const LABELS = {
@@ -13,6 +13,8 @@ export const LABELS = {
 
 export interface ObservedCell {
   namespace: string;
+  /** By which its netns, attachments and shim are known. */
+  hash: string;
   /** All that carry the cell's label. */
   containers: ContainerObservation[];
   of(container: ContainerSpec): ContainerObservation | undefined;
@@ -24,6 +26,7 @@ export interface ObservedCell {
 export async function observeCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<ObservedCell> {
   const place = cell.ref.path.join('/');
   const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
+  const hash = cellHash(await kernel.instance(), cell.ref);
   const [all, net] = await Promise.all([
     context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe({ namespace })),
     context.once('network:attachments', async () => (await kernel.use('network')).observe({ configPaths: [] })),
@@ -33,10 +36,11 @@ export async function observeCell(kernel: PluginKernel, context: ObserveContext,
   const root = rootOf(cell.spec);
   return {
     namespace,
+    hash,
     containers,
     of,
     root: root && of(root),
-    attachments: net.attachments.filter(one => isAttachmentOf(cell.ref, one.attachmentId)),
-    netnsExists: net.namespaces.includes(netnsPath(cell.ref)),
+    attachments: net.attachments.filter(one => isAttachmentOf(hash, one.attachmentId)),
+    netnsExists: net.namespaces.includes(netnsPath(hash)),
   };
 }

@@ -70,7 +70,7 @@ async function planRunning(
   );
   const created = new Map<ContainerSpec, Step>();
   for (const one of anew) {
-    const config = await containerConfig(kernel, cell, one, seen.namespace);
+    const config = await containerConfig(kernel, cell, one, seen);
     created.set(one, context.plan.add(cell.ref, 'runtime.create', config, [cgroup, removed.get(config.id)]));
   }
   if (root === undefined || !rootRuns) return;

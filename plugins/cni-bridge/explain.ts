@@ -89,7 +89,8 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
     readInstance(instanceFile),
     'nft delete table inet kukeon',
     `ip -j link show type bridge | jq -r '${select}' | xargs -rn1 ip link delete`,
-    "ip netns list | awk '/^kuke-/ {print $1}' | xargs -rn1 ip netns delete",
+    'TAG=$(printf %s "$INSTANCE" | sha256sum | cut -c1-4)',
+    'ip netns list | awk -v tag="^kuke-$TAG" \'$1 ~ tag {print $1}\' | xargs -rn1 ip netns delete',
     'grep -l "$INSTANCE" /etc/cni/net.d/*.conflist | xargs -r rm',
   ].join('\n');
 }

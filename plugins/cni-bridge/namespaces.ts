@@ -1,6 +1,6 @@
 /** Network namespaces of cells, where `ip netns` sees them: /run/netns/kuke-<hash> (spec.md §2). */
 import { readdirSync } from 'node:fs';
-import { KukeError } from 'kuke/plugin';
+import { instanceTag, KukeError } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
 import { setLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
@@ -31,7 +31,12 @@ export function closeNamespace(path: string): void {
   inTheWay(path, () => deleteNetns(path));
 }
 
-/** The paths of ours that are there. */
+/** Their names begin with the installation's tag, for a namespace can carry no other mark. */
+export function isNamespaceOf(instance: string, path: string): boolean {
+  return path.startsWith(`${FOLDER}/kuke-${instanceTag(instance)}`);
+}
+
+/** The paths that are there, of every installation on the host. */
 export function listNamespaces(): string[] {
   return readNames()
     .map(name => `${FOLDER}/${name}`)

@@ -9,7 +9,7 @@ import { tearDown } from './failures.ts';
 import { releaseAll } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
 import { allNetworks, type Host } from './host.ts';
-import { closeNamespace, listNamespaces } from './namespaces.ts';
+import { closeNamespace, isNamespaceOf, listNamespaces } from './namespaces.ts';
 import { removeNetwork } from './remove.ts';
 
 export async function uninstall(host: Host, context: ActionContext): Promise<void> {
@@ -20,7 +20,9 @@ export async function uninstall(host: Host, context: ActionContext): Promise<voi
     'detach what is attached': () => detachAll(host, () => true, context),
     'remove its rules': () => releaseAll(instance),
     'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
-    'remove its network namespaces': () => listNamespaces().forEach(closeNamespace),
+    'remove its network namespaces': () => {
+      for (const path of listNamespaces()) if (isNamespaceOf(instance, path)) closeNamespace(path);
+    },
     'restore forwarding': () => restoreForwarding(host.state),
     'remove empty folders': () => removeFolders(host),
   });

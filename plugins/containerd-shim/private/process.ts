@@ -34,9 +34,14 @@ export async function startServing(
 async function answers(socket: string, exited: Promise<number>, log: string, signal: AbortSignal): Promise<void> {
   const client = connect({ socket });
   let changed = Promise.withResolvers<void>();
-  const watcher = watch(dirname(socket), () => {
+  const look = (): void => {
     changed.resolve();
     changed = Promise.withResolvers();
+  };
+  // Bun's watcher loses a change that follows another within a millisecond, so it is looked a second time after each.
+  const watcher = watch(dirname(socket), () => {
+    look();
+    setTimeout(look, 20).unref();
   });
   const gaveUp = new Promise<never>((_, reject) => {
     const words = () => `it says: ${lastLines(log)}`;

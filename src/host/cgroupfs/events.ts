@@ -42,7 +42,11 @@ export async function waitUntil(
     }
   };
   const abort = () => reject(signal?.reason);
-  const watcher = watchEvents(cgroup, look);
+  // Bun's watcher loses a change that follows another within a millisecond, so it is looked a second time after each.
+  const watcher = watchEvents(cgroup, () => {
+    look();
+    setTimeout(look, 20).unref();
+  });
   if (watcher === undefined) return;
   watcher.on('error', reject);
   signal?.addEventListener('abort', abort, { once: true });
