@@ -2,8 +2,9 @@
 import type { ContainerParams } from 'kuke/plugin';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
-import { isOurs } from '../labels.ts';
+import { GROUP, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
+import { removeShimSocket } from './shim-socket.ts';
 import { endTask } from './task.ts';
 
 /** What is not there, or not ours, is left as it is. */
@@ -26,4 +27,6 @@ export async function removeContainer(
   if (snapshot !== undefined && isOurs(snapshot, instance))
     await ifFound(client.snapshots.remove({ snapshotter, key }));
   clearUserFiles({ namespace, id });
+  const group = container?.labels[GROUP];
+  if (group !== undefined) await removeShimSocket(client, containerd.socket, namespace, group);
 }
