@@ -53,10 +53,12 @@ async function apply(image: ResolvedImage, chain: string[], index: number, conte
   const { mediaType, digest, size } = layer;
 
   const mounts = await client.snapshots.prepare({ snapshotter, key, parent: chain[index - 1] ?? '', labels });
-  // Whatever fails from here on: the snapshot goes with the lease.
-  const applied = await client.diff.apply({ diff: { mediaType, digest, size }, mounts }, { signal }).catch(error => {
+  // Whatever fails from here on: the snapshot goes with the lease. A layer under way is not called off, for containerd 1.7 then goes on
+  // writing for a while into a snapshot that is being removed.
+  const applied = await client.diff.apply({ diff: { mediaType, digest, size }, mounts }).catch(error => {
     throw unpackingError(error, where);
   });
+  if (signal?.aborted) throw cancellation(signal);
   if (applied.digest !== diffId) {
     throw invalidImage(where, `unpacks to ${applied.digest}, where the image's config says ${diffId}`);
   }
