@@ -31,6 +31,7 @@ export async function findExternalPlugins(options: ExternalPlugins): Promise<Plu
   for (const found of [...copied(folder), ...installed(folder, broken)]) {
     const started = performance.now();
     try {
+      if (!existsSync(found.path)) throw new KukeError('PluginFailed', 'there is nothing', { remedy: found.remedy });
       if (!isPlugin(found.path)) continue;
       refuseWritable(found.path);
       const plugin = await withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs);
@@ -48,6 +49,8 @@ interface Candidate {
   path: string;
   /** The file to import. */
   entry(): string;
+  /** What to do when it is not there. */
+  remedy: string;
 }
 
 /** Folders in the folder, or links to such. */
@@ -57,7 +60,7 @@ function copied(folder: string): Candidate[] {
     .filter(entry => entry.name !== 'node_modules' && (entry.isDirectory() || entry.isSymbolicLink()))
     .map(entry => join(folder, entry.name))
     .sort()
-    .map(path => ({ path, entry: () => Bun.resolveSync(path, '/') }));
+    .map(path => ({ path, entry: () => Bun.resolveSync(path, '/'), remedy: 'mend the link, or take it out' }));
 }
 
 const dependenciesSchema = v.object({ dependencies: v.exactOptional(v.record(v.string(), v.string())) });
@@ -70,6 +73,7 @@ function installed(folder: string, broken: (error: KukeError) => void): Candidat
     return names.map(name => ({
       path: join(folder, 'node_modules', name),
       entry: () => Bun.resolveSync(name, folder),
+      remedy: `run \`BUN_BE_BUN=1 kuke install --cwd ${folder} --ignore-scripts\``,
     }));
   } catch (thrown) {
     broken(asKukeError(thrown, 'PluginFailed'));
