@@ -12,6 +12,8 @@ import {
   sameAttachment,
 } from '../../src/cni/cache.ts';
 import type { NetworkConfig } from '../../src/cni/config.ts';
+import { endPlugins } from '../../src/cni/orphans.ts';
+import { removeStaleTemporaries } from '../../src/host/atomic-file.ts';
 import { deleteLink, getLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { isNetns } from '../../src/host/netns.ts';
@@ -31,6 +33,8 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
   const fallback = cached instanceof CacheError || linkIn(netns, ifName) ? await configOf(host, name) : undefined;
   const config = cached instanceof CacheError ? fallback : (cached?.config ?? fallback);
   const known = cached instanceof CacheError ? undefined : cached;
+  // No result, so an ADD may have been killed: its plugins must not go on with what is taken away here.
+  if (known === undefined) await endPlugins(id.containerId, signal);
   let failure: unknown;
   try {
     if (config !== undefined) {
@@ -47,6 +51,7 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
     host.warn(`${error.summary}; what the plugin should have removed, kuke has removed itself`);
   }
   if (known || cached instanceof CacheError) await removeCached(host.results, id);
+  else await removeStaleTemporaries(host.results); // the ADD was killed while it wrote the file, or never got there
 }
 
 /** Detaches all that this installation has attached to networks of these names, as the cache has it. */

@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError, type NetworkRef } from 'kuke/plugin';
-import { syncDirectory } from '../../src/host/atomic-file.ts';
+import { removeStaleTemporaries, syncDirectory } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { markedBridges, removeLinks, requireOwnBridge } from './bridge.ts';
 import { detachAll } from './detach.ts';
@@ -37,6 +37,8 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
       'remove its reservations': () => removeReservations(host.ipam, name),
     }),
   });
+  // Of a definition that was killed while it wrote the file, too.
+  await removeStaleTemporaries(dirname(path));
   if (ours !== undefined) await removeFile(path);
 }
 

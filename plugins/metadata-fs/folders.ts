@@ -1,9 +1,9 @@
 /** Folders below the run path and the log folder: never through a symbolic link, and nothing empty left behind. */
 import { lstatSync, realpathSync } from 'node:fs';
-import { lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KukeError } from 'kuke/plugin';
-import { syncDirectory } from '../../src/host/atomic-file.ts';
+import { removeStaleTemporaries, syncDirectory } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 
 /**
@@ -41,12 +41,17 @@ async function spellingIn(folder: string, name: string): Promise<string> {
   return there?.find(other => other.toLowerCase() === name.toLowerCase()) ?? name;
 }
 
-/** Whether all of `names` below `root` are folders. Where a link or a file is in the way, nothing of ours can be behind it. */
-export async function isFolder(root: string, names: readonly string[]): Promise<boolean> {
-  for (let depth = 0; depth <= names.length; depth++) {
-    if ((await kindOf(join(root, ...names.slice(0, depth)))) !== 'folder') return false;
+/** The longest beginning of `names` that is folders below `root`. Where a link or a file is in the way, nothing of ours can be behind it. */
+export async function foldersThere(root: string, names: readonly string[]): Promise<readonly string[]> {
+  for (let depth = 1; depth <= names.length; depth++) {
+    if ((await kindOf(join(root, ...names.slice(0, depth)))) !== 'folder') return names.slice(0, depth - 1);
   }
-  return true;
+  return names;
+}
+
+/** Whether `root` and all of `names` below it are folders. */
+export async function isFolder(root: string, names: readonly string[]): Promise<boolean> {
+  return (await kindOf(root)) === 'folder' && (await foldersThere(root, names)).length === names.length;
 }
 
 /** Makes what is missing of the folders, durably. Returns those that it made, outermost first. */
@@ -93,6 +98,18 @@ export async function removeEmpty(root: string, names: readonly string[]): Promi
       if (!hasCode(thrown, 'ENOENT')) throw thrown;
     }
   }
+}
+
+/** Removes a file or folder with all that is in it, and the folders around it that are empty then; done again, it goes on where a killed one was. */
+export async function removeBelow(root: string, names: readonly string[]): Promise<void> {
+  const around = await foldersThere(root, names.slice(0, -1));
+  if (around.length === names.length - 1) {
+    await rm(join(root, ...names), { recursive: true, force: true });
+    const folder = join(root, ...around);
+    await removeStaleTemporaries(folder);
+    await syncDirectory(folder);
+  }
+  await removeEmpty(root, around);
 }
 
 type PathKind = 'folder' | 'symbolic link' | 'file';

@@ -1,10 +1,10 @@
 /** Files below `<run path>/.kuke`: the instance id, the etc-files of cells, and what later work keeps there. */
 import { constants } from 'node:fs';
-import { lstat, open, rm } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KukeError, type StoredFile } from 'kuke/plugin';
-import { replaceFile, rewriteInPlace, syncDirectory } from '../../src/host/atomic-file.ts';
-import { ignore, isFolder, makeFolders, removeEmpty } from './folders.ts';
+import { removeStaleTemporaries, replaceFile, rewriteInPlace } from '../../src/host/atomic-file.ts';
+import { ignore, isFolder, makeFolders, removeBelow } from './folders.ts';
 import { OWN_FOLDER, partsOf } from './paths.ts';
 
 /** A file below `secrets/` is for root alone; others are 0644, for a container's users read its /etc/hosts. */
@@ -15,6 +15,7 @@ export async function writeOwnFile(root: string, { path, content, inPlace }: Sto
   const file = join(root, OWN_FOLDER, ...parts);
   await makeFolders(root, [OWN_FOLDER], 0o700);
   await makeFolders(join(root, OWN_FOLDER), parts.slice(0, -1));
+  await removeStaleTemporaries(dirname(file));
   const there = await lstat(file).catch(ignore('ENOENT'));
   if (inPlace === true && there?.isFile()) await rewriteInPlace(file, content);
   else await replaceFile(file, content, { mode: modeOf(path) });
@@ -23,12 +24,7 @@ export async function writeOwnFile(root: string, { path, content, inPlace }: Sto
 /** The file or folder, and the folders around it that are empty then. */
 export async function removeOwnFile(root: string, path: string): Promise<void> {
   const parts = partsOf(path);
-  const around = parts.slice(0, -1);
-  const file = join(root, OWN_FOLDER, ...parts);
-  if (!(await isFolder(root, [OWN_FOLDER, ...around]))) return;
-  await rm(file, { recursive: true, force: true });
-  await syncDirectory(dirname(file));
-  await removeEmpty(join(root, OWN_FOLDER), around);
+  if (await isFolder(root, [OWN_FOLDER])) await removeBelow(join(root, OWN_FOLDER), parts);
 }
 
 /** What is in it; undefined when it is not there. */

@@ -13,7 +13,7 @@ import {
 import { removeStaleTemporaries, replaceFile } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { asStoreError, throwIfAborted } from './errors.ts';
-import { ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
+import { foldersThere, ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
 import { listManifests } from './list.ts';
 import { lockPath, takeLock } from './lock.ts';
 import { holdsCredentials, manifestText } from './manifest-file.ts';
@@ -151,10 +151,10 @@ async function removeResource(root: string, logFolder: string, ref: ResourceRef)
 /** Its own are those directly in the folder; in folders in it are those of others, maybe of another kuke on this host. */
 async function removeLogs(logFolder: string, path: readonly string[]): Promise<void> {
   const names = await spelling(logFolder, path);
-  if (!(await isFolder(logFolder, names))) return;
+  const there = await foldersThere(logFolder, names);
   const folder = join(logFolder, ...names);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of there.length === names.length ? await readdir(folder, { withFileTypes: true }) : []) {
     if (!entry.isDirectory()) await unlink(join(folder, entry.name)).catch(ignore('ENOENT'));
   }
-  await removeEmpty(logFolder, names);
+  await removeEmpty(logFolder, there);
 }

@@ -52,15 +52,27 @@ export async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-/** Removes what killed calls of `replaceFile` left in a directory, and returns the names; those of running processes stay. */
+/**
+ * Removes what killed calls of `replaceFile` left in a directory, and returns the names; those of running processes stay. Whoever removes
+ * a file, or writes one of another name the next time, calls it; a directory that is not there has none.
+ */
 export async function removeStaleTemporaries(directory: string): Promise<string[]> {
-  const stale = (await readdir(directory)).filter(isStale);
+  const stale = (await namesIn(directory)).filter(isStale);
   for (const name of stale) {
     await unlink(join(directory, name)).catch(error => {
       if (!hasCode(error, 'ENOENT')) throw asSystemError(error, join(directory, name));
     });
   }
   return stale;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw asSystemError(error, directory);
+  }
 }
 
 // The name says whose it is: pid and start time, since pids come round again.
