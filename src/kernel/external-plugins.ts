@@ -34,7 +34,7 @@ export async function findExternalPlugins(options: ExternalPlugins): Promise<Plu
       if (!existsSync(found.path)) throw new KukeError('PluginFailed', 'there is nothing', { remedy: found.remedy });
       if (!isPlugin(found.path)) continue;
       refuseWritable(found.path);
-      const plugin = await withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs);
+      const plugin = await awayFromHere(() => withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs));
       const { name, requires = [], provides = {} } = plugin;
       const foundInMs = performance.now() - started;
       sources.push({ name, requires, provides, origin: found.path, foundInMs, load: async () => plugin });
@@ -97,6 +97,17 @@ function readPackage(folder: string): unknown {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (thrown) {
     throw new KukeError('PluginFailed', `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  }
+}
+
+/** Bun's resolver reads the package.json of the current folder, which may be anybody's: meanwhile that is `/`. */
+async function awayFromHere<T>(run: () => Promise<T>): Promise<T> {
+  const here = process.cwd();
+  process.chdir('/');
+  try {
+    return await run();
+  } finally {
+    process.chdir(here);
   }
 }
 
