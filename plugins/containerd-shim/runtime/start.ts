@@ -50,11 +50,11 @@ export async function startContainer(
 
 /**
  * While containerd cleans up behind a shim that has just died, it knows of no task and refuses a new one all the same. It tells nobody
- * when it is done, so this asks again.
+ * when it is done, so this asks again. So it does for ever after a deletion that was cut off (see `endTask`): that is done once more.
  */
 async function createTask(
   client: Client,
-  task: Parameters<Client['tasks']['create']>[0],
+  task: Parameters<Client['tasks']['create']>[0] & { containerId: string },
   signal: AbortSignal,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -64,6 +64,7 @@ async function createTask(
     } catch (error) {
       if (!isGrpcError(error, 'ALREADY_EXISTS') || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
     }
+    if (attempt === 1) await endTask(client, task.containerId, signal);
     await Bun.sleep(CLEANUP_INTERVAL_MS);
   }
 }

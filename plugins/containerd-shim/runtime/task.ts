@@ -24,11 +24,13 @@ export async function exitCode(client: Client, containerId: string, signal: Abor
   return exit?.exitStatus;
 }
 
-/** Kills what runs, and deletes the task. A container that has none is left as it is. */
+/**
+ * Kills what runs, and deletes the task; a container that has none is left as it is. Where a deletion was cut off by the end of its
+ * caller, containerd (1.6 to 2.1) knows of no task, refuses a new one, and its shim runs for ever, until somebody deletes it once more.
+ */
 export async function endTask(client: Client, containerId: string, signal: AbortSignal): Promise<void> {
   const task = await ifFound(client.tasks.get({ containerId }));
-  if (task === undefined) return;
-  if (task.status !== 'STOPPED') {
+  if (task !== undefined && task.status !== 'STOPPED') {
     await signalTask(client, task, SIGKILL);
     await exitCode(client, containerId, signal);
   }
