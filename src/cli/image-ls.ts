@@ -1,6 +1,7 @@
 import { command } from './command.ts';
 import { openImages } from './images.ts';
 import { alignColumns } from './output/table.ts';
+import { tell } from './output/terminal.ts';
 
 export default command({
   summary: 'list the images of a realm',
@@ -24,7 +25,7 @@ export default command({
     const { output } = invocation.args;
     if (output === 'json') console.log(JSON.stringify(all, null, 2));
     else if (output === 'name') for (const { name } of all) console.log(name);
-    else if (all.length === 0) console.error('no images; load one with `kuke image load -i FILE`');
+    else if (all.length === 0) tell('no images; load one with `kuke image load -i FILE`');
     else {
       const rows = all.map(one => [
         one.name,

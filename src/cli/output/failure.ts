@@ -1,6 +1,6 @@
 /** Errors for people: on stderr, a line each. */
 import type { KukeError } from '../../kernel/errors.ts';
-import { colour } from './terminal.ts';
+import { colour, tell } from './terminal.ts';
 
 /** Control characters, and those that turn the direction of what follows: a manifest's or a plugin's text must not steer the terminal. */
 const unprintable = /[^\P{C}\n\t]|[\u2028\u2029]/gu;
@@ -16,14 +16,14 @@ function escaped(character: string): string {
 
 /** What the others have to say that the first has said already is left out: what to do next. */
 export function printFailure(error: KukeError): void {
-  console.error(`${colour('red', 'error', 2)}: ${printable(error.summary)}`);
+  tell(`${colour('red', 'error', 2)}: ${printable(error.summary)}`);
   for (const other of error.also) {
     const text = other.remedy === error.remedy ? other.fault : other.summary;
-    console.error(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
+    tell(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
   }
-  if (process.env.KUKE_DEBUG) console.error(error.stack);
+  if (process.env.KUKE_DEBUG) tell(error.stack ?? '');
 }
 
 export function warn(message: string): void {
-  console.error(`warning: ${printable(message)}`);
+  tell(`warning: ${printable(message)}`);
 }

@@ -1,8 +1,7 @@
 /** Progress on stderr for who waits: one line that is rewritten, on a terminal only, and only once it takes long. */
-import { writeSync } from 'node:fs';
 import type { Progress } from '../../kernel/execute.ts';
 import { printable } from './failure.ts';
-import { colour, isTerminal } from './terminal.ts';
+import { colour, isTerminal, tell, tellPart } from './terminal.ts';
 
 const SHOWN_AFTER_MS = 300;
 
@@ -17,7 +16,7 @@ export function makeProgress(quiet: boolean): ProgressLine {
   const started = performance.now();
   let shown = false;
   const clear = (): void => {
-    if (shown) write('\r\u001b[K');
+    if (shown) tellPart('\r\u001b[K');
     shown = false;
   };
   return {
@@ -25,18 +24,13 @@ export function makeProgress(quiet: boolean): ProgressLine {
       if (!live || performance.now() - started < SHOWN_AFTER_MS || phase === 'done' || phase === 'failed') return;
       clear();
       const line = printable(`${resource}: ${phase === 'undo' ? 'undo ' : ''}${type}${message ? `: ${message}` : ''}`);
-      write(colour('dim', line.slice(0, 100), 2));
+      tellPart(colour('dim', line.slice(0, 100), 2));
       shown = true;
     },
     notice(message) {
       clear();
-      console.error(printable(message));
+      tell(printable(message));
     },
     end: clear,
   };
-}
-
-/** Without a line's end, which console.error would add. */
-function write(text: string): void {
-  writeSync(2, text);
 }

@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import { API_VERSION, nameOf } from '../../kernel/resource.ts';
 import { printable } from './failure.ts';
 import { alignColumns } from './table.ts';
-import { colour } from './terminal.ts';
+import { colour, tell } from './terminal.ts';
 
 export const FORMATS = ['table', 'wide', 'yaml', 'json', 'name'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -46,7 +46,7 @@ function formatJson(value: unknown): string {
 
 function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[], wide: boolean, all: boolean): void {
   if (resources.length === 0) {
-    console.error(`no ${kind.plural}${all ? '' : ' here; -A shows those of all scopes'}`);
+    tell(`no ${kind.plural}${all ? '' : ' here; -A shows those of all scopes'}`);
     return;
   }
   // Containers of several cells need their cell's name to be told apart.

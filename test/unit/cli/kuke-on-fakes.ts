@@ -1,6 +1,6 @@
 /** `kuke` in this process, on one fake host: a command line in, exit code and output out. */
 import { spyOn } from 'bun:test';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import cell from '../../../plugins/cell/index.ts';
@@ -58,9 +58,13 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
 
 async function captured(uid: number, run: () => Promise<number>): Promise<Ran> {
   const [out, err]: string[][] = [[], []];
+  const write = fs.writeSync;
   const spies = [
     spyOn(console, 'log').mockImplementation((...args) => void out?.push(`${args.join(' ')}\n`)),
-    spyOn(console, 'error').mockImplementation((...args) => void err?.push(`${args.join(' ')}\n`)),
+    spyOn(fs, 'writeSync').mockImplementation((...args: unknown[]) => {
+      if (args[0] !== 2) return Reflect.apply(write, fs, args);
+      return err?.push(String(args[1])) ?? 0;
+    }),
     spyOn(process, 'getuid').mockReturnValue(uid),
     // Each command listens for Ctrl-C until its process ends.
     spyOn(process, 'on').mockReturnValue(process),
