@@ -3,12 +3,13 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary } from '../kuke/kuke.ts';
 import { output } from '../observe/command.ts';
+import { startRegistry } from './registry.ts';
 
 export const FOLDER = '/opt/kukeon/.kuke/plugins';
 
 const example = join(import.meta.dir, '../../../examples/plugin-greeting');
 
-/** As its README says, from the cache that the project's own `bun install` has filled: a box has no way out. */
+/** As its README says. */
 export async function installGreeting(folder = join(FOLDER, 'greeting')): Promise<void> {
   copyGreeting(folder);
   await packageManager(folder, 'install', '--production', '--ignore-scripts');
@@ -18,9 +19,12 @@ export function copyGreeting(to: string): void {
   cpSync(example, to, { recursive: true, filter: path => !path.includes('node_modules') });
 }
 
-/** kuke as the package manager that is in it. */
-export function packageManager(folder: string, verb: string, ...args: string[]): Promise<string> {
-  return output('env', 'BUN_BE_BUN=1', binary, verb, '--cwd', folder, '--offline', ...args);
+/** kuke as the package manager that is in it, with nothing in its cache. */
+export async function packageManager(folder: string, verb: string, ...args: string[]): Promise<string> {
+  using registry = startRegistry();
+  const cache = join('/tmp/kuke-cache', crypto.randomUUID());
+  const environment = ['BUN_BE_BUN=1', `BUN_INSTALL_CACHE_DIR=${cache}`];
+  return await output('env', ...environment, binary, verb, '--cwd', folder, '--registry', registry.url, ...args);
 }
 
 export interface Written {
