@@ -28,7 +28,7 @@ export async function containerConfig(
   const hostNetwork = rootOf(cell.spec)?.hostNetwork === true;
   const { command } = container;
   const own = userMounts(container);
-  const managed = await etcMounts(kernel, cell, hostNetwork);
+  const managed = await etcMounts(kernel, cell);
   return {
     namespace: seen.namespace,
     id: containerdId(cell, container),

@@ -11,6 +11,7 @@ import {
   type StoredFile,
 } from 'kuke/plugin';
 import { type Cell, etcFile } from './layout.ts';
+import { rootOf } from './schema.ts';
 
 export interface HostsParams {
   /** Below `<run path>/.kuke`. */
@@ -75,19 +76,15 @@ function namesOf(cell: Cell): string[] {
   return [...new Set([nameOf(cell.ref), ...cell.spec.containers.flatMap(one => one.networksAliases ?? [])])];
 }
 
-/** On the host's network the host's own files are what a process expects to see. */
-export async function etcMounts(kernel: PluginKernel, cell: Cell, hostNetwork: boolean) {
+/** The managed files, in every container of the cell. What a container writes into them stays in the cell. */
+export async function etcMounts(kernel: PluginKernel, cell: Cell) {
   const store = await kernel.use('store');
-  const managed = (['hostname', 'hosts', 'resolv.conf'] as const).map(name => ({
+  return (['hostname', 'hosts', 'resolv.conf'] as const).map(name => ({
     kind: 'bind' as const,
     source: store.filePath(etcFile(cell.ref, name)),
     target: `/etc/${name}`,
     later: true as const,
   }));
-  const ofHost = ['/etc/hosts', RESOLV]
-    .filter(existsSync)
-    .map(path => ({ kind: 'bind' as const, source: path, target: path }));
-  return hostNetwork ? [...managed.filter(mount => mount.target === '/etc/hostname'), ...ofHost] : managed;
 }
 
 /** Adds the steps that write what differs. `addresses`: known ones, or references to what attaching will give. */
@@ -99,14 +96,19 @@ export async function planEtcFiles(
 ): Promise<Added<unknown>[]> {
   const store = await kernel.use('store');
   const added: Added<unknown>[] = [];
-  for (const [name, content] of [
+  // On the host's network names are what they are on the host: copies of its files, which a container must not be able to change.
+  const hostNetwork = rootOf(cell.spec)?.hostNetwork === true;
+  const fixed = [
     ['hostname', `${nameOf(cell.ref)}\n`],
-    ['resolv.conf', resolvContent()],
-  ] as const) {
+    ['resolv.conf', hostNetwork ? (readText(RESOLV) ?? '') : resolvContent()],
+    ...(hostNetwork ? [['hosts', readText('/etc/hosts') ?? hostsContent({ names: [], addresses: [] })] as const] : []),
+  ] as const;
+  for (const [name, content] of fixed) {
     const path = etcFile(cell.ref, name);
     if ((await store.readFile(path)) !== content)
       added.push(context.plan.add(cell.ref, 'store.writeFile', { path, content, inPlace: true }));
   }
+  if (hostNetwork) return added;
   const path = etcFile(cell.ref, 'hosts');
   const names = namesOf(cell);
   const known = addresses.every(Array.isArray)

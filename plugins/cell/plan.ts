@@ -29,8 +29,10 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, cell:
   );
   if (cell.spec.desiredState === 'stopped') {
     await planCgroup(kernel.use, context, cell.ref);
-    planStop(context, cell, seen);
-    for (const one of gone) context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id });
+    const stopped = planStop(context, cell, seen);
+    for (const one of gone) {
+      context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id }, stopped);
+    }
     return;
   }
   await planRunning(

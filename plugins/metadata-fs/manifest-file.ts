@@ -80,14 +80,13 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const SECRET = /passw(or)?d|token|secret|credential/i;
+const SECRET = /^(env|args|command)$|passw(or)?d|token|secret|credential/i;
 
 /**
- * Whether the file is for root's eyes only. A key, or the name in a `NAME=value` string such as an entry of `env`, that contains
- * one of the words of `SECRET` in any case makes it so: `registryCredentials`, `DB_PASSWORD=...`.
+ * Whether the file is for root's eyes only: when something in it is called `env`, `args` or `command` (nobody can tell whether
+ * `DATABASE_URL=...` has a password in it), or has one of the words of `SECRET` in its name, such as `registryCredentials`.
  */
 export function holdsCredentials(value: unknown): boolean {
-  if (typeof value === 'string') return SECRET.test(/^(\w+)=/.exec(value)?.[1] ?? '');
   if (Array.isArray(value)) return value.some(holdsCredentials);
   return isMap(value) && Object.entries(value).some(([key, item]) => SECRET.test(key) || holdsCredentials(item));
 }

@@ -4,12 +4,15 @@ import * as v from 'valibot';
 import { KukeError } from '../kernel/errors.ts';
 import { faultsOf } from '../kernel/schema.ts';
 
+/** Relative ones would make what kuke does depend on the folder it is run in. */
+const absolutePath = v.pipe(v.string(), v.startsWith('/', 'must be an absolute path'));
+
 const schema = v.strictObject({
-  runPath: v.exactOptional(v.string()),
-  containerdSocket: v.exactOptional(v.string()),
+  runPath: v.exactOptional(absolutePath),
+  containerdSocket: v.exactOptional(absolutePath),
   lockTimeout: v.exactOptional(v.string()),
   /** Folder of third parties' plugins; `<run path>/.kuke/plugins` when absent. */
-  pluginsPath: v.exactOptional(v.string()),
+  pluginsPath: v.exactOptional(absolutePath),
   /** Milliseconds that a plugin's hook or setup may take. */
   pluginTimeLimit: v.exactOptional(v.pipe(v.number(), v.minValue(1))),
   /** By plugin: what its own schema takes. */

@@ -5,9 +5,10 @@ import { KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Resource } from './kinds.ts';
 import { makePlan } from './plan.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
-import { type EngineOptions, type Session, withSession } from './session.ts';
+import { type EngineOptions, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
 
@@ -32,35 +33,30 @@ export async function init(
       await kernel.hooks.call('host:init', { plan, flags });
       await session.run(plan);
     } catch (thrown) {
-      // A host that is not ready is left as it was found.
-      if (isNew) await purge(session);
+      // A host that is not ready is left as it was found; plugins that lie there already stay.
+      if (isNew) {
+        const plan = makePlan('delete');
+        plan.add(host, 'store.removeFile', { path: 'instance' });
+        await session.run(plan);
+      }
       throw thrown;
     }
   });
   return apply(kernel, journal, resources, options);
 }
 
-async function purge(session: Session): Promise<void> {
-  const plan = makePlan('delete');
-  plan.add(host, 'store.purge', {});
-  await session.run(plan);
-}
-
 /** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */
 export async function uninstall(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Outcome[]> {
   const store = await kernel.use('store');
   return withSession(kernel, journal, options, async session => {
-    if ((await store.instance()) === undefined) {
-      await purge(session); // a journal, say, of an init that died before it had made anything
-      return [];
-    }
+    if ((await store.instance()) === undefined && session.tree.all().length === 0) return [];
     const damaged = session.tree.problems.map(({ path }) => path);
     if (damaged.length > 0) {
       const message = `what ${damaged.join(', ')} describes cannot be read, so it cannot be removed`;
       throw new KukeError('MetadataCorrupt', message);
     }
     const refs = session.tree.all().map(({ ref }) => ref);
-    const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: 10_000 });
+    const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS });
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
     const [first] = errors;
     if (first !== undefined)

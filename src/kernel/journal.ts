@@ -10,11 +10,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Intent, Plan, Step } from './plan.ts';
 
 type Entry =
@@ -106,6 +107,7 @@ function writer(path: string, fd: number): PlanJournal {
       append(fd, { event: 'ended' });
       closeSync(fd);
       rmSync(path, { force: true }); // an uninstall has taken it along
+      removeEmpty(dirname(path), 3);
     },
   };
 }
@@ -115,6 +117,14 @@ function continued(path: string): PlanJournal {
   const fd = openSync(path, 'a');
   writeSync(fd, '\n');
   return writer(path, fd);
+}
+
+/** The folder, `.kuke` and the run path, where nothing else is in them: after an init that failed, say. */
+function removeEmpty(folder: string, levels: number): void {
+  try {
+    rmdirSync(folder);
+    if (levels > 1) removeEmpty(dirname(folder), levels - 1);
+  } catch {} // not empty, or gone
 }
 
 function append(fd: number, entry: Entry): void {

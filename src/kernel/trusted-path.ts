@@ -1,10 +1,11 @@
 /** Whether a folder's contents can be changed by others than root and ourselves: what it holds is to run with our rights. */
 import { existsSync, lstatSync, readdirSync, realpathSync, type Stats } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { KukeError } from './errors.ts';
 
 /** Throws PluginFailed when anybody else could replace or change `path`, or anything in it or that it links to. */
 export function refuseWritable(path: string): void {
+  if (!isAbsolute(path)) throw new KukeError('Usage', `${path} is not an absolute path`);
   const seen = new Set<string>();
   for (let at = path; at !== '/'; at = dirname(at)) {
     // A link cannot be changed, only replaced by who can write in the folder around it.

@@ -258,8 +258,10 @@ test.each([
   [{ spec: { registryCredentials: [{ server: 'x' }] } }, true],
   [{ spec: { a: [{ Password: 'x' }] } }, true],
   [{ spec: { api_token: null } }, true],
-  [{ spec: { containers: [{ env: ['A=b', 'DB_PASSWORD=x'] }] } }, true],
-  [{ spec: { containers: [{ env: ['A=token'], args: ['--token=x', 'print the password'] }] } }, false],
+  [{ spec: { containers: [{ env: ['DATABASE_URL=postgres://u:p@h'] }] } }, true],
+  [{ spec: { containers: [{ args: ['--key=x'] }] } }, true],
+  [{ spec: { containers: [{ command: 'x' }] } }, true],
+  [{ spec: { containers: [{ image: 'x', workingDir: '/' }] } }, false],
   [{ spec: { image: 'docker.io/library/token:1' } }, false],
   [{}, false],
 ])('whether %j holds credentials', (manifest, expected) => {
