@@ -23,6 +23,7 @@ export { defineOperation, type Operation, type OperationType, type Ref } from '.
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
 export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
-export { describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
+export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
+export { runPathTag } from './kernel/run-path-tag.ts';
 export { fieldsWith, notYet } from './kernel/schema.ts';
 export type { ResourceTree } from './kernel/tree.ts';

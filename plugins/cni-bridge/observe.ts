@@ -1,6 +1,7 @@
 /** What the host says of networks, attachments and namespaces. Reads only. */
-import type { NetworkObservation } from 'kuke/plugin';
+import type { Attachment, DetachRequest, NetworkObservation } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
+import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { isPresent, toAttachment } from './attachment.ts';
@@ -70,8 +71,18 @@ async function observeAttachments(
     .flatMap(({ network: name, containerId, ifName, netns = '', result }) => {
       if (result === undefined) return [];
       const request = { name, attachmentId: containerId, netns, interface: ifName };
-      const made = toAttachment(request, result);
-      return [{ ...made, netns, present: isPresent(netns, made) }];
+      const made = attachmentOf(request, result);
+      return [{ ...made, netns, present: made.addresses.length > 0 && isPresent(netns, made) }];
     });
   return { found, problems };
+}
+
+/** A result without an address is of no use: it counts as an attachment that is not there, and so gets detached. */
+function attachmentOf(request: DetachRequest, result: Result): Attachment {
+  const { name: network, interface: ifName, attachmentId } = request;
+  try {
+    return toAttachment(request, result);
+  } catch {
+    return { network, interface: ifName, addresses: [], attachmentId };
+  }
 }

@@ -1,5 +1,5 @@
 /** Container: one OCI container in a cell; it is declared there, and can be read by itself (spec.md §1, §3). */
-import { defineKind, definePlugin, type KindDefinition, type Manifest, type Resource } from 'kuke/plugin';
+import { API_VERSION, defineKind, definePlugin, type KindDefinition, type Manifest, type Resource } from 'kuke/plugin';
 import { type ContainerSpec, containerSpec } from './schema.ts';
 
 export interface ContainerStatus {
@@ -43,7 +43,7 @@ const container = defineKind<ContainerSpec, ContainerStatus>({
     return containers.map(spec => {
       const status = statuses.find(one => one.id === spec.id);
       const manifest: Manifest<Record<string, unknown>, ContainerStatus> = {
-        apiVersion: 'v1beta1',
+        apiVersion: API_VERSION,
         kind: 'Container',
         metadata: { name: spec.id, ...(spec.labels && { labels: spec.labels }) },
         spec: { ...spec },

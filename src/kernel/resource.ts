@@ -22,9 +22,9 @@ export interface ResourceRef {
   path: readonly string[];
 }
 
-/** As errors and progress name it: `cell main/default/blog/web`. */
+/** As errors and progress name it: `cell main/default/blog/web`; what has no path, `host`. */
 export function describe(ref: ResourceRef): string {
-  return `${ref.kind.toLowerCase()} ${ref.path.join('/')}`;
+  return [ref.kind.toLowerCase(), ref.path.join('/')].join(' ').trimEnd();
 }
 
 /** One string a resource; without regard to case, as names are unique (spec.md §1). */
