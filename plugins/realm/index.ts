@@ -35,7 +35,7 @@ const spec = v.strictObject({
 export type RealmSpec = v.InferOutput<typeof spec>;
 
 export interface RealmStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Deleting' | 'Unknown';
+  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
   reason?: string;
   message?: string;
   namespace: string;

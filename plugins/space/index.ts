@@ -49,7 +49,7 @@ const spec = v.strictObject({
 export type SpaceSpec = v.InferOutput<typeof spec>;
 
 export interface SpaceStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Deleting' | 'Unknown';
+  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
   reason?: string;
   message?: string;
   /** Absent until there is one. What is recorded here rewrites a conflist that got lost. */

@@ -23,7 +23,7 @@ const spec = v.strictObject({
 export type StackSpec = v.InferOutput<typeof spec>;
 
 export interface StackStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Deleting' | 'Unknown';
+  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
   reason?: string;
   message?: string;
   cgroupPath: string;

@@ -2,11 +2,12 @@
 import type { ArgsDef } from 'citty';
 import { apply } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
+import type { Resource } from '../kernel/kinds.ts';
 import { toResource } from '../kernel/manifest.ts';
-import { readTree } from '../kernel/observe.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../kernel/planning.ts';
 import { describe } from '../kernel/resource.ts';
 import { entriesOf } from '../kernel/schema.ts';
+import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
@@ -42,10 +43,13 @@ export async function changeState(
     });
   }
   const ref = refFor(kernel, kind, String(name), invocation.args);
-  const { manifest } = (await readTree(kernel)).get(ref);
-  const desired = toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } });
+  const desired = (tree: ResourceTree): Resource[] => {
+    refuseDamaged(tree, ref, 'itself');
+    const { manifest } = tree.get(ref);
+    return [toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } })];
+  };
   const [outcome] = await withEngine(invocation, options =>
-    apply(kernel, openJournal(invocation), [desired], options, { verb, stopTimeoutMs }),
+    apply(kernel, openJournal(invocation), desired, options, { verb, stopTimeoutMs }),
   );
   if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
     return printOutcomes(outcome === undefined ? [] : [outcome]);

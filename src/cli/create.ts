@@ -3,7 +3,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { scopeField } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import { API_VERSION } from '../kernel/resource.ts';
-import { refuseOtherCase } from '../kernel/tree.ts';
+import { type ResourceTree, refuseOtherCase } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
@@ -41,13 +41,13 @@ export default command({
     const resource = await readManifest(kernel, manifest);
     requireRoot();
     await kernel.instance();
-    const outcomes = await withEngine(invocation, async options => {
-      const { readTree } = await import('../kernel/observe.ts');
-      // What exists is left as it is: create says nothing about the fields that it cannot set.
-      const there = (await readTree(kernel)).find(ref);
+    // What exists is left as it is: create says nothing about the fields that it cannot set.
+    const desired = (tree: ResourceTree) => {
+      const there = tree.find(ref);
       if (there !== undefined) refuseOtherCase(there.ref, ref);
-      return apply(kernel, openJournal(invocation), [there ?? resource], options);
-    });
+      return [there ?? resource];
+    };
+    const outcomes = await withEngine(invocation, options => apply(kernel, openJournal(invocation), desired, options));
     return printOutcomes(outcomes);
   },
 });

@@ -4,8 +4,8 @@ import type { FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
+import { levelByLevel } from './levels.ts';
 import { makeObserveContext, readTree } from './observe.ts';
-import { inParallel } from './parallel.ts';
 import type { Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -24,47 +24,46 @@ export interface Outcome {
   error?: KukeError;
 }
 
-/** How many cells are brought up or taken down at once: containerd and runc gain little from more. */
-const AT_ONCE = 4;
+/**
+ * The resources as they are to be; or what becomes of those that are stored, asked of the tree as it is: first without
+ * the lock, and again under it, where nobody else changes it. What it throws is thrown.
+ */
+export type Desired = Resource[] | ((tree: ResourceTree) => Resource[]);
 
 export async function apply(
   kernel: Kernel,
   journal: Journal,
-  resources: Resource[],
+  desired: Desired,
   options: EngineOptions,
   planOptions: PlanOptions = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS },
 ): Promise<Outcome[]> {
-  refuseDuplicates(resources);
-  const ordered = [...resources].sort((a, b) => a.ref.path.length - b.ref.path.length);
-  const idle = journal.isEmpty() ? await unchangedAll(kernel, ordered, planOptions) : undefined;
-  if (idle !== undefined) return inOrderOf(resources, idle);
-  const outcomes = await withSession(kernel, journal, options, async session => {
-    const done: Outcome[] = [];
-    for (const level of Map.groupBy(ordered, ({ ref }) => ref.path.length).values()) {
-      for (const sameKind of Map.groupBy(level, ({ ref }) => ref.kind).values()) {
-        const atOnce = kernel.kinds.lifecycle(sameKind[0]?.ref.kind ?? '').concurrent ? AT_ONCE : 1;
-        // What runs at once does not change what another one of them observes; in a row, each sees what came before.
-        const shared = atOnce > 1 ? makeObserveContext(session.tree) : undefined;
-        const run = (one: Resource) =>
-          applyOne(kernel, session, one, planOptions, done, shared ?? makeObserveContext(session.tree));
-        done.push(...(await inParallel(sameKind, atOnce, run)));
-      }
-    }
-    return done;
+  if (typeof desired !== 'function') refuseDuplicates(desired);
+  const desiredIn = typeof desired === 'function' ? desired : () => desired;
+  const idle = journal.isEmpty() ? await unchangedAll(kernel, desiredIn, planOptions) : undefined;
+  if (idle !== undefined) return idle;
+  return withSession(kernel, journal, options, async session => {
+    const resources = desiredIn(session.tree);
+    const outcomes = await levelByLevel<Outcome>(
+      kernel,
+      session.tree,
+      resources,
+      'parents first',
+      (one, observe, earlier) => applyOne(kernel, session, one, planOptions, earlier, observe),
+    );
+    return inOrderOf(resources, outcomes);
   });
-  return inOrderOf(resources, outcomes);
 }
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left, that is the answer. */
 async function unchangedAll(
   kernel: Kernel,
-  resources: Resource[],
+  desiredIn: (tree: ResourceTree) => Resource[],
   options: PlanOptions,
 ): Promise<Outcome[] | undefined> {
   const tree = await readTree(kernel);
   const observe = makeObserveContext(tree);
   const outcomes: Outcome[] = [];
-  for (const resource of resources) {
+  for (const resource of desiredIn(tree)) {
     if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
     try {
       const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe);
@@ -82,7 +81,7 @@ async function applyOne(
   session: Session,
   given: Resource,
   options: PlanOptions,
-  earlier: Outcome[],
+  earlier: readonly Outcome[],
   observe: ObserveContext,
 ): Promise<Outcome> {
   const stored = session.tree.find(given.ref);
@@ -124,7 +123,7 @@ function outcomeOf(resource: Resource, result: Outcome['result'], planned: Plann
   return { ref: resource.ref, result, changes: planned.changes, steps, notes: planned.notes };
 }
 
-function requireParents(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, earlier: Outcome[]): void {
+function requireParents(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, earlier: readonly Outcome[]): void {
   for (const [index, parent] of kernel.kinds.above(ref.kind).entries()) {
     const parentRef = { kind: parent.kind, path: ref.path.slice(0, index + 1) };
     const there = tree.find(parentRef);

@@ -2,9 +2,9 @@
 import type { Outcome } from './apply.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
-import type { Resource } from './kinds.ts';
-import { embedded, makeObserveContext } from './observe.ts';
-import { inParallel } from './parallel.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
+import { levelByLevel } from './levels.ts';
+import { embedded } from './observe.ts';
 import { makePlan } from './plan.ts';
 import type { PlanOptions } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -17,8 +17,6 @@ export interface RemoveOptions {
   cascade: boolean;
   stopTimeoutMs: number;
 }
-
-const AT_ONCE = 4;
 
 export async function remove(
   kernel: Kernel,
@@ -37,6 +35,7 @@ export async function removeAll(
   options: RemoveOptions,
 ): Promise<Outcome[]> {
   const outcomes = new Map<string, Outcome>();
+  const removeThis = (one: Resource, observe: ObserveContext) => removeOne(kernel, session, one, options, observe);
   const deepestFirst = [...refs].sort((a, b) => b.path.length - a.path.length);
   for (const ref of deepestFirst) {
     if (outcomes.has(keyOf(ref))) continue;
@@ -51,29 +50,17 @@ export async function removeAll(
       outcomes.set(keyOf(ref), { ...nothing(ref), result: 'failed', error: refusal });
       continue;
     }
-    for (const outcome of await removeTogether(kernel, session, [...children, resource], options)) {
+    for (const outcome of await levelByLevel(
+      kernel,
+      session.tree,
+      [...children, resource],
+      'children first',
+      removeThis,
+    )) {
       outcomes.set(keyOf(outcome.ref), outcome);
     }
   }
   return [...outcomes.values()];
-}
-
-/** Level by level from the deepest; the resources of one kind that allow it several at once. */
-async function removeTogether(
-  kernel: Kernel,
-  session: Session,
-  resources: Resource[],
-  options: RemoveOptions,
-): Promise<Outcome[]> {
-  const done: Outcome[] = [];
-  const levels = [...Map.groupBy(resources, ({ ref }) => ref.path.length).entries()].sort(([a], [b]) => b - a);
-  for (const [, level] of levels) {
-    for (const same of Map.groupBy(level, ({ ref }) => ref.kind).values()) {
-      const atOnce = kernel.kinds.lifecycle(same[0]?.ref.kind ?? '').concurrent ? AT_ONCE : 1;
-      done.push(...(await inParallel(same, atOnce, one => removeOne(kernel, session, one, options))));
-    }
-  }
-  return done;
 }
 
 async function removeOne(
@@ -81,6 +68,7 @@ async function removeOne(
   session: Session,
   resource: Resource,
   options: RemoveOptions,
+  observe: ObserveContext,
 ): Promise<Outcome> {
   const { ref } = resource;
   try {
@@ -90,7 +78,7 @@ async function removeOne(
       throw new KukeError('Failed', `stays, for it still has ${left.map(child => describe(child.ref)).join(', ')}`);
     const plan = makePlan('delete');
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
-    const context = planContext(plan, planOptions, [], makeObserveContext(session.tree));
+    const context = planContext(plan, planOptions, [], observe);
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
     const before = plan.steps.map(({ id }) => ({ id }));
     plan.add(ref, 'store.remove', { ref }, before);

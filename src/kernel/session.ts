@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
 import { type Intent, makePlan, type Plan } from './plan.ts';
-import type { PlanContext, PlanOptions } from './planning.ts';
+import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
 import { recover } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
@@ -172,7 +172,12 @@ async function settle(kernel: Kernel, session: Session, notice: (message: string
     const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
     if (lifecycle.planSettle === undefined) continue;
     try {
-      const context = planContext(makePlan('update'), { verb: 'settle', stopTimeoutMs: 10_000 }, [], observe);
+      const context = planContext(
+        makePlan('update'),
+        { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS },
+        [],
+        observe,
+      );
       await lifecycle.planSettle(context, resource);
       if (context.plan.steps.length === 0) continue;
       await session.run(context.plan);

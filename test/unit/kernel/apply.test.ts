@@ -101,6 +101,25 @@ describe('a second kuke', () => {
     await first;
   });
 
+  test('changes what the first one has left, not what was there before it', async () => {
+    await kuke.apply(cellYaml('web'));
+    const pause = kuke.host.faults.pause('store.write');
+    const first = kuke.apply(cellYaml('web', '[{ id: web, image: busybox, root: true, env: [V=2] }]'));
+    await pause.reached;
+    const stop = { verb: 'stop', stopTimeoutMs: 1000 } as const;
+    const stopping = (await kuke.another()).change(
+      cellRef('web'),
+      spec => ({ ...spec, desiredState: 'stopped' }),
+      stop,
+    );
+    pause.resume();
+    expect(results(await first)).toEqual(['updated']);
+    expect(results(await stopping)).toEqual(['updated']);
+    const { spec, status } = (await kuke.get('Cell', ...cellRef('web').path)).manifest;
+    expect(spec).toMatchObject({ desiredState: 'stopped', containers: [{ env: ['V=2'] }] });
+    expect(status?.state).toBe('Stopped');
+  });
+
   test('that has nothing to change does not wait, unless the first one has still to end', async () => {
     await kuke.apply(cellYaml('web'));
     kuke.host.store.holder = { pid: 1, command: 'kuke image load' };

@@ -20,6 +20,7 @@ import { type Kernel, loadKernel, type PluginSource } from '../../../src/kernel/
 import { remove } from '../../../src/kernel/remove.ts';
 import type { ResourceRef } from '../../../src/kernel/resource.ts';
 import type { EngineOptions } from '../../../src/kernel/session.ts';
+import type { ResourceTree } from '../../../src/kernel/tree.ts';
 import { type FakeHost, fakePlugin, makeHost } from '../../fakes/index.ts';
 
 export function source(plugin: PluginDefinition): PluginSource {
@@ -88,10 +89,12 @@ export async function kernelOnFakes(
       const tree = await readTree(kernel);
       return observed(kernel, makeObserveContext(tree), tree.get({ kind, path }));
     },
-    async change(ref, edit, planOptions) {
-      const { manifest } = (await readTree(kernel)).get(ref);
-      const desired = toResource(kernel.kinds, { ...manifest, spec: edit(manifest.spec) });
-      return apply(kernel, journal, [desired], engine, planOptions);
+    change(ref, edit, planOptions) {
+      const desired = (tree: ResourceTree) => {
+        const { manifest } = tree.get(ref);
+        return [toResource(kernel.kinds, { ...manifest, spec: edit(manifest.spec) })];
+      };
+      return apply(kernel, journal, desired, engine, planOptions);
     },
     another: () => kernelOnFakes({ ...options, host, folder }),
   };
