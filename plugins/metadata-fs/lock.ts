@@ -1,7 +1,7 @@
 /** The lock on a run path: flock(2) on `/run/kukeon/<hash of the run path>.lock`, which says who holds it (spec.md §2). */
 import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { asKukeError, KukeError, type StoreBackend, type StoreLock } from 'kuke/plugin';
+import { asKukeError, KukeError, runPathTag, type StoreBackend, type StoreLock } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
 import { type FileLock, lock as fileLock, lockHolder } from '../../src/host/flock.ts';
 import { asStoreError } from './errors.ts';
@@ -10,9 +10,8 @@ type LockRequest = Parameters<StoreBackend['lock']>[0];
 
 const NOTICE_MS = 1000;
 
-/** 16 hexadecimal digits: `printf %s /opt/kukeon | sha256sum | cut -c1-16`. */
 export function lockPath(lockFolder: string, root: string): string {
-  return join(lockFolder, `${new Bun.CryptoHasher('sha256').update(root).digest('hex').slice(0, 16)}.lock`);
+  return join(lockFolder, `${runPathTag(root)}.lock`);
 }
 
 /** `isInUse` is asked at the end: where nothing is set up (any more), no lock file stays behind. */
