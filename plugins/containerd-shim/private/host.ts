@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { KukeError, type Plan, type PluginKernel } from 'kuke/plugin';
 import { PATH } from '../../../src/host/environment.ts';
 import type { ContainerdConfig } from '../config.ts';
-import { privatePaths } from './files.ts';
-import { servingOf, servingProcess } from './process.ts';
+import { privatePaths, remainsOf, servingOf } from './files.ts';
+import { servingProcess } from './process.ts';
 
 const host = { kind: 'Host', path: [] };
 
@@ -35,9 +35,21 @@ export async function planServing(kernel: PluginKernel<ContainerdConfig>, plan: 
       { remedy },
     );
   }
-  // The folder of one that was killed is still kuke's.
-  const makesFolder = !existsSync(dirname(socket)) || servingOf(paths)?.makesFolder === true;
-  plan.add(host, 'containerd-shim.serve', { paths, program, socket, makesFolder, isRestart: existsSync(paths.root) });
+  // The folders of one that was killed are still kuke's.
+  const earlier = servingOf(paths)?.madeFolders ?? [];
+  const madeFolders = [...new Set([...earlier, ...missingFolders(dirname(socket))])];
+  const attempt = crypto.randomUUID();
+  plan.add(host, 'containerd-shim.serve', {
+    paths,
+    program,
+    serving: { socket, madeFolders, attempt },
+    isRestart: existsSync(paths.root),
+  });
+}
+
+/** `folder` and those around it that are not there, outermost first. */
+function missingFolders(folder: string): string[] {
+  return existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
 }
 
 async function isServed(kernel: PluginKernel): Promise<boolean> {
@@ -51,6 +63,8 @@ async function isServed(kernel: PluginKernel): Promise<boolean> {
 }
 
 export function planEnd(kernel: PluginKernel, plan: Plan): void {
-  const paths = privatePaths(kernel.settings.runPath);
-  if (existsSync(paths.folder)) plan.add(host, 'containerd-shim.endServing', { paths });
+  const { runPath, containerdSocket: socket } = kernel.settings;
+  const paths = privatePaths(runPath);
+  if (!existsSync(paths.folder) && !existsSync(paths.state)) return;
+  plan.add(host, 'containerd-shim.endServing', { paths, remains: remainsOf(paths, servingOf(paths) ?? { socket }) });
 }

@@ -1,11 +1,9 @@
-/** A containerd of kuke's own: started, told apart from others, and ended. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
+/** The process of a containerd of kuke's own: started, told apart from others, and ended. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError } from 'kuke/plugin';
 import { replaceFile } from '../../../src/host/atomic-file.ts';
 import { startDetached } from '../../../src/host/detached-process.ts';
-import { unmount } from '../../../src/host/mount.ts';
-import { readMounts } from '../../../src/host/mountinfo.ts';
 import { identify, openProcess, type ProcessIdentity } from '../../../src/host/pidfd.ts';
 import { connect } from '../client/index.ts';
 import { configuration, type PrivatePaths } from './files.ts';
@@ -16,15 +14,17 @@ const END_LIMIT_MS = 10_000;
 
 /** Starts it, and resolves when it answers. */
 export async function startServing(
-  { paths, program, socket, makesFolder }: ServeParams,
+  { paths, program, serving }: ServeParams,
   { signal, progress }: ActionContext,
 ): Promise<{ pid: number }> {
+  const { socket } = serving;
   progress('starting containerd');
   for (const folder of [paths.folder, paths.root, paths.state, dirname(socket)]) {
     mkdirSync(folder, { recursive: true, mode: 0o711 });
   }
   await replaceFile(paths.config, configuration(paths, socket), { mode: 0o644 });
-  await replaceFile(paths.serving, JSON.stringify({ socket, makesFolder } satisfies Serving), { mode: 0o644 });
+  // Before it starts, so that a kuke that dies in between leaves nothing unknown.
+  await replaceFile(paths.serving, JSON.stringify(serving), { mode: 0o644 });
   const { pid, exited } = startDetached([program, '--config', paths.config], { log: paths.log });
   await answers(socket, exited, paths.log, AbortSignal.any([signal, AbortSignal.timeout(START_LIMIT_MS)]));
   return { pid };
@@ -83,17 +83,6 @@ function lastLines(log: string): string {
   return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-3).join(' | ') : 'nothing';
 }
 
-/** What is known of it before it starts, so that a kuke that dies in between leaves nothing unknown. */
-interface Serving {
-  socket: string;
-  makesFolder: boolean;
-}
-
-/** What the last one that was started was told; undefined: none was. */
-export function servingOf(paths: PrivatePaths): Serving | undefined {
-  return existsSync(paths.serving) ? JSON.parse(readFileSync(paths.serving, 'utf8')) : undefined;
-}
-
 /** The process is known by the configuration that it was started with: no pid file can be stale. */
 export function servingProcess(paths: PrivatePaths): ProcessIdentity | undefined {
   for (const name of readdirSync('/proc')) {
@@ -110,19 +99,6 @@ function commandLine(pid: string): string[] {
   } catch {
     return []; // it has ended meanwhile
   }
-}
-
-/** Ends it, and removes all that it has made. Nothing of it there: nothing to do. */
-export async function endServing(paths: PrivatePaths, context: ActionContext): Promise<void> {
-  const serving = servingOf(paths);
-  await endProcess(paths, context);
-  for (const folder of [paths.folder, paths.state]) {
-    // A container that was killed in a hurry leaves its root file system mounted; removing would empty it.
-    for (const { mountPoint } of readMounts().reverse()) if (mountPoint.startsWith(`${folder}/`)) unmount(mountPoint);
-    rmSync(folder, { recursive: true, force: true });
-  }
-  if (serving?.makesFolder) rmSync(dirname(serving.socket), { recursive: true, force: true });
-  else if (serving) for (const path of [serving.socket, `${serving.socket}.ttrpc`]) rmSync(path, { force: true });
 }
 
 /** Ends it; what it has stored stays. Absent: nothing to do. */
