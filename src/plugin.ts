@@ -1,5 +1,6 @@
 /** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
 export * from './kernel/backends/index.ts';
+export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
 export { CGROUP_ROOT, cgroupPath, observeCgroup, planCgroup } from './kernel/cgroup-steps.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
@@ -17,7 +18,7 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
-export { nameFault } from './kernel/names.ts';
+export { didYouMean, nameFault } from './kernel/names.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { defineOperation, type Operation, type OperationType, type Ref } from './kernel/operations.ts';
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';

@@ -101,7 +101,9 @@ export async function planEtcFiles(
   const fixed = [
     ['hostname', `${nameOf(cell.ref)}\n`],
     ['resolv.conf', hostNetwork ? (readText(RESOLV) ?? '') : resolvContent()],
-    ...(hostNetwork ? [['hosts', readText('/etc/hosts') ?? hostsContent({ names: [], addresses: [] })] as const] : []),
+    ...(hostNetwork
+      ? [['hosts', `${(readText('/etc/hosts') ?? '').trimEnd()}\n127.0.1.1\t${namesOf(cell).join(' ')}\n`] as const]
+      : []),
   ] as const;
   for (const [name, content] of fixed) {
     const path = etcFile(cell.ref, name);

@@ -1,5 +1,5 @@
 /** What a container's entry in a cell may say (spec.md §3). */
-import { nameFault, notYet } from 'kuke/plugin';
+import { CAPABILITY_NAMES, didYouMean, isCapability, nameFault, notYet } from 'kuke/plugin';
 import * as v from 'valibot';
 
 const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
@@ -7,10 +7,10 @@ const text = v.pipe(v.string(), v.regex(/^[^\0]*$/, 'must not contain a NUL char
 const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke: { change: 'in-place' } });
 const laterThan = (now: string) => `is known, but this version of kuke does not act on it: ${now}`;
 
-/** Octal digits as in chmod(1); YAML reads an unquoted 0755 as the number 755, which means the same here. */
+/** As in chmod(1); a number would be read as decimal or as octal, depending on how it is written. */
 const mode = v.pipe(
-  v.union([v.string(), v.pipe(v.number(), v.integer())]),
-  v.check(value => /^[0-7]{3,4}$/.test(String(value)), 'must be octal digits such as "0755"'),
+  v.string('must be octal digits in quotes, such as "0755"'),
+  v.regex(/^[0-7]{3,4}$/, 'must be octal digits such as "0755"'),
 );
 
 const sizeBytes = v.pipe(
@@ -39,11 +39,18 @@ const volume = v.pipe(
   }),
   v.check(({ kind, source }) => kind !== 'bind' || source !== undefined, 'a bind mount needs a source'),
   v.check(({ kind, source }) => kind !== 'tmpfs' || source === undefined, 'a tmpfs has no source'),
+  v.check(
+    ({ kind, mode, sizeBytes }) => kind === 'tmpfs' || (mode ?? sizeBytes) === undefined,
+    'only a tmpfs has a mode and a size',
+  ),
 );
 
 const capability = v.pipe(
   v.string(),
-  v.regex(/^(ALL|(CAP_)?[A-Z_]+)$/, 'must be a capability such as NET_ADMIN, or ALL'),
+  v.check(
+    name => name.toUpperCase() === 'ALL' || isCapability(name),
+    issue => `\`${issue.input}\` is no capability${didYouMean(String(issue.input), ['ALL', ...CAPABILITY_NAMES])}`,
+  ),
 );
 
 const securityOpt = v.pipe(

@@ -18,6 +18,15 @@ import * as v from 'valibot';
 
 const fixed = { kuke: { change: 'immutable' } } as const;
 
+/** Octets up to 255, no bits beyond the prefix, and room for a gateway and a cell. */
+function isRange(text: string): boolean {
+  const [address = '', length] = text.split('/');
+  const octets = address.split('.').map(Number);
+  const bits = octets.reduce((value, octet) => value * 256 + octet, 0);
+  const prefix = Number(length);
+  return octets.every(octet => octet <= 255) && prefix >= 8 && prefix <= 30 && bits % 2 ** (32 - prefix) === 0;
+}
+
 const spec = v.strictObject({
   id: v.exactOptional(v.string()),
   realmId: v.exactOptional(v.string()),
@@ -37,6 +46,7 @@ const spec = v.strictObject({
         v.pipe(
           v.string(),
           v.regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'must be an IPv4 range such as 10.90.0.0/20'),
+          v.check(isRange, 'must be an IPv4 range such as 10.90.0.0/20: its first address, and a length from 8 to 30'),
           v.metadata(fixed),
         ),
       ),

@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openImages } from './images.ts';
@@ -27,6 +27,10 @@ export default command({
       throw new KukeError('Usage', '-i -: standard input is your terminal', { remedy: 'pipe an archive into it' });
     if (input !== '-' && !existsSync(input))
       throw new KukeError('Usage', `-i ${input}: no such file`, { remedy: 'name an archive, or - for standard input' });
+    if (input !== '-' && statSync(input).isDirectory()) {
+      const remedy = `pack it: \`tar -C ${input} -c . | kuke image load -i -\``;
+      throw new KukeError('Usage', `-i ${input}: is a folder, not an archive`, { remedy });
+    }
     const { images, namespace } = await openImages(invocation);
     const progress = makeProgress(invocation.globals.quiet || !isTerminal(2));
     try {

@@ -44,7 +44,7 @@ async function listCommands(words: string[], below: Record<string, CommandEntry>
   return words.length === 0 || rest.length > 0 ? 0 : 2;
 }
 
-/** The first Ctrl-C or SIGTERM ends what runs in good order (a create is undone); the second one ends kuke. */
+/** The first Ctrl-C, SIGTERM or SIGHUP ends what runs in good order (a create is undone); the second one ends kuke. */
 function untilInterrupted(): AbortSignal {
   const controller = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
@@ -53,5 +53,6 @@ function untilInterrupted(): AbortSignal {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('SIGHUP', stop); // the end of an ssh session, say
   return controller.signal;
 }

@@ -1,8 +1,10 @@
 /** The kernel with the plugins that a command needs, and what it runs its plans with. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { KukeError } from '../kernel/errors.ts';
 import { findExternalPlugins } from '../kernel/external-plugins.ts';
 import { type Journal, makeJournal } from '../kernel/journal.ts';
+import { didYouMean } from '../kernel/names.ts';
 import { type Kernel, loadKernel } from '../kernel/registry.ts';
 import type { EngineOptions } from '../kernel/session.ts';
 import type { Invocation } from './command.ts';
@@ -23,16 +25,27 @@ type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
 export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
   const { runPath, containerdSocket, config } = globals;
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
+  if (config.pluginsPath !== undefined && !existsSync(config.pluginsPath)) {
+    throw new KukeError('Usage', `configuration: pluginsPath: ${config.pluginsPath} is not there`, {
+      remedy: 'mend the configuration file',
+    });
+  }
   const broken = (error: KukeError): void => {
     if (!options.reads) throw error;
     warn(error.summary);
   };
   const timeLimitMs = config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS;
   const external = options.needs ? [] : await findExternalPlugins({ folder, sdk: program.sdk, timeLimitMs, broken });
+  const sources = [...(await program.builtins()), ...external];
+  for (const name of Object.keys(config.plugins ?? {})) {
+    const known = sources.map(source => source.name);
+    if (!options.needs && !known.includes(name))
+      warn(`configuration: plugins.${name}: there is no such plugin${didYouMean(name, known)}`);
+  }
   return loadKernel({
     settings: { runPath, containerdSocket },
     pluginConfig: config.plugins ?? {},
-    sources: [...(await program.builtins()), ...external],
+    sources,
     ...(options.needs && { needs: options.needs }),
     lenient: options.reads ?? false,
     timeLimitMs,

@@ -34,7 +34,9 @@ export async function findExternalPlugins(options: ExternalPlugins): Promise<Plu
       if (!existsSync(found.path)) throw new KukeError('PluginFailed', 'there is nothing', { remedy: found.remedy });
       if (!isPlugin(found.path)) continue;
       refuseWritable(found.path);
-      const plugin = await awayFromHere(() => withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs));
+      const plugin = await awayFromHere(() =>
+        withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs, `loading the plugin in ${found.path}`),
+      );
       const { name, requires = [], provides = {} } = plugin;
       const foundInMs = performance.now() - started;
       sources.push({ name, requires, provides, origin: found.path, foundInMs, load: async () => plugin });

@@ -2,6 +2,7 @@
 import { createHooks } from 'hookable';
 import { asKukeError, KukeError } from './errors.ts';
 import type { KukeHooks } from './extensible.ts';
+import { watch } from './watchdog.ts';
 
 export type HookName = keyof KukeHooks;
 
@@ -10,8 +11,13 @@ const observing: ReadonlySet<HookName> = new Set<HookName>(['step:after', 'event
 
 export interface Hooks {
   /** Returns the inverse. Taps run one after another, in the order of registration. */
-  tap<N extends HookName>(owner: string, name: N, fn: KukeHooks[N]): () => void;
+  tap<N extends HookName>(owner: string, name: N, fn: KukeHooks[N], options?: TapOptions): () => void;
   call<N extends HookName>(name: N, ...args: Parameters<KukeHooks[N]>): Promise<void>;
+}
+
+export interface TapOptions {
+  /** A third party's: it is watched, for it may loop. */
+  watched?: boolean;
 }
 
 export interface HookOptions {
@@ -23,12 +29,16 @@ export interface HookOptions {
 export function makeHooks(options: HookOptions): Hooks {
   const hooks = createHooks<Record<string, (...args: unknown[]) => void | Promise<void>>>();
   return {
-    tap: (owner, name, fn) =>
+    tap: (owner, name, fn, { watched = false } = {}) =>
       hooks.hook(name, async (...args) => {
+        const step = `hook ${name} of plugin ${owner}`;
         try {
-          await withTimeLimit(() => Reflect.apply(fn, undefined, args), options.timeLimitMs);
+          await withTimeLimit(
+            () => Reflect.apply(fn, undefined, args),
+            options.timeLimitMs,
+            watched ? step : undefined,
+          );
         } catch (thrown) {
-          const step = `hook ${name} of plugin ${owner}`;
           if (!observing.has(name)) throw asKukeError(thrown, 'PluginFailed', { step });
           options.warn(`${step}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
         }
@@ -39,8 +49,9 @@ export function makeHooks(options: HookOptions): Hooks {
   };
 }
 
-/** Rejects with PluginFailed after `ms`; what runs on is no longer waited for. */
-export async function withTimeLimit<T>(run: () => T | Promise<T>, ms: number): Promise<T> {
+/** Rejects with PluginFailed after `ms`; what runs on is no longer waited for. `watched` names it to the watchdog. */
+export async function withTimeLimit<T>(run: () => T | Promise<T>, ms: number, watched?: string): Promise<T> {
+  const unwatch = watched === undefined ? undefined : watch(watched, ms);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new KukeError('PluginFailed', `no answer within ${ms} ms`)), ms);
@@ -49,5 +60,6 @@ export async function withTimeLimit<T>(run: () => T | Promise<T>, ms: number): P
     return await Promise.race([Promise.resolve(run()), limit]);
   } finally {
     clearTimeout(timer);
+    unwatch?.();
   }
 }

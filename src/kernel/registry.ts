@@ -95,7 +95,11 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     try {
       requireLoaded(source, options.sources, absent);
       const load = () => loadOne(source, kernel, factories, options, registered);
-      const { name, version } = await withTimeLimit(load, options.timeLimitMs);
+      const { name, version } = await withTimeLimit(
+        load,
+        options.timeLimitMs,
+        source.origin === 'built-in' ? undefined : `the setup of plugin ${source.name}`,
+      );
       const ms = performance.now() - started + (source.foundInMs ?? 0);
       kernel.plugins.push({ name, version, origin: source.origin, ms });
     } catch (thrown) {
@@ -162,7 +166,7 @@ async function loadOne(
       provided.add(`operation ${operation.type}`);
     },
     hook(name, fn) {
-      const inverse = kernel.hooks.tap(plugin.name, name, fn);
+      const inverse = kernel.hooks.tap(plugin.name, name, fn, { watched: source.origin !== 'built-in' });
       registered.add(inverse);
       return inverse;
     },

@@ -39,6 +39,7 @@ function messageOf(issue: v.BaseIssue<unknown>): string {
   if (issue.kind !== 'schema') return issue.message;
   if (issue.received === 'undefined' || (issue.type === 'strict_object' && issue.input === undefined))
     return 'is missing';
+  if (!issue.message.startsWith('Invalid ')) return issue.message; // the schema's own words
   return `must be ${inWords(issue.expected ?? 'of another type')}, not ${inWords(issue.received).slice(0, 80)}`;
 }
 

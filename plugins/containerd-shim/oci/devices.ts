@@ -33,7 +33,10 @@ export function containerDevices(named: readonly string[], privileged: boolean):
 
 function namedDevices(text: string): { device: OciDevice; rule: DeviceRule }[] {
   const invalid = (fault: string, code: 'InvalidManifest' | 'NotFound' = 'InvalidManifest') =>
-    new KukeError(code, `device ${text}: ${fault}`, { field: 'devices' });
+    new KukeError(code, `device ${text}: ${fault}`, {
+      field: 'devices',
+      remedy: 'name a device of this host: see `ls /dev`',
+    });
   const [host = '', inside, given, ...rest] = text.split(':');
   // Docker reads `/dev/sda:rw` as a mode without another path.
   const isMode = inside !== undefined && given === undefined && /^[rwm]+$/.test(inside);

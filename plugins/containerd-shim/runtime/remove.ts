@@ -5,6 +5,7 @@ import { ifFound } from '../errors.ts';
 import { GROUP, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
 import { removeShimSocket } from './shim-socket.ts';
+import { clearStray } from './stray.ts';
 import { endTask } from './task.ts';
 
 /** What is not there, or not ours, is left as it is. */
@@ -18,6 +19,7 @@ export async function removeContainer(
   if (container !== undefined) {
     if (!isOurs(container, instance)) return;
     await endTask(client, id, signal);
+    await clearStray(containerd.socket, { namespace, id });
     await ifFound(client.containers.delete({ id }));
   }
   // Also when there was no container: a creation or a removal may have been killed in between.

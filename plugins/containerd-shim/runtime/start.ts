@@ -9,6 +9,7 @@ import { unpackJson } from '../grpc/any.ts';
 import { GROUP, isOurs, LOG_PATH, STARTED_AT } from '../labels.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
+import { clearStray, isBundleInTheWay } from './stray.ts';
 import { endTask } from './task.ts';
 
 const CLEANUP_INTERVAL_MS = 50;
@@ -38,7 +39,7 @@ export async function startContainer(
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
   try {
     const group = `${namespace}/${container.labels[GROUP] ?? id}`;
-    await inTurn(group, () => createTask(client, { containerId: id, rootfs, ...output }, signal));
+    await inTurn(group, () => createTask(containerd, namespace, { containerId: id, rootfs, ...output }, signal));
     const startedAt = new Date().toISOString();
     const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
     return { pid };
@@ -50,19 +51,24 @@ export async function startContainer(
 
 /**
  * While containerd cleans up behind a shim that has just died, it knows of no task and refuses a new one all the same. It tells nobody
- * when it is done, so this asks again. So it does for ever after a deletion that was cut off (see `endTask`): that is done once more.
+ * when it is done, so this asks again. So it does for ever after a deletion that was cut off (see `endTask`), which is done once more,
+ * and after a creation that was (see stray.ts).
  */
 async function createTask(
-  client: Client,
+  containerd: Containerd,
+  namespace: string,
   task: Parameters<Client['tasks']['create']>[0] & { containerId: string },
   signal: AbortSignal,
 ): Promise<void> {
+  const client = inNamespace(containerd, namespace);
   for (let attempt = 1; ; attempt++) {
     try {
       await client.tasks.create(task);
       return;
     } catch (error) {
-      if (!isGrpcError(error, 'ALREADY_EXISTS') || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
+      const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isBundleInTheWay(error);
+      if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
+      if (isBundleInTheWay(error)) await clearStray(containerd.socket, { namespace, id: task.containerId });
     }
     if (attempt === 1) await endTask(client, task.containerId, signal);
     await Bun.sleep(CLEANUP_INTERVAL_MS);

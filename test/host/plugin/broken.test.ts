@@ -217,3 +217,29 @@ describe('a plugin that others could change', () => {
     expect([status, stderr]).toEqual([0, 'it ran as root\n']);
   });
 });
+
+describe('a plugin that loops without end', () => {
+  test.each([
+    [
+      'in a hook',
+      withSetup('spinning', "kernel.hook('container:spec', () => { for (;;); });"),
+      'hook container:spec of plugin spinning',
+    ],
+    ['in its setup', withSetup('spinning', 'for (;;);'), 'the setup of plugin spinning'],
+    [
+      'when it is loaded',
+      { index: 'for (;;);\nexport default 1;' },
+      'loading the plugin in /opt/kukeon/.kuke/plugins/spinning',
+    ],
+  ])('%s is named, and ends kuke; the next one puts right what was begun', async (_, written, named) => {
+    limitTime(HANGS);
+    writePlugin('spinning', written);
+    const { status, stderr } = await run(['apply', '-f', '-'], { stdin: JSON.stringify(web) });
+    expect(status).toBe(null); // it was killed
+    expect(stderr).toContain(`${named}: it loops`);
+    removePlugins();
+    await apply(web);
+    await kuke('delete', 'cell', 'web', '--cascade');
+    expect(await left()).toEqual([]);
+  });
+});
