@@ -2,6 +2,7 @@
 import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
 import type * as v from 'valibot';
 import { writeHosts } from './etc-files.ts';
+import { joinedSpaces } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
 import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
 import { cellStatus } from './status.ts';
@@ -31,6 +32,7 @@ const cell = (kernel: PluginKernel) =>
       { header: 'CGROUP', wide: true, value: resource => statusOf(resource).cgroupPath ?? '' },
     ],
     validate: cellFaults,
+    references: joinedSpaces,
     lifecycle: {
       concurrent: true,
       plan: (context, desired) => planCell(kernel, context, desired),

@@ -2,12 +2,15 @@
 import {
   type Added,
   type Attachment,
+  describe,
   KukeError,
   type NetworkRef,
-  nameOf,
+  type ObserveContext,
   type PlanContext,
   type Ref,
   type Resource,
+  type ResourceOf,
+  type ResourceRef,
 } from 'kuke/plugin';
 import { type Cell, netnsPath, newAttachmentId } from './layout.ts';
 import type { ObservedCell } from './observed.ts';
@@ -17,29 +20,45 @@ interface Wanted extends NetworkRef {
   interface: string;
 }
 
-/** The cell's own space first, then those that its containers join, in order. None on the host's network. */
-export function wantedNetworks(context: Pick<PlanContext, 'ancestor' | 'tree'>, cell: Cell): Wanted[] {
+/** The cell's own space first, then those that its containers join, in order: eth0, eth1, ... None on the host's network. */
+function spacesOf(cell: Cell): ResourceRef[] {
   if (rootOf(cell.spec)?.hostNetwork === true) return [];
-  const own = context.ancestor(cell.ref, 'Space');
-  const joined = new Set(cell.spec.containers.flatMap(one => one.networks ?? []));
-  joined.delete(nameOf(own.ref));
-  const spaces = [own, ...[...joined].map(name => joinedSpace(context, cell.ref.path[0] ?? '', name))];
-  return spaces.map((space, index) => {
-    const network = (space.manifest.status as typeof own.manifest.status)?.network;
+  const [realm = '', own = ''] = cell.ref.path;
+  const names = new Set([own, ...cell.spec.containers.flatMap(one => one.networks ?? [])]);
+  return [...names].map(name => ({ kind: 'Space', path: [realm, name] }));
+}
+
+export function joinedSpaces(cell: Cell): ResourceRef[] {
+  return spacesOf(cell).slice(1);
+}
+
+function networkOf(space: Resource | undefined): NetworkRef | undefined {
+  return (space as ResourceOf<'Space'> | undefined)?.manifest.status?.network;
+}
+
+function wantedNetworks({ tree }: Pick<PlanContext, 'tree'>, cell: Cell): Wanted[] {
+  return spacesOf(cell).map((ref, index) => {
+    const network = networkOf(tree.get(ref));
     if (network === undefined) {
-      const remedy = `apply space ${space.ref.path.join('/')} again`;
-      throw new KukeError('HostNotReady', `space ${space.ref.path.join('/')} has no network`, { remedy });
+      const remedy = `apply ${describe(ref)} again`;
+      throw new KukeError('HostNotReady', `${describe(ref)} has no network`, { remedy });
     }
     return { name: network.name, configPath: network.configPath, interface: `eth${index}` };
   });
 }
 
-function joinedSpace({ tree }: Pick<PlanContext, 'tree'>, realm: string, name: string): Resource {
-  const found = tree.find({ kind: 'Space', path: [realm, name] });
-  if (found !== undefined && nameOf(found.ref) === name) return found;
-  throw new KukeError('NotFound', `there is no space ${realm}/${name} to join`, {
-    step: 'networks',
-    remedy: `make it first, \`kuke create space ${name} --realm ${realm}\`, or take it out of the manifest`,
+type Attached = ObservedCell['attachments'][number];
+
+const isAttached =
+  (name: string | undefined, interfaceName: string) =>
+  (there: Attached): boolean =>
+    there.network === name && there.interface === interfaceName && there.present;
+
+/** What a cell that runs should have and has not: `eth1 in space main/other`. */
+export function missingNetworks({ tree }: Pick<ObserveContext, 'tree'>, cell: Cell, seen: ObservedCell): string[] {
+  return spacesOf(cell).flatMap((ref, index) => {
+    const isThere = seen.attachments.some(isAttached(networkOf(tree.find(ref))?.name, `eth${index}`));
+    return isThere ? [] : [`eth${index} in ${describe(ref)}`];
   });
 }
 
@@ -57,10 +76,7 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
   const wanted = wantedNetworks(context, cell);
   if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, []), addresses: [] };
   const netns = netnsPath(seen.hash);
-  const kept = (one: Wanted) =>
-    fresh
-      ? undefined
-      : seen.attachments.find(a => a.network === one.name && a.interface === one.interface && a.present);
+  const kept = (one: Wanted) => (fresh ? undefined : seen.attachments.find(isAttached(one.name, one.interface)));
   const stale = seen.attachments.filter(attachment => !wanted.some(one => kept(one) === attachment));
   const detached = stale.map(attachment => planDetach(context, cell, seen, attachment, []));
   const closed =
@@ -104,7 +120,7 @@ function planDetach(
   context: PlanContext,
   cell: Cell,
   seen: ObservedCell,
-  { network, interface: name, attachmentId }: ObservedCell['attachments'][number],
+  { network, interface: name, attachmentId }: Attached,
   after: readonly (Added<unknown> | undefined)[],
 ): Added<unknown> {
   const params = { name: network, interface: name, attachmentId, netns: netnsPath(seen.hash) };

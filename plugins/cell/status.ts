@@ -1,6 +1,7 @@
 /** The state of a cell from what is observed of it (spec.md §6). */
 import { cgroupPath, type ObserveContext, observeCgroup, type PluginKernel } from 'kuke/plugin';
 import { type Cell, containerdId } from './layout.ts';
+import { missingNetworks } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
@@ -9,7 +10,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   const group = await observeCgroup(kernel.use, context, cell.ref);
   const containers = cell.spec.containers.map(one => containerStatus(cell, seen, one));
   return {
-    ...stateOf(cell, containers),
+    ...stateOf(cell, containers, missingNetworks(context, cell, seen)),
     cgroupPath: cgroupPath(cell.ref),
     attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId }) => ({
       network,
@@ -34,8 +35,7 @@ const states = {
 function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpec): ContainerStatus {
   const there = seen.of(container);
   const before = cell.manifest.status?.containers?.find(one => one.id === container.id);
-  // When a task is gone or has ended, only history knows when it began.
-  const startedAt = there?.startedAt ?? (there ? before?.startedAt : undefined);
+  const startedAt = there?.startedAt;
   return {
     id: container.id,
     containerdId: containerdId(cell, container),
@@ -50,13 +50,14 @@ function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpe
 
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
 
-export function stateOf(cell: Cell, containers: ContainerStatus[]): State {
+/** `missing`: the networks that it should be on and is not. */
+function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[]): State {
   const rootSpec = rootOf(cell.spec);
   const root = containers.find(one => one.id === rootSpec?.id);
   if (root === undefined || containers.every(one => one.state === 'Pending')) return { state: 'Pending' };
   const requested = cell.spec.desiredState === 'stopped';
   if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
-  if (root.state === 'Running') return whileRootRuns(containers);
+  if (root.state === 'Running') return whileRootRuns(containers, missing);
   const others = containers.filter(one => one !== root && one.state === 'Running');
   const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
@@ -75,10 +76,15 @@ export function stateOf(cell: Cell, containers: ContainerStatus[]): State {
   return { state: 'Failed', reason, message: `the root container \`${root.id}\` ${why}; start the cell` };
 }
 
-function whileRootRuns(containers: ContainerStatus[]): State {
+function whileRootRuns(containers: ContainerStatus[], missing: string[]): State {
   const down = containers.filter(one => one.state !== 'Running' && !(one.state === 'Exited' && one.exitCode === 0));
-  if (down.length === 0) return { state: 'Ready' };
-  return { state: 'Degraded', reason: 'ContainersNotRunning', message: `${list(down)} not running` };
+  if (down.length === 0 && missing.length === 0) return { state: 'Ready' };
+  const faults = [
+    ...(missing.length > 0 ? [`it is without ${missing.join(' and ')}; apply the cell again`] : []),
+    ...(down.length > 0 ? [`${list(down)} not running`] : []),
+  ];
+  const reason = missing.length > 0 ? 'NetworkMissing' : 'ContainersNotRunning';
+  return { state: 'Degraded', reason, message: faults.join('; ') };
 }
 
 function list(containers: ContainerStatus[]): string {

@@ -8,11 +8,12 @@ import { levelByLevel } from './levels.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
+import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
-import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
+import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
 import { type EngineOptions, type Planned, planResource, type Session, withSession } from './session.ts';
-import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
+import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {
   ref: ResourceRef;
@@ -66,6 +67,7 @@ async function unchangedAll(
   for (const resource of desiredIn(tree)) {
     if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
     try {
+      requireNeeded(kernel, tree, resource, options.verb, outcomes);
       const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe);
       if (planned.plan.steps.length > 0) return undefined;
       outcomes.push(outcomeOf(resource, 'unchanged', planned));
@@ -87,7 +89,7 @@ async function applyOne(
   const stored = session.tree.find(given.ref);
   try {
     refuseDamaged(session.tree, given.ref, 'itself');
-    requireParents(kernel, session.tree, given.ref, earlier);
+    requireNeeded(kernel, session.tree, given, options.verb, earlier);
     const resource = carrySticky(kernel, session.tree, given);
     const planned = await planResource(kernel, session.tree, resource, options, observe);
     const isIdle = planned.plan.steps.length === 0;
@@ -121,27 +123,6 @@ async function runPlan(kernel: Kernel, session: Session, resource: Resource, pla
 function outcomeOf(resource: Resource, result: Outcome['result'], planned: Planned): Outcome {
   const steps = planned.plan.steps.map(step => step.type).filter(type => type !== 'store.write');
   return { ref: resource.ref, result, changes: planned.changes, steps, notes: planned.notes };
-}
-
-function requireParents(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, earlier: readonly Outcome[]): void {
-  for (const [index, parent] of kernel.kinds.above(ref.kind).entries()) {
-    const parentRef = { kind: parent.kind, path: ref.path.slice(0, index + 1) };
-    const there = tree.find(parentRef);
-    if (there !== undefined) {
-      refuseOtherCase(there.ref, parentRef);
-      continue;
-    }
-    const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(parentRef));
-    const message = failed ? `${describe(parentRef)} could not be made` : `there is no ${describe(parentRef)}`;
-    const scope = parentRef.path
-      .slice(0, -1)
-      .map((name, i) => ` --${kernel.kinds.above(ref.kind)[i]?.kind.toLowerCase()} ${name}`);
-    const remedy = `make it first: \`kuke create ${parent.kind.toLowerCase()} ${nameOf(parentRef)}${scope.join('')}\``;
-    throw new KukeError(failed ? 'Failed' : 'NotFound', message, {
-      resource: describe(ref),
-      remedy: failed ? 'see its own error' : remedy,
-    });
-  }
 }
 
 /** Fields such as spec.desiredState stay as they are when the manifest does not mention them. */

@@ -58,6 +58,11 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
   columns: Column[];
   /** What the schema cannot say: `two roots`. */
   validate?(spec: Spec, manifest: Manifest): FieldIssue[];
+  /**
+   * What it needs besides what it lies in, e.g. the spaces that a cell joins: that has to be there to apply it, and is
+   * not deleted while it is. On levels above its own, so that it is made first and goes last.
+   */
+  references?(resource: Resource<Spec, Status>): ResourceRef[];
   /** How it comes to be, is seen and goes; absent for kinds that are declared within their parent. */
   lifecycle?: Lifecycle<Spec, Status>;
   /** The resources of this kind that a parent declares, each with its status: they can be read, and not applied. */

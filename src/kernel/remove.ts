@@ -1,4 +1,4 @@
-/** `delete`: children first, each resource by a plan of its own; a parent stays while a child could not be removed. */
+/** `delete`: children first, each resource by a plan of its own; what has or is needed by one that stays, stays too. */
 import type { Outcome } from './apply.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
@@ -7,10 +7,11 @@ import { levelByLevel } from './levels.ts';
 import { embedded } from './observe.ts';
 import { makePlan } from './plan.ts';
 import type { PlanOptions } from './planning.ts';
+import { referrersIn } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
-import { refuseDamaged } from './tree.ts';
+import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface RemoveOptions {
   /** With all that is below. */
@@ -34,48 +35,64 @@ export async function removeAll(
   refs: ResourceRef[],
   options: RemoveOptions,
 ): Promise<Outcome[]> {
-  const outcomes = new Map<string, Outcome>();
-  const removeThis = (one: Resource, observe: ObserveContext) => removeOne(kernel, session, one, options, observe);
-  const deepestFirst = [...refs].sort((a, b) => b.path.length - a.path.length);
-  for (const ref of deepestFirst) {
-    if (outcomes.has(keyOf(ref))) continue;
-    const resource = session.tree.find(ref);
-    if (resource === undefined) {
-      outcomes.set(keyOf(ref), absent(session, ref));
-      continue;
-    }
-    const children = session.tree.descendants(ref);
-    const refusal = options.cascade ? undefined : hasChildren(kernel, resource, children);
-    if (refusal !== undefined) {
-      outcomes.set(keyOf(ref), { ...nothing(ref), result: 'failed', error: refusal });
-      continue;
-    }
-    for (const outcome of await levelByLevel(
-      kernel,
-      session.tree,
-      [...children, resource],
-      'children first',
-      removeThis,
-    )) {
-      outcomes.set(keyOf(outcome.ref), outcome);
-    }
-  }
-  return [...outcomes.values()];
+  const { tree } = session;
+  const wanted = [...new Map(refs.map(ref => [keyOf(ref), ref])).values()];
+  const absentees = wanted.filter(ref => tree.find(ref) === undefined).map(ref => absent(session, ref));
+  const named = wanted.flatMap(ref => tree.find(ref) ?? []);
+  const referrers = referrersIn(kernel, tree);
+  const { going, refused } = decide(kernel, tree, named, options.cascade, referrers);
+  const removed = await levelByLevel<Outcome>(kernel, tree, going, 'children first', (one, observe, done) =>
+    removeOne(kernel, session, one, options, observe, referrers(one.ref).filter(hasFailed(done))),
+  );
+  return [...absentees, ...refused, ...removed].sort((a, b) => b.ref.path.length - a.ref.path.length);
 }
 
+const hasFailed =
+  (done: readonly Outcome[]) =>
+  ({ ref }: Resource): boolean =>
+    done.some(outcome => keyOf(outcome.ref) === keyOf(ref) && outcome.result === 'failed');
+
+/** Which of them go, with all that is below them if so asked. One that is refused keeps what it refers to as well. */
+function decide(
+  kernel: Kernel,
+  tree: ResourceTree,
+  named: Resource[],
+  cascade: boolean,
+  referrers: (ref: ResourceRef) => Resource[],
+): { going: Resource[]; refused: Outcome[] } {
+  const below = new Map(named.map(one => [one, tree.descendants(one.ref)]));
+  const refused: Outcome[] = [];
+  for (let willing = named; ; ) {
+    const all = willing.flatMap(one => [one, ...(cascade ? (below.get(one) ?? []) : [])]);
+    const going = new Map(all.map(one => [keyOf(one.ref), one]));
+    const stays = ({ ref }: Resource): boolean => !going.has(keyOf(ref));
+    const refusals = willing.flatMap(one => {
+      const children = below.get(one) ?? [];
+      const left = cascade ? undefined : hasChildren(kernel, one, children.filter(stays));
+      const error = left ?? isReferredTo(one, cascade ? [one, ...children] : [one], referrers, stays);
+      return error === undefined ? [] : [{ one, error }];
+    });
+    if (refusals.length === 0) return { going: [...going.values()], refused };
+    refused.push(...refusals.map(({ one, error }) => ({ ...nothing(one.ref), result: 'failed' as const, error })));
+    willing = willing.filter(one => !refusals.some(refusal => refusal.one === one));
+  }
+}
+
+/** `kept`: what refers to it and could not be removed. */
 async function removeOne(
   kernel: Kernel,
   session: Session,
   resource: Resource,
   options: RemoveOptions,
   observe: ObserveContext,
+  kept: Resource[],
 ): Promise<Outcome> {
   const { ref } = resource;
   try {
     refuseDamaged(session.tree, ref, 'below');
     const left = session.tree.children(ref);
-    if (left.length > 0)
-      throw new KukeError('Failed', `stays, for it still has ${left.map(child => describe(child.ref)).join(', ')}`);
+    if (left.length > 0) throw new KukeError('Failed', `stays, for it still has ${list(left)}`);
+    if (kept.length > 0) throw new KukeError('Failed', `stays, for it is still referred to by ${list(kept)}`);
     const plan = makePlan('delete');
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
     const context = planContext(plan, planOptions, [], observe);
@@ -96,10 +113,33 @@ function hasChildren(kernel: Kernel, resource: Resource, below: Resource[]): Kuk
     .all()
     .filter(kind => kind.embedded !== undefined && kind.parent === resource.ref.kind)
     .flatMap(kind => embedded(kernel, kind.kind, [resource]));
-  const children = [...below, ...declared].map(child => describe(child.ref));
+  const children = [...below, ...declared];
   if (children.length === 0) return undefined;
-  const shown = children.length > 10 ? [...children.slice(0, 10), `and ${children.length - 10} more`] : children;
-  return new KukeError('HasChildren', `it has children: ${shown.join(', ')}`, { resource: describe(resource.ref) });
+  return new KukeError('HasChildren', `it has children: ${list(children)}`, { resource: describe(resource.ref) });
+}
+
+/** By resources that stay, to the resource or to what goes along with it. */
+function isReferredTo(
+  resource: Resource,
+  all: Resource[],
+  referrers: (ref: ResourceRef) => Resource[],
+  stays: (resource: Resource) => boolean,
+): KukeError | undefined {
+  for (const one of all) {
+    const by = referrers(one.ref).filter(stays);
+    if (by.length === 0) continue;
+    const what = one === resource ? 'it' : describe(one.ref);
+    return new KukeError('Conflict', `${what} is referred to by ${list(by)}`, {
+      resource: describe(resource.ref),
+      remedy: 'take that out of their manifests and apply them, or delete them first',
+    });
+  }
+  return undefined;
+}
+
+function list(resources: Resource[]): string {
+  const names = resources.map(({ ref }) => describe(ref));
+  return (names.length > 10 ? [...names.slice(0, 10), `and ${names.length - 10} more`] : names).join(', ');
 }
 
 /** Gone already, unless its file is there and cannot be read. */

@@ -17,7 +17,7 @@ import {
   shell,
   stateOf,
 } from './cells.ts';
-import { apply, applyFailing, get, kuke } from './kuke.ts';
+import { apply, applyFailing, failing, get, kuke } from './kuke.ts';
 import { leaks, type ReadyHost, readyHost } from './ready-host.ts';
 
 let host: ReadyHost;
@@ -148,6 +148,33 @@ describe('a host whose FORWARD policy is DROP', () => {
   });
 
   test('changes nothing for the cells', tryWays);
+});
+
+test('a space stays while a cell of another has joined it', async () => {
+  const there = await inventory();
+  for (const flags of [[], ['--cascade']]) {
+    const refused = await failing(4, 'delete', 'space', 'front', ...flags);
+    if (flags.length > 0) expect(refused).toContain('it is referred to by cell main/default/default/joined');
+  }
+  expect(await leaks(there)).toEqual([]);
+  expect((await seen('joined')).at).toEqual(joined.at);
+  await tryWays();
+});
+
+test('a cell that lost an interface says so, until it is applied', async () => {
+  const pids = await pidsOf('joined');
+  await output('ip', '-n', joined.netns, 'link', 'delete', 'eth1');
+  const { state, reason, message } = (await getCell('joined')).status;
+  expect({ state, reason }).toEqual({ state: 'Degraded', reason: 'NetworkMissing' });
+  expect(message).toContain('eth1 in space main/front');
+  expect(await apply(cell('joined', [container('main', { networks: ['front'] })]))).toContain('joined updated');
+  expect(await stateOf('joined')).toBe('Ready');
+  expect(await pidsOf('joined')).toEqual(pids);
+  joined = await seen('joined');
+  expect((await addresses(joined.netns)).map(({ ifname, local }) => `${ifname} ${local}`)).toContain(
+    `eth1 ${joined.at[1]}`,
+  );
+  await tryWays();
 });
 
 test('rules that somebody flushed are missed by get, and put back by the next change', async () => {

@@ -1,0 +1,64 @@
+/** What resources need of one another: those they lie in, and those they refer to, as a cell to the spaces that it joins. */
+import type { Outcome } from './apply.ts';
+import { KukeError } from './errors.ts';
+import type { Resource } from './kinds.ts';
+import type { Verb } from './planning.ts';
+import type { Kernel } from './registry.ts';
+import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
+import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
+
+/** What it refers to, as its kind tells from its manifest. */
+function referencesOf(kernel: Kernel, resource: Resource): ResourceRef[] {
+  return kernel.kinds.get(resource.ref.kind).references?.(resource) ?? [];
+}
+
+/** Tells who in the tree refers to a resource; who has left the tree by then does no more. */
+export function referrersIn(kernel: Kernel, tree: ResourceTree): (ref: ResourceRef) => Resource[] {
+  const pairs = tree.all().flatMap(one => referencesOf(kernel, one).map(ref => ({ key: keyOf(ref), one })));
+  const byKey = Map.groupBy(pairs, ({ key }) => key);
+  return ref => (byKey.get(keyOf(ref)) ?? []).map(({ one }) => one).filter(one => tree.find(one.ref) !== undefined);
+}
+
+/**
+ * Throws NotFound when what it lies in is not there, or what it refers to; the latter is not asked of what is only to be
+ * stopped. `earlier`: what became of others in the same command.
+ */
+export function requireNeeded(
+  kernel: Kernel,
+  tree: ResourceTree,
+  resource: Resource,
+  verb: Verb,
+  earlier: readonly Outcome[],
+): void {
+  const { kind, path } = resource.ref;
+  const parents = kernel.kinds.above(kind).map((parent, index) => ({
+    kind: parent.kind,
+    path: path.slice(0, index + 1),
+  }));
+  const references = verb === 'stop' || verb === 'kill' ? [] : referencesOf(kernel, resource);
+  for (const needed of [...parents, ...references]) requireThere(kernel, tree, needed, resource.ref, earlier);
+}
+
+function requireThere(
+  kernel: Kernel,
+  tree: ResourceTree,
+  needed: ResourceRef,
+  by: ResourceRef,
+  earlier: readonly Outcome[],
+): void {
+  refuseDamaged(tree, needed, 'itself');
+  const there = tree.find(needed);
+  if (there !== undefined) {
+    refuseOtherCase(there.ref, needed);
+    return;
+  }
+  const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(needed));
+  const message = failed ? `${describe(needed)} could not be made` : `there is no ${describe(needed)}`;
+  const above = kernel.kinds.above(needed.kind);
+  const scope = above.map(({ kind }, index) => ` --${kind.toLowerCase()} ${needed.path[index]}`).join('');
+  const remedy = `make it first: \`kuke create ${needed.kind.toLowerCase()} ${nameOf(needed)}${scope}\``;
+  throw new KukeError(failed ? 'Failed' : 'NotFound', message, {
+    resource: describe(by),
+    remedy: failed ? 'see its own error' : remedy,
+  });
+}
