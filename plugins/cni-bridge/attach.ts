@@ -8,7 +8,7 @@ import { isObject } from '../../src/cni/json.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { isNetns } from '../../src/host/netns.ts';
 import { attachmentId, hasDefaultRoute, isPresent, linkIn, toAttachment } from './attachment.ts';
-import { ensureBridge, requireLegalName } from './bridge.ts';
+import { ensureBridge, readPorts, requireLegalName } from './bridge.ts';
 import { detach, sweep } from './detach.ts';
 import { networkFailure } from './failures.ts';
 import { isolate, readEnforcement } from './firewall.ts';
@@ -27,8 +27,10 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   const id = attachmentId(request);
   const cached = await readCached(host.results, id);
   const there = cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
-  if (there?.result !== undefined && isPresent(there.netns ?? '', toAttachment(request, there.result))) {
-    return toAttachment(request, there.result);
+  if (there?.result !== undefined) {
+    const made = toAttachment(request, there.result);
+    const isPort = readPorts(instance);
+    if (isPresent(there.netns ?? '', made, inside => isPort(there.config, inside))) return made;
   }
   if (there !== undefined || linkIn(request.netns, request.interface) !== undefined) {
     await detach(host, request, context);

@@ -34,13 +34,17 @@ export function toAttachment(request: DetachRequest, result: Result): Attachment
   };
 }
 
-/** Whether the interface is in the namespace, with all of the addresses. */
-export function isPresent(netns: string, { interface: name, addresses }: Attachment): boolean {
+/** Whether the interface is in the namespace, with all of the addresses, and `isPort` says of it that it leads to the bridge. */
+export function isPresent(
+  netns: string,
+  { interface: name, addresses }: Attachment,
+  isPort: (inside: Link) => boolean,
+): boolean {
   const socket = socketIn(netns);
   if (socket === undefined) return false;
   using inside = socket;
   const link = getLink(inside, name);
-  if (link === undefined) return false;
+  if (link === undefined || !isPort(link)) return false;
   const found = listAddresses(inside, { link: link.index }).map(({ address }) => address);
   return addresses.every(address => found.includes(address));
 }

@@ -1,10 +1,12 @@
 /** The bridge of a space. Its alias says whose it is, which `ip link` shows; one that is somebody else's is never touched. */
 import { KukeError, type NetworkDefinition } from 'kuke/plugin';
+import type { NetworkConfig } from '../../src/cni/config.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { listAddresses } from '../../src/host/netlink/address.ts';
 import { createBridge, deleteLink, getLink, type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { isLegalBridge } from './names.ts';
+import { bridgeOf } from './space-network.ts';
 
 export function bridgeMark(instance: string, network: string): string {
   return `kukeon ${instance} ${network}`;
@@ -71,6 +73,22 @@ export function ensureBridge(instance: string, network: NetworkDefinition): void
 function macFor(mark: string): string {
   const digest = new Bun.CryptoHasher('sha256').update(mark).digest('hex');
   return `02:${digest.slice(0, 10).replace(/..(?!$)/g, '$&:')}`;
+}
+
+/**
+ * Reads the links of the host once, for any number of attachments; the answer says of an interface inside a namespace whether its other
+ * end is a port of the network's bridge: the one with the network's mark, or of the name that the ADD was given.
+ */
+export function readPorts(instance: string): (network: NetworkConfig, inside: Link) => boolean {
+  using socket = new NetlinkSocket('route');
+  const links = new Map(listLinks(socket).map(link => [link.index, link]));
+  return (network, { index, peer }) => {
+    const end = links.get(peer ?? 0);
+    if (end?.kind !== 'veth' || end.peer !== index) return false;
+    const bridge = links.get(end.master ?? 0);
+    if (bridge?.kind !== 'bridge') return false;
+    return bridge.alias === bridgeMark(instance, network.name) || bridge.name === bridgeOf(network);
+  };
 }
 
 /** The bridges that carry the mark of a network, or of all of this installation. */

@@ -5,6 +5,7 @@ import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { isPresent, toAttachment } from './attachment.ts';
+import { readPorts } from './bridge.ts';
 import { readEnforcement } from './firewall.ts';
 import type { Host } from './host.ts';
 import { listNamespaces } from './namespaces.ts';
@@ -66,13 +67,15 @@ async function observeAttachments(
 ): Promise<{ found: NetworkObservation['attachments']; problems: Problems }> {
   const { attachments, broken } = await listCached(results);
   const problems = broken.map(({ path, message }) => ({ path, message }));
+  const isPort = readPorts(instance);
   const found = attachments
     .filter(({ config }) => markerOf(config)?.instance === instance)
-    .flatMap(({ network: name, containerId, ifName, netns = '', result }) => {
+    .flatMap(({ network: name, containerId, ifName, netns = '', config, result }) => {
       if (result === undefined) return [];
       const request = { name, attachmentId: containerId, netns, interface: ifName };
       const made = attachmentOf(request, result);
-      return [{ ...made, netns, present: made.addresses.length > 0 && isPresent(netns, made) }];
+      const present = made.addresses.length > 0 && isPresent(netns, made, inside => isPort(config, inside));
+      return [{ ...made, netns, present }];
     });
   return { found, problems };
 }

@@ -119,7 +119,8 @@ const ipamSchema = v.object({
   ipam: v.union([v.object({ ranges: v.array(v.array(rangeSchema)) }), rangeSchema]),
 });
 
-function bridgeOf({ plugins }: NetworkConfig): string | undefined {
+/** The bridge that a network's configuration names, also one in the result cache. */
+export function bridgeOf({ plugins }: NetworkConfig): string | undefined {
   return plugins.map(({ json }) => v.safeParse(bridgeSchema, json)).find(parsed => parsed.success)?.output.bridge;
 }
 

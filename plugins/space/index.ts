@@ -77,14 +77,24 @@ declare module 'kuke/plugin' {
 type Space = Resource<SpaceSpec, SpaceStatus>;
 
 function space(kernel: PluginKernel) {
-  /** What the host has for the space now; undefined: nothing. */
-  const observeNetwork = async (context: ObserveContext, { ref, spec: { cniConfigPath } }: Space) => {
+  const observeHost = async (context: ObserveContext, { spec: { cniConfigPath } }: Space) => {
     const network = await kernel.use('network');
-    const { networks } = await context.once(`network:${cniConfigPath}`, () =>
-      network.observe({ configPaths: [cniConfigPath] }),
-    );
-    const [realm, name] = ref.path;
+    return context.once(`network:${cniConfigPath}`, () => network.observe({ configPaths: [cniConfigPath] }));
+  };
+
+  /** What the host has for the space now; undefined: nothing. */
+  const observeNetwork = async (context: ObserveContext, desired: Space) => {
+    const { networks } = await observeHost(context, desired);
+    const [realm, name] = desired.ref.path;
     return networks.find(one => one.realm === realm && one.space === name && one.ours);
+  };
+
+  /** Whether cells are cut off: on the network, which has no bridge. One without a namespace is not: a reboot has stopped it. */
+  const lacksBridge = async (context: ObserveContext, desired: Space): Promise<boolean> => {
+    const there = await observeNetwork(context, desired);
+    if (there === undefined || there.bridgeExists) return false;
+    const { attachments, namespaces } = await observeHost(context, desired);
+    return attachments.some(({ network, netns }) => network === there.name && namespaces.includes(netns));
   };
 
   const planNetwork = async (context: PlanContext, desired: Space): Promise<void> => {
@@ -146,14 +156,17 @@ function space(kernel: PluginKernel) {
         const there = await observeNetwork(context, resource);
         const recorded = resource.manifest.status?.network;
         const network = there ? definitionOf(there) : recorded;
+        const isCutOff = await lacksBridge(context, resource);
         const faults = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)} is not there`]),
           ...(there ? [] : [`the conflist of network ${recorded?.name ?? nameOf(ref)} is not there`]),
+          ...(isCutOff ? [`bridge ${network?.bridge} of its cells is not there`] : []),
           ...(there && !there.enforced ? [`the rules that isolate ${there.bridge} are not in the kernel`] : []),
         ];
+        const remedy = isCutOff ? 'apply the space and its cells again' : 'apply the space again';
         return {
           state: faults.length === 0 ? 'Ready' : 'Failed',
-          ...(faults.length > 0 && { reason: 'Missing', message: `${faults.join(', and ')}; apply the space again` }),
+          ...(faults.length > 0 && { reason: 'Missing', message: `${faults.join(', and ')}; ${remedy}` }),
           ...(network && { network }),
           cgroupPath: cgroupPath(ref),
           ...(group && group.missing.length > 0 && { notEnforced: group.missing }),

@@ -71,7 +71,7 @@ export interface NetworkObservation {
     /** The rules that isolate it are in the kernel. */
     enforced: boolean;
   })[];
-  /** As recorded in the CNI cache; `present` when the interface is there in its netns with that address. */
+  /** As recorded in the CNI cache; `present` when the interface is there in its netns with that address, and its other end on the network's bridge. */
   attachments: (Attachment & { netns: string; present: boolean })[];
   /** Paths of network namespaces of ours under /run/netns. */
   namespaces: string[];
