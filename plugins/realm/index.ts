@@ -89,7 +89,10 @@ function realm(kernel: PluginKernel) {
       // After a reboot the cgroups are gone, and what lives in them must not have to make them.
       planSettle: ensure,
       async planDelete(context, { ref, spec: { namespace } }) {
-        const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace });
+        // Its cells are gone by now: what is left of ours has lost its manifest.
+        const orphans = await (await kernel.use('runtime')).observe({ namespace });
+        const ended = orphans.map(({ id }) => context.plan.add(ref, 'runtime.remove', { namespace, id }));
+        const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace }, ended);
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);
       },
       async observe(context, { ref, spec: { namespace } }) {

@@ -4,10 +4,11 @@ import { CGROUP_ROOT } from './cgroup-steps.ts';
 import { KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Resource } from './kinds.ts';
-import { makePlan } from './plan.ts';
+import { makePlan, type Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
+import { describe } from './resource.ts';
 import { type EngineOptions, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
@@ -21,28 +22,35 @@ export async function init(
   options: EngineOptions,
 ): Promise<Outcome[]> {
   const store = await kernel.use('store');
-  await withSession(kernel, journal, options, async session => {
+  const plan = makePlan('create');
+  await withSession(kernel, journal, { ...options, settles: false }, async session => {
     const isNew = (await store.instance()) === undefined;
     if (isNew) {
-      const plan = makePlan('create');
-      plan.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
-      await session.run(plan);
+      const first = makePlan('create');
+      first.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
+      await session.run(first);
     }
     try {
-      const plan = makePlan('create');
       await kernel.hooks.call('host:init', { plan, flags });
       await session.run(plan);
     } catch (thrown) {
       // A host that is not ready is left as it was found; plugins that lie there already stay.
       if (isNew) {
-        const plan = makePlan('delete');
-        plan.add(host, 'store.removeFile', { path: 'instance' });
-        await session.run(plan);
+        const undoing = makePlan('delete');
+        undoing.add(host, 'store.removeFile', { path: 'instance' });
+        await session.run(undoing);
       }
       throw thrown;
     }
   });
-  return apply(kernel, journal, resources, options);
+  const outcomes = await apply(kernel, journal, resources, options);
+  return outcomes.map(outcome => ({ ...outcome, ...changedBy(plan, outcome) }));
+}
+
+/** What preparing the host has changed of a resource that is otherwise as it was, such as a conflist that was written anew. */
+function changedBy(plan: Plan, { ref, result }: Outcome): Pick<Outcome, 'result' | 'steps'> | undefined {
+  const steps = plan.steps.filter(({ resource }) => resource === describe(ref)).map(({ type }) => type);
+  return steps.length > 0 && result === 'unchanged' ? { result: 'updated', steps } : undefined;
 }
 
 /** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */

@@ -22,6 +22,8 @@ export interface EngineOptions {
   lockTimeoutMs: number;
   signal: AbortSignal;
   progress(event: Progress): void;
+  /** False: what is due is not seen to first, for this command is what makes that possible. */
+  settles?: boolean;
   /** A line for the person: who holds the lock, what an earlier kuke left. */
   notice(message: string): void;
 }
@@ -158,7 +160,7 @@ export async function withSession<T>(
         await store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
       },
     };
-    await settle(kernel, session, notice);
+    if (options.settles !== false) await settle(kernel, session, notice);
     return await use(session);
   } finally {
     await lock.release();

@@ -68,3 +68,12 @@ test('a relative path in the configuration is refused, whatever lies in the curr
   expect(status).toBe(2);
   expect(stderr).toContain('pluginsPath: must be an absolute path');
 });
+
+test('a cell whose folder somebody removed is in nobody’s way: uninstall takes along what is left of it', async () => {
+  await apply(cell('lost'));
+  rmSync('/opt/kukeon/main/default/default/lost', { recursive: true });
+  expect(await kuke('uninstall', '--yes')).toContain('kuke has left this host');
+  expect(Bun.spawnSync(['ctr', 'namespaces', 'ls', '-q']).stdout.toString()).toBe('');
+  expect(Bun.spawnSync(['ip', 'netns']).stdout.toString()).toBe('');
+  expect(existsSync('/opt/kukeon')).toBe(false);
+});
