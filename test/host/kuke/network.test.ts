@@ -270,7 +270,9 @@ test('hostNetwork: the cell is on the host’s network and has no address of its
   expect(status.attachments).toEqual([]);
   for (const { pid } of status.containers)
     expect(readlinkSync(`/proc/${pid}/ns/net`)).toBe(readlinkSync('/proc/self/ns/net'));
-  expect(fileIn(status.containers[1]?.pid ?? 0, '/etc/hosts')).toBe(readFileSync('/etc/hosts', 'utf8'));
+  // The host's names, and the cell's own.
+  const names = `${readFileSync('/etc/hosts', 'utf8').trimEnd()}\n127.0.1.1\thosted\n`;
+  expect(fileIn(status.containers[1]?.pid ?? 0, '/etc/hosts')).toBe(names);
   expect(await stateOf('hosted')).toBe('Ready');
   expect(await apply(cell('hosted', [container('main', { root: true }), container('side')]))).toContain(
     'hostNetwork: removed',
