@@ -14,7 +14,7 @@ import { networkFailure } from './failures.ts';
 import { isolate, readEnforcement } from './firewall.ts';
 import { turnOnForwarding } from './forwarding.ts';
 import { allNetworks, type Host } from './host.ts';
-import type { Isolated } from './isolation.ts';
+import { memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
 import { conflistPath, type SpaceNetwork, understandConflist } from './space-network.ts';
 
@@ -93,8 +93,6 @@ async function requireIsolation(host: Host, instance: string, network: SpaceNetw
   const ours = spaces.filter(one => one.instance === instance && isLegalBridge(one.bridge));
   for (const one of ours) await isolate(instance, memberOf(one));
 }
-
-const memberOf = ({ bridge, gateways, name }: SpaceNetwork): Isolated => ({ bridge, gateways, network: name });
 
 async function requireNetwork(instance: string, { name, configPath }: NetworkRef): Promise<SpaceNetwork> {
   const path = conflistPath({ name, configPath });

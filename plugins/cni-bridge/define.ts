@@ -6,6 +6,7 @@ import { requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
 import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
+import { memberOf } from './isolation.ts';
 import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
 
 export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
@@ -15,8 +16,7 @@ export async function defineNetwork(host: Host, definition: NetworkDefinition): 
   requireOwnBridge(instance, definition, known !== undefined);
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
-  const { name, bridge } = definition;
-  await isolate(instance, { bridge, network: name, gateways: known?.gateways ?? [definition.gateway] });
+  await isolate(instance, memberOf(known ?? definition));
 }
 
 /** The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else. */

@@ -11,7 +11,7 @@ import { formatConflist } from '../../src/cni/conflist.ts';
 import { explain } from '../../src/host/nftables/explain.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
 import type { Host } from './host.ts';
-import { isolation } from './isolation.ts';
+import { isolation, memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
 import { conflistOf, conflistPath } from './space-network.ts';
 
@@ -32,10 +32,12 @@ export function networkExplain({ cniPath, ipam, results, instanceFile }: Explain
         'pairs { \\"$bridge\\" . \\"$bridge\\" }',
         'own_gateways { \\"$bridge\\" . $gateway }',
         'gateways { $gateway }',
+        'ranges { $subnet }',
       ];
       return [
         readKey('bridge'),
         readKey('gateway'),
+        readKey('subnet'),
         ...elements.map(element => `nft "delete element inet kukeon ${element}"`),
         'ip link delete "$bridge"',
         shellCommand('rm', '-rf', `${ipam}/${ref.name}`),
@@ -106,9 +108,10 @@ function writeFile(definition: NetworkDefinition): string {
 }
 
 /** Table, chains and rules come with the first network; after that each one is its elements. */
-function isolateCommands({ bridge, gateway, name }: NetworkDefinition): string[] {
+function isolateCommands(definition: NetworkDefinition): string[] {
+  const { bridge } = definition;
   if (!isLegalBridge(bridge)) return [`# no rule can name ${JSON.stringify(bridge)}`];
-  const changes = difference(isolation(INSTANCE, [{ bridge, gateways: [gateway], network: name }]));
+  const changes = difference(isolation(INSTANCE, [memberOf(definition)]));
   const lines = (kinds: string[]) =>
     changes
       .filter(({ object }) => kinds.includes(object.kind))

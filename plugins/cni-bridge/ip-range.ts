@@ -19,6 +19,25 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.address.every((byte, i) => ((byte ^ (b.address[i] ?? 0)) & (mask[i] ?? 0)) === 0);
 }
 
+/** Whether all of a range is in another one. */
+export function holds(wider: string, range: string): boolean {
+  const [a, b] = [parsePrefix(wider), parsePrefix(range)];
+  return a.length <= b.length && overlaps(a, b);
+}
+
+/** Those of ranges of one family that are in none of the others: what an interval set of nftables takes. */
+export function disjoint(ranges: readonly string[]): string[] {
+  const sorted = ranges
+    .map(range => ({ range, prefix: parsePrefix(range) }))
+    .sort((a, b) => Buffer.compare(a.prefix.address, b.prefix.address) || a.prefix.length - b.prefix.length);
+  const kept: typeof sorted = [];
+  for (const one of sorted) {
+    const last = kept.at(-1);
+    if (last === undefined || !overlaps(last.prefix, one.prefix)) kept.push(one);
+  }
+  return kept.map(({ range }) => range);
+}
+
 export function isIpv6(text: string): boolean {
   return text.includes(':');
 }

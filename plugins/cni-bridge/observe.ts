@@ -8,6 +8,7 @@ import { isPresent, toAttachment } from './attachment.ts';
 import { readPorts } from './bridge.ts';
 import { readEnforcement } from './firewall.ts';
 import type { Host } from './host.ts';
+import { memberOf } from './isolation.ts';
 import { listNamespaces } from './namespaces.ts';
 import { definitionOf, markerOf, readNetworks } from './space-network.ts';
 
@@ -41,12 +42,11 @@ async function observeConflists(
   const bridges = bridgeNames();
   const found = spaces.map(network => {
     const ours = network.instance === instance;
-    const { bridge, gateways, name } = network;
     return {
       ...definitionOf(network),
       ours,
-      bridgeExists: bridges.has(bridge),
-      enforced: ours && isEnforced({ bridge, gateways, network: name }),
+      bridgeExists: bridges.has(network.bridge),
+      enforced: ours && isEnforced(memberOf(network)),
     };
   });
   return { found, problems };

@@ -12,6 +12,7 @@ import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { bridgeMark, requireOwnBridge } from './bridge.ts';
 import { isolate, isolateToo } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
+import { memberOf } from './isolation.ts';
 import { bridgeName, isLegalBridge } from './names.ts';
 import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
 
@@ -54,8 +55,8 @@ export async function regenerate(
   store: KukeBackends['store'],
 ): Promise<void> {
   const instance = await host.instance();
-  const { name, bridge, gateway } = definition;
-  const member = { bridge, gateways: [gateway], network: name };
+  const { name } = definition;
+  const member = memberOf(definition);
   await isolateToo(instance, member);
   if (rename !== undefined) await renameBridge(rename, definition, () => attachedCells(store, name));
   const link = requireOwnBridge(instance, definition, true);

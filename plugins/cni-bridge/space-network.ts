@@ -25,6 +25,8 @@ export interface SpaceNetwork extends NetworkDefinition {
   config: NetworkConfig;
   /** Addresses of the bridge, one for each range. */
   gateways: string[];
+  /** The ranges whose addresses do not leave the host as they are (`ipMasq`). */
+  masqueraded: string[];
 }
 
 /** A conflist without a marker, or with one that says nothing usable. */
@@ -102,7 +104,10 @@ export function understandConflist(folder: string, { path, network }: ConflistFi
   }
   const { instance, realm, space } = marker;
   const gateways = ranges.map(({ gateway }) => gateway);
-  return { realm, space, name, configPath: folder, bridge, ...range, path, instance, config: network, gateways };
+  const masquerading = network.plugins.filter(({ json }) => json.type === 'bridge' && json.ipMasq === true);
+  const masqueraded = [...new Set(rangesOf({ plugins: masquerading }).map(({ subnet }) => subnet))];
+  const definition = { realm, space, name, configPath: folder, bridge, ...range };
+  return { ...definition, path, instance, config: network, gateways, masqueraded };
 }
 
 const isRange = (text: string): boolean => {
@@ -124,7 +129,7 @@ export function bridgeOf({ plugins }: NetworkConfig): string | undefined {
   return plugins.map(({ json }) => v.safeParse(bridgeSchema, json)).find(parsed => parsed.success)?.output.bridge;
 }
 
-function rangesOf({ plugins }: NetworkConfig): { subnet: string; gateway: string }[] {
+function rangesOf({ plugins }: Pick<NetworkConfig, 'plugins'>): { subnet: string; gateway: string }[] {
   return plugins.flatMap(({ json }) => {
     const parsed = v.safeParse(ipamSchema, json);
     if (!parsed.success) return [];

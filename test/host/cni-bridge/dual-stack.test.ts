@@ -6,7 +6,18 @@ import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
 import { CONFIG_PATH, cleanHost, cniFolders, defined, testBackend } from './backend.ts';
-import { all, cell, echo, expectWays, NOTHING, type TestCell } from './packets.ts';
+import {
+  all,
+  cell,
+  echo,
+  expectWays,
+  makeOutside,
+  NOTHING,
+  OUTSIDE,
+  type Reached,
+  type TestCell,
+  UPLINK,
+} from './packets.ts';
 
 const { backend, host } = testBackend();
 let before: Inventory;
@@ -80,6 +91,27 @@ test('IPv4 and IPv6 reach within a space, and neither reaches the other space or
     'other space, without rules': { from: a1.name, to: v6(b1), gets: all('fd00:2::1') },
     "other's gateway, without rules": { from: a1.name, to: 'fd00:2::1', gets: all(v6(a1)) },
   });
+});
+
+test('both get out under an address of the host, also when somebody has flushed the rules of the reference plugin', async () => {
+  const [a1] = cells;
+  await makeOutside();
+  for (const [netns, link, address] of [
+    [[], 'uplink', '2001:db8::1/64'],
+    [['-n', 'outside'], 'eth0', '2001:db8::2/64'],
+  ] as const) {
+    await output('ip', ...netns, 'addr', 'add', address, 'dev', link, 'nodad');
+  }
+  servers.push(await echo('outside'));
+  await output('nft', 'flush', 'ruleset');
+  const ways = (v4: Reached, v6: Reached) => ({
+    v4: { from: a1?.name, to: OUTSIDE, gets: v4 },
+    v6: { from: a1?.name, to: '2001:db8::2', gets: v6 },
+  });
+  await expectWays(ways(NOTHING, NOTHING));
+  for (const network of networks) await backend.define(network, context());
+  await expectWays(ways(all(UPLINK), all('2001:db8::1')));
+  await output('ip', 'netns', 'delete', 'outside');
 });
 
 test('all of it goes; both kinds of forwarding are remembered', async () => {

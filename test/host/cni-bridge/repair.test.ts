@@ -37,10 +37,13 @@ test.each([
   ['a bridge is taken out', ['delete element inet kukeon bridges { "BRIDGE" }'], [false, false]],
   ['a rule of theirs is in our chain', ['insert rule inet kukeon forward accept'], [false, false]],
   ['a pair is let through', ['add element inet kukeon pairs { "BRIDGE" . "kuke-main-other" }'], [false, false]],
+  ['a range is masqueraded no more', ['delete element inet kukeon ranges { SUBNET }'], [false, true]],
   ['the order of the rules is another', ['add rule inet kukeon input drop'], [false, false]],
 ])('%s', async (_, commands, expected) => {
   const before = await table();
-  for (const command of commands) await output('nft', ...command.replaceAll('BRIDGE', home.bridge).split(' '));
+  for (const command of commands) {
+    await output('nft', ...command.replaceAll('BRIDGE', home.bridge).replaceAll('SUBNET', home.subnet).split(' '));
+  }
   expect(await enforced()).toEqual(expected);
   await define();
   expect(await enforced()).toEqual([true, true]);
