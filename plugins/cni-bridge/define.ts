@@ -7,6 +7,7 @@ import { requireFree } from './choose.ts';
 import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
+import { rememberNatTables } from './nat-table.ts';
 import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
 
 export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
@@ -14,6 +15,7 @@ export async function defineNetwork(host: Host, definition: NetworkDefinition): 
   const instance = await host.instance();
   const known = await ownNetwork(host, instance, definition);
   requireOwnBridge(instance, definition, known !== undefined);
+  await rememberNatTables(host.state);
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
   await isolate(instance, memberOf(known ?? definition));

@@ -1,4 +1,5 @@
 /** The commands that a person would type for the same effects. What only a run knows is a shell variable. */
+import { dirname } from 'node:path';
 import {
   type DetachRequest,
   explainWith,
@@ -86,10 +87,15 @@ export function explainRegenerate(
 }
 
 export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): string {
+  const isScaffold = 'all(.nftables[]; has("metainfo") or has("table") or .chain.policy == "accept")';
   const select = `.[] | select(.ifalias // "" | startswith("kukeon '"$INSTANCE"'")).ifname`;
   return [
     readInstance(instanceFile),
     'nft delete table inet kukeon',
+    `jq -r '.withoutNat[]?' ${shellQuote(`${dirname(instanceFile)}/cni-bridge.json`)} | while read -r family; do`,
+    '  table=$(nft -j list table $family nat 2> /dev/null) || continue',
+    `  if printf %s "$table" | jq -e '${isScaffold}' > /dev/null; then nft delete table $family nat; fi`,
+    'done',
     `ip -j link show type bridge | jq -r '${select}' | xargs -rn1 ip link delete`,
     'TAG=$(printf %s "$INSTANCE" | sha256sum | cut -c1-4)',
     'ip netns list | awk -v tag="^kuke-$TAG" \'$1 ~ tag {print $1}\' | xargs -rn1 ip netns delete',

@@ -12,6 +12,8 @@ const schema = v.object({
   folders: v.record(v.string(), v.object({ made: v.exactOptional(v.string()) })),
   /** Kernel parameters that were changed, with the values from before. */
   sysctl: v.record(v.string(), v.string()),
+  /** The tables `nat` that nftables did not have before the first network; absent until that is known. */
+  withoutNat: v.exactOptional(v.array(v.picklist(['ip', 'ip6']))),
 });
 
 export type HostState = v.InferOutput<typeof schema>;

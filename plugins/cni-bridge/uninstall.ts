@@ -10,6 +10,7 @@ import { releaseAll } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
 import { allNetworks, type Host } from './host.ts';
 import { closeNamespace, isNamespaceOf, listNamespaces } from './namespaces.ts';
+import { removeNatTables } from './nat-table.ts';
 import { removeNetwork } from './remove.ts';
 
 export async function uninstall(host: Host, context: ActionContext): Promise<void> {
@@ -19,6 +20,7 @@ export async function uninstall(host: Host, context: ActionContext): Promise<voi
     // To networks whose conflist is lost.
     'detach what is attached': () => detachAll(host, () => true, context),
     'remove its rules': () => releaseAll(instance),
+    'remove the tables of iptables that came with it': () => removeNatTables(host.state),
     'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
     'remove its network namespaces': () => {
       for (const path of listNamespaces()) if (isNamespaceOf(instance, path)) closeNamespace(path);

@@ -1,12 +1,13 @@
 /** What `explain` gives has the effect of the action itself, typed into a shell. */
 import { afterAll, expect, test } from 'bun:test';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { explainUninstall } from '../../../plugins/cni-bridge/explain.ts';
 import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, inventory } from '../observe/inventory.ts';
 import { CONFIG_PATH, cleanHost, INSTANCE, testBackend } from './backend.ts';
 
-const { backend, runPath } = testBackend();
+const { backend, host, runPath } = testBackend();
 const type = (commands: string) => output('sh', '-ec', commands);
 const definition = async (space: string) => {
   const { notes: _, ...chosen } = await backend.choose({ realm: 'main', space });
@@ -37,6 +38,22 @@ test('networks are defined and removed by hand as kuke does it', async () => {
   }
   await output('nft', 'delete', 'table', 'inet', 'kukeon');
   expect(difference(before, await inventory())).toEqual([]);
+});
+
+test('what uninstall removes goes by hand, and tables that others use stay', async () => {
+  await backend.define(await definition('default'), context());
+  writeFileSync(`${runPath}/.kuke/instance`, `${INSTANCE}\n`);
+  await output('iptables', '-t', 'nat', '-N', 'MADE');
+  await output('iptables', '-t', 'nat', '-A', 'POSTROUTING', '-j', 'MADE');
+  const uninstall = () => type(explainUninstall(host));
+  await uninstall();
+  expect(await output('nft', 'list', 'tables')).toBe('table ip nat\n');
+  expect(existsSync(`${CONFIG_PATH}/main-default.conflist`)).toBe(false);
+  await output('iptables', '-t', 'nat', '-F');
+  await output('iptables', '-t', 'nat', '-X');
+  await output('nft', 'add', 'table', 'inet', 'kukeon');
+  await uninstall();
+  expect(await output('nft', 'list', 'tables')).toBe('');
 });
 
 test('namespaces are opened and closed by hand as kuke does it', async () => {

@@ -1,5 +1,5 @@
 /** init tells of a host that is not ready; uninstall leaves it as it was. */
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { failure } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
@@ -44,6 +44,44 @@ test.each(['0', '1'])('uninstall leaves nothing, and forwarding as it was (%s)',
   expect(readFileSync(FORWARD, 'utf8')).toBe(`${forwarded}\n`);
   expect(await output('iptables-legacy', '-S')).not.toContain('kukeon');
   expect(difference(before, await inventory())).toEqual([]);
+});
+
+describe("iptables' own tables", () => {
+  const tables = async () => (await output('nft', 'list', 'tables')).trim().split('\n').filter(Boolean).sort();
+  const install = async () => {
+    const kuke = await kernelOnNetwork();
+    await kuke.init();
+    expect(results(await kuke.apply(cellYaml('one')))).toEqual(['created']);
+    expect(await tables()).toEqual(['table inet kukeon', 'table ip nat']);
+    return kuke;
+  };
+
+  test('that came with the cells go with kuke, on a host that had none', async () => {
+    await output('nft', 'flush', 'ruleset');
+    await (await install()).uninstall();
+    expect(await tables()).toEqual([]);
+  });
+
+  test('that were there before stay', async () => {
+    await output('nft', 'flush', 'ruleset');
+    await output('nft', 'add', 'table', 'ip', 'nat');
+    expect(await tables()).toEqual(['table ip nat']);
+    await (await install()).uninstall();
+    expect(await tables()).toEqual(['table ip nat']);
+  });
+
+  test.each([
+    ['a rule', ['iptables', '-t', 'nat', '-A', 'POSTROUTING', '-j', 'ACCEPT']],
+    ['a chain', ['iptables', '-t', 'nat', '-N', 'MINE']],
+    ['a policy', ['nft', 'add', 'chain', 'ip', 'nat', 'POSTROUTING', '{ policy drop; }']],
+    ['a set', ['nft', 'add', 'set', 'ip', 'nat', 'mine', '{ type ipv4_addr; }']],
+  ])('into which somebody has put %s stay', async (_, command) => {
+    await output('nft', 'flush', 'ruleset');
+    const kuke = await install();
+    await output(...(command as [string, ...string[]]));
+    await kuke.uninstall();
+    expect(await tables()).toEqual(['table ip nat']);
+  });
 });
 
 test('uninstall finds what nobody has a record of any more', async () => {

@@ -57,7 +57,7 @@ test('a name of 16 characters is ERANGE, and mended', async () => {
   expect(failed?.error?.remedy).toContain('kuke init --force-regenerate-cni');
   expect(await bridges()).toEqual([]);
 
-  expect(results(await regenerate())).toEqual(['unchanged', 'unchanged', 'unchanged']);
+  expect(results(await regenerate())).toEqual(['unchanged', 'updated', 'unchanged']);
   expect(bridge()).toMatch(/^kuke-[a-z0-9]{10}$/);
   expect(await isolated()).toEqual(elements(bridge()));
   expect(results(await kuke.apply(cellYaml('web')))).toEqual(['created']);
