@@ -1,9 +1,12 @@
 /**
- * The socket of a group's shim. containerd 2's shim removes it under the name of the container that it was started for, and so leaves
- * the group's behind (seen with 2.1.9, not with 1.6 and 1.7; `ctr run --annotation io.containerd.runc.v2.group=g` shows it).
+ * The end of a group's shim, and its socket. containerd 2's shim removes the socket under the name of the container that it was started
+ * for, and so leaves the group's behind (seen with 2.1.9, not with 1.6 and 1.7; `ctr run --annotation io.containerd.runc.v2.group=g`
+ * shows it). Where the creation of a group's first task was cut off, containerd 1.7 and 2.1 lose sight of the shim, which runs for ever.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { posix } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { basename, posix } from 'node:path';
+import { hasCode } from '../../../src/host/errno.ts';
+import { openProcess } from '../../../src/host/pidfd.ts';
 import type { Client } from '../client/index.ts';
 import { GROUP } from '../labels.ts';
 
@@ -15,7 +18,7 @@ export function shimSocket(containerdSocket: string, namespace: string, group: s
   return `/run/containerd/s/${new Bun.CryptoHasher('sha256').update(place).digest('hex')}`;
 }
 
-/** Once the last container of the group is gone and its shim has ended; one that still serves keeps its socket. */
+/** Once the last container of the group is gone, whose shim ends then; one that does not is ended. */
 export async function removeShimSocket(
   client: Client,
   containerdSocket: string,
@@ -23,26 +26,48 @@ export async function removeShimSocket(
   group: string,
 ): Promise<void> {
   const left = await client.containers.list({ filters: [`labels."${GROUP}"==${JSON.stringify(group)}`] });
+  if (left.length > 0) return;
   const path = shimSocket(containerdSocket, namespace, group);
-  if (left.length > 0 || !existsSync(path)) return;
-  if (await hasEnded(path)) rmSync(path, { force: true });
+  await endListener(path);
+  rmSync(path, { force: true });
 }
 
-/** Nobody accepts, or who does goes away: the connection ends with the shim. */
-async function hasEnded(path: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const limit = setTimeout(() => resolve(false), EXIT_LIMIT_MS);
+async function endListener(path: string): Promise<void> {
+  const pid = listener(path);
+  using shim = pid === undefined ? undefined : openProcess(pid);
+  // Looked at once more, now that the descriptor holds on to the process: the pid may have been given to another one.
+  if (shim === undefined || listener(path) !== pid) return;
+  const limit = AbortSignal.timeout(EXIT_LIMIT_MS);
+  await shim.exited(limit).catch(() => shim.signal('SIGKILL'));
+  await shim.exited(AbortSignal.timeout(EXIT_LIMIT_MS));
+}
+
+/** The shim that listens at a path, also if that was unlinked, by the sockets that it holds: SO_PEERCRED names who has started it. */
+function listener(path: string): number | undefined {
+  const sockets = readFileSync('/proc/net/unix', 'latin1').split('\n'); // proc_net(5); the name is the last field
+  const inode = sockets.find(line => line.endsWith(` ${path}`))?.split(/\s+/)[6];
+  if (inode === undefined) return undefined;
+  const pid = readdirSync('/proc').find(name => /^\d+$/.test(name) && isShim(name) && holds(name, `socket:[${inode}]`));
+  return pid === undefined ? undefined : Number(pid);
+}
+
+function isShim(pid: string): boolean {
+  const [program = ''] = unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')) ?? [];
+  return basename(program).startsWith('containerd-shim-');
+}
+
+function holds(pid: string, file: string): boolean {
+  const folder = `/proc/${pid}/fd`;
+  const open = unlessGone(() => readdirSync(folder)) ?? [];
+  return open.some(fd => unlessGone(() => readlinkSync(`${folder}/${fd}`)) === file);
+}
+
+/** Undefined: the process has ended, or the descriptor was closed. */
+function unlessGone<T>(look: () => T): T | undefined {
   try {
-    const socket = await Bun.connect({
-      unix: path,
-      socket: { data() {}, close: () => resolve(true), error: () => resolve(true), connectError: () => resolve(true) },
-    });
-    const ended = await promise;
-    socket.end();
-    return ended;
-  } catch {
-    return true;
-  } finally {
-    clearTimeout(limit);
+    return look();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
   }
 }
