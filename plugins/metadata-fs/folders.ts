@@ -106,8 +106,9 @@ export async function removeBelow(root: string, names: readonly string[]): Promi
   if (around.length === names.length - 1) {
     await rm(join(root, ...names), { recursive: true, force: true });
     const folder = join(root, ...around);
-    await removeStaleTemporaries(folder);
-    await syncDirectory(folder);
+    // Another removal may take the folder around it away, as empty, meanwhile.
+    await removeStaleTemporaries(folder).catch(ignore('ENOENT'));
+    await syncDirectory(folder).catch(ignore('ENOENT'));
   }
   await removeEmpty(root, around);
 }

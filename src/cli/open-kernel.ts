@@ -26,9 +26,7 @@ export async function openKernel({ globals, program }: Opener, options: OpenOpti
   const { runPath, containerdSocket, config } = globals;
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   if (config.pluginsPath !== undefined && !existsSync(config.pluginsPath)) {
-    throw new KukeError('Usage', `configuration: pluginsPath: ${config.pluginsPath} is not there`, {
-      remedy: 'mend the configuration file',
-    });
+    warn(`configuration: pluginsPath: ${config.pluginsPath} is not there`);
   }
   const broken = (error: KukeError): void => {
     if (!options.reads) throw error;

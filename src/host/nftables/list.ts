@@ -117,8 +117,24 @@ function toSet(family: Family, message: ValueOf<typeof setMessage>): NamedSet | 
   };
 }
 
-/** The elements of a set. ENOENT if there is no such set. */
+/** More do not fit into one message, and what comes in several is numbered anew when the kernel grows its hash table in between. */
+const ONE_MESSAGE = 64;
+
+/** The elements of a set; a large one is read until two readings agree. ENOENT if there is no such set. */
 export function listElements(socket: NetlinkSocket, set: NamedSet): Element[] {
+  let found = readElements(socket, set);
+  for (let attempt = 0; found.length > ONE_MESSAGE && attempt < ATTEMPTS; attempt++) {
+    const before = keysOf(found);
+    found = readElements(socket, set);
+    const now = keysOf(found);
+    if (now.size === found.length && now.size === before.size && now.isSubsetOf(before)) break;
+  }
+  return found;
+}
+
+const keysOf = (elements: readonly Element[]): Set<string> => new Set(elements.map(({ key }) => JSON.stringify(key)));
+
+function readElements(socket: NetlinkSocket, set: NamedSet): Element[] {
   const value = { family: familyNumber(set.family), table: set.table, set: set.set };
   const step = `list elements of ${set.family} ${set.table} ${set.set}`;
   const request = { step, type: messageType(MESSAGE.elements.get), codec: elementsMessage, value };
