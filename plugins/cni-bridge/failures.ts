@@ -10,10 +10,20 @@ import { REGENERATE } from './bridge.ts';
 export function networkFailure(thrown: unknown, step: string, isRoot = process.getuid?.() === 0): KukeError {
   if (!isRoot && hasCode(thrown, 'EPERM', 'EACCES')) return asKukeError(thrown, 'NotRoot', { step });
   if (thrown instanceof CniError) return fromCni(thrown, step);
-  if (thrown instanceof CacheError || thrown instanceof ConflistError) {
-    return new KukeError('MetadataCorrupt', thrown.message, { step, cause: thrown });
-  }
+  if (thrown instanceof CacheError || thrown instanceof ConflistError) return fromFile(thrown, step);
   return asKukeError(thrown, 'NetworkFailed', { step });
+}
+
+/** A file that the kernel did not let be read or written, or that says nothing usable. */
+function fromFile(error: CacheError | ConflistError, step: string): KukeError {
+  const { cause, message } = error;
+  const details = { step, cause: error };
+  if (hasCode(cause, 'EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY', 'ELOOP'))
+    return new KukeError('Conflict', message, { ...details, remedy: 'move away what is there, then run it again' });
+  if (hasCode(cause, 'EROFS'))
+    return new KukeError('HostNotReady', message, { ...details, remedy: 'mount the file system writable' });
+  const isOfKernel = cause instanceof Error && 'code' in cause;
+  return new KukeError(isOfKernel ? 'NetworkFailed' : 'MetadataCorrupt', message, details);
 }
 
 /** What a CNI operation failed with; the undoing that failed besides is in `also`. */

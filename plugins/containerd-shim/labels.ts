@@ -20,6 +20,11 @@ export function isOurs({ labels }: { labels: Readonly<Record<string, string>> },
   return labels[INSTANCE] === instance;
 }
 
+/** Of a container: `ctr run` gives one of its own the labels of its image, and so ours. */
+export function isOurContainer(container: { labels: Readonly<Record<string, string>> }, instance: string): boolean {
+  return isOurs(container, instance) && container.labels[CONFIGURATION] !== undefined;
+}
+
 /** A filter for containerd's List calls (containerd's package filters). */
 export function oursFilter(instance: string): string {
   return `labels."${INSTANCE}"==${JSON.stringify(instance)}`;

@@ -156,7 +156,10 @@ export async function undo(
       );
       execution.journal.reverted(step.id);
     } catch (thrown) {
-      failures.push(asKukeError(thrown, 'UndoFailed', { resource: step.resource, step: `undo ${step.type}` }));
+      const error = asKukeError(thrown, 'UndoFailed', { resource: step.resource, step: `undo ${step.type}` });
+      // Something of others was in the way of a step that did not get through: it is not ours to undo.
+      if (error.code === 'Conflict' && !execution.results.has(step.id)) execution.journal.reverted(step.id);
+      else failures.push(error);
     }
   }
   return failures;

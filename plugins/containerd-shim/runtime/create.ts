@@ -4,7 +4,17 @@ import { type Client, isGrpcError, type Mount, ociSpec, runcOptions } from '../c
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import type { ContainerdImages } from '../images/index.ts';
-import { CONFIGURATION, GC_ROOT, GROUP, INSTANCE, isOurs, LOG_PATH, STARTED_AT, STOP_SIGNAL } from '../labels.ts';
+import {
+  CONFIGURATION,
+  GC_ROOT,
+  GROUP,
+  INSTANCE,
+  isOurContainer,
+  isOurs,
+  LOG_PATH,
+  STARTED_AT,
+  STOP_SIGNAL,
+} from '../labels.ts';
 import { clearMountPoint, readSnapshotFiles } from '../oci/rootfs.ts';
 import { buildSpec } from '../oci/spec.ts';
 import { resolveUser } from '../oci/user.ts';
@@ -53,7 +63,7 @@ export async function createContainer(
 async function isToBeMade(client: Client, config: ContainerConfig, instance: string): Promise<boolean> {
   const present = await ifFound(client.containers.get({ id: config.id }));
   if (present === undefined) return true;
-  if (!isOurs(present, instance)) throw notOurs('container', config, 'containers rm');
+  if (!isOurContainer(present, instance)) throw notOurs('container', config, 'containers rm');
   if (present.labels[CONFIGURATION] === digestOf(config)) return false;
   const task = await ifFound(client.tasks.get({ containerId: config.id }));
   if (task !== undefined || present.labels[STARTED_AT] !== undefined) {

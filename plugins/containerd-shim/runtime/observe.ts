@@ -4,7 +4,7 @@ import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
 import type { Container, Process } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
-import { oursFilter, STARTED_AT } from '../labels.ts';
+import { isOurContainer, oursFilter, STARTED_AT } from '../labels.ts';
 
 /** The containers of ours in a namespace; none when there is no such namespace. */
 export async function observeContainers(
@@ -12,9 +12,11 @@ export async function observeContainers(
   { namespace }: NamespaceParams,
 ): Promise<ContainerObservation[]> {
   const client = inNamespace(containerd, namespace);
-  const filters = [oursFilter(await containerd.instance())];
-  const [containers, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);
+  const instance = await containerd.instance();
+  const filters = [oursFilter(instance)];
+  const [listed, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);
   const taskOf = new Map(tasks.map(task => [task.id, task]));
+  const containers = listed.filter(container => isOurContainer(container, instance));
   return containers.map(container => ({
     namespace,
     id: container.id,

@@ -2,7 +2,7 @@
 import type { ContainerParams } from 'kuke/plugin';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
-import { GROUP, isOurs } from '../labels.ts';
+import { GROUP, isOurContainer, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
 import { removeShimSocket } from './shim-socket.ts';
 import { clearStray } from './stray.ts';
@@ -17,7 +17,7 @@ export async function removeContainer(
   const client = inNamespace(containerd, namespace);
   const [instance, container] = await Promise.all([containerd.instance(), ifFound(client.containers.get({ id }))]);
   if (container !== undefined) {
-    if (!isOurs(container, instance)) return;
+    if (!isOurContainer(container, instance)) return;
     await endTask(client, id, signal);
     await clearStray(containerd.socket, { namespace, id });
     await ifFound(client.containers.delete({ id }));

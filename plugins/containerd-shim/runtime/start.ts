@@ -2,11 +2,13 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { asKukeError, type ContainerParams, KukeError, type OciSpec } from 'kuke/plugin';
+import { errnoOf, hasCode } from '../../../src/host/errno.ts';
+import { systemError } from '../../../src/host/libc.ts';
 import { type Client, type Container, isGrpcError } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
-import { GROUP, isOurs, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { GROUP, isOurContainer, LOG_PATH, STARTED_AT } from '../labels.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
 import { clearStray, isBundleInTheWay } from './stray.ts';
@@ -27,7 +29,7 @@ export async function startContainer(
     ifFound(client.containers.get({ id })),
     ifFound(client.tasks.get({ containerId: id })),
   ]);
-  if (container === undefined || !isOurs(container, instance)) {
+  if (container === undefined || !isOurContainer(container, instance)) {
     throw new KukeError('NotFound', `there is no container ${id} of ours in ${namespace}`);
   }
   if (task !== undefined) {
@@ -106,14 +108,23 @@ function outputs({ id, labels }: Container): { stdout: string; stderr: string } 
   const path = labels[LOG_PATH];
   if (path === undefined) throw new KukeError('RuntimeFailed', `container ${id} has no label ${LOG_PATH}`);
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  try {
+    makeLog(path);
+  } catch (error) {
+    if (!hasCode(error, 'EISDIR', 'ELOOP', 'ENXIO', 'ENOTDIR', 'EEXIST')) throw error;
+    const message = `${path} cannot be its log: ${error instanceof Error ? error.message : error}`;
+    throw new KukeError('Conflict', message, { cause: error, remedy: 'move away what is there, then run it again' });
+  }
+  return { stdout: path, stderr: `${folder}/./${basename(path)}` };
+}
+
+function makeLog(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
   const fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o640);
   try {
-    if (!fstatSync(fd).isFile())
-      throw new KukeError('Conflict', `${path} is in the way of the log: it is not a regular file`);
+    if (!fstatSync(fd).isFile()) throw systemError('open', errnoOf('ENXIO'), path); // a pipe that somebody reads
   } finally {
     closeSync(fd);
   }
-  return { stdout: path, stderr: `${folder}/./${basename(path)}` };
 }

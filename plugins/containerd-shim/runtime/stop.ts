@@ -3,7 +3,7 @@ import type { StopParams } from 'kuke/plugin';
 import type { Container } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
-import { isOurs, STOP_SIGNAL } from '../labels.ts';
+import { isOurContainer, STOP_SIGNAL } from '../labels.ts';
 import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
 import { endTask, exitCode, signalTask } from './task.ts';
 
@@ -21,7 +21,7 @@ export async function stopContainer(
     ifFound(client.containers.get({ id })),
     ifFound(client.tasks.get({ containerId: id })),
   ]);
-  if (container === undefined || task === undefined || !isOurs(container, instance)) return {};
+  if (container === undefined || task === undefined || !isOurContainer(container, instance)) return {};
   if (task.status === 'STOPPED') return { exitCode: task.exitStatus };
   if (task.status === 'CREATED') {
     // Left by a start that was killed: nothing has run in it.
