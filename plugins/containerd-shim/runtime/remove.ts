@@ -15,11 +15,15 @@ export async function removeContainer(
   signal: AbortSignal,
 ): Promise<void> {
   const client = inNamespace(containerd, namespace);
-  const [instance, container] = await Promise.all([containerd.instance(), ifFound(client.containers.get({ id }))]);
+  const [instance, container, task] = await Promise.all([
+    containerd.instance(),
+    ifFound(client.containers.get({ id })),
+    ifFound(client.tasks.get({ containerId: id })),
+  ]);
   if (container !== undefined) {
     if (!isOurContainer(container, instance)) return;
     await endTask(client, id, signal);
-    await clearStray(containerd.socket, { namespace, id });
+    if (task === undefined) await clearStray(containerd, { namespace, id });
     await ifFound(client.containers.delete({ id }));
   }
   // Also when there was no container: a creation or a removal may have been killed in between.

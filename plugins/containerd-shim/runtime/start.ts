@@ -11,7 +11,7 @@ import { unpackJson } from '../grpc/any.ts';
 import { GROUP, isOurContainer, LOG_PATH, STARTED_AT } from '../labels.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
-import { clearStray, isBundleInTheWay } from './stray.ts';
+import { clearStray, isStrayInTheWay } from './stray.ts';
 import { endTask } from './task.ts';
 
 const CLEANUP_INTERVAL_MS = 50;
@@ -68,9 +68,9 @@ async function createTask(
       await client.tasks.create(task);
       return;
     } catch (error) {
-      const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isBundleInTheWay(error);
+      const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
-      if (isBundleInTheWay(error)) await clearStray(containerd.socket, { namespace, id: task.containerId });
+      if (isStrayInTheWay(error)) await clearStray(containerd, { namespace, id: task.containerId });
     }
     if (attempt === 1) await endTask(client, task.containerId, signal);
     await Bun.sleep(CLEANUP_INTERVAL_MS);

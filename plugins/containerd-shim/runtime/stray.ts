@@ -1,15 +1,17 @@
 /**
  * What is left where the creation of a task was cut off by the end of its caller: containerd knows of no task, while its shim has gone
- * on making one. containerd 1.6 and 1.7 clean up by themselves within seconds; 2 (seen with 2.1.9) does not, and then refuses a new task
- * for ever: `mkdir .../NAMESPACE/ID: file exists`.
+ * on making one. containerd 1.6 and 1.7 clean up by themselves within seconds; 2 (seen with 2.1.9) does not, and a new task is refused
+ * for ever: by itself (`mkdir .../NAMESPACE/ID: file exists`) or by runc (`container with given ID already exists`).
  */
-import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ContainerParams, KukeError } from 'kuke/plugin';
 import { PATH, scrubbedEnvironment } from '../../../src/host/environment.ts';
+import { hasCode } from '../../../src/host/errno.ts';
 import { unmount } from '../../../src/host/mount.ts';
 import { readMounts } from '../../../src/host/mountinfo.ts';
 import { isGrpcError } from '../client/index.ts';
+import type { Containerd } from '../containerd.ts';
 
 const TASKS = 'io.containerd.runtime.v2.task';
 const DEFAULT_STATE = '/run/containerd';
@@ -17,19 +19,50 @@ const PATIENCE_MS = 3000;
 const INTERVAL_MS = 50;
 const DELETE_LIMIT_MS = 10_000;
 
-/** Whether containerd refuses a task because of what was left of an earlier one. */
-export function isBundleInTheWay(error: unknown): boolean {
-  return isGrpcError(error) && new RegExp(`mkdir /\\S+/${TASKS}/\\S+: file exists`).test(error.message);
+const REFUSALS = [
+  new RegExp(`mkdir /\\S+/${TASKS}/\\S+: file exists`),
+  /container with given ID already exists/,
+  /container `\S+` already exists/, // crun
+];
+
+/** Whether a task is refused because of what was left of an earlier one. */
+export function isStrayInTheWay(error: unknown): boolean {
+  return isGrpcError(error) && REFUSALS.some(refusal => refusal.test(error.message));
 }
 
 /** For a container of ours without a task. Gives containerd time, then cleans up as it would. Nothing left: nothing to do. */
-export async function clearStray(socket: string, params: ContainerParams): Promise<void> {
+export async function clearStray(containerd: Containerd, params: ContainerParams): Promise<void> {
   const limit = Date.now() + PATIENCE_MS;
-  let bundle = bundleOf(params);
-  for (; bundle !== undefined && Date.now() < limit; bundle = bundleOf(params)) await Bun.sleep(INTERVAL_MS);
-  if (bundle === undefined) return;
-  await shimDelete(socket, params, bundle);
-  removeBundle(bundle);
+  const isLeft = () => isBeingMade(params) || existsSync(ociState(params)) || bundleOf(params) !== undefined;
+  while (isLeft() && Date.now() < limit) await Bun.sleep(INTERVAL_MS);
+  const bundle = bundleOf(params);
+  if (bundle !== undefined) {
+    await shimDelete(containerd.socket, params, bundle);
+    removeBundle(bundle);
+  }
+  if (existsSync(ociState(params))) await ociDelete(containerd, params);
+}
+
+/** Where the shim has the OCI runtime keep what it knows, whatever containerd's own state folder is. */
+const ociRoot = (namespace: string) => join('/run/containerd/runc', namespace);
+const ociState = ({ namespace, id }: ContainerParams) => join(ociRoot(namespace), id);
+
+/** The shim still runs `runc --root ROOT create --bundle ... ID`. */
+function isBeingMade({ namespace, id }: ContainerParams): boolean {
+  return readdirSync('/proc').some(name => {
+    if (!/^\d+$/.test(name)) return false;
+    const args = commandLine(name);
+    return args.at(-1) === id && args.includes('create') && args.includes(ociRoot(namespace));
+  });
+}
+
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return []; // it has ended meanwhile
+    throw error;
+  }
 }
 
 /** The folder that containerd keeps of a task: by its root file system wherever its state is, else where that is by default. */
@@ -43,11 +76,27 @@ function bundleOf({ namespace, id }: ContainerParams): string | undefined {
 
 /** With what containerd itself cleans up behind a shim that died: it kills the processes, and takes away what the OCI runtime knows. */
 async function shimDelete(socket: string, { namespace, id }: ContainerParams, bundle: string): Promise<void> {
-  const shim = shimOf(bundle);
   const args = ['-namespace', namespace, '-address', socket, '-id', id, '-bundle', bundle, 'delete'];
-  const program = Bun.spawn([shim, ...args], {
-    cwd: bundle,
-    env: scrubbedEnvironment({ GRPC_ADDRESS: socket, TTRPC_ADDRESS: `${socket}.ttrpc` }),
+  const env = { GRPC_ADDRESS: socket, TTRPC_ADDRESS: `${socket}.ttrpc` };
+  await run([shimOf(bundle), ...args], `what is left of a task in ${bundle}`, { cwd: bundle, env });
+}
+
+/** Where containerd has removed the bundle while the OCI runtime was still at it. */
+async function ociDelete({ runtimeBinary = 'runc' }: Containerd, { namespace, id }: ContainerParams): Promise<void> {
+  const what = `what is left of a task in ${ociState({ namespace, id })}`;
+  const program = Bun.which(runtimeBinary, { PATH });
+  if (program === null) throw new KukeError('RuntimeFailed', `${what} stays, for there is no ${runtimeBinary}`);
+  await run([program, '--root', ociRoot(namespace), 'delete', '--force', id], what);
+}
+
+async function run(
+  command: string[],
+  what: string,
+  { cwd = '/', env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<void> {
+  const program = Bun.spawn(command, {
+    cwd,
+    env: scrubbedEnvironment(env),
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'pipe',
@@ -56,7 +105,7 @@ async function shimDelete(socket: string, { namespace, id }: ContainerParams, bu
   });
   const [words, status] = await Promise.all([program.stderr.text(), program.exited]);
   if (status === 0) return;
-  throw new KukeError('RuntimeFailed', `what is left of a task in ${bundle} cannot be removed: ${words.trim()}`, {
+  throw new KukeError('RuntimeFailed', `${what} cannot be removed: ${words.trim()}`, {
     remedy: 'restart containerd, which looks for such tasks then, and run the command again',
   });
 }
