@@ -4,6 +4,7 @@ export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
 export { CGROUP_ROOT, cgroupPath, observeCgroup, planCgroup } from './kernel/cgroup-steps.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
+export { asFileError } from './kernel/file-errors.ts';
 export type { HookName } from './kernel/hooks.ts';
 export { instanceTag } from './kernel/instance-tag.ts';
 export {

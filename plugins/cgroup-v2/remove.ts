@@ -41,7 +41,7 @@ export async function removeCgroup(removal: Removal): Promise<void> {
         () =>
           removeLeftovers(mountPoint, cgroup.names),
     ),
-    () => remove(cgroup),
+    ...(owner === 'absent' ? [] : [() => remove(cgroup)]),
     () => forgetCreation(cgroup, instance),
   ]) {
     try {

@@ -50,6 +50,7 @@ function remedyFor(error: CniError): string | undefined {
   if (error.code === CniCode.TryAgainLater) return 'run the command again in a moment';
   if (error.reason === 'timed-out')
     return `see what ${plugin} waits for, or raise plugins.cni-bridge.pluginTimeoutSeconds`;
+  if (error.reason === 'not-executable') return `make it executable (chmod +x), or install ${plugin} anew`;
   if (error.reason === 'bad-output') return `${plugin} does not speak CNI: put the right program on the CNI path`;
   return undefined;
 }

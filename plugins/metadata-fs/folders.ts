@@ -1,5 +1,5 @@
 /** Folders below the run path and the log folder: never through a symbolic link, and nothing empty left behind. */
-import { lstatSync, realpathSync } from 'node:fs';
+import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { lstat, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KukeError } from 'kuke/plugin';
@@ -15,7 +15,7 @@ export function trustedRoot(runPath: string): string {
   const path = resolve(runPath);
   const link = lstatSync(path, { throwIfNoEntry: false });
   if (link === undefined) return path;
-  const root = realpathSync(path);
+  const root = realPath(path);
   const folder = lstatSync(root);
   if (!folder.isDirectory()) throw new KukeError('Conflict', `${path} is not a folder`, { remedy: 'move it away' });
   const owners = [link.uid, folder.uid].filter(uid => uid !== 0 && uid !== process.geteuid?.());
@@ -26,6 +26,17 @@ export function trustedRoot(runPath: string): string {
     });
   }
   return root;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (thrown) {
+    if (!hasCode(thrown, 'ENOENT')) throw thrown;
+    throw new KukeError('HostNotReady', `${path} is a link to what is not there: ${readlinkSync(path)}`, {
+      remedy: 'make the folder, mount what it is on, or remove the link',
+    });
+  }
 }
 
 /** `names` as they are spelt on disk, for names that differ only in case are one (spec.md §1); what is not there, as given. */
@@ -94,7 +105,7 @@ export async function removeEmpty(root: string, names: readonly string[]): Promi
       await rmdir(path);
       await syncDirectory(dirname(path));
     } catch (thrown) {
-      if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST')) return;
+      if (hasCode(thrown, 'ENOTEMPTY', 'EEXIST', 'EBUSY')) return; // busy: a mount point, which is somebody's
       if (!hasCode(thrown, 'ENOENT')) throw thrown;
     }
   }

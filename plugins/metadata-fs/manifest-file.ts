@@ -32,7 +32,7 @@ export async function parseManifest(text: string): Promise<Parsed> {
   const value = parseFast(text) ?? (await parseExact(text));
   if ('problem' in value) return { problem: `not valid YAML: ${value.problem}` };
   // A file that ends within a line may say `replicas: 1` where `replicas: 10` was meant.
-  if (!text.endsWith('\n'))
+  if (isMap(value.content) && !text.endsWith('\n'))
     return { problem: 'ends in the middle of its last line, as if cut off: it wants a newline there' };
   return asManifest(value.content);
 }

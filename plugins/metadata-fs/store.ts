@@ -44,6 +44,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     list: () => reported(runPath, () => listManifests(root())),
     readFile: path => reported(runPath, () => readOwnFile(root(), path)),
     filePath,
+    manifestPath,
     instance,
     lock: async request => {
       throwIfAborted(request.signal);

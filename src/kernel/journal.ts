@@ -16,6 +16,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import * as v from 'valibot';
+import { asFileError } from './file-errors.ts';
 import type { Intent, Plan, Step } from './plan.ts';
 
 type Entry =
@@ -56,15 +58,22 @@ export interface Journal {
 export function makeJournal(folder: string): Journal {
   return {
     open(id, plan, command) {
-      // The run path may be read by everybody, save for our own folder in it.
-      mkdirSync(join(folder, '../..'), { recursive: true, mode: 0o755 });
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, `${id}.jsonl`);
-      const fd = openSync(path, 'wx', 0o600);
-      const journal = writer(path, fd);
-      append(fd, { event: 'plan', version: 1, id, intent: plan.intent, command, steps: plan.steps });
-      syncFolder(folder);
-      return journal;
+      return reported(path, () => {
+        // The run path may be read by everybody, save for our own folder in it.
+        mkdirSync(join(folder, '../..'), { recursive: true, mode: 0o755 });
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        const fd = openSync(path, 'wx', 0o600);
+        try {
+          append(fd, { event: 'plan', version: 1, id, intent: plan.intent, command, steps: plan.steps });
+          syncFolder(folder);
+        } catch (error) {
+          closeSync(fd);
+          remove(path);
+          throw error;
+        }
+        return writer(path, fd);
+      });
     },
     isEmpty: () => filesIn(folder).length === 0,
     unfinished() {
@@ -98,18 +107,38 @@ export function makeJournal(folder: string): Journal {
 }
 
 function writer(path: string, fd: number): PlanJournal {
+  const write = (entry: Entry) => reported(path, () => append(fd, entry));
   return {
-    start: step => append(fd, { event: 'start', step }),
-    done: (step, result) => append(fd, { event: 'done', step, result }),
-    reverted: step => append(fd, { event: 'reverted', step }),
+    start: step => write({ event: 'start', step }),
+    done: (step, result) => write({ event: 'done', step, result }),
+    reverted: step => ifPossible(() => write({ event: 'reverted', step })), // undone twice is undone as well
     close() {
       // After a power cut the file may be there again: it must not have what has ended well undone.
-      append(fd, { event: 'ended' });
+      ifPossible(() => write({ event: 'ended' }));
       closeSync(fd);
-      rmSync(path, { force: true }); // an uninstall has taken it along
-      removeEmpty(dirname(path), 3);
+      remove(path);
     },
   };
+}
+
+function remove(path: string): void {
+  rmSync(path, { force: true }); // an uninstall has taken it along
+  removeEmpty(dirname(path), 3);
+}
+
+/** On a full disk, say. */
+function ifPossible(write: () => void): void {
+  try {
+    write();
+  } catch {}
+}
+
+function reported<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw asFileError(error).at({ step: `write the journal ${path}` });
+  }
 }
 
 /** Starts on a line of its own, for the last one may be cut off. */
@@ -148,14 +177,36 @@ function filesIn(folder: string): string[] {
   }
 }
 
-/** A line that is cut off was being written when its kuke died: what it said did not begin. */
+/** A line that is cut off was being written when its kuke died: what it said did not begin. One that is damaged says nothing either. */
 function parseLines(text: string): Entry[] {
-  const entries: Entry[] = [];
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
+  return text.split('\n').flatMap(line => {
     try {
-      entries.push(JSON.parse(line) as Entry);
-    } catch {}
-  }
-  return entries;
+      return [v.parse(entrySchema, JSON.parse(line)) as Entry];
+    } catch {
+      return [];
+    }
+  });
 }
+
+const stepSchema = v.object({
+  id: v.string(),
+  type: v.string(),
+  params: v.unknown(),
+  after: v.array(v.string()),
+  resource: v.string(),
+});
+
+const entrySchema = v.variant('event', [
+  v.object({
+    event: v.literal('plan'),
+    version: v.literal(1),
+    id: v.string(),
+    intent: v.picklist(['create', 'update', 'delete']),
+    command: v.string(),
+    steps: v.array(stepSchema),
+  }),
+  v.object({ event: v.literal('start'), step: v.string() }),
+  v.object({ event: v.literal('done'), step: v.string(), result: v.exactOptional(v.unknown()) }),
+  v.object({ event: v.literal('reverted'), step: v.string() }),
+  v.object({ event: v.literal('ended') }),
+]);

@@ -1,9 +1,11 @@
 /** What is stored, and what the host says of it (design.md, idea 3). */
 import { asKukeError, KukeError } from './errors.ts';
+import type { FieldIssue } from './extensible.ts';
 import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
 import { toResource } from './manifest.ts';
 import type { Kernel } from './registry.ts';
-import { describe, keyOf, type ResourceRef } from './resource.ts';
+import { describe, keyOf, type Manifest } from './resource.ts';
+import { faultsOf } from './schema.ts';
 import { makeTree, type ResourceTree } from './tree.ts';
 
 /** One observation of each thing, shared by all that ask for it while this context lives. */
@@ -33,14 +35,16 @@ export async function readTree(kernel: Kernel): Promise<ResourceTree> {
   const store = await kernel.use('store');
   const { resources, problems: unreadable } = await store.list();
   const problems = [...unreadable];
-  const spoilt = (ref: ResourceRef, message: string) => problems.push({ path: describe(ref), ref, message });
   const valid = resources.flatMap(({ ref, manifest }) => {
+    const path = store.manifestPath?.(ref) ?? describe(ref);
+    const spoilt = (message: string) => problems.push({ path, ref, message });
     try {
       const resource = toResource(kernel.kinds, manifest);
       if (keyOf(resource.ref) === keyOf(ref)) return [resource];
-      spoilt(ref, `its manifest says that it is ${describe(resource.ref)}`);
+      spoilt(`its manifest says that it is ${describe(resource.ref)}`);
     } catch (thrown) {
-      spoilt(ref, `its manifest is not valid: ${asKukeError(thrown).message}`);
+      const [fault] = faultsIn(kernel, manifest);
+      spoilt(`its manifest is not valid: ${fault ? `${fault.path}: ${fault.message}` : asKukeError(thrown).message}`);
     }
     return [];
   });
@@ -51,6 +55,12 @@ export async function readTree(kernel: Kernel): Promise<ResourceTree> {
     }),
   );
   return makeTree(valid, problems, kind => lineages.get(kind.toLowerCase()));
+}
+
+/** What the kind's schema finds wrong; nothing where no plugin knows the kind. */
+function faultsIn({ kinds }: Kernel, { kind, spec }: Manifest): FieldIssue[] {
+  const known = kinds.all().find(one => one.kind === kind);
+  return known === undefined ? [] : faultsOf(known.spec, spec, ['spec']);
 }
 
 /** The resource with the status that the host gives it now. What cannot be determined is `Unknown`, with the reason. */

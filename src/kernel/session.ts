@@ -140,7 +140,8 @@ export async function withSession<T>(
       progress: options.progress,
     };
     for (const { command: earlier, done, failures } of await recover(journal, execution)) {
-      notice(`an earlier command that did not end has been ${done}: ${earlier}`);
+      const how = failures.length === 0 ? `has been ${done}` : `could not be ${done} whole`;
+      notice(`an earlier command that did not end ${how}: ${earlier}`);
       for (const failure of failures) notice(`  ${failure.summary}`);
     }
     const tree = await readTree(kernel);

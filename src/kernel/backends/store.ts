@@ -45,6 +45,8 @@ export interface StoreBackend extends Backend<StoreActions> {
   list(): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
   /** What `writeFile` wrote; undefined when there is no such file. */
   readFile(path: string): Promise<string | undefined>;
+  /** Where a person finds a manifest; absent where they are not in files. */
+  manifestPath?(ref: ResourceRef): string;
   /** Absolute path of a file for `StoredFile.path`. */
   filePath(path: string): string;
   /** The instance id; undefined before `kuke init`. */
