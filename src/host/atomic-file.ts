@@ -23,6 +23,7 @@ export async function replaceFile(
   try {
     await writeNew(temporary, content, mode);
     await rename(temporary, path);
+    await removeStaleTemporaries(dirname(path), basename(path));
     await syncDirectory(dirname(path));
   } catch (error) {
     await unlink(temporary).catch(() => {}); // after the rename it is gone already
@@ -53,11 +54,11 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /**
- * Removes what killed calls of `replaceFile` left in a directory, and returns the names; those of running processes stay. Whoever removes
- * a file, or writes one of another name the next time, calls it; a directory that is not there has none.
+ * Removes what killed calls of `replaceFile` left in a directory, of one file or of all, and returns the names; those of running processes
+ * stay. The next writing of a file does it for that one; whoever removes a file calls it. A directory that is not there has none.
  */
-export async function removeStaleTemporaries(directory: string): Promise<string[]> {
-  const stale = (await namesIn(directory)).filter(isStale);
+export async function removeStaleTemporaries(directory: string, of = ''): Promise<string[]> {
+  const stale = (await namesIn(directory)).filter(name => name.startsWith(`.${of}`) && isStale(name));
   for (const name of stale) {
     await unlink(join(directory, name)).catch(error => {
       if (!hasCode(error, 'ENOENT')) throw asSystemError(error, join(directory, name));

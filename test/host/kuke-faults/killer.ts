@@ -1,0 +1,65 @@
+/**
+ * A plugin from disk that sends a signal, SIGKILL to kuke itself where nothing else is said, at one of the moments before and after the
+ * steps of kuke's plans:
+ *
+ *     installKiller();
+ *     await run(['apply', '-f', 'cell.yaml'], { env: at(3) });                                // dies at the third moment
+ *     await run(['stop', 'cell', 'web'], { env: at('before network.close', 'SIGSTOP') });
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { footprint } from '../kuke/footprint.ts';
+import type { Inventory } from '../observe/inventory.ts';
+
+const FOLDER = '/opt/plugins';
+
+const source = `import { definePlugin } from 'kuke/plugin';
+const { SIGNAL_AT, SIGNAL = 'SIGKILL', SIGNAL_TO = String(process.pid) } = process.env;
+let count = 0;
+const moment = name => {
+  count++;
+  if (SIGNAL_AT === String(count) || SIGNAL_AT === name) process.kill(Number(SIGNAL_TO), SIGNAL);
+};
+export default definePlugin({
+  name: 'killer',
+  version: '1.0.0',
+  setup(kernel) {
+    kernel.hook('step:before', ({ type }) => moment('before ' + type));
+    kernel.hook('step:after', ({ type }) => moment('after ' + type));
+  },
+});
+`;
+
+/** Outside of the run path, so that it is there before init and after uninstall. */
+export function installKiller(): void {
+  mkdirSync(`${FOLDER}/killer`, { recursive: true });
+  writeFileSync(`${FOLDER}/killer/package.json`, JSON.stringify({ name: 'killer', main: 'index.ts', kuke: {} }));
+  writeFileSync(`${FOLDER}/killer/index.ts`, source);
+  mkdirSync('/etc/kukeon', { recursive: true });
+  writeFileSync('/etc/kukeon/kuke.yaml', `pluginsPath: ${FOLDER}\n`);
+}
+
+/** @param moment the how-manieth one, from 1, or `before TYPE`, `after TYPE` of a step. @param to kuke itself where not given. */
+export function at(moment: number | string, signal: NodeJS.Signals = 'SIGKILL', to?: number): Record<string, string> {
+  return { SIGNAL_AT: String(moment), SIGNAL: signal, ...(to !== undefined && { SIGNAL_TO: String(to) }) };
+}
+
+/**
+ * The footprint, without what is new in every run (ids, addresses, names of veths), and without the processes of containers, which come
+ * up in their own time.
+ */
+export async function comparable(): Promise<Inventory> {
+  const lines = await footprint();
+  return lines
+    .filter(line => !line.startsWith('process ') || line.includes('containerd'))
+    .map(line =>
+      line
+        .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'INSTANCE')
+        .replace(/\bkuke-[0-9a-f]{12}\b/g, 'kuke-CELL')
+        .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}-eth/g, 'ATTACHMENT-eth')
+        .replace(/\b10\.8[89]\.\d+\.\d+\b/g, 'ADDRESS')
+        .replace(/\bveth[0-9a-f]{8}\b/g, 'VETH')
+        .replace(/\bCNI-[0-9a-f]{24}\b/g, 'CNI-CHAIN')
+        .replace(/(\/run\/containerd\/s\/)[0-9a-f]{64}/, '$1SHIM'),
+    )
+    .sort();
+}
