@@ -58,11 +58,14 @@ export async function uninstall(kernel: Kernel, journal: Journal, options: Engin
   const store = await kernel.use('store');
   return withSession(kernel, journal, options, async session => {
     if ((await store.instance()) === undefined && session.tree.all().length === 0) return [];
-    const damaged = session.tree.problems.map(({ path }) => path);
-    if (damaged.length > 0) {
-      const message = `what ${damaged.join(', ')} describes cannot be read, so it cannot be removed`;
-      throw new KukeError('MetadataCorrupt', message);
-    }
+    const [damaged, ...more] = session.tree.problems.map(
+      ({ path, ref, message }) =>
+        new KukeError('MetadataCorrupt', `${path} cannot be read, so it cannot be removed: ${message}`, {
+          ...(ref === undefined ? {} : { resource: describe(ref) }),
+          remedy: 'mend or remove the file, or bring back the plugin of its kind, then run the command again',
+        }),
+    );
+    if (damaged !== undefined) throw new KukeError('MetadataCorrupt', damaged.message, damaged.details, more);
     const refs = session.tree.all().map(({ ref }) => ref);
     const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS });
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
