@@ -2,11 +2,34 @@
  * All rules of kuke are in tables named `kukeon`: `inet kukeon` and, for what is seen of frames, `bridge kukeon`. A table is made of
  * sections, each of which is one part's own (masquerading, published ports, isolation): chains, sets and rules that are always the same,
  * and elements that come and go. A section appears with its first element and goes with its last; the table goes with its last section.
+ * Nothing is locked: a transaction is refused when the ruleset has changed since it was read, and is then planned anew.
  */
+import { hasCode } from '../host/errno.ts';
 import type { NetlinkSocket } from '../host/netlink/socket.ts';
-import type { Change } from '../host/nftables/change.ts';
-import type { TableContent } from '../host/nftables/list.ts';
-import { type Chain, type Element, type Elements, type NamedSet, type Rule, table } from '../host/nftables/object.ts';
+import { add, type Change, create, remove } from '../host/nftables/change.ts';
+import { contentOf, keyOf } from '../host/nftables/element.ts';
+import {
+  getElement,
+  getTable,
+  listChains,
+  listElements,
+  listRules,
+  listSets,
+  readConsistently,
+  type TableContent,
+  tableUse,
+} from '../host/nftables/list.ts';
+import {
+  type Chain,
+  type Element,
+  type Elements,
+  elements,
+  type NamedSet,
+  type NftObject,
+  type Rule,
+  table,
+} from '../host/nftables/object.ts';
+import { difference, isSameRule, isSameSet, setsOf, update } from '../host/nftables/reconcile.ts';
 
 export const INET = table('inet', 'kukeon');
 export const BRIDGE = table('bridge', 'kukeon');
@@ -19,23 +42,170 @@ export interface Section {
   rules: Rule[];
 }
 
-const missing = () => {
-  throw new Error('not written yet');
-};
+/** An element that is there with another comment, or other data, than the one that is wanted under the same key. */
+export type Taken = (present: Element, wanted: Element, set: NamedSet) => void;
 
-/** Adds elements, and the section where it is missing or was changed. What it costs does not grow with the elements there are. */
-export const addElements: (socket: NetlinkSocket, section: Section, wanted: readonly Elements[]) => Change[] = missing;
-
-/** Removes the elements that `isGone` says yes to, and the section with its last one. */
-export const removeElements: (
+/**
+ * Adds elements, and the section where it is missing or was changed. What it costs does not grow with the elements there are (but it does
+ * for sets of intervals, if an element is there already). One that is there with other content is replaced, unless `taken` throws.
+ */
+export function addElements(
   socket: NetlinkSocket,
   section: Section,
-  isGone: (element: Element, set: NamedSet) => boolean,
-) => Change[] = missing;
+  wanted: readonly Elements[],
+  taken: Taken = () => {},
+): Change[] {
+  const some = wanted.filter(one => one.elements.length > 0);
+  if (some.length === 0) return [];
+  try {
+    return update(socket, () => [...repair(socket, section), ...some.map(create)]);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+  return update(socket, () => [...repair(socket, section), ...some.flatMap(one => settle(socket, one, taken))]);
+}
+
+/** Which elements have to be added, and which replaced, where some are there. */
+function settle(socket: NetlinkSocket, { set, elements: wanted }: Elements, taken: Taken): Change[] {
+  const replaced: Element[] = [];
+  const added = wanted.filter(element => {
+    const present = elementAt(socket, set, element);
+    if (present === undefined) return true;
+    if (contentOf(set, present) === contentOf(set, element)) return false;
+    taken(present, element, set);
+    replaced.push(present);
+    return true;
+  });
+  return [
+    ...(replaced.length > 0 ? [remove(elements(set, replaced))] : []),
+    ...(added.length > 0 ? [create(elements(set, added))] : []),
+  ];
+}
+
+function elementAt(socket: NetlinkSocket, set: NamedSet, element: Element): Element | undefined {
+  if (!set.interval) return getElement(socket, set, element);
+  try {
+    return listElements(socket, set).find(present => keyOf(set, present) === keyOf(set, element));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** What brings back the section where it is not as it should be; elements that are there stay. */
+function repair(socket: NetlinkSocket, section: Section): Change[] {
+  // Rules hold the sets and chains that they are in or refer to; anybody can have removed the other sets.
+  if (hasRules(section, ownRules(socket, section)))
+    return section.sets.filter(set => !isReferred(section, set)).map(add);
+  return differenceOf(section, readContent(socket, section));
+}
+
+/** Whether those are the section's rules, in its order. */
+function hasRules({ chains, rules }: Section, present: readonly Rule[]): boolean {
+  return chains.every(({ chain }) => {
+    const wanted = rules.filter(rule => rule.chain === chain);
+    const found = present.filter(rule => rule.chain === chain);
+    return wanted.length === found.length && wanted.every((rule, i) => found[i] && isSameRule(rule, found[i]));
+  });
+}
+
+const isReferred = ({ rules }: Section, { set }: NamedSet): boolean =>
+  rules.some(({ statements }) => setsOf(statements).includes(set));
+
+/** The changes that make a section whole, with the elements that are there. */
+function differenceOf(section: Section, present: TableContent | undefined): Change[] {
+  const kept = section.sets.map(set => {
+    const found = present?.sets.find(one => isSameSet(one.set, set));
+    return elements(set, found?.elements ?? []);
+  });
+  return difference({ ...section, sets: kept }, present);
+}
+
+function ownRules(socket: NetlinkSocket, { table, chains }: Section): Rule[] {
+  const names = new Set(chains.map(({ chain }) => chain));
+  return listRules(socket, table).filter(({ chain }) => names.has(chain));
+}
+
+/**
+ * Removes the elements that `isGone` says yes to, and the section with its last one. `all` is what the section's sets hold, for elements
+ * that stay as long as others do.
+ */
+export function removeElements(
+  socket: NetlinkSocket,
+  section: Section,
+  isGone: (element: Element, set: NamedSet, all: readonly Elements[]) => boolean,
+): Change[] {
+  return update(socket, () => {
+    const content = readContent(socket, section);
+    if (content === undefined) return [];
+    const gone = content.sets.map(({ set, elements: list }) =>
+      elements(
+        set,
+        list.filter(element => isGone(element, set, content.sets)),
+      ),
+    );
+    const isLast = gone.every((one, index) => one.elements.length === content.sets[index]?.elements.length);
+    if (isLast) return removal(socket, content);
+    return gone.filter(one => one.elements.length > 0).map(remove);
+  });
+}
+
+/** Removes all that is there of a section, and the table if nothing else is in it. */
+function removal(socket: NetlinkSocket, content: TableContent): Change[] {
+  const { chains, sets, rules } = content;
+  if (tableUse(socket, content.table) === chains.length + sets.length) return [remove(content.table)];
+  return difference({ ...content, chains: [], sets: [], rules: [] }, { ...content, rules });
+}
 
 /** What is there of a section's chains and sets, at one moment; undefined for nothing. */
-export const readSection: (socket: NetlinkSocket, section: Section) => TableContent | undefined = missing;
+export function readSection(socket: NetlinkSocket, section: Section): TableContent | undefined {
+  const { content } = readConsistently(socket, `section of ${section.table.family} ${section.table.table}`, () =>
+    readContent(socket, section),
+  );
+  return content && (content.chains.length > 0 || content.sets.length > 0) ? content : undefined;
+}
+
+/** Also of a table that holds nothing of the section; undefined if there is no table. */
+function readContent(socket: NetlinkSocket, section: Section, withElements = true): TableContent | undefined {
+  const present = getTable(socket, section.table);
+  if (present === undefined) return undefined;
+  const isOwn = ({ chain }: Chain) => section.chains.some(one => one.chain === chain);
+  const sets = listSets(socket, present).filter(({ set }) => section.sets.some(one => one.set === set));
+  return {
+    table: present,
+    chains: listChains(socket, present).filter(isOwn),
+    sets: sets.map(set => elements(set, withElements ? listElements(socket, set) : [])),
+    rules: ownRules(socket, section),
+  };
+}
 
 /** Brings a section to hold exactly these elements; none removes it. Nothing is touched where nothing differs. */
-export const reconcileSection: (socket: NetlinkSocket, section: Section, wanted: readonly Elements[]) => Change[] =
-  missing;
+export function reconcileSection(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): Change[] {
+  return update(socket, () => {
+    const present = readContent(socket, section);
+    if (wanted.every(one => one.elements.length === 0)) {
+      const isThere = present !== undefined && present.chains.length + present.sets.length > 0;
+      return isThere ? removal(socket, present) : [];
+    }
+    const sets = section.sets.map(set => wanted.find(one => one.set.set === set.set) ?? elements(set, []));
+    return difference({ ...section, sets }, present);
+  });
+}
+
+/** What there should be of a section with these elements in it, and is not, or is otherwise; empty if all is well. */
+export function lacking(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): NftObject[] {
+  const { content = [] } = readConsistently(socket, `table ${section.table.family} ${section.table.table}`, () => [
+    ...differenceOf(section, readContent(socket, section, false)).map(({ object }) => object),
+    ...wanted.map(one => absent(socket, one)).filter(one => one.elements.length > 0),
+  ]);
+  return content;
+}
+
+/** Those that are not there with this content. */
+function absent(socket: NetlinkSocket, { set, elements: wanted }: Elements): Elements {
+  const isAbsent = (element: Element) => {
+    const present = elementAt(socket, set, element);
+    return present === undefined || contentOf(set, present) !== contentOf(set, element);
+  };
+  return elements(set, wanted.filter(isAbsent));
+}

@@ -2,10 +2,10 @@
 import { hasCode } from '../errno.ts';
 import type { ValueOf } from '../netlink/attributes.ts';
 import { string } from '../netlink/bytes.ts';
-import type { NetlinkSocket } from '../netlink/socket.ts';
+import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { typesOf } from './datatype.ts';
 import { decompile } from './decompile.ts';
-import { decodeElements } from './element.ts';
+import { decodeElements, encodeElement } from './element.ts';
 import type { Expression } from './expression.ts';
 import {
   chainMessage,
@@ -49,13 +49,28 @@ export function listTables(socket: NetlinkSocket, family?: Family): Table[] {
 }
 
 /** A table, or undefined if there is none of that name. */
-export function getTable(socket: NetlinkSocket, { family, table }: TableName): Table | undefined {
+export function getTable(socket: NetlinkSocket, name: TableName): Table | undefined {
+  const found = requestTable(socket, name);
+  return found && toTable(found);
+}
+
+/** How many chains, sets and other objects are in a table; undefined if there is no such table. */
+export function tableUse(socket: NetlinkSocket, name: TableName): number | undefined {
+  return requestTable(socket, name)?.use;
+}
+
+function requestTable(socket: NetlinkSocket, { family, table }: TableName): ValueOf<typeof tableMessage> | undefined {
   const value = { family: familyNumber(family), table };
-  const step = `get table ${family} ${table}`;
-  let found: Table | undefined;
+  const request = { step: `get table ${family} ${table}`, type: messageType(MESSAGE.table.get), value };
+  return requestOne(socket, { ...request, codec: tableMessage });
+}
+
+/** The one object that is asked for; undefined if it, or what it is in, is not there. */
+function requestOne<T>(socket: NetlinkSocket, request: Request<T>): T | undefined {
+  let found: T | undefined;
   try {
-    socket.request({ step, type: messageType(MESSAGE.table.get), codec: tableMessage, value }, message => {
-      found = toTable(tableMessage.read(message.body));
+    socket.request(request, message => {
+      found = request.codec.read(message.body);
     });
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
@@ -142,6 +157,16 @@ function readElements(socket: NetlinkSocket, set: NamedSet): Element[] {
   return decodeElements(set, wire.flat());
 }
 
+/** The element with the key of `wanted`, at a cost that does not grow with the set; not of a set of intervals. Undefined if it is not there. */
+export function getElement(socket: NetlinkSocket, set: NamedSet, wanted: Element): Element | undefined {
+  if (set.interval) throw new RangeError(`get element of ${set.set}: the elements of a set of intervals are listed`);
+  const wire = encodeElement(set, wanted, false);
+  const value = { family: familyNumber(set.family), table: set.table, set: set.set, elements: wire };
+  const step = `get element of ${set.family} ${set.table} ${set.set}`;
+  const request = { step, type: messageType(MESSAGE.elements.get), codec: elementsMessage, value };
+  return decodeElements(set, requestOne(socket, request)?.elements ?? [])[0];
+}
+
 /** The rules of a table or of one chain, in order, with handles. */
 export function listRules(socket: NetlinkSocket, of: TableName & Partial<ChainName>): Rule[] {
   const { family, table, chain } = of;
@@ -196,20 +221,29 @@ const ATTEMPTS = 20;
 
 /** A table as it is at one moment, and that moment's generation; without `content` if there is no such table. */
 export function readTable(socket: NetlinkSocket, name: TableName): { generation: number; content?: TableContent } {
+  return readConsistently(socket, `table ${name.family} ${name.table}`, () => readContent(socket, name));
+}
+
+/** What `read` finds in the ruleset, however many readings it takes, at one moment; and that moment's generation. */
+export function readConsistently<T>(
+  socket: NetlinkSocket,
+  what: string,
+  read: () => T | undefined,
+): { generation: number; content?: T } {
   for (let attempt = 1; ; attempt++) {
     const generation = readGeneration(socket);
     let failure: unknown;
-    let content: TableContent | undefined;
+    let content: T | undefined;
     try {
-      content = readContent(socket, name);
+      content = read();
     } catch (error) {
       failure = error;
     }
     if (readGeneration(socket) === generation) {
       if (failure !== undefined) throw failure;
-      return { generation, ...(content && { content }) };
+      return { generation, ...(content === undefined ? {} : { content }) };
     }
-    if (attempt === ATTEMPTS) throw new Error(`read table ${name.family} ${name.table}: it changes all the time`);
+    if (attempt === ATTEMPTS) throw new Error(`read ${what}: it changes all the time`);
   }
 }
 

@@ -60,7 +60,7 @@ export const NFGENMSG_SIZE = nfgenmsg.size;
 
 export const tableMessage = headed(
   nfgenmsg,
-  attributes({ table: [1, string], flags: [2, u32be], handle: [4, u64be], userdata: [6, bytes] }),
+  attributes({ table: [1, string], flags: [2, u32be], use: [3, u32be], handle: [4, u64be], userdata: [6, bytes] }),
 );
 
 export const chainMessage = headed(

@@ -9,7 +9,8 @@ import { type Chain, type Element, type Elements, elements, type NamedSet, type 
 import type { Statement } from './statement.ts';
 import { commit } from './transaction.ts';
 
-const ATTEMPTS = 20;
+/** Each failed attempt means that somebody else's transaction went through: with a hundred at once, the last one may lose often. */
+const ATTEMPTS = 500;
 
 /** Brings a table to the desired state, whatever others do meanwhile. Returns the changes that it took. */
 export function reconcile(socket: NetlinkSocket, desired: TableContent): Change[] {
@@ -82,13 +83,13 @@ function isEqualChain(a: Chain, b: Chain): boolean {
   return isSameChain(a, b) && a.base?.policy === b.base?.policy;
 }
 
-function isSameSet(a: NamedSet, b: NamedSet): boolean {
+export function isSameSet(a: NamedSet, b: NamedSet): boolean {
   const shape = ({ set, key, interval, data }: NamedSet) => JSON.stringify([set, key, interval, data ?? null]);
   return shape(a) === shape(b);
 }
 
 /** The sets and maps that statements refer to. */
-function setsOf(statements: readonly Statement[]): string[] {
+export function setsOf(statements: readonly Statement[]): string[] {
   return statements.flatMap(statement => {
     if (statement.type === 'lookup') return [statement.set];
     if (statement.type === 'vmap') return [statement.map];
