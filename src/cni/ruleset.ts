@@ -8,6 +8,7 @@ import { hasCode } from '../host/errno.ts';
 import type { NetlinkSocket } from '../host/netlink/socket.ts';
 import { add, type Change, create, remove } from '../host/nftables/change.ts';
 import { contentOf, keyOf } from '../host/nftables/element.ts';
+import { explainAll } from '../host/nftables/explain.ts';
 import {
   getElement,
   getTable,
@@ -30,6 +31,7 @@ import {
   table,
 } from '../host/nftables/object.ts';
 import { difference, isSameRule, isSameSet, setsOf, update } from '../host/nftables/reconcile.ts';
+import { silent, type Trace } from './plugins/trace.ts';
 
 export const INET = table('inet', 'kukeon');
 export const BRIDGE = table('bridge', 'kukeon');
@@ -42,37 +44,56 @@ export interface Section {
   rules: Rule[];
 }
 
-/** An element that is there with another comment, or other data, than the one that is wanted under the same key. */
-export type Taken = (present: Element, wanted: Element, set: NamedSet) => void;
+export interface Options {
+  /** Told of each transaction. */
+  trace?: Trace;
+}
+
+export interface AddOptions extends Options {
+  /** What to do with an element that is there with another comment, or other data: replace it (the default), keep it, or throw. */
+  taken?: (present: Element, wanted: Element, set: NamedSet) => 'replace' | 'keep';
+}
 
 /**
  * Adds elements, and the section where it is missing or was changed. What it costs does not grow with the elements there are (but it does
- * for sets of intervals, if an element is there already). One that is there with other content is replaced, unless `taken` throws.
+ * for sets of intervals, if an element is there already). A function is asked for them at every attempt.
  */
 export function addElements(
   socket: NetlinkSocket,
   section: Section,
-  wanted: readonly Elements[],
-  taken: Taken = () => {},
+  wanted: readonly Elements[] | (() => readonly Elements[]),
+  { taken = () => 'replace', trace = silent }: AddOptions = {},
 ): Change[] {
-  const some = wanted.filter(one => one.elements.length > 0);
-  if (some.length === 0) return [];
+  const attempt = (changesOf: (one: Elements) => Change[]) => {
+    const plan = (): Change[] => {
+      const all = typeof wanted === 'function' ? wanted() : wanted;
+      const some = all.filter(one => !isEmpty(one));
+      return some.length === 0 ? [] : [...repair(socket, section), ...some.flatMap(changesOf)];
+    };
+    return update(socket, plan, telling(trace));
+  };
   try {
-    return update(socket, () => [...repair(socket, section), ...some.map(create)]);
+    return attempt(one => [create(one)]);
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
   }
-  return update(socket, () => [...repair(socket, section), ...some.flatMap(one => settle(socket, one, taken))]);
+  return attempt(one => settle(socket, one, taken));
 }
 
+const telling = (trace: Trace) => (changes: readonly Change[], run: () => void) => trace(explainAll(changes), run);
+
 /** Which elements have to be added, and which replaced, where some are there. */
-function settle(socket: NetlinkSocket, { set, elements: wanted }: Elements, taken: Taken): Change[] {
+function settle(
+  socket: NetlinkSocket,
+  { set, elements: wanted }: Elements,
+  taken: NonNullable<AddOptions['taken']>,
+): Change[] {
   const replaced: Element[] = [];
   const added = wanted.filter(element => {
     const present = elementAt(socket, set, element);
     if (present === undefined) return true;
     if (contentOf(set, present) === contentOf(set, element)) return false;
-    taken(present, element, set);
+    if (taken(present, element, set) === 'keep') return false;
     replaced.push(present);
     return true;
   });
@@ -126,6 +147,11 @@ function ownRules(socket: NetlinkSocket, { table, chains }: Section): Rule[] {
   return listRules(socket, table).filter(({ chain }) => names.has(chain));
 }
 
+export interface RemoveOptions extends Options {
+  /** Called with what goes and what stays, before each attempt. */
+  before?: (gone: readonly Elements[], staying: readonly Elements[]) => void;
+}
+
 /**
  * Removes the elements that `isGone` says yes to, and the section with its last one. `all` is what the section's sets hold, for elements
  * that stay as long as others do.
@@ -134,21 +160,29 @@ export function removeElements(
   socket: NetlinkSocket,
   section: Section,
   isGone: (element: Element, set: NamedSet, all: readonly Elements[]) => boolean,
+  { before = () => {}, trace = silent }: RemoveOptions = {},
 ): Change[] {
-  return update(socket, () => {
+  const plan = (): Change[] => {
     const content = readContent(socket, section);
     if (content === undefined) return [];
-    const gone = content.sets.map(({ set, elements: list }) =>
-      elements(
-        set,
-        list.filter(element => isGone(element, set, content.sets)),
-      ),
-    );
-    const isLast = gone.every((one, index) => one.elements.length === content.sets[index]?.elements.length);
-    if (isLast) return removal(socket, content);
-    return gone.filter(one => one.elements.length > 0).map(remove);
-  });
+    const { sets } = content;
+    const pick = (isPicked: (one: boolean) => boolean): Elements[] =>
+      sets.map(({ set, elements: list }) =>
+        elements(
+          set,
+          list.filter(element => isPicked(isGone(element, set, sets))),
+        ),
+      );
+    const gone = pick(isIt => isIt);
+    const staying = pick(isIt => !isIt);
+    before(gone, staying);
+    if (staying.every(isEmpty)) return removal(socket, content);
+    return gone.filter(one => !isEmpty(one)).map(remove);
+  };
+  return update(socket, plan, telling(trace));
 }
+
+const isEmpty = ({ elements }: Elements): boolean => elements.length === 0;
 
 /** Removes all that is there of a section, and the table if nothing else is in it. */
 function removal(socket: NetlinkSocket, content: TableContent): Change[] {
@@ -181,24 +215,40 @@ function readContent(socket: NetlinkSocket, section: Section, withElements = tru
 
 /** Brings a section to hold exactly these elements; none removes it. Nothing is touched where nothing differs. */
 export function reconcileSection(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): Change[] {
-  return update(socket, () => {
-    const present = readContent(socket, section);
-    if (wanted.every(one => one.elements.length === 0)) {
-      const isThere = present !== undefined && present.chains.length + present.sets.length > 0;
-      return isThere ? removal(socket, present) : [];
-    }
-    const sets = section.sets.map(set => wanted.find(one => one.set.set === set.set) ?? elements(set, []));
-    return difference({ ...section, sets }, present);
-  });
+  return update(socket, () => sectionChanges(socket, section, () => wanted));
+}
+
+/**
+ * What `reconcileSection` would do, for a transaction (`update`) with other changes in it. `wanted` is told what is there now, and
+ * answers undefined for what is to be left alone.
+ */
+export function sectionChanges(
+  socket: NetlinkSocket,
+  section: Section,
+  wanted: (present: TableContent | undefined) => readonly Elements[] | undefined,
+): Change[] {
+  const present = readContent(socket, section);
+  const list = wanted(present);
+  if (list === undefined) return [];
+  if (list.every(one => one.elements.length === 0)) {
+    const isThere = present !== undefined && present.chains.length + present.sets.length > 0;
+    return isThere ? removal(socket, present) : [];
+  }
+  const sets = section.sets.map(set => list.find(one => one.set.set === set.set) ?? elements(set, []));
+  return difference({ ...section, sets }, present);
 }
 
 /** What there should be of a section with these elements in it, and is not, or is otherwise; empty if all is well. */
 export function lacking(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): NftObject[] {
-  const { content = [] } = readConsistently(socket, `table ${section.table.family} ${section.table.table}`, () => [
-    ...differenceOf(section, readContent(socket, section, false)).map(({ object }) => object),
-    ...wanted.map(one => absent(socket, one)).filter(one => one.elements.length > 0),
-  ]);
-  return content;
+  const { content: found = [] } = readConsistently(
+    socket,
+    `table ${section.table.family} ${section.table.table}`,
+    () => [
+      ...differenceOf(section, readContent(socket, section, false)).map(({ object }) => object),
+      ...wanted.map(one => absent(socket, one)).filter(one => !isEmpty(one)),
+    ],
+  );
+  return found;
 }
 
 /** Those that are not there with this content. */

@@ -139,6 +139,7 @@ export const DATA_TYPES = {
   }),
   mark: integer(19, 4, false, {}, value => `0x${value.toString(16).padStart(8, '0')}`),
   ct_state: bits(26, { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 }),
+  ct_dir: integer(27, 1, false, { original: 0, reply: 1 }),
   ct_status: bits(28, {
     expected: 1,
     'seen-reply': 2,

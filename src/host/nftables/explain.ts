@@ -8,7 +8,12 @@ import type { Match, Nat, Statement } from './statement.ts';
 
 /** The change as a shell command: `nft 'add element inet t s { "br0" . "br1" }'`. */
 export function explain(change: Change): string {
-  const text = describe(change);
+  return explainAll([change]);
+}
+
+/** The same for several that are one transaction: `nft 'add table inet t; add chain inet t c'`. */
+export function explainAll(changes: readonly Change[]): string {
+  const text = changes.map(describe).join('; ');
   return /^[\w ./-]+$/.test(text) ? `nft ${text}` : `nft '${text.replaceAll("'", "'\\''")}'`;
 }
 

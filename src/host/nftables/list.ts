@@ -78,18 +78,23 @@ function requestOne<T>(socket: NetlinkSocket, request: Request<T>): T | undefine
   return found;
 }
 
-function toTable({ family, table = '', userdata }: ValueOf<typeof tableMessage>): Table {
-  return { kind: 'table', family: familyName(family), table, ...withComment(userdata) };
+/** NFT_TABLE_F_OWNER */
+const OWNED = 2;
+
+function toTable({ family, table = '', flags = 0, userdata }: ValueOf<typeof tableMessage>): Table {
+  const owned = (flags & OWNED) !== 0 && { owned: true as const };
+  return { kind: 'table', family: familyName(family), table, ...owned, ...withComment(userdata) };
 }
 
-/** The chains of a table. */
-export function listChains(socket: NetlinkSocket, { family, table }: TableName): Chain[] {
+/** The chains of a table, or of all tables of a family: the kernel gives those of a family in any case. */
+export function listChains(socket: NetlinkSocket, of: Pick<TableName, 'family'> & Partial<TableName>): Chain[] {
+  const { family, table } = of;
   const value = { family: familyNumber(family) };
-  const step = `list chains of ${family} ${table}`;
+  const step = `list chains of ${family}${table === undefined ? '' : ` ${table}`}`;
   const request = { step, type: messageType(MESSAGE.chain.get), codec: chainMessage, value };
   return socket
     .dump(request, message => toChain(family, chainMessage.read(message.body)))
-    .filter(chain => chain.table === table);
+    .filter(chain => table === undefined || chain.table === table);
 }
 
 function toChain(family: Family, message: ValueOf<typeof chainMessage>): Chain {

@@ -13,6 +13,8 @@ export interface TableName {
 
 export interface Table extends TableName {
   kind: 'table';
+  /** Only the process that made it can change it (nft's `flags owner`): it is read, never written. */
+  owned?: true;
   comment?: string;
 }
 

@@ -17,13 +17,20 @@ export function reconcile(socket: NetlinkSocket, desired: TableContent): Change[
   return update(socket, () => difference(desired, readTable(socket, desired.table).content));
 }
 
-/** Makes the changes that `plan` finds by reading the ruleset; it is asked anew if that changed meanwhile. Returns the changes. */
-export function update(socket: NetlinkSocket, plan: () => Change[]): Change[] {
+/**
+ * Makes the changes that `plan` finds by reading the ruleset; it is asked anew if that changed meanwhile. Returns the changes. `around` is
+ * given each transaction that is tried, to run it.
+ */
+export function update(
+  socket: NetlinkSocket,
+  plan: () => Change[],
+  around: (changes: readonly Change[], run: () => void) => void = (_, run) => run(),
+): Change[] {
   for (let attempt = 1; ; attempt++) {
     const generation = readGeneration(socket);
     try {
       const changes = plan();
-      commit(socket, changes, { generation });
+      if (changes.length > 0) around(changes, () => commit(socket, changes, { generation }));
       return changes;
     } catch (error) {
       // What was read in parts, while it changed, may well be refused with another error.

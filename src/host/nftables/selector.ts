@@ -3,6 +3,7 @@ import { DATA_TYPES, type DataType, type DataTypeName } from './datatype.ts';
 import type { Expression } from './expression.ts';
 
 /** enum nft_payload_bases */
+const LINK = 0;
 const NETWORK = 1;
 const TRANSPORT = 2;
 
@@ -35,10 +36,12 @@ const DEFINITIONS = {
   'meta l4proto': meta(16, 'inet_proto'),
   'meta mark': meta(3, 'mark'),
   'ct state': ct(0, 'ct_state'),
+  'ct direction': ct(1, 'ct_dir'),
   'ct status': ct(2, 'ct_status'),
   'ct mark': ct(3, 'mark'),
   'fib saddr type': fib(1),
   'fib daddr type': fib(2),
+  'ether saddr': payload(LINK, 6, 'ether_addr', {}),
   'ip protocol': payload(NETWORK, 9, 'inet_proto', { network: 'ipv4' }),
   'ip saddr': payload(NETWORK, 12, 'ipv4_addr', { network: 'ipv4' }),
   'ip daddr': payload(NETWORK, 16, 'ipv4_addr', { network: 'ipv4' }),

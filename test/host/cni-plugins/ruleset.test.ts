@@ -170,8 +170,8 @@ describe('repair', () => {
 
 describe('an element that is there already', () => {
   test('with the same content stays, with other content is replaced, unless that is refused', () => {
-    const add = (element: Element, taken?: () => void) =>
-      addElements(socket, second, [elements(ports, [element])], taken).map(inNft);
+    const add = (element: Element, taken: () => 'replace' | 'keep' = () => 'replace') =>
+      addElements(socket, second, [elements(ports, [element])], { taken }).map(inNft);
     add(port(80, 1));
     expect(add(port(80, 1))).toEqual([]);
     const refused = () => {
@@ -179,6 +179,8 @@ describe('an element that is there already', () => {
     };
     expect(() => add(port(80, 2), refused)).toThrow('taken');
     expect(ruleset()).toContain('tcp . 80 comment "net c1/eth0" : 10.88.0.1 . 80');
+    expect(add(port(80, 2), () => 'keep')).toEqual([]);
+    expect(ruleset()).toContain('10.88.0.1 . 80');
     expect(add(port(80, 2))).toHaveLength(2);
     expect(ruleset()).toContain('tcp . 80 comment "net c2/eth0" : 10.88.0.2 . 80');
   });
