@@ -19,6 +19,8 @@ const SYMBOLS = {
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
+  epoll_create1: { args: ['i32'], returns: 'i32' },
+  epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
   eventfd: { args: ['u32', 'i32'], returns: 'i32' },
 
   unshare: { args: ['i32'], returns: 'i32' },

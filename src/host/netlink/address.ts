@@ -41,8 +41,9 @@ export interface Address {
 /** The addresses of the socket's network namespace, of one link or one family if these are given. */
 export function listAddresses(socket: NetlinkSocket, filter: { link?: LinkRef; family?: number } = {}): Address[] {
   const index = filter.link === undefined ? undefined : linkIndex(socket, filter.link);
-  const value = { family: filter.family };
-  const request = { step: 'list addresses', type: RTM_GETADDR, codec: addressMessage, value };
+  const value = { family: filter.family, index };
+  const step = 'list addresses';
+  const request = { step, type: RTM_GETADDR, codec: addressMessage, value, filtered: index !== undefined };
   const all = socket.dump(request, message => toAddress(addressMessage.read(message.body)));
   return index === undefined ? all : all.filter(address => address.link === index);
 }

@@ -2,8 +2,14 @@
 import { closeSync, openSync } from 'node:fs';
 import { hasCode } from '../errno.ts';
 import { asSystemError } from '../libc.ts';
-import { attributes, headed, listOf, type ValueOf, variant } from './attributes.ts';
-import { bytes, i32, string, struct, u8, u16, u32 } from './bytes.ts';
+import {
+  LINK_LOCAL,
+  type LinkChange,
+  type LinkMessage,
+  linkChangeMessage,
+  linkMessage,
+  NO_LINK_LOCAL,
+} from './link-message.ts';
 import { Flag } from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 
@@ -13,6 +19,8 @@ const RTM_GETLINK = 18;
 
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
+const IFF_RUNNING = 0x40;
+const IFF_PROMISC = 0x100;
 const IFF_LOWER_UP = 0x10000;
 
 /** RTEXT_FILTER_SKIP_STATS: half of each message, and what costs the kernel most. */
@@ -20,39 +28,6 @@ const SKIP_STATISTICS = 8;
 
 /** IFNAMSIZ without the NUL. */
 const MAX_NAME = 15;
-
-const ifinfomsg = struct({ family: u8, pad: u8, type: u16, index: i32, flags: u32, change: u32 });
-
-const commonAttributes = {
-  address: [1, bytes],
-  name: [3, string],
-  mtu: [4, u32],
-  link: [5, u32],
-  master: [10, u32],
-  operState: [16, u8],
-  alias: [20, string],
-  netnsFd: [28, u32],
-  extensions: [29, u32],
-  linkNetnsId: [37, i32],
-  altNames: [52, listOf(53, string)],
-} as const;
-
-const vethData = attributes({ peer: [1, headed(ifinfomsg, attributes(commonAttributes))] });
-const bridgeData = attributes({
-  forwardDelay: [1, u32],
-  stp: [5, u32],
-  vlanFiltering: [7, u8],
-  multicastSnooping: [23, u8],
-});
-
-/** `ifinfomsg` with its attributes: the message of RTM_NEWLINK, RTM_DELLINK and RTM_GETLINK. */
-const linkMessage = headed(
-  ifinfomsg,
-  attributes({
-    ...commonAttributes,
-    info: [18, variant({ name: [1, string], data: 2 }, { veth: vethData, bridge: bridgeData })],
-  }),
-);
 
 /** An interface, by name or by index. */
 export type LinkRef = string | number;
@@ -65,12 +40,20 @@ export interface Link {
   up: boolean;
   /** Whether there is a carrier: for a veth, that its peer is up too. */
   lowerUp: boolean;
+  /** Whether it is operational (RFC 2863): of a bridge's port, whether frames pass. */
+  running: boolean;
+  /** Takes frames for any address, because somebody has set it so; not because of a capture. */
+  promiscuous: boolean;
   loopback: boolean;
   mtu: number;
   /** The MAC, `02:42:ac:11:00:02`; absent where a link has none. */
   mac?: string;
   /** Index of the bridge that it is a port of. */
   master?: number;
+  /** Of a bridge's port. */
+  port?: BridgePort;
+  /** The group that it is in, for `deleteGroup`; absent for 0, in which links are by themselves. */
+  group?: number;
   /** Index of the other end of a veth, in the namespace `linkNetnsId`, or in this one. */
   peer?: number;
   /** The peer's network namespace, as an id that is local to this one. */
@@ -80,6 +63,13 @@ export interface Link {
   altNames: string[];
 }
 
+export interface BridgePort {
+  /** Frames may go out by the port that they came in by. */
+  hairpin: boolean;
+  /** Frames pass only from and to ports that are not isolated. */
+  isolated: boolean;
+}
+
 /** What can be given to a new link and changed on one that exists. */
 export interface LinkSettings {
   up?: boolean;
@@ -87,6 +77,17 @@ export interface LinkSettings {
   mac?: string;
   /** The bridge to become a port of; 0 takes it out of its bridge. */
   master?: LinkRef;
+  group?: number;
+  promiscuous?: boolean;
+}
+
+/** What can only be changed on a link that exists. */
+export interface LinkChanges extends LinkSettings {
+  alias?: string;
+  /** Of a link that is a bridge's port. */
+  port?: Partial<BridgePort>;
+  /** False: no IPv6 link-local address comes by itself. */
+  linkLocal?: boolean;
 }
 
 /** The path of a network namespace, or an open descriptor of one. */
@@ -162,25 +163,35 @@ export function createBridge(socket: NetlinkSocket, bridge: BridgeSettings): voi
     vlanFiltering: toNumber(bridge.vlanFiltering),
     multicastSnooping: toNumber(bridge.multicastSnooping),
   };
-  const value = { name: bridge.name, ...toValue(socket, bridge), info: { kind: 'bridge', data } as const };
+  const value = { name: bridge.name, ...toValue(socket, bridge), info: { own: { kind: 'bridge', data } } } as const;
   create(socket, `create bridge ${bridge.name}`, value);
 }
 
-export interface VethSettings extends LinkSettings {
+export interface VethSettings extends LinkChanges {
   name: string;
   /** The other end, created in `netns` (in the socket's own without). The kernel cannot set it up yet (ENOTCONN). */
   peer: { name: string; netns?: NetnsRef; mtu?: number; mac?: string };
 }
 
-/** Creates both ends of a veth pair in one message: enslaved, and the peer in its namespace from the start. */
+/**
+ * Creates both ends of a veth pair: enslaved, and the peer in its namespace from the start. What the kernel takes only of a link that
+ * exists (the alias, the port's settings) comes in the same send, so that whoever is killed here leaves no pair without it.
+ */
 export function createVeth(socket: NetlinkSocket, veth: VethSettings): void {
   const { netns, ...peer } = veth.peer;
   checkLinkName(veth.name);
   checkLinkName(peer.name);
   withNetns(netns, netnsFd => {
+    const { name } = veth;
     const end = { name: peer.name, ...toValue(socket, peer), netnsFd };
-    const info = { kind: 'veth', data: { peer: end } } as const;
-    create(socket, `create veth ${veth.name}`, { name: veth.name, ...toValue(socket, veth), info });
+    const info = { own: { kind: 'veth', data: { peer: end } } } as const;
+    const { flags, change, ...first } = toValue(socket, veth);
+    const then = { name, flags, change, ...toChange(veth) };
+    const newLink = { type: RTM_NEWLINK, codec: linkChangeMessage };
+    socket.requestAll([
+      { ...newLink, step: `create veth ${name}`, flags: Flag.CREATE | Flag.EXCLUSIVE, value: { name, ...first, info } },
+      { ...newLink, step: `set link ${name}`, value: then },
+    ]);
   });
 }
 
@@ -188,13 +199,13 @@ export function createVeth(socket: NetlinkSocket, veth: VethSettings): void {
 export function setLink(
   socket: NetlinkSocket,
   ref: LinkRef,
-  change: LinkSettings & { name?: string; netns?: NetnsRef; alias?: string },
+  change: LinkChanges & { name?: string; netns?: NetnsRef },
 ): void {
   if (change.name !== undefined) checkLinkName(change.name);
   const index = linkIndex(socket, ref);
   withNetns(change.netns, netnsFd => {
-    const value = { index, name: change.name, ...toValue(socket, change), netnsFd, alias: change.alias };
-    socket.request({ step: `set link ${ref}`, type: RTM_NEWLINK, codec: linkMessage, value });
+    const value = { index, name: change.name, ...toValue(socket, change), ...toChange(change), netnsFd };
+    socket.request({ step: `set link ${ref}`, type: RTM_NEWLINK, codec: linkChangeMessage, value });
   });
 }
 
@@ -205,9 +216,17 @@ export function deleteLink(socket: NetlinkSocket, ref: LinkRef): void {
   socket.request({ step: `delete link ${ref}`, type: RTM_DELLINK, codec: linkMessage, value });
 }
 
-function create(socket: NetlinkSocket, step: string, value: ValueOf<typeof linkMessage>): void {
+/**
+ * Deletes all interfaces of a group at one moment; ENODEV if there is none. Whoever gives a link a group of its own can so delete it
+ * exactly if nobody has taken it out of the group meanwhile.
+ */
+export function deleteGroup(socket: NetlinkSocket, group: number): void {
+  socket.request({ step: `delete group ${group}`, type: RTM_DELLINK, codec: linkMessage, value: { group } });
+}
+
+function create(socket: NetlinkSocket, step: string, value: LinkChange): void {
   const flags = Flag.CREATE | Flag.EXCLUSIVE;
-  socket.request({ step, type: RTM_NEWLINK, flags, codec: linkMessage, value });
+  socket.request({ step, type: RTM_NEWLINK, flags, codec: linkChangeMessage, value });
 }
 
 function toNumber(value: boolean | undefined): number | undefined {
@@ -215,12 +234,26 @@ function toNumber(value: boolean | undefined): number | undefined {
 }
 
 function toValue(socket: NetlinkSocket, settings: LinkSettings) {
-  const { up, mtu, mac, master } = settings;
+  const { up, promiscuous, mtu, mac, master, group } = settings;
+  const bit = (flag: number, value: boolean | undefined) => (value ? flag : 0);
   return {
-    ...(up === undefined ? {} : { flags: up ? IFF_UP : 0, change: IFF_UP }),
+    flags: bit(IFF_UP, up) | bit(IFF_PROMISC, promiscuous),
+    change: bit(IFF_UP, up !== undefined) | bit(IFF_PROMISC, promiscuous !== undefined),
     mtu,
+    group,
     address: mac === undefined ? undefined : parseMac(mac),
     master: master === undefined ? undefined : linkIndex(socket, master),
+  };
+}
+
+function toChange({ alias, port, linkLocal }: LinkChanges) {
+  const data = port && { hairpin: toNumber(port.hairpin), isolated: toNumber(port.isolated) };
+  return {
+    alias,
+    ...(data && { info: { port: { kind: 'bridge', data } } as const }),
+    ...(linkLocal !== undefined && {
+      addressFamilies: { inet6: { addressGeneration: linkLocal ? LINK_LOCAL : NO_LINK_LOCAL } },
+    }),
   };
 }
 
@@ -245,19 +278,25 @@ function openNetns(path: string): number {
   }
 }
 
-function toLink(message: ValueOf<typeof linkMessage>): Link {
+function toLink(message: LinkMessage): Link {
   const { flags = 0, info, address } = message;
-  const kind = info?.kind === 'other' ? info.name : info?.kind;
+  const own = info?.own;
+  const kind = own?.kind === 'other' ? own.name : own?.kind;
+  const port = info?.port?.kind === 'bridge' ? info.port.data : undefined;
   return {
     index: message.index ?? 0,
     name: message.name ?? '',
     ...(kind === undefined ? {} : { kind }),
     up: (flags & IFF_UP) !== 0,
     lowerUp: (flags & IFF_LOWER_UP) !== 0,
+    running: (flags & IFF_RUNNING) !== 0,
+    promiscuous: (flags & IFF_PROMISC) !== 0,
     loopback: (flags & IFF_LOOPBACK) !== 0,
     mtu: message.mtu ?? 0,
     ...(address?.length === 6 ? { mac: formatMac(address) } : {}),
     ...(message.master === undefined ? {} : { master: message.master }),
+    ...(port === undefined ? {} : { port: { hairpin: port.hairpin === 1, isolated: port.isolated === 1 } }),
+    ...(message.group ? { group: message.group } : {}),
     ...(message.link === undefined ? {} : { peer: message.link }),
     ...(message.linkNetnsId === undefined ? {} : { linkNetnsId: message.linkNetnsId }),
     ...(message.alias === undefined ? {} : { alias: message.alias }),

@@ -35,6 +35,7 @@ const routeMessage = headed(
     gateway: [5, bytes],
     metric: [6, u32],
     source: [7, bytes],
+    metrics: [8, attributes({ mtu: [2, u32], advertisedMss: [8, u32] })],
     table: [15, u32],
   }),
 );
@@ -49,6 +50,10 @@ export interface Route {
   source?: string;
   scope: Scope;
   metric?: number;
+  /** Of packets on this route. */
+  mtu?: number;
+  /** The largest TCP segment that others are told of. */
+  advertisedMss?: number;
   /** 254 is the main table. */
   table: number;
 }
@@ -68,32 +73,41 @@ export interface NewRoute {
   link?: LinkRef;
   source?: string;
   /** `link` where nothing else is said and there is no gateway, as ip-route(8) has it. */
-  scope?: Scope;
+  scope?: Scope | number;
   metric?: number;
+  mtu?: number;
+  advertisedMss?: number;
   table?: number;
   /** The gateway counts as reachable on the link although no route says so. */
   onLink?: boolean;
+  /** There may be others to that destination with that metric: it comes after them (IPv4), or beside them (IPv6, multipath). */
+  append?: boolean;
 }
 
 const RTNH_F_ONLINK = 4;
 
-/** Adds a route; EEXIST if there is one to that destination with that metric. */
+/** Adds a route; EEXIST if there is one to that destination with that metric, or with `append` that very one. */
 export function addRoute(socket: NetlinkSocket, route: NewRoute): void {
-  const { gateway, source, scope } = route;
+  const { gateway, source, scope, mtu, advertisedMss } = route;
+  const usual = gateway === undefined && !route.destination.includes(':') ? 'link' : 'global';
   const value = {
     ...toMessage(socket, route),
     protocol: RTPROT_BOOT,
     type: RTN_UNICAST,
-    scope: scopeNumber(scope ?? (gateway === undefined && !route.destination.includes(':') ? 'link' : 'global')),
+    scope: typeof scope === 'number' ? scope : scopeNumber(scope ?? usual),
+    metrics: mtu === undefined && advertisedMss === undefined ? undefined : { mtu, advertisedMss },
     flags: route.onLink ? RTNH_F_ONLINK : 0,
     source: source === undefined ? undefined : parseAddress(source),
   };
-  const flags = Flag.CREATE | Flag.EXCLUSIVE;
+  const flags = Flag.CREATE | (route.append ? Flag.APPEND : Flag.EXCLUSIVE);
   socket.request({ step: `add ${describe(route)}`, type: RTM_NEWROUTE, flags, codec: routeMessage, value });
 }
 
 /** Deletes the route that matches what is given; ESRCH if there is none. */
-export function deleteRoute(socket: NetlinkSocket, route: Omit<NewRoute, 'onLink' | 'source' | 'scope'>): void {
+export function deleteRoute(
+  socket: NetlinkSocket,
+  route: Pick<NewRoute, 'destination' | 'gateway' | 'link' | 'metric' | 'table'>,
+): void {
   const value = { ...toMessage(socket, route), scope: RT_SCOPE_NOWHERE };
   socket.request({ step: `delete ${describe(route)}`, type: RTM_DELROUTE, codec: routeMessage, value });
 }
@@ -118,7 +132,7 @@ function toMessage(socket: NetlinkSocket, route: NewRoute) {
 }
 
 function toRoute(message: ValueOf<typeof routeMessage>): Route {
-  const { family, gateway, link, source, metric } = message;
+  const { family, gateway, link, source, metric, metrics } = message;
   const address = message.destination ?? new Uint8Array(family === AF_INET6 ? 16 : 4);
   return {
     destination: formatPrefix({ address, length: message.prefixLength ?? 0 }),
@@ -127,6 +141,8 @@ function toRoute(message: ValueOf<typeof routeMessage>): Route {
     ...(source === undefined ? {} : { source: formatAddress(source) }),
     scope: scopeName(message.scope ?? 0),
     ...(metric === undefined ? {} : { metric }),
+    ...(metrics?.mtu === undefined ? {} : { mtu: metrics.mtu }),
+    ...(metrics?.advertisedMss === undefined ? {} : { advertisedMss: metrics.advertisedMss }),
     table: message.table ?? message.shortTable ?? 0,
   };
 }

@@ -1,6 +1,7 @@
 /** A netlink socket: requests and dumps, answered before the call returns (the kernel works in the sender's system call). */
-import { SystemError } from '../errno.ts';
+import { hasCode, SystemError } from '../errno.ts';
 import { checked, close, errnoText, lastErrno, libc } from '../libc.ts';
+import { readable } from '../readable.ts';
 import { ByteWriter, type Codec, MalformedMessage } from './bytes.ts';
 import { type Answer, DONE, ERROR, eachMessage, Flag, type Message, readAnswer, writeMessage } from './message.ts';
 
@@ -11,8 +12,13 @@ const MSG_TRUNC = 0x20;
 const SOL_SOCKET = 1;
 const SO_SNDBUFFORCE = 32;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -31,7 +37,12 @@ export interface Request<T> {
   flags?: number;
   codec: Codec<T>;
   value: T;
+  /** Of a dump: the kernel heeds the index in the header, and sends that link's entries only (Linux 4.20; before, all come). */
+  filtered?: boolean;
 }
+
+/** RTNLGRP_* of linux/rtnetlink.h: what the kernel tells of by itself. */
+export const Group = { link: 1, ipv6Address: 9 } as const;
 
 /** The error of a request: the step, the kernel's own words where it has any, and errno. */
 export function requestError(step: string, answer: Answer): SystemError {
@@ -76,11 +87,26 @@ export class NetlinkSocket implements Disposable {
     if (answer.errno !== 0) throw requestError(request.step, answer);
   }
 
+  /**
+   * Sends several requests at once. The kernel does one after the other before it lets a signal, SIGKILL too, end this process. The
+   * first refusal is thrown; those after it have been tried nevertheless.
+   */
+  requestAll<T>(requests: readonly Request<T>[]): void {
+    const out = new ByteWriter();
+    const sequences = requests.map(request => this.#write(out, request, Flag.ACK));
+    this.send(requests.map(({ step }) => step).join(', '), out.finish());
+    const answers = requests.map(({ step }, index) => this.#reply(step, sequences[index] ?? 0, () => {}).answer);
+    const refused = answers.findIndex(({ errno }) => errno !== 0);
+    if (refused !== -1) throw requestError(requests[refused]?.step ?? '', answers[refused] ?? { errno: 0 });
+  }
+
   /** Reads a whole list; `decode` is called per entry. A list that changed while it was read is read anew. */
   dump<T, R>(request: Request<T>, decode: (message: Message) => R): R[] {
     for (let attempt = 1; attempt <= DUMP_ATTEMPTS; attempt++) {
       const entries: R[] = [];
+      if (request.filtered) this.#filterDumps(true);
       const sequence = this.#send(request, Flag.DUMP);
+      if (request.filtered) this.#filterDumps(false);
       const { answer, whole } = this.#reply(request.step, sequence, message => entries.push(decode(message)));
       if (answer.errno !== 0 && answer.errno !== EINTR) throw requestError(request.step, answer);
       if (answer.errno === 0 && whole) return entries;
@@ -114,11 +140,16 @@ export class NetlinkSocket implements Disposable {
   }
 
   #send<T>(request: Request<T>, flags: number): number {
-    const sequence = this.nextSequence();
     const out = new ByteWriter();
+    const sequence = this.#write(out, request, flags);
+    this.send(request.step, out.finish());
+    return sequence;
+  }
+
+  #write<T>(out: ByteWriter, request: Request<T>, flags: number): number {
+    const sequence = this.nextSequence();
     const header = { type: request.type, flags: Flag.REQUEST | flags | (request.flags ?? 0), sequence };
     writeMessage(out, header, request.codec, request.value);
-    this.send(request.step, out.finish());
     return sequence;
   }
 
@@ -150,6 +181,36 @@ export class NetlinkSocket implements Disposable {
       if (errno === EAGAIN) return undefined;
       if (errno === ENOBUFS) return 'lost';
       if (errno !== EINTR) throw requestError('receive from netlink', { errno });
+    }
+  }
+
+  /** Joins a group; to be done before the state is read that is waited for. Such a socket is for nothing else. */
+  subscribe(group: (typeof Group)[keyof typeof Group]): void {
+    // Without a port of its own a socket counts as the sender of what the kernel tells.
+    const address = new Uint16Array([AF_NETLINK, 0, 0, 0, 0, 0]); // struct sockaddr_nl
+    checked('bind', libc().bind(this.#fd, address, address.byteLength), 'netlink');
+    this.#option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+  }
+
+  /** Resolves when something has come since the last call; what it was is dropped. Rejects with the signal's reason. */
+  async notified(signal: AbortSignal): Promise<void> {
+    const poll = checked('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC));
+    try {
+      // Bun's event loop would read from a socket, and the news of it would be lost.
+      const event = new Uint32Array([EPOLLIN, 0, 0, 0]);
+      checked('epoll_ctl', libc().epoll_ctl(poll, EPOLL_CTL_ADD, this.#fd, event), 'netlink');
+      await readable(poll, signal);
+    } finally {
+      close(poll);
+    }
+    while (this.receive() !== undefined) {}
+  }
+
+  #filterDumps(on: boolean): void {
+    try {
+      this.#option(SOL_NETLINK, NETLINK_GET_STRICT_CHK, Number(on));
+    } catch (error) {
+      if (!hasCode(error, 'ENOPROTOOPT')) throw error;
     }
   }
 

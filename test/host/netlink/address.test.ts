@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { addAddress, deleteAddress, listAddresses } from '../../../src/host/netlink/address.ts';
 import { createBridge, createVeth, deleteLink, linkIndex, setLink } from '../../../src/host/netlink/link.ts';
 import { addRoute, deleteRoute, listRoutes } from '../../../src/host/netlink/route.ts';
-import { NetlinkSocket } from '../../../src/host/netlink/socket.ts';
+import { Group, NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { ipJson, run } from './outside.ts';
 
 let socket: NetlinkSocket;
@@ -29,6 +29,7 @@ interface IpRoute {
   prefsrc?: string;
   scope?: string;
   metric?: number;
+  metrics?: { mtu?: number; advmss?: number }[];
 }
 const routes = (...args: string[]) => ipJson<IpRoute>(...args);
 
@@ -66,6 +67,33 @@ describe('addresses', () => {
     expect(listed.find(a => a.address === 'fd00:88::2/64')).toMatchObject({ tentative: true });
     deleteAddress(socket, { link: 'v0', address: 'fd00:88::1/64' });
     expect(addresses('v0')).not.toContain('fd00:88::1/64');
+    deleteLink(socket, 'v0');
+  });
+
+  test('of one link come without those of others', () => {
+    const all = listAddresses(socket).map(({ address }) => address);
+    addAddress(socket, { link: 'br0', address: '10.88.0.1/16' });
+    addAddress(socket, { link: 'br0', address: 'fd00:88::1/64', noDad: true });
+    const listed = listAddresses(socket, { link: 'br0' }).map(({ address }) => address);
+    expect(listed).toEqual(expect.arrayContaining(['10.88.0.1/16', 'fd00:88::1/64']));
+    expect(listed).not.toContain('127.0.0.1/8');
+    expect(all).toContain('127.0.0.1/8');
+    expect(listAddresses(socket).length).toBeGreaterThan(listed.length);
+  });
+
+  test('that are tentative are waited for without asking again and again', async () => {
+    createVeth(socket, { name: 'v0', up: true, peer: { name: 'v1' } });
+    using news = new NetlinkSocket('route');
+    news.subscribe(Group.ipv6Address);
+    setLink(socket, 'v1', { up: true });
+    addAddress(socket, { link: 'v0', address: 'fd00:88::2/64' });
+    const isTentative = () => listAddresses(socket, { link: 'v0' }).some(({ tentative }) => tentative);
+    expect(isTentative()).toBe(true);
+    while (isTentative()) await news.notified(AbortSignal.timeout(10_000));
+    expect(addresses('v0')).toContain('fd00:88::2/64');
+    const never = news.notified(AbortSignal.timeout(50));
+    expect(never).rejects.toThrow('timed out');
+    await never.catch(() => {});
     deleteLink(socket, 'v0');
   });
 
@@ -115,6 +143,24 @@ describe('routes', () => {
     deleteRoute(socket, { destination: '::/0', gateway: 'fd00:88::ff', link: 'br0' });
     deleteRoute(socket, { destination: 'fd00:99::/64' });
     expect(routes('-6', 'route').map(r => r.dst)).not.toContain('default');
+  });
+
+  test('with sizes, a scope by number, and one after another to the same destination', () => {
+    addRoute(socket, { destination: '10.66.0.0/16', link: 'br0', scope: 254, mtu: 1400, advertisedMss: 1360 });
+    expect(routes('route', 'show', '10.66.0.0/16')).toMatchObject([
+      { dst: '10.66.0.0/16', dev: 'br0', scope: 'host', metrics: [{ mtu: 1400, advmss: 1360 }] },
+    ]);
+    expect(listRoutes(socket).find(route => route.destination === '10.66.0.0/16')).toMatchObject({
+      scope: 'host',
+      mtu: 1400,
+      advertisedMss: 1360,
+    });
+    addRoute(socket, { destination: '10.55.0.0/16', gateway: '10.88.0.2', append: true });
+    addRoute(socket, { destination: '10.55.0.0/16', gateway: '10.88.0.3', append: true });
+    expect(routes('route', 'show', '10.55.0.0/16')).toMatchObject([{ gateway: '10.88.0.2' }, { gateway: '10.88.0.3' }]);
+    expect(() => addRoute(socket, { destination: '10.55.0.0/16', gateway: '10.88.0.3', append: true })).toThrow(
+      '(EEXIST)',
+    );
   });
 
   test('other tables are kept apart', () => {

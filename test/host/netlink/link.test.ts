@@ -45,6 +45,8 @@ describe('bridges', () => {
       kind: 'bridge',
       up: true,
       lowerUp: false,
+      running: false,
+      promiscuous: false,
       loopback: false,
       mtu: 1400,
       mac: '02:00:00:00:00:0a',
