@@ -1,4 +1,10 @@
-/** Picks the face, and imports only that one. */
+/** Picks the face, and imports only that one: a CNI plugin when a runtime calls it, or when it is called by a plugin's name; else kuke. */
+const called = process.argv0.slice(process.argv0.lastIndexOf('/') + 1);
+const { isBuiltIn } = await import('./cni/plugins/registry.ts');
+if (process.env.CNI_COMMAND || isBuiltIn(called)) {
+  const { face } = await import('./cni/plugins/face.ts');
+  process.exit(await face(process.env, called));
+}
 const { main } = await import('./cli/main.ts');
 process.exit(
   await main(process.argv.slice(2), {

@@ -1,22 +1,9 @@
 /** What can go wrong between a CNI runtime and its plugins: the specification's error codes, and one error class for the runtime. */
 import * as v from 'valibot';
+import { ErrorCode } from './error-code.ts';
 import type { Command } from './version.ts';
 
-/** The specification's well-known codes (section 5, "Error"); 8 and 999 are what the reference plugins add. */
-export const ErrorCode = {
-  IncompatibleVersion: 1,
-  UnsupportedField: 2,
-  UnknownContainer: 3,
-  InvalidEnvironment: 4,
-  IoFailure: 5,
-  DecodingFailure: 6,
-  InvalidConfig: 7,
-  InvalidNetns: 8,
-  TryAgainLater: 11,
-  NotAvailable: 50,
-  LimitedConnectivity: 51,
-  Internal: 999,
-} as const;
+export { ErrorCode };
 
 const CODE_NAMES: Readonly<Record<number, string>> = {
   0: 'unknown error',

@@ -1,7 +1,8 @@
 /** JSON from outside (plugin output, conflist and cache files): parsed and checked against a schema, or refused with a reason. */
 import * as v from 'valibot';
+import { isObject, type JsonObject } from './json-object.ts';
 
-export type JsonObject = Record<string, unknown>;
+export { isObject, type JsonObject };
 
 /** Text that is not the JSON it should be. `line` (from 1) is known for most syntax errors, never for a wrong value. */
 export class FormatError extends Error {
@@ -12,10 +13,6 @@ export class FormatError extends Error {
     super(message);
     this.line = line;
   }
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Any JSON object; those of valibot's own schemas take arrays too. */

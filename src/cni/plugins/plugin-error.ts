@@ -1,5 +1,5 @@
 /** The error that a plugin answers with (specification 1.1.0, section 5, "Error"): code, message, details. */
-import { ErrorCode } from '../errors.ts';
+import { ErrorCode } from '../error-code.ts';
 
 export type ErrorName = keyof typeof ErrorCode;
 

@@ -17,6 +17,13 @@ export function isBuiltIn(type: string): boolean {
   return Object.hasOwn(PLUGINS, type);
 }
 
+/** Those that go into the container's network namespace; to the others CNI_NETNS is a name. */
+const INSIDE: readonly string[] = ['bridge', 'loopback'];
+
+export function worksInside(type: string): boolean {
+  return INSIDE.includes(type);
+}
+
 /** The plugin of that type; undefined where it is not built in. */
 export async function loadPlugin(type: string): Promise<CniPlugin | undefined> {
   return isBuiltIn(type) ? await PLUGINS[type]?.() : undefined;

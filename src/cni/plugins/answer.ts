@@ -1,0 +1,120 @@
+/** What a plugin program answers to a call: from environment and standard input to standard output and the exit status. */
+import { isObject, type JsonObject } from '../json-object.ts';
+import { COMMANDS, LATEST } from '../version.ts';
+import type { CallRequest, Verb } from './call.ts';
+import type { LoadPlugin } from './perform.ts';
+import { PluginError } from './plugin-error.ts';
+import { BUILT_IN, isBuiltIn, loadPlugin } from './registry.ts';
+import { versionInfo } from './version-info.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What came in. `called`: the name that the program was called by. */
+export interface Input {
+  env: Environment;
+  called: string;
+  stdin: string;
+  signal?: AbortSignal;
+}
+
+export interface Answer {
+  status: number;
+  /** Standard output: '' for nothing, else JSON. */
+  text: string;
+  /** Takes back what an ADD made whose result did not arrive. */
+  undo?: () => Promise<unknown>;
+}
+
+/** Answers a call. Nothing is thrown. */
+export async function answer({ env, called, stdin, signal }: Input, load: LoadPlugin = loadPlugin): Promise<Answer> {
+  let version: string = LATEST;
+  try {
+    const command = commandOf(env);
+    const config = configOf(stdin, command);
+    if (typeof config.cniVersion === 'string' && config.cniVersion !== '') version = config.cniVersion;
+    if (command === 'VERSION') return { status: 0, text: JSON.stringify(versionInfo(config)) };
+    const request = requestOf(command, env, called, config, signal);
+    const { perform } = await import('./perform.ts');
+    const undo = () => perform({ ...request, command: 'DEL', signal: undefined }, load);
+    try {
+      const result = await perform(request, load);
+      if (command !== 'ADD') return { status: 0, text: '' };
+      // What came while the plugin did not wait for anything is heard of here.
+      await new Promise(resolve => setImmediate(resolve));
+      signal?.throwIfAborted();
+      return { status: 0, text: JSON.stringify(result), undo };
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      if (command === 'ADD') await undo().catch(() => {});
+      throw signal.reason;
+    }
+  } catch (error) {
+    return refusal(error, version);
+  }
+}
+
+function commandOf({ CNI_COMMAND: given = '' }: Environment): Verb | 'VERSION' {
+  const command = COMMANDS.find(one => one === given);
+  if (command !== undefined) return command;
+  throw new PluginError('InvalidEnvironment', `CNI_COMMAND is none of ${COMMANDS.join(', ')}`, JSON.stringify(given));
+}
+
+/** VERSION may be asked with nothing on standard input. */
+function configOf(stdin: string, command: string): JsonObject {
+  if (command === 'VERSION' && stdin.trim() === '') return {};
+  const config = parsed(stdin);
+  if (isObject(config)) return config;
+  throw new PluginError('DecodingFailure', 'the network configuration on standard input is no JSON object');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const what = text.trim() === '' ? 'there is nothing on standard input' : 'what is on standard input is no JSON';
+    throw new PluginError('DecodingFailure', `${what}: the network configuration was expected`, reason);
+  }
+}
+
+function requestOf(
+  command: Verb,
+  env: Environment,
+  called: string,
+  config: JsonObject,
+  signal: AbortSignal | undefined,
+): CallRequest {
+  return {
+    command,
+    plugin: pluginOf(called, config),
+    containerId: env.CNI_CONTAINERID,
+    netns: env.CNI_NETNS,
+    ifName: env.CNI_IFNAME,
+    args: env.CNI_ARGS,
+    path: env.CNI_PATH?.split(':').filter(Boolean) ?? [],
+    ownNetns: ['1', 'true'].includes(env.CNI_NETNS_OVERRIDE?.toLowerCase() ?? ''),
+    config,
+    signal,
+  };
+}
+
+/** A delegated IPAM plugin is given the configuration of the one that delegates, so the name comes first. */
+function pluginOf(called: string, { type }: JsonObject): string {
+  if (isBuiltIn(called)) return called;
+  if (typeof type === 'string' && isBuiltIn(type)) return type;
+  const here = `built in are ${BUILT_IN.join(', ')}`;
+  throw new PluginError(
+    'InvalidConfig',
+    `type: ${JSON.stringify(type) ?? 'missing, and it'} is no plugin of kuke's`,
+    here,
+  );
+}
+
+/** The error object. */
+export function refusal(thrown: unknown, cniVersion: string): Answer {
+  const { code, msg, details } =
+    thrown instanceof PluginError
+      ? thrown
+      : new PluginError('Internal', thrown instanceof Error ? thrown.message : `${thrown}`);
+  return { status: 1, text: JSON.stringify({ cniVersion, code, msg, ...(details !== '' && { details }) }) };
+}

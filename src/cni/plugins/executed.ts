@@ -1,0 +1,55 @@
+/** One call of the program by a runtime: standard input, standard output, and the signals that may come meanwhile. */
+import { lastErrno, libc, systemError } from '../../host/libc.ts';
+import { LATEST } from '../version.ts';
+import { answer, type Environment, refusal } from './answer.ts';
+import { PluginError } from './plugin-error.ts';
+import { readInput } from './standard-input.ts';
+
+const STDOUT = 1;
+const POLLOUT = 4;
+const EINTR = 4;
+const EAGAIN = 11;
+
+/** Serves a verb, and returns the exit status. An ADD whose result does not arrive is taken back. */
+export async function executed(env: Environment, called: string): Promise<number> {
+  const signal = untilSignalled();
+  const { status, text, undo } = await readInput(signal).then(
+    stdin => answer({ env, called, stdin, signal }),
+    (error: unknown) => refusal(error, LATEST),
+  );
+  try {
+    if (text !== '') writeOutput(text);
+    return status;
+  } catch (error) {
+    await undo?.().catch(() => {}); // the runtime, which knows of nothing that was made, does a DEL of its own
+    console.error(`kuke: the answer cannot be written: ${error instanceof Error ? error.message : error}`);
+    return status || 1;
+  }
+}
+
+/** Aborted by what asks a program to end: an ADD is then taken back. */
+function untilSignalled(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      controller.abort(new PluginError('TryAgainLater', `it was called off by ${name}, and nothing of it is left`));
+    });
+  }
+  return controller.signal;
+}
+
+/** Writes a line. SystemError: EPIPE if nobody reads any more, ENOSPC, ... Not console.log, which does not tell; process.stdout is slow. */
+function writeOutput(text: string): void {
+  const bytes = new TextEncoder().encode(`${text}\n`);
+  for (let offset = 0; offset < bytes.length; ) {
+    const written = Number(libc().write(STDOUT, bytes.subarray(offset), bytes.length - offset));
+    if (written >= 0) offset += written;
+    else awaitRoom(lastErrno());
+  }
+}
+
+/** Returns if the write is to be tried again: a pipe may have been made non-blocking by a process that shares it. */
+function awaitRoom(errno: number): void {
+  if (errno !== EINTR && errno !== EAGAIN) throw systemError('write', errno, 'to standard output');
+  if (errno === EAGAIN) libc().poll(new Int16Array([STDOUT, 0, POLLOUT, 0]), 1, -1);
+}
