@@ -11,7 +11,7 @@ import { attachmentId, hasDefaultRoute, isPresent, linkIn, toAttachment } from '
 import { ensureBridge, readPorts, requireLegalName } from './bridge.ts';
 import { detach, sweep } from './detach.ts';
 import { networkFailure } from './failures.ts';
-import { isolate, readEnforcement } from './firewall.ts';
+import { explainObstacle, isolateAll, readEnforcement } from './firewall.ts';
 import { turnOnForwarding } from './forwarding.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
@@ -87,11 +87,12 @@ async function takeBack(host: Host, request: AttachRequest): Promise<undefined> 
 
 /** No process starts without the rules that keep its space apart: whoever has flushed them has let down all spaces. */
 async function requireIsolation(host: Host, instance: string, network: SpaceNetwork): Promise<void> {
-  const isEnforced = await readEnforcement(instance);
-  if (isEnforced(memberOf(network))) return;
+  const { covers, obstacles } = await readEnforcement(instance);
+  for (const obstacle of obstacles(network.bridge)) host.warn(explainObstacle(obstacle));
+  if (covers(memberOf(network))) return;
   const { spaces } = await allNetworks(host, network.configPath);
   const ours = spaces.filter(one => one.instance === instance && isLegalBridge(one.bridge));
-  for (const one of ours) await isolate(instance, memberOf(one));
+  await isolateAll(instance, ours.map(memberOf));
 }
 
 async function requireNetwork(instance: string, { name, configPath }: NetworkRef): Promise<SpaceNetwork> {

@@ -12,7 +12,7 @@ import { formatConflist } from '../../src/cni/conflist.ts';
 import { explain } from '../../src/host/nftables/explain.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
 import type { Host } from './host.ts';
-import { isolation, memberOf } from './isolation.ts';
+import { isolated, isolationSection, memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
 import { conflistOf, conflistPath } from './space-network.ts';
 
@@ -29,15 +29,14 @@ export function networkExplain({ cniPath, ipam, results, instanceFile }: Explain
       const file = shellQuote(conflistPath(ref));
       const readKey = (key: string) => `${key}=$(sed -n 's/^ *"${key}": "\\([^"]*\\)".*/\\1/p' ${file})`;
       const elements = [
-        'bridges { \\"$bridge\\" }',
-        'pairs { \\"$bridge\\" . \\"$bridge\\" }',
-        'own_gateways { \\"$bridge\\" . $gateway }',
-        'gateways { $gateway }',
-        'ranges { $subnet }',
+        'space_bridges { \\"$bridge\\" }',
+        'space_pairs { \\"$bridge\\" . \\"$bridge\\" }',
+        'space_ranges { \\"$bridge\\" . $subnet }',
+        'space_all { $subnet }',
+        'space_masqueraded { $subnet }',
       ];
       return [
         readKey('bridge'),
-        readKey('gateway'),
         readKey('subnet'),
         ...elements.map(element => `nft "delete element inet kukeon ${element}"`),
         'ip link delete "$bridge"',
@@ -91,7 +90,7 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
   const select = `.[] | select(.ifalias // "" | startswith("kukeon '"$INSTANCE"'")).ifname`;
   return [
     readInstance(instanceFile),
-    'nft delete table inet kukeon',
+    ...removeSection(),
     `jq -r '.withoutNat[]?' ${shellQuote(`${dirname(instanceFile)}/cni-bridge.json`)} | while read -r family; do`,
     '  table=$(nft -j list table $family nat 2> /dev/null) || continue',
     `  if printf %s "$table" | jq -e '${isScaffold}' > /dev/null; then nft delete table $family nat; fi`,
@@ -113,17 +112,30 @@ function writeFile(definition: NetworkDefinition): string {
   return `sed "s/${INSTANCE}/$INSTANCE/" <<'END' | install -D -m 644 /dev/stdin ${target}\n${text}\nEND`;
 }
 
+/** The table too, unless something else is in it. */
+function removeSection(): string[] {
+  const { chains, sets } = isolationSection(INSTANCE);
+  const names = (list: string[]) => list.join(' ');
+  const chainNames = names(chains.map(({ chain }) => chain));
+  return [
+    `for chain in ${chainNames}; do nft flush chain inet kukeon $chain; done 2> /dev/null || true`,
+    `for chain in ${chainNames}; do nft delete chain inet kukeon $chain; done 2> /dev/null || true`,
+    `for set in ${names(sets.map(({ set }) => set))}; do nft delete set inet kukeon $set; done 2> /dev/null || true`,
+    `if ! nft -s list table inet kukeon | grep -qE '^[[:space:]]+(chain|set|map)'; then nft delete table inet kukeon; fi`,
+  ];
+}
+
 /** Table, chains and rules come with the first network; after that each one is its elements. */
 function isolateCommands(definition: NetworkDefinition): string[] {
   const { bridge } = definition;
   if (!isLegalBridge(bridge)) return [`# no rule can name ${JSON.stringify(bridge)}`];
-  const changes = difference(isolation(INSTANCE, [memberOf(definition)]));
+  const changes = difference({ ...isolationSection(INSTANCE), sets: isolated([memberOf(definition)]) });
   const lines = (kinds: string[]) =>
     changes
       .filter(({ object }) => kinds.includes(object.kind))
       .map(change => explain(change).replaceAll(INSTANCE, `'"$INSTANCE"'`));
   return [
-    'nft list table inet kukeon > /dev/null 2>&1 || {',
+    'nft list chain inet kukeon space_forward > /dev/null 2>&1 || {',
     ...lines(['table', 'chain', 'set', 'rule']).map(line => `  ${line}`),
     '}',
     ...lines(['elements']),

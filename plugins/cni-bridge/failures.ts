@@ -3,6 +3,7 @@ import { asKukeError, type ErrorCode, KukeError } from 'kuke/plugin';
 import { CacheError } from '../../src/cni/cache.ts';
 import { ConflistError } from '../../src/cni/conflist.ts';
 import { ErrorCode as CniCode, CniError } from '../../src/cni/errors.ts';
+import { IptablesError } from '../../src/cni/host-forward/iptables-legacy.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { REGENERATE } from './bridge.ts';
 
@@ -11,6 +12,9 @@ export function networkFailure(thrown: unknown, step: string, isRoot = process.g
   if (!isRoot && hasCode(thrown, 'EPERM', 'EACCES')) return asKukeError(thrown, 'NotRoot', { step });
   if (thrown instanceof CniError) return fromCni(thrown, step);
   if (thrown instanceof CacheError || thrown instanceof ConflistError) return fromFile(thrown, step);
+  if (thrown instanceof IptablesError && thrown.remedy !== undefined) {
+    return new KukeError('HostNotReady', thrown.message, { step, cause: thrown, remedy: thrown.remedy });
+  }
   return asKukeError(thrown, 'NetworkFailed', { step });
 }
 

@@ -1,19 +1,33 @@
-/** The rules of spaces in the kernel: our own table, and what the host's FORWARD needs, always changed together and by difference. */
+/** The rules of spaces in the kernel: our section of the table, and what the host's FORWARD needs, always changed together and by difference. */
 import { KukeError } from 'kuke/plugin';
+import { type Obstacle, readForward } from '../../src/cni/host-forward/forward.ts';
+import { allowForward, readLegacyForward } from '../../src/cni/host-forward/iptables-legacy.ts';
+import { readSection, sectionChanges } from '../../src/cni/ruleset.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
-import { type Change, remove } from '../../src/host/nftables/change.ts';
-import { readTable, type TableContent } from '../../src/host/nftables/list.ts';
-import { difference, update } from '../../src/host/nftables/reconcile.ts';
-import { readForward } from './host-forward.ts';
-import { allowForward, readLegacyForward } from './iptables-legacy.ts';
-import { type Isolated, isMember, isolation, isolationTable, isWhole, membersOf, networkLabel } from './isolation.ts';
+import type { Change } from '../../src/host/nftables/change.ts';
+import { formatRule } from '../../src/host/nftables/explain.ts';
+import type { TableContent } from '../../src/host/nftables/list.ts';
+import { update } from '../../src/host/nftables/reconcile.ts';
+import { type FirstTable, firstMembers, firstTableRemoval, readFirstTable } from './first-table.ts';
+import { type Isolated, isMember, isolated, isolationSection, isWhole, membersOf, networkLabel } from './isolation.ts';
+
+/** In whose rules in the host's chains these are found again. */
+export function forwardMark(instance: string): string {
+  return `kukeon ${instance}`;
+}
 
 /** Isolates a bridge from all others; a bridge that the network had before is forgotten. Returns the changes of nftables. */
 export function isolate(instance: string, member: Isolated): Promise<Change[]> {
-  const label = networkLabel(member.network);
+  return isolateAll(instance, [member]);
+}
+
+/** The same for several at once. */
+export function isolateAll(instance: string, wanted: readonly Isolated[]): Promise<Change[]> {
+  const labels = new Set(wanted.map(({ network }) => networkLabel(network)));
+  const names = new Set(wanted.map(({ bridge }) => bridge));
   return change(instance, members => [
-    ...members.filter(({ bridge, network }) => bridge !== member.bridge && network !== label),
-    member,
+    ...members.filter(({ bridge, network }) => !names.has(bridge) && !labels.has(network)),
+    ...wanted,
   ]);
 }
 
@@ -22,7 +36,7 @@ export function isolateToo(instance: string, member: Isolated): Promise<Change[]
   return change(instance, members => [...members.filter(({ bridge }) => bridge !== member.bridge), member]);
 }
 
-/** Forgets a network's bridges; with the last one the table goes. */
+/** Forgets a network's bridges; with the last one the section goes. */
 export function release(instance: string, network: string, bridges: readonly string[] = []): Promise<Change[]> {
   const label = networkLabel(network);
   return change(instance, members =>
@@ -30,7 +44,7 @@ export function release(instance: string, network: string, bridges: readonly str
   );
 }
 
-/** Removes the table and every marked rule of this installation. */
+/** Removes the section and every marked rule of this installation. */
 export function releaseAll(instance: string): Promise<Change[]> {
   return change(instance, () => []);
 }
@@ -38,59 +52,82 @@ export function releaseAll(instance: string): Promise<Change[]> {
 /** The bridges that are known to the kernel's table for a network. */
 export function isolatedBridges(instance: string, network: string): string[] {
   using socket = new NetlinkSocket('netfilter');
-  const { content } = readTable(socket, isolationTable(instance));
-  if (content?.table.comment !== instance) return [];
+  const content = readSection(socket, isolationSection(instance));
+  if (content === undefined || !isMarked(instance, content)) return [];
   return membersOf(content)
     .filter(member => member.network === networkLabel(network))
     .map(({ bridge }) => bridge);
 }
 
-/** Reads all rules; the answer says of a bridge whether every one that it needs is in the kernel. */
-export async function readEnforcement(instance: string): Promise<(member: Isolated) => boolean> {
+/** All rules, as they are at one moment. */
+export interface Enforcement {
+  /** Whether every rule that a bridge needs is in the kernel. */
+  covers(member: Isolated): boolean;
+  /** What stands in the way of a bridge's traffic and cannot be moved. */
+  obstacles(bridge: string): Obstacle[];
+}
+
+export async function readEnforcement(instance: string): Promise<Enforcement> {
   using socket = new NetlinkSocket('netfilter');
-  const { content } = readTable(socket, isolationTable(instance));
-  if (content === undefined || content.table.comment !== instance || !isWhole(instance, content)) return () => false;
+  const forward = readForward(socket, forwardMark(instance));
+  const obstacles = (bridge: string) => forward.obstacles(bridge);
+  const content = readSection(socket, isolationSection(instance));
+  if (content === undefined || !isMarked(instance, content) || !isWhole(instance, content))
+    return { covers: () => false, obstacles };
   const members = membersOf(content);
-  const forward = readForward(socket, instance);
-  const legacy = await readLegacyForward(instance);
-  return member => isMember(members, member) && forward.allows(member.bridge) && legacy(member.bridge);
+  const legacy = await readLegacyForward(forwardMark(instance));
+  const covers = (member: Isolated) =>
+    isMember(members, member) && forward.allows(member.bridge) && legacy(member.bridge);
+  return { covers, obstacles };
+}
+
+/** For a person, with what to do. */
+export function explainObstacle({ chain: { family, table, chain }, why, rules }: Obstacle): string {
+  const missing = rules.map(rule => formatRule(rule)).join(' · ');
+  return `chain ${chain} of the nftables table ${family} ${table} drops what spaces send, and ${why}; see to it that it has: ${missing}`;
 }
 
 async function change(instance: string, next: (members: Isolated[]) => Isolated[]): Promise<Change[]> {
+  const mark = forwardMark(instance);
   let bridges: string[] = [];
   using socket = new NetlinkSocket('netfilter');
   const made = update(socket, () => {
-    const { content } = readTable(socket, isolationTable(instance));
-    const present = content && ownContent(instance, content, next);
-    const members = next(present ? membersOf(present) : []);
-    bridges = [...new Set(members.map(({ bridge }) => bridge))].sort();
-    return [...tableChanges(instance, members, present), ...readForward(socket, instance).changes(bridges)];
+    const first = readFirstTable(socket);
+    const forward = readForward(socket, mark);
+    const own = sectionChanges(socket, isolationSection(instance), present => {
+      const marks = [first?.instance, ...(present?.chains ?? []).map(({ comment = '' }) => comment)];
+      const foreign = marks.find(one => one !== undefined && one !== instance);
+      const members = next(foreign === undefined ? known(present, first) : []);
+      bridges = [...new Set(members.map(({ bridge }) => bridge))].sort();
+      if (foreign === undefined) return isolated(members);
+      // Another's, which is none of our business if nothing is to be put into it.
+      if (members.length === 0) return undefined;
+      throw conflict(foreign);
+    });
+    const gone = first?.instance === instance ? firstTableRemoval(first, bridges.length > 0) : [];
+    return [...own, ...gone, ...forward.changes(bridges)];
   });
-  await allowForward(instance, bridges);
+  await allowForward(mark, bridges);
   return made;
 }
 
-function tableChanges(instance: string, members: Isolated[], present: TableContent | undefined): Change[] {
-  if (members.length > 0) return difference(isolation(instance, members), present);
-  return present === undefined ? [] : [remove(present.table)];
+function known(present: TableContent | undefined, first: FirstTable | undefined): Isolated[] {
+  const members = present === undefined ? [] : membersOf(present);
+  return members.length === 0 && first !== undefined ? firstMembers(first) : members;
 }
 
-/** Nothing, if another's table is in the way and nothing is to be put into it. */
-function ownContent(
-  instance: string,
-  content: TableContent,
-  next: (members: Isolated[]) => Isolated[],
-): TableContent | undefined {
-  const { comment } = content.table;
-  if (comment === instance) return content;
-  if (next([]).length === 0) return undefined;
-  const whose = comment === undefined ? 'carries no mark' : `is marked ${comment}`;
-  throw new KukeError(
+function isMarked(instance: string, { chains }: TableContent): boolean {
+  return chains.every(({ comment }) => comment === instance);
+}
+
+function conflict(mark: string): KukeError {
+  const whose = mark === '' ? 'carry no mark' : `are marked ${mark}`;
+  return new KukeError(
     'Conflict',
-    `there is an nftables table \`inet kukeon\` that is not this installation's: it ${whose}`,
+    `there are chains for spaces in the nftables table \`inet kukeon\` that are not this installation's: they ${whose}`,
     {
       step: 'isolate the network',
-      remedy: 'if nobody needs it: `nft delete table inet kukeon`',
+      remedy: 'if nobody needs them: `nft delete table inet kukeon`',
     },
   );
 }

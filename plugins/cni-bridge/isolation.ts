@@ -1,183 +1,224 @@
 /**
- * The rules that keep spaces apart (spec.md §4), as data: one table, whose sets hold the bridges and their addresses, so that the cost of
- * a packet does not grow with the spaces. Two bridges of one host route to each other as soon as it forwards; and the host answers on
- * the gateway address of any bridge, whichever a packet came in by, which takes a rule of its own for input. What leaves the host is
- * masqueraded here too: the reference plugin makes its rules for that at the ADD, and never again once somebody has flushed them.
+ * The rules that keep spaces apart (spec.md §4), as data: a section of the table, whose sets hold the bridges and their ranges, so that
+ * the cost of a packet does not grow with the spaces. docs/networking.md has a picture of it, and says what each rule is for. What leaves
+ * the host is masqueraded here too, by range: what the plugins add for that with each attachment is gone once somebody has flushed it.
  */
-import type { NetworkDefinition } from 'kuke/plugin';
+import { INET, type Section } from '../../src/cni/ruleset.ts';
 import type { TableContent } from '../../src/host/nftables/list.ts';
 import {
-  type Chain,
   chain,
   type Element,
+  type Elements,
   elements,
   type NamedSet,
+  type Rule,
   rule,
   set,
-  type Table,
-  table,
 } from '../../src/host/nftables/object.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
-import { accept, drop, inSet, masquerade, match, notInSet } from '../../src/host/nftables/statement.ts';
-import { disjoint, holds, isIpv6 } from './ip-range.ts';
-import type { SpaceNetwork } from './space-network.ts';
+import type { Selector } from '../../src/host/nftables/selector.ts';
+import { accept, drop, inSet, masquerade, match, notInSet, type Statement } from '../../src/host/nftables/statement.ts';
+import { disjoint, holds, isIpv6, networkOf } from './ip-range.ts';
 
 /** A bridge that is kept apart from the others. */
 export interface Isolated {
   bridge: string;
-  /** Addresses of the bridge, IPv4 and IPv6. */
-  gateways: string[];
-  /** Those that are masqueraded, `10.88.0.0/16`. */
-  ranges: string[];
   network: string;
+  /** What its cells and the host's end of it may have for addresses: `10.88.0.0/16`, IPv4 and IPv6, none in another. */
+  ranges: string[];
+  /** The ranges that are masqueraded. */
+  masqueraded: string[];
 }
 
-/** As a conflist has it, or as one will be written for a definition. */
-export function memberOf(
-  network: Pick<NetworkDefinition, 'bridge' | 'name' | 'gateway' | 'subnet'> & Partial<SpaceNetwork>,
-): Isolated {
-  const { bridge, name, gateways = [network.gateway], masqueraded = [network.subnet] } = network;
-  return { bridge, gateways, ranges: masqueraded, network: name };
+/** What of a network matters here. */
+interface Described {
+  name: string;
+  bridge: string;
+  /** Addresses of the bridge. */
+  gateways: string[];
+  ranges: string[];
+  /** All ranges when absent. */
+  masqueraded?: string[];
 }
 
-/** The table, whose comment is the installation's id. */
-export function isolationTable(instance: string): Table {
-  return table('inet', 'kukeon', instance);
+/** A network as one is defined. */
+interface Defined {
+  name: string;
+  bridge: string;
+  subnet: string;
+  gateway: string;
+  subnet6?: string;
+  gateway6?: string;
 }
 
-/** The whole table for these bridges. */
-export function isolation(instance: string, members: readonly Isolated[]): TableContent {
-  const own = isolationTable(instance);
-  const { forward, input, postrouting, bridges, pairs, byFamily } = objectsOf(own);
-  const marked = (bridge: Isolated, ...key: string[]): Element => ({ key, comment: networkLabel(bridge.network) });
-  const addressElements = byFamily.flatMap(({ v6, reached, foreign, ranges }) => {
-    const addresses = members.flatMap(member =>
-      member.gateways.filter(gateway => isIpv6(gateway) === v6).map(gateway => ({ member, gateway })),
+/** Of a conflist, or of the definition by which one will be written. */
+export function memberOf(network: Described | Defined): Isolated {
+  const { name, bridge, gateways, ranges, masqueraded = ranges } = 'ranges' in network ? network : described(network);
+  return { bridge, network: name, ranges: apart([...ranges, ...gateways]), masqueraded: apart(masqueraded) };
+}
+
+function described({ name, bridge, subnet, gateway, subnet6, gateway6 }: Defined): Described {
+  const both = (one: string, other: string | undefined) => (other === undefined ? [one] : [one, other]);
+  return { name, bridge, ranges: both(subnet, subnet6), gateways: both(gateway, gateway6) };
+}
+
+/** As prefixes, each family sorted and without overlap. */
+function apart(ranges: readonly string[]): string[] {
+  const prefixes = ranges.map(networkOf);
+  return [false, true].flatMap(v6 => disjoint(prefixes.filter(range => isIpv6(range) === v6)));
+}
+
+const bridges = set(INET, 'space_bridges', ['ifname']);
+const pairs = set(INET, 'space_pairs', ['ifname', 'ifname']);
+
+interface Family {
+  v6: boolean;
+  source: Selector;
+  destination: Selector;
+  /** Of each bridge, the ranges on it. */
+  own: NamedSet;
+  /** The ranges of all. */
+  all: NamedSet;
+  masqueraded: NamedSet;
+  /** Sources that say nothing yet of who sends. */
+  unsaid: Statement[];
+}
+
+const V4: Family = {
+  v6: false,
+  source: 'ip saddr',
+  destination: 'ip daddr',
+  own: set(INET, 'space_ranges', ['ifname', 'ipv4_addr'], { interval: true }),
+  all: set(INET, 'space_all', ['ipv4_addr'], { interval: true }),
+  masqueraded: set(INET, 'space_masqueraded', ['ipv4_addr'], { interval: true }),
+  unsaid: [match('ip saddr', '!=', '0.0.0.0')],
+};
+
+const V6: Family = {
+  v6: true,
+  source: 'ip6 saddr',
+  destination: 'ip6 daddr',
+  own: set(INET, 'space_ranges6', ['ifname', 'ipv6_addr'], { interval: true }),
+  all: set(INET, 'space_all6', ['ipv6_addr'], { interval: true }),
+  masqueraded: set(INET, 'space_masqueraded6', ['ipv6_addr'], { interval: true }),
+  unsaid: [match('ip6 saddr', '!=', 'fe80::/10'), match('ip6 saddr', '!=', '::')],
+};
+
+const FAMILIES = [V4, V6];
+
+/** The section; its chains carry the installation's id. */
+export function isolationSection(instance: string): Section {
+  const base = { type: 'filter', priority: 0, policy: 'accept' } as const;
+  const forward = chain(INET, 'space_forward', { ...base, hook: 'forward' }, instance);
+  const input = chain(INET, 'space_input', { ...base, hook: 'input' }, instance);
+  const leaving = { type: 'nat', hook: 'postrouting', priority: 100, policy: 'accept' } as const;
+  const postrouting = chain(INET, 'space_postrouting', leaving, instance);
+  const fromSpace = inSet('iifname', bridges.set);
+  const rules: Rule[] = [
+    rule(forward, [inSet(['iifname', 'oifname'], pairs.set), accept()], 'within a space'),
+    rule(forward, [fromSpace, inSet('oifname', bridges.set), drop()], 'from space to space'),
+    // A cell in two spaces answers by its default route, whichever of its addresses was asked.
+    rule(
+      forward,
+      [fromSpace, match('ct state', 'established,related'), match('ct direction', 'reply'), accept()],
+      'an answer',
+    ),
+    ...FAMILIES.map(({ source, own }) =>
+      rule(forward, [fromSpace, notInSet(['iifname', source], own.set), drop()], 'from an address of others'),
+    ),
+    ...FAMILIES.map(({ source, own, unsaid }) =>
+      rule(input, [fromSpace, ...unsaid, notInSet(['iifname', source], own.set), drop()], 'from an address of others'),
+    ),
+    ...FAMILIES.flatMap(({ destination, own, all }) => [
+      rule(input, [inSet(['iifname', destination], own.set), accept()], "to the space's own gateway"),
+      rule(input, [fromSpace, inSet(destination, all.set), drop()], "to another's gateway"),
+    ]),
+    // Somebody who publishes ports on 127.0.0.1 lets such packets in (route_localnet).
+    rule(
+      input,
+      [fromSpace, match('ip daddr', '127.0.0.0/8'), match('ct state', 'invalid,new,untracked'), drop()],
+      "to the host's loopback",
+    ),
+    // Not the host's own talk with a gateway's address, either, which goes by `lo`.
+    ...FAMILIES.map(({ source, masqueraded }) =>
+      rule(
+        postrouting,
+        [inSet(source, masqueraded.set), notInSet('oifname', bridges.set), match('oifname', '!=', 'lo'), masquerade()],
+        'out of a space',
+      ),
+    ),
+  ];
+  const sets = [bridges, pairs, ...FAMILIES.flatMap(({ own, all, masqueraded }) => [own, all, masqueraded])];
+  return { table: INET, chains: [forward, input, postrouting], sets, rules };
+}
+
+/** What the section's sets hold for these bridges. */
+export function isolated(members: readonly Isolated[]): Elements[] {
+  const marked = ({ network }: Isolated, ...key: string[]): Element => ({ key, comment: networkLabel(network) });
+  const each = (list: NamedSet, keyOf: (member: Isolated) => string[][]) =>
+    elements(
+      list,
+      members.flatMap(member => keyOf(member).map(key => marked(member, ...key))),
     );
-    const all = [...new Set(addresses.map(({ gateway }) => gateway))];
-    return [
-      elements(
-        reached,
-        addresses.map(({ member, gateway }) => marked(member, member.bridge, gateway)),
-      ),
-      elements(
-        foreign,
-        all.map(gateway => ({ key: [gateway] })),
-      ),
-      elements(ranges, rangeElements(members, v6)),
-    ];
-  });
-  return {
-    table: own,
-    chains: [forward, input, postrouting],
-    sets: [
-      elements(
-        bridges,
-        members.map(member => marked(member, member.bridge)),
-      ),
-      elements(
-        pairs,
-        members.map(member => marked(member, member.bridge, member.bridge)),
-      ),
-      ...addressElements,
-    ],
-    rules: [
-      rule(forward, [inSet(['iifname', 'oifname'], pairs.set), accept()], 'within a space'),
-      rule(forward, [inSet('iifname', bridges.set), inSet('oifname', bridges.set), drop()], 'from space to space'),
-      ...byFamily.flatMap(({ address, reached, foreign }) => [
-        rule(input, [inSet(['iifname', address], reached.set), accept()], "to the space's own gateway"),
-        rule(input, [inSet('iifname', bridges.set), inSet(address, foreign.set), drop()], "to another's gateway"),
-      ]),
-      ...byFamily.map(({ source, ranges }) =>
-        rule(postrouting, [inSet(source, ranges.set), ...leavesHost(bridges), masquerade()], 'out of a space'),
-      ),
-    ],
-  };
+  return [
+    each(bridges, ({ bridge }) => [[bridge]]),
+    each(pairs, ({ bridge }) => [[bridge, bridge]]),
+    ...FAMILIES.flatMap(({ v6, own, all, masqueraded }) => {
+      const ofFamily = (ranges: readonly string[]) => ranges.filter(range => isIpv6(range) === v6);
+      return [
+        each(own, ({ bridge, ranges }) => ofFamily(ranges).map(range => [bridge, range])),
+        elements(
+          all,
+          together(members, ({ ranges }) => ofFamily(ranges)),
+        ),
+        elements(
+          masqueraded,
+          together(members, one => ofFamily(one.masqueraded)),
+        ),
+      ];
+    }),
+  ];
 }
 
-/** Not the host's own talk with a gateway's address, either, which goes by `lo`. */
-const leavesHost = (bridges: NamedSet) => [notInSet('oifname', bridges.set), match('oifname', '!=', 'lo')];
-
-function rangeElements(members: readonly Isolated[], v6: boolean): Element[] {
-  const labels = new Map(members.toReversed().flatMap(({ ranges, network }) => ranges.map(one => [one, network])));
-  const wanted = [...labels.keys()].filter(range => isIpv6(range) === v6);
-  return disjoint(wanted).map(range => ({ key: [range], comment: networkLabel(labels.get(range) ?? '') }));
-}
-
-/** The bridges that a table of ours knows. */
-export function membersOf({ sets }: TableContent): Isolated[] {
-  const listed = (name: string) => sets.find(({ set }) => set.set === name)?.elements ?? [];
-  const addresses = [...listed('own_gateways'), ...listed('own_gateways6')];
-  const ranges = [...listed('ranges'), ...listed('ranges6')];
-  return listed('bridges').map(({ key: [bridge = ''], comment = '' }) => ({
-    bridge,
-    network: comment,
-    gateways: addresses.filter(({ key }) => key[0] === bridge).map(({ key }) => key[1] ?? ''),
-    ranges: ranges.filter(one => one.comment === comment).map(({ key }) => key[0] ?? ''),
+/** Ranges of several networks without overlap, each with the label of the first network that has it. */
+function together(members: readonly Isolated[], rangesOf: (member: Isolated) => readonly string[]): Element[] {
+  const networks = new Map(members.toReversed().flatMap(member => rangesOf(member).map(one => [one, member.network])));
+  return disjoint([...networks.keys()]).map(range => ({
+    key: [range],
+    comment: networkLabel(networks.get(range) ?? ''),
   }));
 }
 
-/** Whether nothing is missing or changed in a table of ours, whichever bridges it knows. */
+/** The bridges that a section knows. */
+export function membersOf({ sets }: Pick<TableContent, 'sets'>): Isolated[] {
+  const listed = (one: NamedSet) => sets.find(({ set: { set: name } }) => name === one.set)?.elements ?? [];
+  const ranges = FAMILIES.flatMap(({ own }) => listed(own));
+  const masqueraded = FAMILIES.flatMap(one => listed(one.masqueraded));
+  return listed(bridges).map(({ key: [bridge = ''], comment = '' }) => ({
+    bridge,
+    network: comment,
+    ranges: apart(ranges.flatMap(({ key: [of, range = ''] }) => (of === bridge ? [range] : []))),
+    masqueraded: apart(masqueraded.flatMap(({ key: [range = ''], comment: of }) => (of === comment ? [range] : []))),
+  }));
+}
+
+/** Whether nothing is missing or changed in what there is of the section, whichever bridges it knows. */
 export function isWhole(instance: string, present: TableContent): boolean {
-  return difference(isolation(instance, membersOf(present)), present).length === 0;
+  const section = isolationSection(instance);
+  return difference({ ...section, sets: isolated(membersOf(present)) }, present).length === 0;
 }
 
 /** A range may also be within that of another network, which masquerades it. */
-export function isMember(members: readonly Isolated[], { bridge, gateways, ranges }: Isolated): boolean {
+export function isMember(members: readonly Isolated[], { bridge, ranges, masqueraded }: Isolated): boolean {
   const known = members.find(one => one.bridge === bridge);
-  if (known === undefined || !gateways.every(one => known.gateways.includes(one))) return false;
-  if (!known.ranges.every(one => ranges.includes(one))) return false;
-  const isMasqueraded = (range: string) => members.some(other => other.ranges.some(wider => holds(wider, range)));
-  return ranges.every(one => known.ranges.includes(one) || isMasqueraded(one));
+  if (known === undefined || known.ranges.join() !== ranges.join()) return false;
+  if (!known.masqueraded.every(one => masqueraded.includes(one))) return false;
+  const isMasqueraded = (range: string) => members.some(other => other.masqueraded.some(wider => holds(wider, range)));
+  return masqueraded.every(isMasqueraded);
 }
 
 /** Of a network's name: what fits into a comment of nft, whatever its length. */
 export function networkLabel(network: string): string {
   if (network.length <= 120) return network;
   return `${network.slice(0, 103)}-${new Bun.CryptoHasher('sha256').update(network).digest('hex').slice(0, 16)}`;
-}
-
-interface Objects {
-  forward: Chain;
-  input: Chain;
-  postrouting: Chain;
-  bridges: NamedSet;
-  pairs: NamedSet;
-  byFamily: {
-    v6: boolean;
-    address: 'ip daddr' | 'ip6 daddr';
-    source: 'ip saddr' | 'ip6 saddr';
-    reached: NamedSet;
-    foreign: NamedSet;
-    ranges: NamedSet;
-  }[];
-}
-
-function objectsOf(own: Table): Objects {
-  const base = { type: 'filter', priority: 0, policy: 'accept' } as const;
-  return {
-    forward: chain(own, 'forward', { ...base, hook: 'forward' }),
-    input: chain(own, 'input', { ...base, hook: 'input' }),
-    postrouting: chain(own, 'postrouting', { type: 'nat', hook: 'postrouting', priority: 100, policy: 'accept' }),
-    bridges: set(own, 'bridges', ['ifname']),
-    pairs: set(own, 'pairs', ['ifname', 'ifname']),
-    byFamily: [
-      {
-        v6: false,
-        address: 'ip daddr',
-        source: 'ip saddr',
-        reached: set(own, 'own_gateways', ['ifname', 'ipv4_addr']),
-        foreign: set(own, 'gateways', ['ipv4_addr']),
-        ranges: set(own, 'ranges', ['ipv4_addr'], { interval: true }),
-      },
-      {
-        v6: true,
-        address: 'ip6 daddr',
-        source: 'ip6 saddr',
-        reached: set(own, 'own_gateways6', ['ifname', 'ipv6_addr']),
-        foreign: set(own, 'gateways6', ['ipv6_addr']),
-        ranges: set(own, 'ranges6', ['ipv6_addr'], { interval: true }),
-      },
-    ],
-  };
 }

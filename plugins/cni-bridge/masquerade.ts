@@ -2,12 +2,12 @@
  * The masquerading rules of the reference plugin `bridge`: found by the comment that it gives them, since its DEL leaves them when the
  * network namespace is gone (223 lines after 50 cells).
  */
+import { removeNat } from '../../src/cni/host-forward/iptables-legacy.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { type Change, remove } from '../../src/host/nftables/change.ts';
 import { listRules } from '../../src/host/nftables/list.ts';
 import { chain } from '../../src/host/nftables/object.ts';
 import { update } from '../../src/host/nftables/reconcile.ts';
-import { removeNat } from './iptables-legacy.ts';
 
 /** `name: "main-default" id: "5d0c..."`, as utils.FormatComment of containernetworking/plugins has it. */
 const COMMENT = /^name: "([^"]*)" id: "([^"]*)"$/;

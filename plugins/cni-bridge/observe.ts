@@ -38,7 +38,7 @@ async function observeConflists(
     ...foreign.flatMap(({ path, fault }) => (fault === undefined ? [] : [{ path, message: `${path}: ${fault}` }])),
   ];
   if (spaces.length === 0) return { found: [], problems };
-  const isEnforced = await readEnforcement(instance);
+  const { covers } = await readEnforcement(instance);
   const bridges = bridgeNames();
   const found = spaces.map(network => {
     const ours = network.instance === instance;
@@ -46,7 +46,7 @@ async function observeConflists(
       ...definitionOf(network),
       ours,
       bridgeExists: bridges.has(network.bridge),
-      enforced: ours && isEnforced(memberOf(network)),
+      enforced: ours && covers(memberOf(network)),
     };
   });
   return { found, problems };

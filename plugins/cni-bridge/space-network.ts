@@ -23,6 +23,8 @@ export interface SpaceNetwork extends NetworkDefinition {
   path: string;
   instance: string;
   config: NetworkConfig;
+  /** Of all addresses that it gives, IPv4 and IPv6. */
+  ranges: string[];
   /** Addresses of the bridge, one for each range. */
   gateways: string[];
   /** The ranges whose addresses do not leave the host as they are (`ipMasq`). */
@@ -107,7 +109,7 @@ export function understandConflist(folder: string, { path, network }: ConflistFi
   const masquerading = network.plugins.filter(({ json }) => json.type === 'bridge' && json.ipMasq === true);
   const masqueraded = [...new Set(rangesOf({ plugins: masquerading }).map(({ subnet }) => subnet))];
   const definition = { realm, space, name, configPath: folder, bridge, ...range };
-  return { ...definition, path, instance, config: network, gateways, masqueraded };
+  return { ...definition, path, instance, config: network, ranges: foreign.ranges, gateways, masqueraded };
 }
 
 const isRange = (text: string): boolean => {

@@ -28,11 +28,11 @@ const servers: Disposable[] = [];
 function addRange(network: NetworkDefinition, subnet: string): void {
   const path = `${CONFIG_PATH}/${network.name}.conflist`;
   const conflist = JSON.parse(readFileSync(path, 'utf8')) as {
-    plugins: { ipam: { ranges: unknown[]; routes: unknown[] } }[];
+    plugins: { ipam?: { ranges: unknown[]; routes: unknown[] } }[];
   };
   for (const { ipam } of conflist.plugins) {
-    ipam.ranges.push([{ subnet }]);
-    ipam.routes.push({ dst: '::/0' });
+    ipam?.ranges.push([{ subnet }]);
+    ipam?.routes.push({ dst: '::/0' });
   }
   writeFileSync(path, JSON.stringify(conflist));
 }

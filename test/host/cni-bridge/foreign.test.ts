@@ -119,13 +119,23 @@ test('a bridge that another runtime has made from our conflist is the space’s'
   expect(await output('ip', 'link')).not.toContain(mine.bridge);
 });
 
-test('an nftables table of that name', async () => {
-  await output('nft', 'add', 'table', 'inet', 'kukeon');
-  await output('nft', 'add', 'chain', 'inet', 'kukeon', 'theirs');
+test('chains of that name in an nftables table of that name', async () => {
+  const chain = '{ type filter hook forward priority 0; }';
+  await output('nft', `add table inet kukeon; add chain inet kukeon space_forward ${chain}`);
   before = await inventory();
   const mine = await chosen();
   const error = await failure(t.backend.define(mine, context()), 'Conflict');
   expect(error.message).toContain('inet kukeon');
+  await t.backend.remove(mine, context());
+  await untouched();
+});
+
+test('other chains in an nftables table of that name stay as they are', async () => {
+  await output('nft', 'add table inet kukeon; add chain inet kukeon theirs; add rule inet kukeon theirs accept');
+  before = await inventory();
+  const mine = await defined(t.backend, 'x');
+  const { networks } = await t.backend.observe({ configPaths: [CONFIG_PATH] });
+  expect(networks).toMatchObject([{ name: 'main-x', enforced: true }]);
   await t.backend.remove(mine, context());
   await untouched();
 });

@@ -36,7 +36,7 @@ const regenerate = () => kuke.init({ 'force-regenerate-cni': true });
 const bridges = async () => (await links()).filter(({ linkinfo }) => linkinfo?.info_kind === 'bridge');
 /** The bridges that the table knows. */
 const isolated = async (): Promise<unknown> =>
-  (await ruleset()).find(({ set }) => set?.table === 'kukeon' && set.name === 'bridges')?.set?.elem;
+  (await ruleset()).find(({ set }) => set?.table === 'kukeon' && set.name === 'space_bridges')?.set?.elem;
 const elements = (name: string) => [{ elem: { val: name, comment: 'main-default' } }];
 const ping = (name: string, to: string) =>
   Bun.spawnSync(['ip', 'netns', 'exec', name, 'busybox', 'ping', '-c1', '-W2', to]).exitCode;

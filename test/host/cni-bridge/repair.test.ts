@@ -34,11 +34,12 @@ test.each([
   ['the whole ruleset is flushed', ['flush ruleset'], [false, false]],
   ['the table is deleted', ['delete table inet kukeon'], [false, false]],
   ['the chains are emptied', ['flush table inet kukeon'], [false, false]],
-  ['a bridge is taken out', ['delete element inet kukeon bridges { "BRIDGE" }'], [false, false]],
-  ['a rule of theirs is in our chain', ['insert rule inet kukeon forward accept'], [false, false]],
-  ['a pair is let through', ['add element inet kukeon pairs { "BRIDGE" . "kuke-main-other" }'], [false, false]],
-  ['a range is masqueraded no more', ['delete element inet kukeon ranges { SUBNET }'], [false, true]],
-  ['the order of the rules is another', ['add rule inet kukeon input drop'], [false, false]],
+  ['a bridge is taken out', ['delete element inet kukeon space_bridges { "BRIDGE" }'], [false, false]],
+  ['a rule of theirs is in our chain', ['insert rule inet kukeon space_forward accept'], [false, false]],
+  ['a pair is let through', ['add element inet kukeon space_pairs { "BRIDGE" . "kuke-main-other" }'], [false, false]],
+  ['a range is let in', ['add element inet kukeon space_ranges { "BRIDGE" . 10.70.0.0/16 }'], [false, false]],
+  ['a range is masqueraded no more', ['delete element inet kukeon space_masqueraded { SUBNET }'], [false, true]],
+  ['the order of the rules is another', ['add rule inet kukeon space_input drop'], [false, false]],
 ])('%s', async (_, commands, expected) => {
   const before = await table();
   for (const command of commands) {
@@ -73,7 +74,7 @@ describe('the rules in FORWARD', () => {
     expect(rules).toHaveLength(6);
     expect(rules.at(-1)).toBe('-A FORWARD -j REJECT --reject-with icmp-port-unreachable');
     expect(rules.filter(rule => rule.includes(`-i ${home.bridge} `) || rule.includes(`-o ${home.bridge} `))).toEqual([
-      expect.stringMatching(/-m conntrack --ctstate RELATED,ESTABLISHED .*-j ACCEPT$/),
+      expect.stringMatching(/-m conntrack --ctstate RELATED,ESTABLISHED,DNAT .*-j ACCEPT$/),
       expect.stringMatching(/-j ACCEPT$/),
     ]);
   });

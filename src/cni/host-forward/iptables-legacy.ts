@@ -1,11 +1,20 @@
 /** iptables' tables of old (ip_tables), which nftables does not show: read and changed by iptables-legacy, and only where they are in use. */
 import { readFileSync } from 'node:fs';
-import { KukeError } from 'kuke/plugin';
-import { scrubbedEnvironment } from '../../src/host/environment.ts';
-import { hasCode } from '../../src/host/errno.ts';
-import { forwardMark } from './host-forward.ts';
+import { scrubbedEnvironment } from '../../host/environment.ts';
+import { hasCode } from '../../host/errno.ts';
 
 type LegacyFamily = 'ip' | 'ip6';
+
+/** What iptables said, or that it is not there (`remedy`). */
+export class IptablesError extends Error {
+  override readonly name = 'IptablesError';
+  readonly remedy: string | undefined;
+
+  constructor(step: string, why: string, remedy?: string) {
+    super(`${step}: ${why}`);
+    this.remedy = remedy;
+  }
+}
 
 /** Whether the kernel holds such a table of this network namespace. */
 function inUse(family: LegacyFamily, table: string): boolean {
@@ -17,18 +26,18 @@ function inUse(family: LegacyFamily, table: string): boolean {
   }
 }
 
-/** The rules for these bridges and no others that carry our mark, where FORWARD drops by its policy. */
-export async function allowForward(instance: string, bridges: readonly string[]): Promise<void> {
+/** The rules for these interfaces and no others that carry our mark, where FORWARD drops by its policy. */
+export async function allowForward(mark: string, interfaces: readonly string[]): Promise<void> {
   for (const family of familiesWith('filter')) {
-    const { missing, stale } = forwardLines(await listTable(family, 'filter'), instance, bridges);
+    const { missing, stale } = forwardLines(await listTable(family, 'filter'), mark, interfaces);
     await change(family, 'filter', [...stale.map(deletion), ...missing.map(line => line.replace(/^-A/, '-I'))]);
   }
 }
 
-/** Reads FORWARD; the answer says of a bridge whether it has its rules there, where it needs them. */
-export async function readLegacyForward(instance: string): Promise<(bridge: string) => boolean> {
+/** Reads FORWARD; the answer says of an interface whether it has its rules there, where it needs them. */
+export async function readLegacyForward(mark: string): Promise<(name: string) => boolean> {
   const tables = await Promise.all(familiesWith('filter').map(family => listTable(family, 'filter')));
-  return bridge => tables.every(lines => forwardLines(lines, instance, [bridge]).missing.length === 0);
+  return name => tables.every(lines => forwardLines(lines, mark, [name]).missing.length === 0);
 }
 
 /** Removes rules of `nat` whose comment `isOurs` says yes to, and the chains that the reference plugins made for them. */
@@ -44,16 +53,15 @@ export async function removeNat(isOurs: (comment: string) => boolean): Promise<v
 /** What of the lines of `iptables -S` is missing, and which of ours are too many. */
 export function forwardLines(
   lines: readonly string[],
-  instance: string,
-  bridges: readonly string[],
+  mark: string,
+  interfaces: readonly string[],
 ): { missing: string[]; stale: string[] } {
-  const mark = forwardMark(instance);
-  const chain = lines.includes('-N DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+  const chain = lines.includes('-A FORWARD -j DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
   const comment = `-m comment --comment "${mark}" -j ACCEPT`;
   const wanted = lines.includes('-P FORWARD DROP')
-    ? bridges.flatMap(bridge => [
-        `-A ${chain} -i ${bridge} ${comment}`,
-        `-A ${chain} -o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED ${comment}`,
+    ? interfaces.flatMap(name => [
+        `-A ${chain} -i ${name} ${comment}`,
+        `-A ${chain} -o ${name} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${comment}`,
       ])
     : [];
   const present = lines.filter(line => commentOf(line) === mark);
@@ -101,12 +109,10 @@ async function run(command: string[], stdin: string): Promise<string> {
     });
     const [stdout, stderr, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     if (status === 0) return stdout;
-    throw new KukeError('NetworkFailed', `exit status ${status}: ${stderr.trim()}`, { step });
+    throw new IptablesError(step, `exit status ${status}: ${stderr.trim()}`);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    throw new KukeError('HostNotReady', 'iptables of old is in use on this host, and its program is not installed', {
-      step,
-      remedy: 'install the package iptables',
-    });
+    const why = 'iptables of old is in use on this host, and its program is not installed';
+    throw new IptablesError(step, why, 'install the package iptables');
   }
 }

@@ -1,0 +1,57 @@
+/** FORWARD of iptables-nft, IPv4 and IPv6, where its policy drops: our rules go first, or into DOCKER-USER, which Docker leaves to others. */
+import type { NetlinkSocket } from '../../host/netlink/socket.ts';
+import { insert } from '../../host/nftables/change.ts';
+import { listRules } from '../../host/nftables/list.ts';
+import { type Chain, type ChainName, type Rule, rule } from '../../host/nftables/object.ts';
+import { accept, counter, match, type Statement } from '../../host/nftables/statement.ts';
+import type { ForwardChain } from './forward.ts';
+
+/** A chain of iptables' making, in which a rule must not be nft's. */
+export function isOfIptables({ family, table, chain }: ChainName): boolean {
+  return family !== 'inet' && ['filter', 'mangle', 'security'].includes(table) && chain === 'FORWARD';
+}
+
+export function iptablesChains(socket: NetlinkSocket, chains: readonly Chain[], mark: string): ForwardChain[] {
+  return (['ip', 'ip6'] as const).flatMap(family => {
+    const all = chains.filter(one => one.family === family && one.table === 'filter');
+    const forward = all.find(({ chain, base }) => chain === 'FORWARD' && base?.hook === 'forward');
+    const docker = all.find(({ chain }) => chain === 'DOCKER-USER');
+    if (forward === undefined) return [];
+    const rules = listRules(socket, forward);
+    const isCalled = rules.some(({ statements }) => statements.some(jumpsToDocker));
+    const dropping = forward.base?.policy === 'drop' ? forward : undefined;
+    const place = dropping && (isCalled ? docker : forward);
+    return [forward, docker].flatMap(chain => {
+      if (chain === undefined) return [];
+      const present = (chain === forward ? rules : listRules(socket, chain)).filter(({ comment }) => comment === mark);
+      const rulesFor = (name: string) => (chain === place ? acceptRules(chain, name, mark) : []);
+      return [{ chain, present, reached: present, rulesFor, place: one => insert(one) }];
+    });
+  });
+}
+
+function jumpsToDocker(statement: Statement): boolean {
+  if (statement.type !== 'verdict' || typeof statement.verdict === 'string') return false;
+  return 'jump' in statement.verdict && statement.verdict.jump === 'DOCKER-USER';
+}
+
+function acceptRules(chain: ChainName, name: string, mark: string): Rule[] {
+  return [
+    rule(chain, [match('iifname', name), counter(), accept()], mark),
+    rule(chain, [match('oifname', name), repliesAndPublished, counter(), accept()], mark),
+  ];
+}
+
+// As iptables itself writes it: with nft's own `ct state` in it, iptables-nft refuses to show the whole table.
+const repliesAndPublished: Statement = {
+  type: 'raw',
+  expression: { kind: 'match', data: { name: 'conntrack', revision: 3, info: conntrackState() } },
+};
+
+/** struct xt_conntrack_mtinfo3, padded to eight bytes: `--ctstate RELATED,ESTABLISHED,DNAT` (linux/netfilter/xt_conntrack.h). */
+function conntrackState(): Uint8Array {
+  const info = new DataView(new ArrayBuffer(168));
+  info.setUint16(146, 0x1, true); // match_flags: XT_CONNTRACK_STATE
+  info.setUint16(150, 0x2 | 0x4 | 0x80, true); // state_mask
+  return new Uint8Array(info.buffer);
+}
