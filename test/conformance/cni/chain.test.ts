@@ -1,0 +1,115 @@
+/** Chains of bridge, portmap and firewall, as podman and CRI runtimes use them, in each version, and what becomes of prevResult. */
+import { expect } from 'bun:test';
+import { type Case, cases, expectMatch, type Made } from './case.ts';
+import { bridge, V4, V6 } from './configs.ts';
+import type { Host } from './host.ts';
+import { ask, OUTSIDE, OUTSIDE6, outsideOf, PORT, serve, UPLINK, UPLINK6 } from './traffic.ts';
+import { rulesAbout } from './views.ts';
+
+const portMappings = [{ hostPort: 8080, containerPort: PORT, protocol: 'tcp' }];
+const beyond = ({ host }: Made) => host.containers[1]?.name ?? '';
+const ONE_FAMILY: Case['unless'] & object = { 'portmap: CHECK of one family fails': { check: 999 } };
+const NO_1_1: Case['unless'] & object = { 'no 1.1.0': { error: { code: 1, msg: /incompatible/ }, state: undefined } };
+
+const full = (subnets: string[]) => (host: Host) => [
+  bridge(host, { isDefaultGateway: true, ipMasq: true, hairpinMode: true }, {}, subnets),
+  { type: 'portmap', capabilities: { portMappings: true } },
+  { type: 'firewall' },
+];
+
+/** Out with the host's address, in by the published port, where the host forwards nothing by itself. */
+async function outAndIn(made: Made, outside: string, uplink: string) {
+  const { container } = made;
+  const server = await serve(beyond(made));
+  expect(await ask(container.name, 'tcp', outside)).toBe(uplink);
+  server[Symbol.dispose]();
+  using _ = await serve(container.name);
+  expect(await ask(beyond(made), 'tcp', uplink, 8080)).toBe(outside);
+}
+
+async function closedHost(host: Host) {
+  await outsideOf(host);
+  for (const command of ['iptables', 'ip6tables']) await host.run(command, '-P', 'FORWARD', 'DROP');
+}
+
+cases('bridge, portmap and firewall', [
+  {
+    name: 'out and in, IPv4',
+    plugins: full([V4]),
+    runtimeConfig: { portMappings },
+    prepare: closedHost,
+    state: made => outAndIn(made, OUTSIDE, UPLINK),
+    unless: ONE_FAMILY,
+  },
+  {
+    name: 'out and in, both families',
+    plugins: full([V4, V6]),
+    runtimeConfig: { portMappings },
+    prepare: closedHost,
+    async state(made) {
+      await outAndIn(made, OUTSIDE, UPLINK);
+      await outAndIn(made, OUTSIDE6, UPLINK6);
+    },
+  },
+  ...['0.4.0', '1.0.0', '1.1.0'].map(
+    (cniVersion): Case => ({
+      name: `version ${cniVersion}`,
+      plugins: full([V4]),
+      cniVersion,
+      runtimeConfig: { portMappings },
+      result: (_, { netns }) => ({
+        interfaces: [{ name: 'br0' }, {}, { name: 'eth0', sandbox: netns }],
+        ips: [{ address: '10.77.0.2/24', interface: 2, ...(cniVersion < '1' && { version: '4' }) }],
+      }),
+      state: async ({ host }) => void expect(await rulesAbout(host.name, '8080')).not.toEqual([]),
+      unless: { ...ONE_FAMILY, ...(cniVersion === '1.1.0' && NO_1_1) },
+    }),
+  ),
+  {
+    name: 'version 0.3.1, without firewall, which came later',
+    plugins: host => full([V4])(host).slice(0, 2),
+    cniVersion: '0.3.1',
+    runtimeConfig: { portMappings },
+    result: { ips: [{ version: '4', address: '10.77.0.2/24', gateway: '10.77.0.1', interface: 2 }] },
+    state: async ({ host }) => void expect(await rulesAbout(host.name, '8080')).not.toEqual([]),
+  },
+  {
+    name: 'what an earlier plugin told beside is given on',
+    plugins: () => [{ type: 'portmap', capabilities: { portMappings: true } }, { type: 'firewall' }],
+    prevResult: ({ netns }) => ({
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'br0' }, { name: 'veth1' }, { name: 'eth0', mac: '0e:11:22:33:44:55', sandbox: netns }],
+      ips: [
+        { address: '10.77.0.9/24', gateway: '10.77.0.1', interface: 2 },
+        { address: '10.78.0.9/24', interface: 2 },
+      ],
+      routes: [{ dst: '192.0.2.0/24', gw: '10.77.0.1' }],
+      dns: { nameservers: ['192.0.2.53'], search: ['a.example'] },
+    }),
+    state: async ({ result, container }) =>
+      expectMatch(result, {
+        interfaces: [{ name: 'br0' }, { name: 'veth1' }, { mac: '0e:11:22:33:44:55', sandbox: container.netns }],
+        ips: [{ address: '10.77.0.9/24', gateway: '10.77.0.1', interface: 2 }, { address: '10.78.0.9/24' }],
+        routes: [{ dst: '192.0.2.0/24', gw: '10.77.0.1' }],
+        dns: { nameservers: ['192.0.2.53'], search: ['a.example'] },
+      }),
+  },
+  {
+    name: 'portmap leads to the address in the container, not to one of another interface',
+    plugins: () => [{ type: 'portmap', capabilities: { portMappings: true } }],
+    runtimeConfig: { portMappings },
+    prevResult: ({ netns }) => ({
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'br0' }, { name: 'eth0', sandbox: netns }],
+      ips: [
+        { address: '10.77.0.1/24', interface: 0 },
+        { address: '10.77.0.9/24', interface: 1 },
+      ],
+    }),
+    async state({ host }) {
+      expect(await rulesAbout(host.name, '10.77.0.9')).not.toEqual([]);
+      expect(await rulesAbout(host.name, '10.77.0.1')).toEqual([]);
+    },
+    unless: ONE_FAMILY,
+  },
+]);

@@ -1,0 +1,64 @@
+/**
+ * In what the plugins differ from the expectations of this suite, which are the specification's, and, where it leaves the choice, those of
+ * the reference plugins. A case that names a difference says what it expects of those that have it, so each line here is held by a test.
+ */
+import type { Implementation } from './implementation.ts';
+
+export interface Entry {
+  of: readonly Implementation[];
+  why: string;
+  /** What stays after DEL in all cases. */
+  leaves?: RegExp[];
+}
+
+export const differences = {
+  'chains stay': {
+    of: ['reference'],
+    why: 'iptables: empty chains and tables, and the jumps to the common ones, are never taken out',
+    leaves: [
+      /^table ip6? (?:nat|filter)$/,
+      /^table bridge nat$/,
+      /^chain bridge nat PREROUTING /,
+      /^chain ip6? (?:nat|filter) (?:PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) /,
+      /^chain ip6? (?:nat|filter) CNI-(?:ADMIN|FORWARD|ISOLATION-STAGE-[12]|HOSTPORT-(?:DNAT|MASQ|SETMARK))$/,
+      /^rule ip6? (?:nat|filter) (?:FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*"target":"?CNI-/,
+      /^rule ip6? (?:nat|filter) CNI-/,
+    ],
+  },
+  'errors without a version': {
+    of: ['reference'],
+    why: 'the error object lacks cniVersion, which the specification asks for',
+  },
+  'CHECK needs IPAM': {
+    of: ['reference'],
+    why: 'CHECK of a bridge without IPAM executes the IPAM plugin that is not named',
+  },
+  'internal errors': {
+    of: ['reference'],
+    why: 'what is wrong with the configuration is an internal error (999), not 7 or 4, and often found when the bridge is made',
+  },
+  'failed ADD leaves interfaces': {
+    of: ['reference'],
+    why: 'an ADD that fails late takes back the reservation but not the interfaces',
+  },
+  'default route twice': {
+    of: ['reference'],
+    why: 'isDefaultGateway adds its route beside a default route of IPAM that names no gateway, and fails',
+  },
+  'gratuitous ARP may be lost': {
+    of: ['reference'],
+    why: 'it is sent when the link comes up (arp_notify), when the bridge does not yet forward from its port',
+  },
+  'routes without a destination': { of: ['reference'], why: 'IPAM gives them on, as to `<nil>`' },
+  'no 1.1.0': { of: ['reference'], why: 'speaks versions up to 1.0.0' },
+  'loopback: no families': { of: ['reference'], why: 'before 1.0.0 its addresses lack `version`' },
+  'portmap: CHECK of one family fails': {
+    of: ['reference'],
+    why: 'CHECK looks for rules of both families, whatever addresses there are',
+  },
+  'portmap: hostIP unchecked': { of: ['reference'], why: 'a hostIP that is no address is taken for none' },
+  'firewall: no isolated': { of: ['reference'], why: 'came with version 1.3' },
+  'no portIsolation': { of: ['reference'], why: 'came with version 1.5; ignored' },
+} as const satisfies Record<string, Entry>;
+
+export type Difference = keyof typeof differences;

@@ -1,0 +1,107 @@
+/** A host of its own for each case: a network namespace that plays the host, others that play containers, and a folder for files. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { output } from '../../host/observe/command.ts';
+import { addresses, links, type RulesetEntry, routes, ruleset } from '../../host/observe/network.ts';
+import { filesBelow } from '../../host/observe/system.ts';
+
+let serial = 0;
+
+export interface Container {
+  /** Name of its namespace for `ip netns`. */
+  name: string;
+  /** Path of its namespace. */
+  netns: string;
+}
+
+export class Host {
+  readonly name: string;
+  /** For the files of IPAM and of the test. */
+  readonly folder: string;
+  readonly containers: Container[] = [];
+
+  private constructor(name: string) {
+    this.name = name;
+    this.folder = `/var/lib/conformance/${name}`;
+  }
+
+  static async make(): Promise<Host> {
+    const host = new Host(`host${++serial}`);
+    mkdirSync(host.folder, { recursive: true });
+    await output('ip', 'netns', 'add', host.name);
+    await host.ip('link', 'set', 'lo', 'up');
+    return host;
+  }
+
+  async container(): Promise<Container> {
+    const name = `${this.name}-c${this.containers.length + 1}`;
+    await output('ip', 'netns', 'add', name);
+    const made = { name, netns: `/run/netns/${name}` };
+    this.containers.push(made);
+    return made;
+  }
+
+  /** The namespace of a container goes, as at a reboot, or when somebody removes it. */
+  async lose(container: Container): Promise<void> {
+    await output('ip', 'netns', 'del', container.name);
+    this.containers.splice(this.containers.indexOf(container), 1);
+  }
+
+  ip(...command: string[]): Promise<string> {
+    return output('ip', '-n', this.name, ...command);
+  }
+
+  /** Runs a program on it. */
+  run(...command: string[]): Promise<string> {
+    return output('ip', 'netns', 'exec', this.name, ...command);
+  }
+
+  async end(): Promise<void> {
+    for (const { name } of this.containers) await output('ip', 'netns', 'del', name);
+    await output('ip', 'netns', 'del', this.name);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** All that a plugin can leave: links, addresses, routes, rules and files, a line each, in the host's namespace and the containers'. */
+  async snapshot(): Promise<string[]> {
+    const namespaces = [this.name, ...this.containers.map(({ name }) => name)];
+    const views = await Promise.all(namespaces.map(networkOf));
+    const files = [this.folder, '/var/lib/cni', '/run/cni'].flatMap(filesBelow);
+    return [...views.flat(), ...files.map(file => `file ${file.replace(`${this.folder}/`, '')}`)].sort();
+  }
+}
+
+async function networkOf(netns: string): Promise<string[]> {
+  const [allLinks, allAddresses, allRoutes, rules] = await Promise.all([
+    links(netns),
+    addresses(netns),
+    routes(netns),
+    ruleset(netns),
+  ]);
+  const inContainer = netns.includes('-') ? 'container ' : '';
+  const lines = [
+    ...allLinks.map(({ ifname, flags, master }) =>
+      ['link', ifname, master, flags.includes('UP') && 'up'].filter(Boolean).join(' '),
+    ),
+    // The kernel makes link-local ones by itself, some time after a link came up.
+    ...allAddresses
+      .filter(({ scope, ifname }) => scope !== 'link' && ifname !== 'lo')
+      .map(({ ifname, local, prefixlen }) => `address ${local}/${prefixlen} ${ifname}`),
+    ...allRoutes
+      .filter(({ dst, dev }) => !/^(?:fe80:|multicast)/.test(dst) && dev !== 'lo')
+      .map(({ dst, gateway, dev }) => ['route', dst, gateway, dev].filter(Boolean).join(' ')),
+    ...rules.map(ruleLine),
+  ];
+  return lines.map(line => inContainer + line);
+}
+
+/** `rule inet kukeon forward {...}`, without handles and counters. */
+function ruleLine(entry: RulesetEntry): string {
+  const [[sort, object] = ['', {}]] = Object.entries(entry);
+  const { family, table, chain, name, handle: _, index: __, ...rest } = object;
+  const details = JSON.stringify(rest, (key, value: unknown) =>
+    key === 'packets' || key === 'bytes' || key === 'expires' ? undefined : value,
+  );
+  return [sort, family, table, chain, name, details === '{}' ? undefined : details]
+    .filter(part => part !== undefined)
+    .join(' ');
+}
