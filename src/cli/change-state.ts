@@ -12,6 +12,7 @@ import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
+import { print } from './output/standard-output.ts';
 import { refFor, scopeArgs } from './scope.ts';
 
 export const stateArgs = {
@@ -54,6 +55,6 @@ export async function changeState(
   if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
     return printOutcomes(outcome === undefined ? [] : [outcome]);
   }
-  console.log(`${describe(ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
+  print(`${describe(ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
   return 0;
 }

@@ -3,6 +3,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openImages } from './images.ts';
 import { makeProgress } from './output/progress.ts';
+import { print } from './output/standard-output.ts';
 import { isTerminal } from './output/terminal.ts';
 
 export default command({
@@ -42,7 +43,7 @@ export default command({
         progress: message => progress.show({ phase: 'progress', resource: input, type: 'load', message }),
       });
       progress.end();
-      for (const image of loaded) console.log(`loaded ${image.name}`);
+      for (const image of loaded) print(`loaded ${image.name}`);
     } finally {
       progress.end();
     }

@@ -1,5 +1,6 @@
 import { command } from './command.ts';
 import { openImages } from './images.ts';
+import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { tell } from './output/terminal.ts';
 
@@ -23,8 +24,8 @@ export default command({
     const { images, namespace } = await openImages(invocation);
     const all = (await images.list({ namespace })).sort((a, b) => a.name.localeCompare(b.name));
     const { output } = invocation.args;
-    if (output === 'json') console.log(JSON.stringify(all, null, 2));
-    else if (output === 'name') for (const { name } of all) console.log(name);
+    if (output === 'json') print(JSON.stringify(all, null, 2));
+    else if (output === 'name') for (const { name } of all) print(name);
     else if (all.length === 0) tell('no images; load one with `kuke image load -i FILE`');
     else {
       const rows = all.map(one => [
@@ -34,7 +35,7 @@ export default command({
         one.platforms.join(','),
         one.createdAt,
       ]);
-      console.log(alignColumns([['NAME', 'DIGEST', 'SIZE', 'PLATFORM', 'CREATED'], ...rows]));
+      print(alignColumns([['NAME', 'DIGEST', 'SIZE', 'PLATFORM', 'CREATED'], ...rows]));
     }
     return 0;
   },

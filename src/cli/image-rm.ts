@@ -1,5 +1,6 @@
 import { command } from './command.ts';
 import { openImages } from './images.ts';
+import { print } from './output/standard-output.ts';
 
 export default command({
   summary: 'remove images from a realm, and what only they need',
@@ -14,7 +15,7 @@ export default command({
   async run(invocation) {
     const { images, namespace } = await openImages(invocation);
     await images.remove({ namespace, name: invocation.args.name });
-    console.log(`removed ${invocation.args.name}`);
+    print(`removed ${invocation.args.name}`);
     return 0;
   },
 });

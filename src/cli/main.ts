@@ -4,8 +4,18 @@ import { findCommand, parseLine } from './arguments.ts';
 import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
 import { readGlobals } from './global-flags.ts';
+import { endOutput, print } from './output/standard-output.ts';
 
 export async function main(argv: string[], program: Program): Promise<number> {
+  const status = await outcome(argv, program);
+  const fault = await endOutput();
+  if (fault === undefined) return status;
+  const { tellError } = await import('./output/failure.ts');
+  tellError(`standard output: ${fault}`);
+  return status || 1;
+}
+
+async function outcome(argv: string[], program: Program): Promise<number> {
   try {
     return await run(argv, program);
   } catch (thrown) {
@@ -31,15 +41,14 @@ async function run(argv: string[], program: Program): Promise<number> {
 
 async function help(words: string[], command: Command): Promise<number> {
   const { commandHelp } = await import('./help.ts');
-  console.log(commandHelp(words, command));
+  print(commandHelp(words, command));
   return 0;
 }
 
 /** `kuke` and `kuke image` alone show what there is; with --help that is what was asked for. */
 async function listCommands(words: string[], below: Record<string, CommandEntry>, rest: string[]): Promise<number> {
   const { commandListHelp } = await import('./help.ts');
-  if (rest.some(flag => flag === '--help' || flag === '-h') || rest.length === 0)
-    console.log(commandListHelp(words, below));
+  if (rest.some(flag => flag === '--help' || flag === '-h') || rest.length === 0) print(commandListHelp(words, below));
   else throw new KukeError('Usage', `a command is missing after \`${['kuke', ...words].join(' ')}\``);
   return words.length === 0 || rest.length > 0 ? 0 : 2;
 }

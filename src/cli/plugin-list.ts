@@ -1,5 +1,6 @@
 import { command } from './command.ts';
 import { openKernel } from './open-kernel.ts';
+import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 
 export default command({
@@ -21,12 +22,12 @@ export default command({
   async run(invocation) {
     const { plugins } = await openKernel(invocation, { reads: true });
     if (invocation.args.output === 'json') {
-      console.log(JSON.stringify(plugins, null, 2));
+      print(JSON.stringify(plugins, null, 2));
       return 0;
     }
     const timing = invocation.args.timing === true;
     const rows = plugins.map(one => [one.name, one.version, one.origin, ...(timing ? [one.ms.toFixed(1)] : [])]);
-    console.log(alignColumns([['NAME', 'VERSION', 'ORIGIN', ...(timing ? ['MS'] : [])], ...rows]));
+    print(alignColumns([['NAME', 'VERSION', 'ORIGIN', ...(timing ? ['MS'] : [])], ...rows]));
     return 0;
   },
 });

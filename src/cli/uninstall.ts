@@ -4,6 +4,7 @@ import { readTree } from '../kernel/observe.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
+import { print } from './output/standard-output.ts';
 import { isTerminal } from './output/terminal.ts';
 
 export default command({
@@ -22,8 +23,8 @@ export default command({
       await confirm(`Remove kuke's ${cells} cell${cells === 1 ? '' : 's'} and all else that it has made?`);
     const outcomes = await withEngine(invocation, options => uninstall(kernel, openJournal(invocation), options));
     const status = printOutcomes(outcomes);
-    if (!isSetUp) console.log('kuke has not been set up here: there is nothing to remove');
-    else if (status === 0) console.log('kuke has left this host; the program itself is yours to remove');
+    if (!isSetUp) print('kuke has not been set up here: there is nothing to remove');
+    else if (status === 0) print('kuke has left this host; the program itself is yours to remove');
     return status;
   },
 });

@@ -1,4 +1,5 @@
 import { command } from './command.ts';
+import { print } from './output/standard-output.ts';
 
 export default command({
   summary: 'show the version of kuke',
@@ -11,7 +12,7 @@ export default command({
   },
   async run({ args, program }) {
     const version = await program.version();
-    console.log(
+    print(
       args.output === 'json' ? JSON.stringify({ version, bun: Bun.version, arch: process.arch }) : `kuke ${version}`,
     );
     return 0;

@@ -16,12 +16,16 @@ function escaped(character: string): string {
 
 /** What the others have to say that the first has said already is left out: what to do next. */
 export function printFailure(error: KukeError): void {
-  tell(`${colour('red', 'error', 2)}: ${printable(error.summary)}`);
+  tellError(error.summary);
   for (const other of error.also) {
     const text = other.remedy === error.remedy ? other.fault : other.summary;
     tell(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
   }
   if (process.env.KUKE_DEBUG) tell(error.stack ?? '');
+}
+
+export function tellError(message: string): void {
+  tell(`${colour('red', 'error', 2)}: ${printable(message)}`);
 }
 
 export function warn(message: string): void {

@@ -3,6 +3,7 @@ import type { Outcome } from '../../kernel/apply.ts';
 import type { FieldChange } from '../../kernel/diff.ts';
 import { describe } from '../../kernel/resource.ts';
 import { printable, printFailure } from './failure.ts';
+import { print } from './standard-output.ts';
 import { colour } from './terminal.ts';
 
 const colours = {
@@ -17,12 +18,12 @@ const colours = {
 /** The exit code is the first failure's. */
 export function printOutcomes(outcomes: Outcome[]): number {
   for (const outcome of outcomes) {
-    console.log(`${describe(outcome.ref)} ${colour(colours[outcome.result], outcome.result)}`);
-    for (const change of outcome.changes) console.log(`  ${printable(changeText(change))}`);
+    print(`${describe(outcome.ref)} ${colour(colours[outcome.result], outcome.result)}`);
+    for (const change of outcome.changes) print(`  ${printable(changeText(change))}`);
     if (outcome.result === 'updated' && outcome.changes.length === 0) {
-      console.log(`  put right: ${[...new Set(outcome.steps)].join(', ')}`);
+      print(`  put right: ${[...new Set(outcome.steps)].join(', ')}`);
     }
-    for (const note of outcome.notes) console.log(`  ${printable(note)}`);
+    for (const note of outcome.notes) print(`  ${printable(note)}`);
     if (outcome.error !== undefined) printFailure(outcome.error);
   }
   return outcomes.find(outcome => outcome.error !== undefined)?.error?.exitCode ?? 0;

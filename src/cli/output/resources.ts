@@ -4,6 +4,7 @@ import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { API_VERSION, nameOf } from '../../kernel/resource.ts';
 import { printable } from './failure.ts';
+import { print } from './standard-output.ts';
 import { alignColumns } from './table.ts';
 import { colour, tell } from './terminal.ts';
 
@@ -25,14 +26,14 @@ export function printResources(
   shown: Shown,
 ): void {
   if (format === 'name') {
-    for (const { ref } of resources) console.log(`${kind.kind.toLowerCase()}/${nameOf(ref)}`);
+    for (const { ref } of resources) print(`${kind.kind.toLowerCase()}/${nameOf(ref)}`);
   } else if (format === 'yaml' || format === 'json') {
     const [first] = resources;
     const value =
       shown.one && first
         ? first.manifest
         : { apiVersion: API_VERSION, kind: 'List', items: resources.map(({ manifest }) => manifest) };
-    console.log(format === 'json' ? formatJson(value) : formatDocument(value));
+    print(format === 'json' ? formatJson(value) : formatDocument(value));
   } else {
     printTable(kernel, kind, resources, format === 'wide', shown.all);
   }
@@ -60,7 +61,7 @@ function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[],
     ...columns.map(column => printable(column.value(resource))),
   ]);
   const [top = '', ...lines] = alignColumns([header, ...rows]).split('\n');
-  console.log([top, ...lines.map(colourState)].join('\n'));
+  print([top, ...lines.map(colourState)].join('\n'));
 }
 
 const states = { Ready: 'green', Running: 'green', Failed: 'red', Degraded: 'yellow', Unknown: 'yellow' } as const;

@@ -60,10 +60,12 @@ async function captured(uid: number, run: () => Promise<number>): Promise<Ran> {
   const [out, err]: string[][] = [[], []];
   const write = fs.writeSync;
   const spies = [
-    spyOn(console, 'log').mockImplementation((...args) => void out?.push(`${args.join(' ')}\n`)),
     spyOn(fs, 'writeSync').mockImplementation((...args: unknown[]) => {
-      if (args[0] !== 2) return Reflect.apply(write, fs, args);
-      return err?.push(String(args[1])) ?? 0;
+      const [fd, data] = args;
+      if (fd !== 1 && fd !== 2) return Reflect.apply(write, fs, args);
+      const bytes = data instanceof Uint8Array ? data : new TextEncoder().encode(String(data));
+      (fd === 1 ? out : err)?.push(new TextDecoder().decode(bytes));
+      return bytes.length;
     }),
     spyOn(process, 'getuid').mockReturnValue(uid),
     // Each command listens for Ctrl-C until its process ends.
