@@ -238,24 +238,33 @@ export function sectionChanges(
   return difference({ ...section, sets }, present);
 }
 
+/** Whether an element that is there with other content will do. */
+export type IsFine = (present: Element, wanted: Element, set: NamedSet) => boolean;
+
 /** What there should be of a section with these elements in it, and is not, or is otherwise; empty if all is well. */
-export function lacking(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): NftObject[] {
+export function lacking(
+  socket: NetlinkSocket,
+  section: Section,
+  wanted: readonly Elements[],
+  isFine: IsFine = () => false,
+): NftObject[] {
   const { content: found = [] } = readConsistently(
     socket,
     `table ${section.table.family} ${section.table.table}`,
     () => [
       ...differenceOf(section, readContent(socket, section, false)).map(({ object }) => object),
-      ...wanted.map(one => absent(socket, one)).filter(one => !isEmpty(one)),
+      ...wanted.map(one => absent(socket, one, isFine)).filter(one => !isEmpty(one)),
     ],
   );
   return found;
 }
 
 /** Those that are not there with this content. */
-function absent(socket: NetlinkSocket, { set, elements: wanted }: Elements): Elements {
+function absent(socket: NetlinkSocket, { set, elements: wanted }: Elements, isFine: IsFine): Elements {
   const isAbsent = (element: Element) => {
     const present = elementAt(socket, set, element);
-    return present === undefined || contentOf(set, present) !== contentOf(set, element);
+    if (present === undefined) return true;
+    return contentOf(set, present) !== contentOf(set, element) && !isFine(present, element, set);
   };
   return elements(set, wanted.filter(isAbsent));
 }

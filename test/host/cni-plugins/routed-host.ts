@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JsonObject } from '../../../src/cni/json.ts';
 import type { AttachmentCall, GcCall } from '../../../src/cni/plugins/plugin.ts';
 import { silent } from '../../../src/cni/plugins/trace.ts';
-import type { Result } from '../../../src/cni/result.ts';
+import { formatResult, type Result } from '../../../src/cni/result.ts';
 import { run } from '../netlink/outside.ts';
 
 export const BRIDGES = {
@@ -126,6 +126,30 @@ export function resultOf(name: CellName): Result {
     ],
     routes: [],
   };
+}
+
+/** Executes Debian's reference plugin of a configuration's type; throws with what it printed if it failed. */
+export function reference(command: 'ADD' | 'DEL' | 'CHECK', call: AttachmentCall): void {
+  const { config, runtimeConfig, prevResult, containerId, netns, ifName } = call;
+  const stdin = JSON.stringify({
+    ...config,
+    cniVersion: '1.0.0',
+    runtimeConfig,
+    prevResult: prevResult && formatResult(prevResult, '1.0.0'),
+  });
+  const { exitCode, stdout } = Bun.spawnSync([`/usr/lib/cni/${config.type}`], {
+    env: {
+      PATH: process.env.PATH,
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: containerId,
+      CNI_NETNS: netns,
+      CNI_IFNAME: ifName,
+      CNI_PATH: '/usr/lib/cni',
+    },
+    stdin: Buffer.from(stdin),
+    stderr: 'inherit',
+  });
+  if (exitCode !== 0) throw new Error(stdout.toString());
 }
 
 /** A GC of a bridge's network that keeps the attachments of these cells. */

@@ -1,8 +1,146 @@
-import type { CniPlugin } from '../plugin.ts';
+/**
+ * The plugin `portmap`: ports of the host lead to an attachment, from outside, from the host itself and from the attachment's own network.
+ * One that another attachment holds is refused; the reference plugin lets the last one win.
+ */
+import { NetlinkSocket } from '../../../host/netlink/socket.ts';
+import { nameOf } from '../../../host/nftables/explain.ts';
+import { readGeneration } from '../../../host/nftables/list.ts';
+import type { Element, Elements, NamedSet } from '../../../host/nftables/object.ts';
+import type { Result } from '../../result.ts';
+import { addElements, lacking, removeElements } from '../../ruleset.ts';
+import { isStale, labelOf } from '../label.ts';
+import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
+import { readConfig } from './config.ts';
+import { adjust, isOn, TURNED_ON, turn } from './localnet.ts';
+import { checkOverlap, elementsOf, isOf, type Published, publishedOf, taken } from './published.ts';
+import { type PortSection, SECTIONS } from './sections.ts';
+import { dropEarlier, dropTranslated } from './stale-flows.ts';
 
-const missing = async () => {
-  throw new PluginError('Internal', 'not written yet');
+/** What is to be published, by section. Throws PluginError for a configuration that asks for what cannot be. */
+function wantedBy(call: AttachmentCall): { prevResult: Result; wanted: [PortSection, Published][] } {
+  const config = readConfig(call);
+  const { prevResult } = call;
+  if (prevResult === undefined) {
+    throw new PluginError(
+      'InvalidConfig',
+      'prevResult is missing: portmap comes after the plugin that makes the interface',
+    );
+  }
+  const wanted = SECTIONS.flatMap((section): [PortSection, Published][] => {
+    const published = publishedOf(call, config, section);
+    return published ? [[section, published]] : [];
+  });
+  if (config.mappings.length > 0 && wanted.length === 0) {
+    throw new PluginError('InvalidConfig', `prevResult: ${call.ifName} has no address that ports could lead to`);
+  }
+  return { prevResult, wanted };
+}
+
+async function add(call: AttachmentCall): Promise<Result> {
+  const { prevResult, wanted } = wantedBy(call);
+  if (wanted.length === 0) return prevResult;
+  using socket = new NetlinkSocket('netfilter');
+  try {
+    for (const [section, published] of wanted) publish(socket, call, section, published);
+  } catch (error) {
+    unpublish(call, ownLabel(call));
+    throw error;
+  }
+  for (const [section, published] of wanted) dropEarlier(socket, section, published, call.trace);
+  return prevResult;
+}
+
+function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: PortSection, published: Published): void {
+  const bridge = section.localnet && published.snat ? published.bridge : undefined;
+  const wanted = () => {
+    checkOverlap(socket, section, published);
+    return elementsOf(section, published, bridge !== undefined && !isOn(bridge) ? TURNED_ON : undefined);
+  };
+  const isTaken = (present: Element, element: Element, set: NamedSet): 'replace' | 'keep' => {
+    if (set.set === section.localnet?.set) return element.comment === TURNED_ON ? 'replace' : 'keep';
+    const isPort = set.set === section.anywhere.set || set.set === section.on.set;
+    // Everything else is about the attachment's own address, which may have been another's.
+    if (!isPort || present.comment === published.label) return 'replace';
+    if (isOf(published.containerId, present)) return 'keep';
+    throw taken(present, element.key);
+  };
+  addElements(socket, section.section, wanted, { trace, taken: isTaken });
+  if (bridge !== undefined && !isOn(bridge)) turn(bridge, true, trace);
+}
+
+const ownLabel = (call: AttachmentCall) => {
+  const label = labelOf(call.network, call);
+  return (comment: string) => comment === label;
 };
 
-export const portmap: CniPlugin = { add: missing, del: missing, check: missing, gc: missing, status: missing };
+/** Takes back in both families, and throws at the end what went wrong first. */
+function unpublish({ trace }: PluginCall, isGone: (label: string) => boolean): void {
+  using socket = new NetlinkSocket('netfilter');
+  const failures: unknown[] = [];
+  for (const section of SECTIONS) {
+    let gone: readonly Elements[] = [];
+    const before = (going: readonly Elements[], staying: readonly Elements[]) => {
+      gone = going;
+      adjust(section, going, staying, trace);
+    };
+    try {
+      removeElements(socket, section.section, goneFrom(section, isGone), { trace, before });
+      dropTranslated(socket, section, gone, trace);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** What carries a label goes by it; a bridge, or the note that a port is published somewhere, goes with the last that it is there for. */
+function goneFrom(section: PortSection, isGone: (label: string) => boolean) {
+  return ({ key, comment = '' }: Element, { set }: NamedSet, all: readonly Elements[]): boolean => {
+    const isNeeded = (by: NamedSet, isFor: (element: Element) => boolean) =>
+      all
+        .find(one => one.set.set === by.set)
+        ?.elements.some(element => !isGone(element.comment ?? '') && isFor(element));
+    if (set === section.localnet?.set) return !isNeeded(section.neighbours, ({ key: [bridge] }) => bridge === key[0]);
+    if (set === section.somewhere.set)
+      return !isNeeded(section.on, ({ key: [, ...port] }) => port.join() === key.join());
+    return isGone(comment);
+  };
+}
+
+async function del(call: AttachmentCall): Promise<void> {
+  unpublish(call, ownLabel(call));
+}
+
+async function gc(call: GcCall): Promise<void> {
+  unpublish(call, isStale(call.network, call.valid));
+}
+
+async function check(call: AttachmentCall): Promise<void> {
+  const { wanted } = wantedBy(call);
+  using socket = new NetlinkSocket('netfilter');
+  for (const [section, published] of wanted) {
+    const isKept = (present: Element, _: Element, { set }: NamedSet) =>
+      set === section.localnet?.set || isOf(published.containerId, present);
+    const [first] = lacking(socket, section.section, elementsOf(section, published), isKept);
+    if (first) throw missing(nameOf(first));
+    const { bridge, snat } = published;
+    if (section.localnet && bridge && snat && !isOn(bridge)) throw missing(`net.ipv4.conf.${bridge}.route_localnet`);
+  }
+}
+
+function missing(what: string): PluginError {
+  return new PluginError('Internal', `published ports: ${what} is missing or was changed; ADD puts it back`);
+}
+
+async function status(call: PluginCall): Promise<void> {
+  readConfig(call);
+  try {
+    using socket = new NetlinkSocket('netfilter');
+    readGeneration(socket);
+  } catch (error) {
+    throw new PluginError('NotAvailable', 'this kernel gives no access to nftables', (error as Error).message, error);
+  }
+}
+
+export const portmap: CniPlugin = { add, del, check, gc, status };
