@@ -7,6 +7,7 @@ export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
 export type { HookName } from './kernel/hooks.ts';
 export { instanceTag } from './kernel/instance-tag.ts';
+export { isIpv6Range, rangeFault } from './kernel/ip-range.ts';
 export {
   type Change,
   type Column,
@@ -25,6 +26,7 @@ export { defineOperation, type Operation, type OperationType, type Ref } from '.
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
 export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
+export { collides, formatPortMapping, portMapping } from './kernel/port-mapping.ts';
 export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
 export { runPathTag } from './kernel/run-path-tag.ts';
 export { fieldsWith, notYet } from './kernel/schema.ts';

@@ -27,6 +27,7 @@ const cell = (kernel: PluginKernel) =>
       { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
       { header: 'READY', value: readyColumn },
       { header: 'ADDRESS', value: resource => addressesOf(resource)[0] ?? '' },
+      { header: 'PORTS', wide: true, value: resource => portsOf(resource).join(',') },
       { header: 'REASON', wide: true, value: resource => statusOf(resource).reason ?? '' },
       { header: 'ADDRESSES', wide: true, value: resource => addressesOf(resource).join(',') },
       { header: 'CGROUP', wide: true, value: resource => statusOf(resource).cgroupPath ?? '' },
@@ -51,6 +52,10 @@ function readyColumn(resource: Resource): string {
 function addressesOf(resource: Resource): string[] {
   const attachments = statusOf(resource).attachments ?? [];
   return attachments.flatMap(one => one.addresses.map(address => address.split('/')[0] ?? ''));
+}
+
+function portsOf(resource: Resource): string[] {
+  return (statusOf(resource).attachments ?? []).flatMap(one => one.ports ?? []);
 }
 
 export default definePlugin({

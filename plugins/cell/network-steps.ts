@@ -3,10 +3,13 @@ import {
   type Added,
   type Attachment,
   describe,
+  formatPortMapping,
   KukeError,
   type NetworkRef,
   type ObserveContext,
   type PlanContext,
+  type PortMapping,
+  portMapping,
   type Ref,
   type Resource,
   type ResourceOf,
@@ -18,6 +21,13 @@ import { rootOf } from './schema.ts';
 
 interface Wanted extends NetworkRef {
   interface: string;
+  /** Of the cell's own space alone. */
+  ports: PortMapping[];
+}
+
+/** What all containers of a cell publish, in the order in which its manifest names them. */
+export function publishedPorts(cell: Cell): PortMapping[] {
+  return cell.spec.containers.flatMap(one => (one.ports ?? []).flatMap(text => portMapping(text) ?? []));
 }
 
 /** The cell's own space first, then those that its containers join, in order: eth0, eth1, ... None on the host's network. */
@@ -43,7 +53,8 @@ function wantedNetworks({ tree }: Pick<PlanContext, 'tree'>, cell: Cell): Wanted
       const remedy = `apply ${describe(ref)} again`;
       throw new KukeError('HostNotReady', `${describe(ref)} has no network`, { remedy });
     }
-    return { name: network.name, configPath: network.configPath, interface: `eth${index}` };
+    const ports = index === 0 ? publishedPorts(cell) : [];
+    return { name: network.name, configPath: network.configPath, interface: `eth${index}`, ports };
   });
 }
 
@@ -53,6 +64,8 @@ const isAttached =
   (name: string | undefined, interfaceName: string) =>
   (there: Attached): boolean =>
     there.network === name && there.interface === interfaceName && there.present;
+
+const textOf = (ports: readonly PortMapping[] = []): string => ports.map(formatPortMapping).join(' ');
 
 /** What a cell that runs should have and has not: `eth1 in space main/other`. */
 export function missingNetworks({ tree }: Pick<ObserveContext, 'tree'>, cell: Cell, seen: ObservedCell): string[] {
@@ -76,7 +89,12 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
   const wanted = wantedNetworks(context, cell);
   if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, []), addresses: [] };
   const netns = netnsPath(seen.hash);
-  const kept = (one: Wanted) => (fresh ? undefined : seen.attachments.find(isAttached(one.name, one.interface)));
+  const attached = (one: Wanted) => seen.attachments.find(isAttached(one.name, one.interface));
+  // Other ports take a new attachment, which keeps the addresses.
+  const kept = (one: Wanted) => {
+    const there = fresh ? undefined : attached(one);
+    return textOf(there?.ports) === textOf(one.ports) ? there : undefined;
+  };
   const stale = seen.attachments.filter(attachment => !wanted.some(one => kept(one) === attachment));
   const detached = stale.map(attachment => planDetach(context, cell, seen, attachment, []));
   const closed =
@@ -91,15 +109,19 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     const there = kept(one);
     if (there !== undefined) return there.addresses;
     // One after another: eth0 gets the default route.
-    const attached: Added<Attachment> = context.plan.add(
-      cell.ref,
-      'network.attach',
-      { ...one, attachmentId: newAttachmentId(seen.hash), netns },
-      [last, ...detached],
-    );
-    last = attached;
-    ready.push(attached);
-    return attached.result<string[]>('addresses');
+    const { ports, ...place } = one;
+    const before = fresh ? undefined : attached(one)?.addresses;
+    const params = {
+      ...place,
+      attachmentId: newAttachmentId(seen.hash),
+      netns,
+      ...(ports.length > 0 && { ports }),
+      ...(before && { addresses: before }),
+    };
+    const made: Added<Attachment> = context.plan.add(cell.ref, 'network.attach', params, [last, ...detached]);
+    last = made;
+    ready.push(made);
+    return made.result<string[]>('addresses');
   });
   return { ready, addresses };
 }

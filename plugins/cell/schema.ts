@@ -1,5 +1,5 @@
 /** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
-import type { KindDefinition, KukeKinds } from 'kuke/plugin';
+import { collides, type KindDefinition, type KukeKinds, portMapping } from 'kuke/plugin';
 import * as v from 'valibot';
 
 export type ContainerSpec = KukeKinds['Container'] extends KindDefinition<infer Spec, infer _> ? Spec : never;
@@ -32,7 +32,15 @@ export interface CellStatus {
   reason?: string;
   message?: string;
   cgroupPath: string;
-  attachments: { network: string; interface: string; addresses: string[]; gateway?: string; attachmentId: string }[];
+  attachments: {
+    network: string;
+    interface: string;
+    addresses: string[];
+    gateway?: string;
+    attachmentId: string;
+    /** As the manifest has them: `8080:80`. */
+    ports?: string[];
+  }[];
   containers: ContainerStatus[];
   /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
   notEnforced?: string[];
@@ -65,8 +73,25 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
       faults.push({ path: `${path}.hostNetwork`, message: 'only the root can say it, for the whole cell' });
     }
   }
+  faults.push(...portFaults(spec, root?.hostNetwork === true));
   if (root?.hostNetwork === true && spec.containers.some(one => (one.networks ?? []).length > 0)) {
     faults.push({ path: 'spec.containers', message: 'a cell on the host’s network joins no other networks' });
   }
   return faults;
+}
+
+/** A port of the host leads to one place, and a cell on the host's network has nothing to publish. */
+function portFaults({ containers }: CellSpec, hostNetwork: boolean): { path: string; message: string }[] {
+  const all = containers.flatMap((container, index) =>
+    (container.ports ?? []).flatMap((text, port) => {
+      const mapping = portMapping(text);
+      return mapping ? [{ mapping, path: `spec.containers[${index}].ports[${port}]` }] : [];
+    }),
+  );
+  return all.flatMap(({ mapping, path }, index) => {
+    if (hostNetwork)
+      return [{ path, message: 'a cell on the host’s network publishes no ports: they are the host’s already' }];
+    const earlier = all.slice(0, index).find(one => collides(one.mapping, mapping));
+    return earlier ? [{ path, message: `port ${mapping.hostPort} of the host is ${earlier.path}'s already` }] : [];
+  });
 }

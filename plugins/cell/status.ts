@@ -1,5 +1,5 @@
 /** The state of a cell from what is observed of it (spec.md §6). */
-import { cgroupPath, type ObserveContext, observeCgroup, type PluginKernel } from 'kuke/plugin';
+import { cgroupPath, formatPortMapping, type ObserveContext, observeCgroup, type PluginKernel } from 'kuke/plugin';
 import { type Cell, containerdId } from './layout.ts';
 import { missingNetworks } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
@@ -12,12 +12,13 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   return {
     ...stateOf(cell, containers, missingNetworks(context, cell, seen)),
     cgroupPath: cgroupPath(cell.ref),
-    attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId }) => ({
+    attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId, ports }) => ({
       network,
       interface: name,
       addresses,
       ...(gateway && { gateway }),
       attachmentId,
+      ...(ports && { ports: ports.map(formatPortMapping) }),
     })),
     containers,
     ...(group && group.missing.length > 0 && { notEnforced: group.missing }),

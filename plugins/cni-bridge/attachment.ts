@@ -1,5 +1,6 @@
 /** Attachments as CNI's result cache has them, and as the kernel has them. */
-import { type Attachment, type DetachRequest, KukeError } from 'kuke/plugin';
+import { type Attachment, type DetachRequest, KukeError, type PortMapping } from 'kuke/plugin';
+import * as v from 'valibot';
 import type { AttachmentId } from '../../src/cni/attachment.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { hasCode } from '../../src/host/errno.ts';
@@ -13,8 +14,25 @@ export function attachmentId({ name, attachmentId, interface: ifName }: DetachRe
   return { network: name, containerId: attachmentId, ifName };
 }
 
-/** What an ADD has made, in the kernel's words. Throws NetworkFailed if it gave no address. */
-export function toAttachment(request: DetachRequest, result: Result): Attachment {
+/** CNI's capability arguments, as far as kuke gives any. */
+export type CapabilityArgs = {
+  portMappings?: PortMapping[];
+  ips?: string[];
+};
+
+const portsSchema = v.object({
+  portMappings: v.array(
+    v.object({
+      hostPort: v.number(),
+      containerPort: v.number(),
+      protocol: v.picklist(['tcp', 'udp']),
+      hostIP: v.exactOptional(v.string()),
+    }),
+  ),
+});
+
+/** What an ADD has made, in the kernel's words, and was asked for. Throws NetworkFailed if it gave no address. */
+export function toAttachment(request: DetachRequest, result: Result, capabilityArgs: object = {}): Attachment {
   const { name, interface: ifName, attachmentId } = request;
   const ips = result.ips.filter(
     ({ interface: index }) => index === undefined || result.interfaces[index]?.name === ifName,
@@ -24,6 +42,7 @@ export function toAttachment(request: DetachRequest, result: Result): Attachment
       remedy: 'see the `ipam` of its conflist',
     });
   }
+  const published = v.safeParse(portsSchema, capabilityArgs);
   const gateway = ips.find(ip => ip.gateway)?.gateway;
   return {
     network: name,
@@ -31,6 +50,7 @@ export function toAttachment(request: DetachRequest, result: Result): Attachment
     addresses: ips.map(ip => ip.address),
     ...(gateway !== undefined && { gateway }),
     attachmentId,
+    ...(published.success && { ports: published.output.portMappings }),
   };
 }
 

@@ -1,10 +1,17 @@
 /** Name, bridge and range of a space's network: read back if it exists, else chosen so that they are nobody else's (spec.md §4). */
-import { KukeError, type NetworkBackend, type NetworkChoice, type NetworkDefinition } from 'kuke/plugin';
+import {
+  KukeError,
+  type NetworkBackend,
+  type NetworkChoice,
+  type NetworkDefinition,
+  networkDefinition,
+} from 'kuke/plugin';
 import { allNetworks, type Host } from './host.ts';
-import { firstHost } from './ip-range.ts';
+import { firstHost, isIpv6 } from './ip-range.ts';
 import { bridgeName, networkName } from './names.ts';
-import { conflistPath, DEFAULT_CONFIG_PATH, definitionOf, type Networks, type SpaceNetwork } from './space-network.ts';
-import { chooseSubnet } from './subnets.ts';
+import { conflistPath, DEFAULT_CONFIG_PATH, type Networks, type SpaceNetwork } from './space-network.ts';
+import { chooseSubnet, requireUnused } from './subnets.ts';
+import { uniqueLocalRange } from './unique-local.ts';
 import { usedRanges } from './used-ranges.ts';
 
 type Request = Parameters<NetworkBackend['choose']>[0];
@@ -16,13 +23,13 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
   const ours = networks.spaces.filter(network => network.instance === instance);
   const isOfPair = (one: { realm: string; space: string }) => one.realm === realm && one.space === space;
   const known = ours.find(isOfPair);
-  if (known !== undefined) return readBack(known, configPath, request.subnet);
+  if (known !== undefined) return readBack(known, request, configPath);
 
   const others = new Map(ours.map(network => [network.name, network]));
   const name = networkName(realm, space, candidate => others.has(candidate));
   if (recorded !== undefined && isOfPair(recorded) && !others.has(recorded.name)) {
     requireFree(networks, { ...recorded, configPath });
-    return { ...definitionOf(recorded), configPath, notes: [] };
+    return { ...networkDefinition(recorded), configPath, notes: [] };
   }
   requireFree(networks, { name, configPath });
   const bridge = bridgeName(realm, space);
@@ -33,18 +40,26 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
     });
   }
   const isFirst = realm === 'main' && space === 'default';
-  const { subnet, notes } = chooseSubnet({ isFirst, asked: request.subnet }, await usedRanges(networks, bridge));
-  return { realm, space, name, configPath, bridge, subnet, gateway: firstHost(subnet), notes };
+  const { subnets = [], ipv6 = false } = request;
+  const used = await usedRanges(networks, bridge);
+  const { subnet, notes } = chooseSubnet({ isFirst, asked: subnets.find(one => !isIpv6(one)) }, used);
+  const asked6 = subnets.find(isIpv6);
+  if (asked6 !== undefined) requireUnused(asked6, used);
+  const subnet6 = asked6 ?? (ipv6 ? uniqueLocalRange({ instance, realm, space }, used) : undefined);
+  const both = subnet6 === undefined ? {} : { subnet6, gateway6: firstHost(subnet6) };
+  return { realm, space, name, configPath, bridge, subnet, gateway: firstHost(subnet), ...both, notes };
 }
 
-function readBack(known: SpaceNetwork, configPath: string, subnet: string | undefined): NetworkChoice {
+function readBack(known: SpaceNetwork, { subnets = [], ipv6 }: Request, configPath: string): NetworkChoice {
   if (known.configPath !== configPath) {
     throw new KukeError('Conflict', `the space's network is in ${known.path} already`, {
       remedy: 'remove that file if nothing is attached to the network any more',
     });
   }
-  const stays = `network ${known.name} stays on ${known.subnet}, as ${known.path} says`;
-  return { ...definitionOf(known), notes: subnet === undefined || subnet === known.subnet ? [] : [stays] };
+  const has = [known.subnet, ...(known.subnet6 === undefined ? [] : [known.subnet6])];
+  const stays = `network ${known.name} stays on ${has.join(' and ')}, as ${known.path} says`;
+  const isAsAsked = subnets.every(one => has.includes(one)) && (!ipv6 || known.subnet6 !== undefined);
+  return { ...networkDefinition(known), notes: isAsAsked ? [] : [stays] };
 }
 
 /** Throws Conflict where a file or network of that name is not this installation's. */

@@ -1,6 +1,6 @@
 /** Making a network: its conflist, and the rules that isolate its bridge. The bridge comes with the first cell. */
 import { mkdir } from 'node:fs/promises';
-import { KukeError, type NetworkDefinition } from 'kuke/plugin';
+import { KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import { writeConflist } from '../../src/cni/conflist.ts';
 import { requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
@@ -8,7 +8,7 @@ import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
 import { rememberNatTables } from './nat-table.ts';
-import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
+import { conflistOf, conflistPath, type SpaceNetwork } from './space-network.ts';
 
 export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
   requireLegalName(definition);
@@ -35,7 +35,7 @@ async function ownNetwork(
     return undefined;
   }
   const differing = (Object.keys(definition) as (keyof NetworkDefinition)[]).filter(
-    key => key in definitionOf(known) && definition[key] !== known[key],
+    key => key in networkDefinition(known) && definition[key] !== known[key],
   );
   const [first] = differing;
   if (first === undefined) return known;

@@ -74,7 +74,9 @@ export async function detachAll(
 
 /** What the plugins of our own conflists make: then the sweep has taken away all that there was. */
 function isSwept({ plugins }: NetworkConfig): boolean {
-  return plugins.every(({ type, ipam }) => type === 'bridge' && (ipam === undefined || ipam === 'host-local'));
+  return plugins.every(
+    ({ type, ipam }) => type === 'portmap' || (type === 'bridge' && (ipam === undefined || ipam === 'host-local')),
+  );
 }
 
 /** Removes what `bridge` and `host-local` make for an attachment, without them. `cached`: what an ADD said it had made. */

@@ -1,5 +1,5 @@
 /** What the host says of networks, attachments and namespaces. Reads only. */
-import type { Attachment, DetachRequest, NetworkObservation } from 'kuke/plugin';
+import { type Attachment, type DetachRequest, type NetworkObservation, networkDefinition } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
@@ -10,7 +10,7 @@ import { readEnforcement } from './firewall.ts';
 import type { Host } from './host.ts';
 import { memberOf } from './isolation.ts';
 import { listNamespaces } from './namespaces.ts';
-import { definitionOf, markerOf, readNetworks } from './space-network.ts';
+import { markerOf, readNetworks } from './space-network.ts';
 
 export async function observeNetworks(host: Host, configPaths: readonly string[]): Promise<NetworkObservation> {
   const instance = await host.instance();
@@ -43,7 +43,7 @@ async function observeConflists(
   const found = spaces.map(network => {
     const ours = network.instance === instance;
     return {
-      ...definitionOf(network),
+      ...networkDefinition(network),
       ours,
       bridgeExists: bridges.has(network.bridge),
       enforced: ours && covers(memberOf(network)),
@@ -70,10 +70,10 @@ async function observeAttachments(
   const isPort = readPorts(instance);
   const found = attachments
     .filter(({ config }) => markerOf(config)?.instance === instance)
-    .flatMap(({ network: name, containerId, ifName, netns = '', config, result }) => {
+    .flatMap(({ network: name, containerId, ifName, netns = '', config, result, capabilityArgs }) => {
       if (result === undefined) return [];
       const request = { name, attachmentId: containerId, netns, interface: ifName };
-      const made = attachmentOf(request, result);
+      const made = attachmentOf(request, result, capabilityArgs);
       const present = made.addresses.length > 0 && isPresent(netns, made, inside => isPort(config, inside));
       return [{ ...made, netns, present }];
     });
@@ -81,10 +81,10 @@ async function observeAttachments(
 }
 
 /** A result without an address is of no use: it counts as an attachment that is not there, and so gets detached. */
-function attachmentOf(request: DetachRequest, result: Result): Attachment {
+function attachmentOf(request: DetachRequest, result: Result, capabilityArgs: object): Attachment {
   const { name: network, interface: ifName, attachmentId } = request;
   try {
-    return toAttachment(request, result);
+    return toAttachment(request, result, capabilityArgs);
   } catch {
     return { network, interface: ifName, addresses: [], attachmentId };
   }

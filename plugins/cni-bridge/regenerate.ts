@@ -2,7 +2,7 @@
  * `kuke init --force-regenerate-cni` (spec.md §4): writes the conflist of a space anew. Subnet, network name and a bridge that exists
  * under a legal name stay; any other bridge is renamed, its rules with it, so that cells keep their addresses.
  */
-import { type KukeBackends, KukeError, type NetworkDefinition } from 'kuke/plugin';
+import { type KukeBackends, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import * as v from 'valibot';
 import { formatConflist, writeConflist } from '../../src/cni/conflist.ts';
 import { hasCode } from '../../src/host/errno.ts';
@@ -14,7 +14,7 @@ import { isolate, isolateToo } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
 import { bridgeName, isLegalBridge } from './names.ts';
-import { conflistOf, conflistPath, definitionOf, type SpaceNetwork } from './space-network.ts';
+import { conflistOf, conflistPath, type SpaceNetwork } from './space-network.ts';
 
 export interface Regeneration {
   definition: NetworkDefinition;
@@ -32,7 +32,7 @@ export async function planRegeneration(host: Host): Promise<Regeneration[]> {
     const existing = existingBridge(socket, instance, network)?.name;
     const keeps = existing !== undefined && isLegalBridge(existing);
     const bridge = keeps ? existing : bridgeName(network.realm, network.space);
-    const definition = { ...definitionOf(network), bridge };
+    const definition = { ...networkDefinition(network), bridge };
     const rename = existing === undefined || keeps ? {} : { rename: existing };
     const isAsWritten = formatConflist(network.config.json) === formatConflist(conflistOf(definition, instance));
     return isAsWritten && !('rename' in rename) ? [] : [{ definition, ...rename }];

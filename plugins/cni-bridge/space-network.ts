@@ -52,21 +52,19 @@ export function conflistPath({ configPath, name }: Pick<NetworkDefinition, 'conf
 
 /** The conflist of a space; any CNI runtime can use it as it stands. */
 export function conflistOf(definition: NetworkDefinition, instance: string): JsonObject {
-  const { realm, space, name, bridge, subnet, gateway } = definition;
-  const routes = [{ dst: '0.0.0.0/0' }];
-  const ipam = { type: 'host-local', ranges: [[{ subnet, gateway }]], routes };
+  const { realm, space, name, bridge, subnet, gateway, subnet6, gateway6 } = definition;
+  const ranges = [[{ subnet, gateway }], ...(subnet6 ? [[{ subnet: subnet6, gateway: gateway6 }]] : [])];
+  const routes = [{ dst: '0.0.0.0/0' }, ...(subnet6 ? [{ dst: '::/0' }] : [])];
+  const ipam = { type: 'host-local', ranges, routes };
   return {
     cniVersion: CNI_VERSION,
     name,
     kukeon: { instance, realm, space } satisfies Marker,
-    plugins: [{ type: 'bridge', bridge, isGateway: true, ipMasq: true, ipam }],
+    plugins: [
+      { type: 'bridge', bridge, isGateway: true, ipMasq: true, capabilities: { ips: true }, ipam },
+      { type: 'portmap', capabilities: { portMappings: true } },
+    ],
   };
-}
-
-/** Without all that a conflist holds besides. */
-export function definitionOf(of: NetworkDefinition): NetworkDefinition {
-  const { realm, space, name, configPath, bridge, subnet, gateway } = of;
-  return { realm, space, name, configPath, bridge, subnet, gateway };
 }
 
 /** The marker of a network's configuration, also of one in the result cache. */
@@ -108,7 +106,9 @@ export function understandConflist(folder: string, { path, network }: ConflistFi
   const gateways = ranges.map(({ gateway }) => gateway);
   const masquerading = network.plugins.filter(({ json }) => json.type === 'bridge' && json.ipMasq === true);
   const masqueraded = [...new Set(rangesOf({ plugins: masquerading }).map(({ subnet }) => subnet))];
-  const definition = { realm, space, name, configPath: folder, bridge, ...range };
+  const range6 = ranges.find(({ subnet }) => isIpv6(subnet));
+  const ipv6 = range6 && { subnet6: range6.subnet, gateway6: range6.gateway };
+  const definition = { realm, space, name, configPath: folder, bridge, ...range, ...ipv6 };
   return { ...definition, path, instance, config: network, ranges: foreign.ranges, gateways, masqueraded };
 }
 

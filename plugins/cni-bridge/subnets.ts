@@ -1,7 +1,7 @@
 /** Which range a space gets (spec.md §4): the one that is asked for, else the next free one. */
-import { KukeError } from 'kuke/plugin';
+import { KukeError, rangeFault } from 'kuke/plugin';
 import { type Prefix, parsePrefix } from '../../src/host/netlink/inet.ts';
-import { networkOf, overlaps } from './ip-range.ts';
+import { overlaps } from './ip-range.ts';
 
 export interface UsedRange {
   range: string;
@@ -28,7 +28,9 @@ export function chooseSubnet(
   { isFirst, asked }: { isFirst: boolean; asked: string | undefined },
   used: readonly UsedRange[],
 ): ChosenSubnet {
-  return asked === undefined ? freeRange(isFirst, used) : askedRange(asked, used);
+  if (asked === undefined) return freeRange(isFirst, used);
+  requireUnused(asked, used);
+  return { subnet: asked, notes: [] };
 }
 
 interface Parsed {
@@ -46,16 +48,21 @@ function takers(used: readonly UsedRange[]): (range: Parsed) => UsedRange | unde
   return range => others.find(({ prefix }) => overlaps(range.prefix, prefix))?.one;
 }
 
-function askedRange(subnet: string, used: readonly UsedRange[]): ChosenSubnet {
-  checkRange(subnet);
-  const taker = takers(used)(parsed(subnet));
-  if (taker !== undefined) {
-    throw new KukeError('Conflict', `${subnet} overlaps ${taker.range}, which is in use: ${taker.by}`, {
-      field: 'spec.network.subnet',
-      remedy: 'take another range, or leave spec.network.subnet out',
+/** Throws InvalidManifest for what is no range for a space, Conflict for one that is in use. */
+export function requireUnused(subnet: string, used: readonly UsedRange[]): void {
+  const fault = rangeFault(subnet);
+  if (fault !== undefined) {
+    throw new KukeError('InvalidManifest', `${subnet} ${fault}`, {
+      field: 'spec.network',
+      remedy: 'give a range such as 10.90.0.0/20 or fd00:1::/64',
     });
   }
-  return { subnet, notes: [] };
+  const taker = takers(used)(parsed(subnet));
+  if (taker === undefined) return;
+  throw new KukeError('Conflict', `${subnet} overlaps ${taker.range}, which is in use: ${taker.by}`, {
+    field: 'spec.network',
+    remedy: 'take another range, or leave it out of spec.network',
+  });
 }
 
 function freeRange(isFirst: boolean, used: readonly UsedRange[]): ChosenSubnet {
@@ -66,36 +73,9 @@ function freeRange(isFirst: boolean, used: readonly UsedRange[]): ChosenSubnet {
   if (subnet === undefined) {
     const wide = used.find(({ range }) => parsePrefix(range).length < 16) ?? used[0];
     throw new KukeError('NetworkFailed', `no range of 10.89.0.0-10.127.255.255 is free (in use: ${wide?.by}, ...)`, {
-      remedy: 'name a free range of yours in spec.network.subnet',
+      remedy: 'name a free range of yours in spec.network.subnets',
     });
   }
   const why = taker && `main/default takes ${subnet}: ${FIRST_RANGE} overlaps ${taker.range}, in use: ${taker.by}`;
   return { subnet, notes: isFirst && why !== undefined ? [why] : [] };
-}
-
-/** Throws InvalidManifest for what is no IPv4 range with room for a gateway and a cell. */
-function checkRange(subnet: string): void {
-  const fault = rangeFault(subnet);
-  if (fault === undefined) return;
-  throw new KukeError('InvalidManifest', `${subnet} ${fault}`, {
-    field: 'spec.network.subnet',
-    remedy: 'give an IPv4 range such as 10.90.0.0/20',
-  });
-}
-
-function rangeFault(subnet: string): string | undefined {
-  if (!/^[\d.]+\/\d+$/.test(subnet)) return 'is no IPv4 range';
-  let address: Uint8Array;
-  let length: number;
-  try {
-    ({ address, length } = parsePrefix(subnet));
-  } catch {
-    return 'is no IPv4 range';
-  }
-  if (length > 30) return 'has no room for a gateway and a cell';
-  if (length < 8) return 'is more than a space may have (a /8)';
-  if (networkOf(subnet) !== subnet) return `has host bits; the range is ${networkOf(subnet)}`;
-  const [first = 0] = address;
-  if (first === 0 || first === 127 || first >= 224) return 'is no range for hosts';
-  return undefined;
 }

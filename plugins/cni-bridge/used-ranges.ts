@@ -17,7 +17,9 @@ import type { UsedRange } from './subnets.ts';
 export async function usedRanges(networks: Networks, bridge: string): Promise<UsedRange[]> {
   const { spaces, foreign } = networks;
   return [
-    ...spaces.map(({ subnet, path }) => ({ range: subnet, by: path })),
+    ...spaces.flatMap(({ subnet, subnet6, path }) =>
+      [subnet, ...(subnet6 === undefined ? [] : [subnet6])].map(range => ({ range, by: path })),
+    ),
     ...foreign.flatMap(({ path, ranges }) => ranges.map(range => ({ range: networkOf(range), by: path }))),
     ...(await podmanRanges()),
     ...kernelRanges(bridge),

@@ -1,5 +1,5 @@
 /** What a container's entry in a cell may say (spec.md §3). */
-import { CAPABILITY_NAMES, didYouMean, isCapability, nameFault, notYet } from 'kuke/plugin';
+import { CAPABILITY_NAMES, didYouMean, isCapability, nameFault, notYet, portMapping } from 'kuke/plugin';
 import * as v from 'valibot';
 
 const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
@@ -53,6 +53,15 @@ const capability = v.pipe(
   ),
 );
 
+/** `8080:80`, `127.0.0.1:8080:80/udp`, `[::1]:8080:80`. */
+const port = v.pipe(
+  v.string('must be [IP:]HOST:CONTAINER[/tcp|udp] in quotes, such as "8080:80"'),
+  v.check(
+    text => portMapping(text) !== undefined,
+    'must be [IP:]HOST:CONTAINER[/tcp|udp], such as "8080:80" or "127.0.0.1:5353:53/udp", with ports from 1 to 65535',
+  ),
+);
+
 const securityOpt = v.pipe(
   v.string(),
   v.regex(
@@ -87,7 +96,7 @@ export const containerSpec = v.strictObject({
   user: v.exactOptional(
     v.pipe(text, v.regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be a user, or user:group, by name or number')),
   ),
-  ports: notYet('reach the cell by its address'),
+  ports: v.exactOptional(v.pipe(v.array(port), inPlace())),
   volumes: v.exactOptional(v.array(volume)),
   networks: v.exactOptional(v.pipe(v.array(v.string()), inPlace())),
   networksAliases: v.exactOptional(

@@ -3,9 +3,11 @@ import {
   cgroupPath,
   defineKind,
   definePlugin,
+  isIpv6Range,
   type KindDefinition,
   type NetworkDefinition,
   nameOf,
+  networkDefinition,
   notYet,
   type ObserveContext,
   observeCgroup,
@@ -13,19 +15,30 @@ import {
   type PluginKernel,
   planCgroup,
   type Resource,
+  rangeFault,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
 const fixed = { kuke: { change: 'immutable' } } as const;
 
-/** Octets up to 255, no bits beyond the prefix, and room for a gateway and a cell. */
-function isRange(text: string): boolean {
-  const [address = '', length] = text.split('/');
-  const octets = address.split('.').map(Number);
-  const bits = octets.reduce((value, octet) => value * 256 + octet, 0);
-  const prefix = Number(length);
-  return octets.every(octet => octet <= 255) && prefix >= 8 && prefix <= 30 && bits % 2 ** (32 - prefix) === 0;
-}
+const range = v.pipe(
+  v.string(),
+  v.check(
+    text => rangeFault(text) === undefined,
+    issue => rangeFault(issue.input) ?? '',
+  ),
+);
+
+/** One of each family at most. */
+const ranges = v.pipe(
+  v.array(range),
+  v.minLength(1, 'must name a range'),
+  v.check(
+    list => list.filter(isIpv6Range).length <= 1 && list.filter(one => !isIpv6Range(one)).length <= 1,
+    'may hold one IPv4 range and one IPv6 range',
+  ),
+  v.metadata(fixed),
+);
 
 const spec = v.strictObject({
   id: v.exactOptional(v.string()),
@@ -40,17 +53,30 @@ const spec = v.strictObject({
     '/etc/cni/net.d',
   ),
   network: v.exactOptional(
-    v.strictObject({
-      /** IPv4 range of the space, `10.90.0.0/20`; the next free one when absent. */
-      subnet: v.exactOptional(
-        v.pipe(
-          v.string(),
-          v.regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'must be an IPv4 range such as 10.90.0.0/20'),
-          v.check(isRange, 'must be an IPv4 range such as 10.90.0.0/20: its first address, and a length from 8 to 30'),
-          v.metadata(fixed),
+    v.pipe(
+      v.strictObject({
+        /** IPv4 range of the space, `10.90.0.0/20`; the next free one when absent. */
+        subnet: v.exactOptional(
+          v.pipe(
+            range,
+            v.check(text => !isIpv6Range(text), 'must be an IPv4 range; `subnets` takes both'),
+            v.metadata(fixed),
+          ),
         ),
+        /** An IPv4 and an IPv6 range, or either. */
+        subnets: v.exactOptional(ranges),
+        /** Gives the space an IPv6 range of its own as well: unique local addresses (RFC 4193). */
+        ipv6: v.exactOptional(v.pipe(v.boolean(), v.metadata(fixed))),
+      }),
+      v.check(
+        ({ subnet, subnets }) => subnet === undefined || subnets === undefined,
+        'say `subnet` or `subnets`, not both',
       ),
-    }),
+      v.check(
+        ({ ipv6, subnets = [] }) => ipv6 !== false || !subnets.some(isIpv6Range),
+        '`ipv6: false`, and yet `subnets` has an IPv6 range',
+      ),
+    ),
   ),
   defaults: notYet('containers say everything themselves'),
   resources: notYet('no limits are set'),
@@ -100,14 +126,15 @@ function space(kernel: PluginKernel) {
   const planNetwork = async (context: PlanContext, desired: Space): Promise<void> => {
     const there = await observeNetwork(context, desired);
     if (there?.enforced) return;
-    const { subnet } = desired.spec.network ?? {};
+    const { subnet, subnets = subnet === undefined ? [] : [subnet], ipv6 } = desired.spec.network ?? {};
     const recorded = desired.manifest.status?.network;
     const [realm = '', name = ''] = desired.ref.path;
     const { notes, ...definition } = await (await kernel.use('network')).choose({
       realm,
       space: name,
       configPath: desired.spec.cniConfigPath,
-      ...(subnet && { subnet }),
+      subnets,
+      ...(ipv6 !== undefined && { ipv6 }),
       ...(recorded && { recorded }),
     });
     for (const note of notes) context.note(note);
@@ -125,6 +152,7 @@ function space(kernel: PluginKernel) {
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'SUBNET', value: resource => networkOf(resource)?.subnet ?? '' },
+      { header: 'SUBNET6', wide: true, value: resource => networkOf(resource)?.subnet6 ?? '' },
       { header: 'BRIDGE', value: resource => networkOf(resource)?.bridge ?? '' },
       { header: 'NETWORK', wide: true, value: resource => networkOf(resource)?.name ?? '' },
       { header: 'CGROUP', wide: true, value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
@@ -155,7 +183,7 @@ function space(kernel: PluginKernel) {
         const group = await observeCgroup(kernel.use, context, ref);
         const there = await observeNetwork(context, resource);
         const recorded = resource.manifest.status?.network;
-        const network = there ? definitionOf(there) : recorded;
+        const network = there ? networkDefinition(there) : recorded;
         const isCutOff = await lacksBridge(context, resource);
         const faults = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)} is not there`]),
@@ -174,18 +202,6 @@ function space(kernel: PluginKernel) {
       },
     },
   });
-}
-
-function definitionOf({
-  realm,
-  space,
-  name,
-  configPath,
-  bridge,
-  subnet,
-  gateway,
-}: NetworkDefinition): NetworkDefinition {
-  return { realm, space, name, configPath, bridge, subnet, gateway };
 }
 
 function networkOf(resource: Resource): NetworkDefinition | undefined {

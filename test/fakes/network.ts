@@ -10,10 +10,12 @@ import {
   type NetworkChoice,
   type NetworkDefinition,
   type NetworkRef,
+  networkDefinition,
   shellCommand,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
-import { type FakeHost, type FakeNetwork, processOn } from './host.ts';
+import { isIpv6Range, rangeFault } from '../../src/kernel/ip-range.ts';
+import { type FakeHost, processOn } from './host.ts';
 
 const CONFIG_PATH = '/etc/cni/net.d';
 const FIRST = '10.88.0.0/16';
@@ -29,13 +31,9 @@ function bounds(range: string): { start: number; end: number } {
   return { start, end: start + size };
 }
 
-/** Throws InvalidManifest for what is no IPv4 range with room for a gateway and a cell. */
 function checkRange(range: string): void {
-  const [address = '', length = ''] = range.split('/');
-  const isAddress = /^\d+(\.\d+){3}$/.test(address) && address.split('.').every(byte => Number(byte) < 256);
-  if (!isAddress || !/^\d+$/.test(length) || Number(length) > 30) {
-    throw new KukeError('InvalidManifest', `${range} is not an IPv4 range such as 10.90.0.0/20`);
-  }
+  const fault = rangeFault(range);
+  if (fault !== undefined) throw new KukeError('InvalidManifest', `${range} ${fault}`);
 }
 
 function overlaps(one: string, other: string): boolean {
@@ -74,15 +72,29 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
     return { subnet, notes };
   }
 
+  function checkFree6(range: string): void {
+    checkRange(range);
+    const taken = [...host.networks.values()].some(({ subnet6 }) => subnet6 === range);
+    if (taken) throw new KukeError('Conflict', `${range} is in use`);
+  }
+
   const choose: NetworkBackend['choose'] = request =>
     read('network.choose', (): NetworkChoice => {
       const { realm, space, configPath = CONFIG_PATH, recorded } = request;
       const known = [...host.networks.values()].find(net => net.ours && net.realm === realm && net.space === space);
-      if (known !== undefined) return { ...definition(known), notes: [] };
-      if (recorded !== undefined) return { ...definition(recorded), notes: [] };
-      const { subnet, notes } = subnetFor(realm === 'main' && space === 'default', request.subnet);
+      if (known !== undefined) return { ...networkDefinition(known), notes: [] };
+      if (recorded !== undefined) return { ...networkDefinition(recorded), notes: [] };
+      const { subnets = [], ipv6 = false } = request;
+      const isFirst = realm === 'main' && space === 'default';
+      const { subnet, notes } = subnetFor(
+        isFirst,
+        subnets.find(range => !isIpv6Range(range)),
+      );
       const gateway = toAddress(bounds(subnet).start + 1);
-      return { realm, space, ...names(realm, space, host.networks), configPath, subnet, gateway, notes };
+      const subnet6 = subnets.find(isIpv6Range) ?? (ipv6 ? uniqueLocal(realm, space) : undefined);
+      if (subnet6 !== undefined) checkFree6(subnet6);
+      const both = subnet6 === undefined ? {} : { subnet6, gateway6: subnet6.replace(/::\/.*/, '::1') };
+      return { realm, space, ...names(realm, space, host.networks), configPath, subnet, gateway, ...both, notes };
     });
 
   function attach(request: AttachRequest): Attachment {
@@ -93,21 +105,27 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
       throw new KukeError('NetworkFailed', `open ${netns}: No such file or directory (ENOENT)`);
     const known = host.attachments.get(attachmentId);
     if (known !== undefined) return attachment(known);
+    const { subnet6, gateway } = network;
     const { start, end } = bounds(network.subnet);
     const length = network.subnet.split('/')[1] ?? '';
     const used = new Set(
       [...host.attachments.values()].filter(other => other.network === name).flatMap(a => a.addresses),
     );
-    let next = start + 2;
+    const [asked = ''] = (request.addresses ?? []).map(address => address.split('/')[0] ?? '');
+    let next = asked === '' ? start + 2 : toNumber(asked);
     while (used.has(`${toAddress(next)}/${length}`)) next++;
     if (next >= end - 1) throw new KukeError('NetworkFailed', `no address left in ${network.subnet}`);
     network.bridgeExists = true;
     const made: Attachment = {
       network: name,
       interface: request.interface,
-      addresses: [`${toAddress(next)}/${length}`],
-      gateway: network.gateway,
+      addresses: [
+        `${toAddress(next)}/${length}`,
+        ...(subnet6 === undefined ? [] : [subnet6.replace('::/', `::${(next - start).toString(16)}/`)]),
+      ],
+      gateway,
       attachmentId,
+      ...(request.ports && { ports: request.ports }),
     };
     host.attachments.set(attachmentId, { ...made, netns });
     return made;
@@ -121,7 +139,7 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
         throw new KukeError('Conflict', `${wanted.configPath}/${wanted.name}.conflist exists and is not this space's`);
       }
       const bridgeExists = there?.bridgeExists ?? false;
-      host.networks.set(wanted.name, { ...definition(wanted), ours: true, bridgeExists, enforced: true });
+      host.networks.set(wanted.name, { ...networkDefinition(wanted), ours: true, bridgeExists, enforced: true });
     }),
     remove: action<NetworkRef, void>('network.remove', ({ name }) => {
       if (host.networks.get(name)?.ours) host.networks.delete(name);
@@ -155,8 +173,12 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
   };
 }
 
-function definition({ realm, space, name, configPath, bridge, subnet, gateway }: NetworkDefinition | FakeNetwork) {
-  return { realm, space, name, configPath, bridge, subnet, gateway };
+/** A /64 of its own for each pair. */
+function uniqueLocal(realm: string, space: string): string {
+  const id = Number(Bun.hash.crc32(`${realm}/${space}`))
+    .toString(16)
+    .padStart(8, '0');
+  return `fd00:0:${id.slice(0, 4)}:${id.slice(4)}::/64`.replace(/:0+(?=[0-9a-f])/g, ':');
 }
 
 function attachment({ netns: _, ...made }: Attachment & { netns: string }): Attachment {

@@ -42,7 +42,7 @@ export function networkSuite(name: string, make: () => Promise<NetworkUnderTest>
     afterEach(() => t.cleanup());
 
     const choose = (realm: string, space: string, subnet?: string): Promise<NetworkChoice> =>
-      network.choose({ realm, space, configPath: t.configPath, ...(subnet !== undefined && { subnet }) });
+      network.choose({ realm, space, configPath: t.configPath, ...(subnet !== undefined && { subnets: [subnet] }) });
     const chosen = async (...args: Parameters<typeof choose>): Promise<NetworkDefinition> => {
       const { notes: _, ...definition } = await choose(...args);
       return definition;
@@ -138,6 +138,30 @@ export function networkSuite(name: string, make: () => Promise<NetworkUnderTest>
         expect(first.notes.join(' ')).toContain('10.88.0.0/16');
         await failure(choose('main', 'x', '10.88.4.0/24'), 'Conflict');
         await failure(choose('main', 'x', '10.80.0.0/12'), 'Conflict');
+      });
+
+      test('gives an IPv6 range where one is asked for: a named one, or one of its own', async () => {
+        const choose6 = async (space: string, request: { subnets?: string[]; ipv6?: boolean }) => {
+          const choice = { realm: 'main', space, configPath: t.configPath, ...request };
+          const { notes: _, ...definition } = await network.choose(choice);
+          return definition;
+        };
+        expect((await choose('main', 'plain')).subnet6).toBeUndefined();
+        const named = await choose6('named', { subnets: ['192.168.77.0/24', 'fd01:2:3:4::/64'] });
+        expect(named).toMatchObject({
+          subnet: '192.168.77.0/24',
+          gateway: '192.168.77.1',
+          subnet6: 'fd01:2:3:4::/64',
+          gateway6: 'fd01:2:3:4::1',
+        });
+        await network.define(named, context());
+        expect(await chosen('main', 'named')).toEqual(named);
+        await failure(choose6('x', { subnets: ['fd01:2:3:4::/64'] }), 'Conflict');
+        await failure(choose6('x', { subnets: ['fd01:2:3:4::1/64'] }), 'InvalidManifest');
+        const own = [await choose6('a', { ipv6: true }), await choose6('b', { ipv6: true })];
+        for (const { subnet6 } of own) expect(subnet6).toMatch(/^fd[0-9a-f]{2}:.*::\/64$/);
+        expect(own[0]?.subnet6).not.toBe(own[1]?.subnet6);
+        expect(await choose6('a', { ipv6: true })).toEqual(own[0] as NetworkDefinition);
       });
 
       test.each(['10.0.0.0', '10.0.0.0/33', '300.0.0.0/24', 'x', '10.0.0.0/31', '10.0.0.0/32'])(

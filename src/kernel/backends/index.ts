@@ -27,6 +27,7 @@ export { type ActionContext, type Actions, type Backend, explainWith } from './b
 export type * from './cgroup.ts';
 export type * from './images.ts';
 export type * from './network.ts';
+export { networkDefinition } from './network.ts';
 export type * from './runtime.ts';
 export { shellCommand, shellQuote } from './shell.ts';
 export type * from './store.ts';

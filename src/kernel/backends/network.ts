@@ -12,6 +12,16 @@ export interface NetworkDefinition {
   /** `10.88.0.0/16`. */
   subnet: string;
   gateway: string;
+  /** The IPv6 range and its gateway, where the space has one: `fd12:3456:789a:1::/64`. */
+  subnet6?: string;
+  gateway6?: string;
+}
+
+/** A definition without all that stands around it. */
+export function networkDefinition(of: NetworkDefinition): NetworkDefinition {
+  const { realm, space, name, configPath, bridge, subnet, gateway, subnet6, gateway6 } = of;
+  const ipv6 = { ...(subnet6 && { subnet6 }), ...(gateway6 && { gateway6 }) };
+  return { realm, space, name, configPath, bridge, subnet, gateway, ...ipv6 };
 }
 
 export interface NetworkRef {
@@ -39,7 +49,21 @@ export interface DetachRequest {
   interface: string;
 }
 
-export interface AttachRequest extends DetachRequest, NetworkRef {}
+export interface AttachRequest extends DetachRequest, NetworkRef {
+  /** Ports of the host that lead to the namespace. */
+  ports?: PortMapping[];
+  /** The addresses to be given, `10.88.0.2/16`; others when absent. */
+  addresses?: string[];
+}
+
+/** A published port, in the words of CNI's capability `portMappings`. */
+export interface PortMapping {
+  hostPort: number;
+  containerPort: number;
+  protocol: 'tcp' | 'udp';
+  /** The address of the host that it is published on; all when absent. */
+  hostIP?: string;
+}
 
 export interface Attachment {
   network: string;
@@ -48,6 +72,8 @@ export interface Attachment {
   addresses: string[];
   gateway?: string;
   attachmentId: string;
+  /** Absent where none is published. */
+  ports?: PortMapping[];
 }
 
 export interface NetworkActions {
@@ -88,7 +114,10 @@ export interface NetworkBackend extends Backend<NetworkActions> {
     realm: string;
     space: string;
     configPath?: string;
-    subnet?: string;
+    /** An IPv4 range, an IPv6 one, or both; the next free IPv4 range where that is absent. */
+    subnets?: string[];
+    /** Takes an IPv6 range of unique local addresses (RFC 4193) where `subnets` has none. */
+    ipv6?: boolean;
     recorded?: NetworkDefinition;
   }): Promise<NetworkChoice>;
   /** Networks in these folders; attachments and namespaces wherever they belong. */

@@ -177,7 +177,7 @@ test('ranges of conflists, of podman’s networks and of routes are never handed
     ['10.89.48.0/20', 'route 10.89.48.0/22 via uplink'],
     ['10.89.127.0/24', 'route 10.89.64.0/18'],
   ]) {
-    const error = await failure(t.backend.choose({ realm: 'main', space: 'y', subnet: `${subnet}` }), 'Conflict');
+    const error = await failure(t.backend.choose({ realm: 'main', space: 'y', subnets: [`${subnet}`] }), 'Conflict');
     expect(error.message).toContain(`${by}`);
   }
   await output('rm', '/etc/containers/networks/web.json');

@@ -130,8 +130,8 @@ describe('2: bad usage or an invalid manifest', () => {
     ['an illegal name', cellYaml('a_b').replace('id: a_b, ', ''), ':4:13: metadata.name: `a_b` is not a name'],
     [
       'what nothing acts on',
-      cellYaml('web', '[{ id: a, image: busybox, ports: ["80:80"] }]'),
-      'spec.containers[0].ports: is known, but',
+      cellYaml('web', '[{ id: a, image: busybox, resources: {} }]'),
+      'spec.containers[0].resources: is known, but',
     ],
     ['a name twice', `${cellYaml('web')}---${cellYaml('WEB')}`, 'cell main/default/default/web: is there as'],
     ['no document', '# nothing\n', 'there is no manifest in it'],

@@ -36,7 +36,7 @@ describe('a table', () => {
       /^NAME +STATE +READY +ADDRESS\ndb +Ready +1\/1 +10\.88\.0\.\d\nweb +Ready +1\/1 +10\.88\.0\.\d\n$/,
     );
     expect((await get('cells', '-o', 'wide')).stdout).toMatch(
-      /^NAME +STATE +READY +ADDRESS +REASON +ADDRESSES +CGROUP\n/,
+      /^NAME +STATE +READY +ADDRESS +PORTS +REASON +ADDRESSES +CGROUP\n/,
     );
   });
 

@@ -73,8 +73,12 @@ describe('renaming a link', () => {
   /** A kernel that answers each change of a link as it is told. */
   const kernel = (answers: (string | undefined)[]) => {
     const asked: object[] = [];
-    const request = ({ value: { name, flags } }: { value: { name?: string; flags?: number } }) => {
-      asked.push({ ...(name !== undefined && { name }), ...(flags !== undefined && { up: flags === 1 }) });
+    const request = ({
+      value: { name, flags, change },
+    }: {
+      value: { name?: string; flags?: number; change?: number };
+    }) => {
+      asked.push({ ...(name !== undefined && { name }), ...(change && { up: flags === 1 }) });
       const answer = answers.shift();
       if (answer !== undefined) throw new SystemError('set link 5', errnoOf(answer), 'refused');
     };

@@ -2,10 +2,11 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { conflistOf, conflistPath, definitionOf, readNetworks } from '../../../plugins/cni-bridge/space-network.ts';
+import { conflistOf, conflistPath, readNetworks } from '../../../plugins/cni-bridge/space-network.ts';
 import { parseNetworkConfig } from '../../../src/cni/config.ts';
 import { formatConflist } from '../../../src/cni/conflist.ts';
 import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import { networkDefinition } from '../../../src/kernel/backends/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kuke-conflists-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -36,6 +37,9 @@ test('a conflist is plain CNI 1.0.0, the same bytes each time, and can be read b
     {
       "type": "bridge",
       "bridge": "kuke-x",
+      "capabilities": {
+        "ips": true
+      },
       "ipMasq": true,
       "ipam": {
         "type": "host-local",
@@ -54,14 +58,22 @@ test('a conflist is plain CNI 1.0.0, the same bytes each time, and can be read b
         ]
       },
       "isGateway": true
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      }
     }
   ]
 }
 `);
-  expect(parseNetworkConfig(JSON.parse(text))).toMatchObject({ plugins: [{ type: 'bridge', ipam: 'host-local' }] });
+  expect(parseNetworkConfig(JSON.parse(text))).toMatchObject({
+    plugins: [{ type: 'bridge', ipam: 'host-local' }, { type: 'portmap' }],
+  });
   writeFileSync(conflistPath(definition), text);
   const { spaces, foreign, broken } = await readNetworks([folder, folder]);
-  expect([spaces.map(definitionOf), foreign, broken]).toEqual([[definition], [], []]);
+  expect([spaces.map(networkDefinition), foreign, broken]).toEqual([[definition], [], []]);
   expect(spaces[0]).toMatchObject({ instance: 'me', gateways: ['10.88.0.1'], path: conflistPath(definition) });
 });
 

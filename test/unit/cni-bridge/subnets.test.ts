@@ -101,10 +101,16 @@ describe('what a space gets', () => {
   });
 
   test.each([
-    ['10.0.0.0', 'no IPv4 range'],
-    ['10.0.0.0/33', 'no IPv4 range'],
-    ['300.0.0.0/24', 'no IPv4 range'],
-    ['fd00::/64', 'no IPv4 range'],
+    ['10.0.0.0', 'is no range such as'],
+    ['10.0.0.0/33', 'is no range such as'],
+    ['300.0.0.0/24', 'is no range such as'],
+    ['fd00::1::/64', 'is no range such as'],
+    ['fd00::/129', 'is no range such as'],
+    ['fd00::/127', 'no room'],
+    ['fd00::/16', 'more than a space'],
+    ['fd00::1/64', 'the range is fd00::/64'],
+    ['fe80::/64', 'no range for hosts'],
+    ['ff02::/64', 'no range for hosts'],
     ['10.0.0.0/31', 'no room'],
     ['0.0.0.0/0', 'more than a space'],
     ['10.90.0.5/20', 'the range is 10.90.0.0/20'],

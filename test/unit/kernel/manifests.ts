@@ -30,8 +30,8 @@ const name = fc.stringMatching(/^[a-z0-9]{1,6}(-[A-Z0-9]{1,4})?$/).filter(value 
 const absolutePath = fc.stringMatching(/^\/[ -~]{0,12}$/);
 const labels = fc.dictionary(text, text, { maxKeys: 3 }).map(made => {
   // Names of JavaScript's own are refused.
-  const { constructor: _, prototype: __, ...kept } = made;
-  return kept;
+  const reserved = ['constructor', 'prototype', '__proto__'];
+  return Object.fromEntries(Object.entries(made).filter(([key]) => !reserved.includes(key)));
 });
 const mode = fc.constantFrom('755', '1777', '0700');
 const sizeBytes = fc.integer({ min: 1, max: 2 ** 40 });
@@ -67,6 +67,8 @@ export const containerFields = {
   workingDir: absolutePath,
   env: some(fc.tuple(fc.stringMatching(/^[A-Z_]{1,5}$/), text).map(([key, value]) => `${key}=${value}`)),
   user: fc.constantFrom('root', '1000', 'www-data:33'),
+  /** Told apart by `apart`, since a port of the host leads to one place. */
+  ports: some(fc.constantFrom(':80', ':8080/tcp', ':53/udp')),
   volumes: some(volume),
   networks: fc.subarray(['default', 'backend']),
   networksAliases: some(fc.constantFrom('db', 'db.internal', 'a-b')),
@@ -80,6 +82,9 @@ export const containerFields = {
   labels,
 };
 
+const apart = (ports: string[], container: number) =>
+  ports.map((port, i) => `${['', '127.0.0.1:', '[::1]:'][i % 3]}${1000 * (container + 1) + i}${port}`);
+
 const containers = fc
   .uniqueArray(fc.record(containerFields, { requiredKeys: ['id', 'image'] }), {
     selector: one => one.id.toLowerCase(),
@@ -87,9 +92,11 @@ const containers = fc
   })
   .chain(list => fc.tuple(fc.constant(list), fc.nat({ max: list.length }), fc.boolean(), fc.boolean()))
   .map(([list, root, said, hostNetwork]) =>
-    list.map((one, index) => {
-      if (index !== root % list.length) return one.networks && hostNetwork ? { ...one, networks: [] } : one;
-      return { ...one, ...(said && { root: true }), ...(hostNetwork && { hostNetwork, networks: [] }) };
+    list.map((given, index) => {
+      const one = given.ports && { ...given, ports: hostNetwork ? [] : apart(given.ports, index) };
+      const joined = { ...given, ...one, ...(given.networks && hostNetwork && { networks: [] }) };
+      if (index !== root % list.length) return joined;
+      return { ...joined, ...(said && { root: true }), ...(hostNetwork && { hostNetwork, networks: [] }) };
     }),
   )
   // Where nobody says so the first one is the root.
@@ -113,6 +120,8 @@ const given = (kind: string, spec: fc.Arbitrary<Record<string, unknown>>) =>
 const realmId = fc.constant('main');
 const spaceId = fc.constant('default');
 const byte = fc.nat({ max: 255 });
+const range4 = fc.tuple(byte, byte).map(([a, b]) => `172.${16 + (a % 16)}.${b}.0/24`);
+const range6 = fc.tuple(byte, byte).map(([a, b]) => `fd00:${a + 1}:${b + 1}::/64`);
 
 export const manifests = {
   Realm: given(
@@ -124,7 +133,10 @@ export const manifests = {
     optional({
       realmId,
       cniConfigPath: fc.constantFrom('/etc/cni/net.d', '/srv/cni dir/net.d'),
-      network: optional({ subnet: fc.tuple(byte, byte).map(([a, b]) => `172.${16 + (a % 16)}.${b}.0/24`) }),
+      network: fc.oneof(
+        optional({ subnet: range4, ipv6: fc.boolean() }),
+        optional({ subnets: fc.oneof(fc.tuple(range4), fc.tuple(range6), fc.tuple(range4, range6)) }),
+      ),
     }),
   ),
   Stack: given('Stack', optional({ realmId, spaceId })),
