@@ -3,7 +3,13 @@ import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { asKukeError, KukeError, runPathTag, type StoreBackend, type StoreLock } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
-import { type FileLock, lock as fileLock, lockHolder } from '../../src/host/flock.ts';
+import {
+  type FileLock,
+  lock as fileLock,
+  type LockingProcess,
+  lockHolder,
+  lockingProcess,
+} from '../../src/host/flock.ts';
 import { asStoreError } from './errors.ts';
 
 type LockRequest = Parameters<StoreBackend['lock']>[0];
@@ -22,7 +28,10 @@ export async function takeLock(
 ): Promise<StoreLock> {
   const { command, timeoutMs, signal, onWait } = request;
   const limit = AbortSignal.timeout(timeoutMs);
-  const notice = setTimeout(() => onWait(holderOf(path)), NOTICE_MS);
+  const notice = setTimeout(() => {
+    const holder = holderOf(path);
+    if (holder?.pid !== process.pid) onWait(holder); // else it is ours, and the news of it is on its way
+  }, NOTICE_MS);
   try {
     const held = await taken(path, command, AbortSignal.any([signal, limit]));
     let released: Promise<void> | undefined;
@@ -31,10 +40,9 @@ export async function takeLock(
   } catch (thrown) {
     if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
     if (!limit.aborted) throw asStoreError(thrown, path);
-    const { pid, command: theirs } = holderOf(path);
-    throw new KukeError('Locked', `still held after ${timeoutMs} ms by pid ${pid}: ${theirs}`, {
-      step: `lock ${path}`,
-    });
+    const holder = holderOf(path);
+    const by = holder === undefined ? 'another kuke' : `pid ${holder.pid}: ${holder.command}`;
+    throw new KukeError('Locked', `still held after ${timeoutMs} ms by ${by}`, { step: `lock ${path}` });
   } finally {
     clearTimeout(notice);
   }
@@ -63,10 +71,10 @@ function letGo(held: FileLock, isInUse: boolean): void {
   held.release();
 }
 
-/** The file holds `PID COMMAND`; between two holders it is empty. */
-function holderOf(path: string): { pid: number; command: string } {
+/** The file holds `PID COMMAND`. From one holder's end until the next has written it is empty, which may take long on a busy machine. */
+function holderOf(path: string): LockingProcess | undefined {
   const [, pid, command] = /^(\d+) (.*)$/s.exec(lockHolder(path) ?? '') ?? [];
   return pid === undefined || command === undefined
-    ? { pid: 0, command: 'another kuke' }
+    ? lockingProcess(path)
     : { pid: Number(pid), command: command.trim() };
 }

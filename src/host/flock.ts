@@ -54,6 +54,31 @@ export function lockHolder(path: string): string | undefined {
   }
 }
 
+export interface LockingProcess {
+  pid: number;
+  command: string;
+}
+
+/**
+ * Who holds the lock by the kernel's own list (proc_locks(5)): also who has it so lately that nothing is written yet. Undefined if nobody
+ * does, or nobody that is seen from this pid namespace.
+ */
+export function lockingProcess(path: string): LockingProcess | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    const hex = (number: number): string => number.toString(16).padStart(2, '0');
+    // As glibc's gnu_dev_major(3) and gnu_dev_minor(3) take st_dev apart, for numbers that Linux gives out.
+    const place = `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;
+    const held = new RegExp(`^\\d+: FLOCK +ADVISORY +WRITE (\\d+) ${place} `, 'm');
+    const pid = held.exec(readFileSync('/proc/locks', 'utf8'))?.[1];
+    if (pid === undefined) return undefined;
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '').replaceAll('\0', ' ');
+    return command === '' ? undefined : { pid: Number(pid), command };
+  } catch {
+    return undefined; // let go of meanwhile, or no /proc
+  }
+}
+
 function openLockFile(path: string): number {
   try {
     return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600); // node:fs adds O_CLOEXEC

@@ -130,7 +130,8 @@ export async function withSession<T>(
     command,
     timeoutMs: options.lockTimeoutMs,
     signal,
-    onWait: holder => notice(`waiting for another kuke to end: pid ${holder.pid}, ${holder.command}`),
+    onWait: holder =>
+      notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
   });
   try {
     const execution: ExecuteContext = {

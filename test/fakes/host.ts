@@ -56,7 +56,8 @@ export interface FakeHost {
     files: Map<string, string>;
     /** Resources that cannot be read, by key. */
     spoilt: Map<string, StoreProblem>;
-    holder?: { pid: number; command: string };
+    /** `isUnknown`: to those who wait. */
+    holder?: { pid: number; command: string; isUnknown?: true };
     /** Those who wait for the lock. */
     waiting: Set<() => void>;
     /** How long a second kuke waits before it says for whom. */

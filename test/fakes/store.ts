@@ -34,7 +34,11 @@ export function fakeStore(host: FakeHost): StoreBackend {
   /** Waiting locks look again whenever one is released; only a time limit or an abort ends the wait otherwise. */
   const lock: StoreBackend['lock'] = async ({ command, timeoutMs, signal, onWait }): Promise<StoreLock> => {
     const waiting = host.store.waiting;
-    const notice = setTimeout(() => host.store.holder && onWait({ ...host.store.holder }), host.store.noticeMs);
+    const notice = setTimeout(() => {
+      if (host.store.holder === undefined) return;
+      const { pid, command: theirs, isUnknown } = host.store.holder;
+      onWait(isUnknown ? undefined : { pid, command: theirs });
+    }, host.store.noticeMs);
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
       while (host.store.holder !== undefined) {

@@ -51,11 +51,11 @@ export interface StoreBackend extends Backend<StoreActions> {
   filePath(path: string): string;
   /** The instance id; undefined before `kuke init`. */
   instance(): Promise<string | undefined>;
-  /** Exclusive among all kukes of this run path. `onWait` is told the holder after a second. Throws Locked at the time limit. */
+  /** Exclusive among all kukes of this run path. `onWait` is told the holder, if one is known, after a second. Throws Locked at the time limit. */
   lock(request: {
     command: string;
     timeoutMs: number;
     signal: AbortSignal;
-    onWait(holder: { pid: number; command: string }): void;
+    onWait(holder?: { pid: number; command: string }): void;
   }): Promise<StoreLock>;
 }

@@ -1,7 +1,16 @@
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { lock, lockHolder, tryLock } from '../../../src/host/flock.ts';
+import { lock, lockHolder, lockingProcess, tryLock } from '../../../src/host/flock.ts';
 import { queued } from './lock-queue.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -47,6 +56,22 @@ test('one holds it, whose text the others read, until it lets go', async () => {
   held?.release();
   expect(readFileSync(path, 'utf8')).toBe('');
   expect(lockHolder(join(directory, 'never'))).toBeUndefined();
+});
+
+test('the kernel knows who holds it, also where the file says nothing', async () => {
+  expect(lockingProcess(path)).toBeUndefined();
+  expect(lockingProcess(join(directory, 'never'))).toBeUndefined();
+  const other = await holder();
+  const waiting = lock(path, me);
+  await queued(process.pid); // who waits is in the list as well
+  truncateSync(path);
+  expect(lockHolder(path)).toBeUndefined();
+  const script = join(import.meta.dir, 'lock-holder.ts');
+  expect(lockingProcess(path)).toEqual({ pid: other.pid, command: `${process.execPath} ${script} ${path} hold` });
+  const [held] = await Promise.all([waiting, other.release()]);
+  expect(lockingProcess(path)?.pid).toBe(process.pid);
+  held.release();
+  expect(lockingProcess(path)).toBeUndefined();
 });
 
 test('who waits gets it when it is let go, and the event loop runs on meanwhile', async () => {

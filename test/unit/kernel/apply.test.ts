@@ -78,6 +78,18 @@ describe('a second kuke', () => {
     expect(results(await outcomes)).toEqual(['created']);
   });
 
+  test('waits for one that it knows nothing of, and says no more', async () => {
+    const { first, second, resume } = await busy();
+    Object.assign(kuke.host.store.holder ?? {}, { isUnknown: true });
+    const told = Promise.withResolvers<string>();
+    second.engine.notice = told.resolve;
+    const outcomes = second.apply(cellYaml('second'));
+    expect(await told.promise).toBe('waiting for another kuke to end');
+    resume();
+    expect(results(await first)).toEqual(['created']);
+    expect(results(await outcomes)).toEqual(['created']);
+  });
+
   test('gives up at its time limit, and has changed nothing', async () => {
     const { first, second, resume } = await busy();
     second.engine.lockTimeoutMs = 20;

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lockPath } from '../../../plugins/metadata-fs/lock.ts';
 import type { StoreBackend } from '../../../src/plugin.ts';
 import { context, failure } from '../../suites/contract.ts';
 import { makeStoreFolder, type StoreFolder } from './store-folder.ts';
@@ -60,6 +61,22 @@ describe('the lock', () => {
     const waiting = lock({ onWait: told.resolve });
     expect(await told.promise).toEqual({ pid: other.pid, command: 'kuke apply -f "a b.yaml"' });
     other.stdin.end();
+    await (await waiting).release();
+  });
+
+  test('is told by the kernel who holds it, where that has written nothing yet', async () => {
+    const path = lockPath(t.lockFolder, t.runPath);
+    await mkdir(t.lockFolder);
+    const mute = Bun.spawn(['flock', path, 'sh', '-c', 'echo held; cat'], { stdin: 'pipe', stdout: 'pipe' });
+    others.push(mute as (typeof others)[number]);
+    await mute.stdout.getReader().read();
+    const told = Promise.withResolvers<unknown>();
+    const waiting = lock({ onWait: told.resolve });
+    const command = `flock ${path} sh -c echo held; cat`;
+    expect(await told.promise).toEqual({ pid: mute.pid, command });
+    const { message } = await failure(lock({ timeoutMs: 50 }), 'Locked');
+    expect(message).toContain(`by pid ${mute.pid}: ${command}`);
+    mute.stdin.end();
     await (await waiting).release();
   });
 
