@@ -11,6 +11,10 @@ process.exit(
     version: async () => (await import('../package.json')).version,
     builtins: async () => (await import('./builtins.ts')).builtins,
     sdk: async () => ({ ...(await import('./plugin.ts')) }),
+    cniPlugins: async () => {
+      const { installPlugins, uninstallPlugins } = await import('./cni/plugin-installation.ts');
+      return { install: installPlugins, uninstall: uninstallPlugins };
+    },
   }),
 );
 

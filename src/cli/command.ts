@@ -20,6 +20,22 @@ export interface Program {
   builtins(): Promise<PluginSource[]>;
   /** What plugins from disk get as `kuke/plugin`. */
   sdk(): Promise<Record<string, unknown>>;
+  /** The CNI plugins in it, as files for other runtimes. */
+  cniPlugins(): Promise<CniPlugins>;
+}
+
+export interface CniPlugins {
+  /** `record`: path of the file that says where they were installed. */
+  install(folder: string, options: { force: boolean; record: string }): Promise<CniPluginFile[]>;
+  /** Without a folder: from all in which they were installed. */
+  uninstall(folder: string | undefined, record: string): Promise<CniPluginFile[]>;
+}
+
+export interface CniPluginFile {
+  plugin: string;
+  path: string;
+  /** `left`: another vendor's, which stays. */
+  result: 'installed' | 'renewed' | 'replaced' | 'unchanged' | 'left' | 'removed' | 'not found';
 }
 
 export interface Invocation<A extends ArgsDef = ArgsDef> {

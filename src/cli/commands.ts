@@ -25,6 +25,13 @@ export const commands: Record<string, CommandEntry> = below({
     summary: 'see which plugins are loaded',
     below: below({ list: { summary: 'list plugins, and what they cost', load: () => import('./plugin-list.ts') } }),
   },
+  cni: {
+    summary: 'give the CNI plugins that are built in to other container runtimes',
+    below: below({
+      install: { summary: 'lay the CNI plugins down in a folder', load: () => import('./cni-install.ts') },
+      uninstall: { summary: 'take them out again', load: () => import('./cni-uninstall.ts') },
+    }),
+  },
   version: { summary: 'show the version of kuke', load: () => import('./version.ts') },
   uninstall: { summary: 'remove everything that kuke has made on this host', load: () => import('./uninstall.ts') },
 });

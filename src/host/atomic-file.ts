@@ -80,7 +80,8 @@ async function namesIn(directory: string): Promise<string[]> {
 const TEMPORARY = /^\..+\.(\d+)-(\d+)-[0-9a-f]{16}\.tmp$/;
 let self: string | undefined;
 
-function temporaryName(name: string): string {
+/** A name beside `name` that `removeStaleTemporaries` knows when this process is gone. */
+export function temporaryName(name: string): string {
   self ??= `${process.pid}-${identify(process.pid)?.startTime}`;
   return `.${name}.${self}-${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')}.tmp`;
 }

@@ -1,0 +1,52 @@
+/** What the commands on the files of CNI plugins share. */
+import { join } from 'node:path';
+import type { ArgsDef } from 'citty';
+import { KukeError } from '../kernel/errors.ts';
+import { asFileError } from '../kernel/file-errors.ts';
+import type { CniPluginFile, CniPlugins, Invocation } from './command.ts';
+import { requireRoot } from './open-kernel.ts';
+import { print } from './output/standard-output.ts';
+import { alignColumns } from './output/table.ts';
+import { colour } from './output/terminal.ts';
+
+export const outputArg = {
+  output: { type: 'enum', alias: 'o', options: ['table', 'json'], default: 'table', description: 'how it is printed' },
+} as const satisfies ArgsDef;
+
+type Opener = Pick<Invocation, 'globals' | 'program'>;
+
+/** Runs `change` with the plugins and the path of the record of where they are. */
+export async function changePlugins(
+  { globals, program }: Opener,
+  change: (plugins: CniPlugins, record: string) => Promise<CniPluginFile[]>,
+): Promise<CniPluginFile[]> {
+  requireRoot();
+  try {
+    return await change(await program.cniPlugins(), join(globals.runPath, '.kuke/cni-plugins.json'));
+  } catch (error) {
+    throw asFileError(error);
+  }
+}
+
+const colours = {
+  installed: 'green',
+  renewed: 'yellow',
+  replaced: 'yellow',
+  unchanged: 'dim',
+  left: 'red',
+  removed: 'green',
+  'not found': 'dim',
+} as const;
+
+export function printPlugins(files: CniPluginFile[], output: string): void {
+  if (output === 'json') print(JSON.stringify(files, null, 2));
+  else if (files.length > 0) {
+    const rows = files.map(({ plugin, result, path }) => [plugin, colour(colours[result], result), path]);
+    print(alignColumns([['PLUGIN', 'RESULT', 'PATH'], ...rows]));
+  }
+}
+
+export function requireAbsolute(folder: string): string {
+  if (!folder.startsWith('/')) throw new KukeError('Usage', `--dir: \`${folder}\` is not an absolute path`);
+  return folder.length > 1 ? folder.replace(/\/+$/, '') : folder;
+}

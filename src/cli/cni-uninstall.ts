@@ -1,0 +1,20 @@
+import { changePlugins, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
+import { command } from './command.ts';
+import { tell } from './output/terminal.ts';
+
+export default command({
+  summary: 'take kuke’s CNI plugins out of the folders in which they were installed; those of other vendors stay',
+  examples: [
+    ['cni uninstall', 'from all folders'],
+    ['cni uninstall --dir /usr/lib/cni', 'from this one'],
+  ],
+  args: { dir: { type: 'string', valueHint: 'DIR', description: 'folder of CNI plugins' }, ...outputArg },
+  async run(invocation) {
+    const { dir, output } = invocation.args;
+    const folder = dir === undefined ? undefined : requireAbsolute(dir);
+    const files = await changePlugins(invocation, (plugins, record) => plugins.uninstall(folder, record));
+    printPlugins(files, output);
+    if (files.length === 0) tell('kuke’s CNI plugins are not installed anywhere');
+    return 0;
+  },
+});

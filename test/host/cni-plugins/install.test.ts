@@ -1,0 +1,220 @@
+/** `kuke cni install` and `uninstall`: whose files they are, what an upgrade renews, and what a crash leaves. */
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { binary, failing, kuke, run } from '../kuke/kuke.ts';
+
+const TYPES = ['bridge', 'firewall', 'host-local', 'loopback', 'portmap', 'static'];
+/** On the file system that is shared with the binary's copy, and on another one. */
+const NEAR = '/opt/near';
+const FAR = '/tmp/far';
+const RECORD = '/opt/kukeon/.kuke/cni-plugins.json';
+const PROGRAM = '/opt/programs/kuke';
+
+beforeAll(() => {
+  mkdirSync('/opt/programs');
+  copyFileSync(binary, PROGRAM);
+});
+beforeEach(() => {
+  expect(existsSync(RECORD)).toBe(false);
+});
+afterEach(async () => {
+  await kuke('cni', 'uninstall');
+  for (const folder of [NEAR, FAR]) rmSync(folder, { recursive: true, force: true });
+  expect(existsSync('/opt/kukeon')).toBe(false);
+});
+
+interface Row {
+  plugin: string;
+  path: string;
+  result: string;
+}
+
+async function own(...args: string[]): Promise<Row[]> {
+  const program = Bun.spawn([PROGRAM, 'cni', ...args, '-o', 'json'], { stdout: 'pipe', stderr: 'pipe' });
+  const rows: unknown = JSON.parse((await program.stdout.text()) || '[]');
+  await program.exited;
+  return rows as Row[];
+}
+
+/** `{ bridge: 'installed', ... }` */
+const results = (rows: Row[]) => Object.fromEntries(rows.map(({ plugin, result }) => [plugin, result]));
+const all = (result: string) => Object.fromEntries(TYPES.map(type => [type, result]));
+const inode = (path: string) => statSync(path).ino;
+const identical = (path: string) => readFileSync(path).equals(readFileSync(PROGRAM));
+
+/** A kuke of another version: not the same bytes, but the same program. */
+function outdated(path: string): void {
+  copyFileSync(PROGRAM, path);
+  appendFileSync(path, 'older');
+}
+
+function vendor(path: string): void {
+  copyFileSync('/usr/lib/cni/loopback', path);
+}
+
+describe('into a folder that is not there', () => {
+  test('on the same file system: hard links', async () => {
+    expect(results(await own('install', '--dir', NEAR))).toEqual(all('installed'));
+    expect(TYPES.map(type => inode(`${NEAR}/${type}`))).toEqual(TYPES.map(() => inode(PROGRAM)));
+    expect(readdirSync(NEAR).sort()).toEqual(TYPES);
+    expect(results(await own('install', '--dir', NEAR))).toEqual(all('unchanged'));
+    expect(results(await own('uninstall'))).toEqual(all('removed'));
+    expect(existsSync(NEAR)).toBe(false);
+    expect(existsSync(PROGRAM)).toBe(true);
+  });
+
+  test('on another: one copy', async () => {
+    expect(results(await own('install', '--dir', `${FAR}/bin`))).toEqual(all('installed'));
+    expect(new Set(TYPES.map(type => inode(`${FAR}/bin/${type}`))).size).toBe(1);
+    expect(identical(`${FAR}/bin/bridge`)).toBe(true);
+    expect(statSync(`${FAR}/bin/bridge`).mode & 0o777).toBe(0o755);
+    expect(readdirSync(`${FAR}/bin`).sort()).toEqual(TYPES);
+    expect(results(await own('install', '--dir', `${FAR}/bin`))).toEqual(all('unchanged'));
+    await own('uninstall');
+    expect(existsSync(FAR)).toBe(false);
+  });
+
+  test('what lies there are plugins', async () => {
+    await own('install', '--dir', NEAR);
+    for (const type of TYPES) {
+      const env = { CNI_COMMAND: 'VERSION' };
+      const plugin = Bun.spawn([`${NEAR}/${type}`], { env, stdin: Buffer.from('{"cniVersion":"1.0.0"}') });
+      expect(await plugin.stdout.json()).toMatchObject({ cniVersion: '1.0.0' });
+    }
+  });
+});
+
+describe('where there is something', () => {
+  beforeEach(() => mkdirSync(NEAR));
+
+  test("another vendor's files stay, are named, and the rest is installed", async () => {
+    vendor(`${NEAR}/bridge`);
+    writeFileSync(`${NEAR}/static`, '#!/bin/sh\n');
+    const before = inode(`${NEAR}/bridge`);
+    const stderr = await failing(4, 'cni', 'install', '--dir', NEAR);
+    expect(stderr).toContain(`in ${NEAR}, bridge, static are another vendor's, and stay`);
+    expect(stderr).toContain('--force');
+    expect(inode(`${NEAR}/bridge`)).toBe(before);
+    expect(results(await own('uninstall'))).toEqual({ ...all('removed'), bridge: 'left', static: 'left' });
+    expect(readdirSync(NEAR).sort()).toEqual(['bridge', 'static']);
+  });
+
+  test('unless they are to be replaced', async () => {
+    vendor(`${NEAR}/bridge`);
+    expect(results(await own('install', '--dir', NEAR, '--force'))).toEqual({
+      ...all('installed'),
+      bridge: 'replaced',
+    });
+    expect(identical(`${NEAR}/bridge`)).toBe(true);
+  });
+
+  test('an older kuke is renewed: a copy, a hard link, and what an administrator has linked', async () => {
+    outdated('/opt/programs/old');
+    linkSync('/opt/programs/old', `${NEAR}/bridge`);
+    outdated(`${NEAR}/portmap`);
+    symlinkSync('/opt/programs/old', `${NEAR}/static`);
+    const renewed = { bridge: 'renewed', portmap: 'renewed', static: 'renewed' };
+    expect(results(await own('install', '--dir', NEAR))).toEqual({ ...all('installed'), ...renewed });
+    expect(TYPES.every(type => inode(`${NEAR}/${type}`) === inode(PROGRAM))).toBe(true);
+    expect(readFileSync('/opt/programs/old').equals(readFileSync(PROGRAM))).toBe(false);
+  });
+
+  test('an older kuke is removed', async () => {
+    outdated(`${NEAR}/bridge`);
+    expect(results(await own('uninstall', '--dir', NEAR))).toEqual({ ...all('not found'), bridge: 'removed' });
+    expect(readdirSync(NEAR)).toEqual([]); // it was not made by kuke
+  });
+
+  test('links of an administrator stay', async () => {
+    symlinkSync(PROGRAM, `${NEAR}/bridge`);
+    symlinkSync('/nowhere', `${NEAR}/static`);
+    await own('install', '--dir', NEAR);
+    expect(results(await own('uninstall'))).toMatchObject({ bridge: 'left', static: 'left', portmap: 'removed' });
+    expect(readlinkSync(`${NEAR}/bridge`)).toBe(PROGRAM);
+  });
+
+  test('a folder in the place of a plugin is never replaced', async () => {
+    mkdirSync(`${NEAR}/bridge`);
+    expect(await failing(4, 'cni', 'install', '--dir', NEAR)).toContain('bridge is another');
+    expect(await failing(4, 'cni', 'install', '--dir', NEAR, '--force')).toContain(NEAR);
+    expect(statSync(`${NEAR}/bridge`).isDirectory()).toBe(true);
+  });
+
+  test('what a killed install has left is taken away', async () => {
+    const stale = `${NEAR}/.bridge.999999-1-0123456789abcdef.tmp`;
+    writeFileSync(stale, 'half a program');
+    await own('install', '--dir', NEAR);
+    expect(existsSync(stale)).toBe(false);
+  });
+
+  test('other files are left alone', async () => {
+    writeFileSync(`${NEAR}/macvlan`, 'theirs');
+    await own('install', '--dir', NEAR);
+    await own('uninstall');
+    expect(readdirSync(NEAR)).toEqual(['macvlan']);
+  });
+});
+
+test('many at once, into several folders', async () => {
+  const folders = [NEAR, FAR, NEAR, FAR, NEAR, FAR];
+  const done = await Promise.all(folders.map(folder => run(['cni', 'install', '--dir', folder])));
+  expect(done.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
+    folders.map(() => ({ status: 0, stderr: '' })),
+  );
+  for (const folder of [NEAR, FAR]) {
+    expect(readdirSync(folder).sort()).toEqual(TYPES);
+    expect(TYPES.every(type => identical(`${folder}/${type}`))).toBe(true);
+  }
+  expect(Object.keys(JSON.parse(readFileSync(RECORD, 'utf8')).folders).sort()).toEqual([NEAR, FAR].sort());
+});
+
+test('the program may be replaced while it runs', async () => {
+  const path = '/opt/programs/fleeting';
+  const script = `exec ${path} cni install --dir ${NEAR} -o json`;
+  copyFileSync(PROGRAM, path);
+  chmodSync(path, 0o755);
+  // Its file is gone before it looks for it: the shell has opened it by then.
+  const child = Bun.spawn([
+    'bash',
+    '-c',
+    `exec 9< ${path}; rm ${path}; exec /proc/self/fd/9 ${script.slice(5 + path.length + 1)}`,
+  ]);
+  expect(results((await child.stdout.json()) as Row[])).toEqual(all('installed'));
+  expect(identical(`${NEAR}/bridge`)).toBe(true);
+});
+
+test('the compiled program only, by root only, and into absolute paths only', async () => {
+  const bun = Bun.spawnSync([process.execPath, `${import.meta.dir}/../../../src/main.ts`, 'cni', 'install']);
+  expect({ status: bun.exitCode, text: bun.stderr.toString() }).toEqual({
+    status: 1,
+    text: expect.stringContaining('only the compiled program can be a plugin'),
+  });
+  const nobody = await run(['cni', 'install'], { prefix: ['setpriv', '--reuid=65534', '--clear-groups'] });
+  expect({ status: nobody.status, stderr: nobody.stderr }).toEqual({
+    status: 5,
+    stderr: expect.stringContaining('root'),
+  });
+  expect(await failing(2, 'cni', 'install', '--dir', 'bin')).toContain('not an absolute path');
+});
+
+test('the table', async () => {
+  const lines = (await kuke('cni', 'install', '--dir', NEAR)).trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^PLUGIN +RESULT +PATH$/);
+  expect(lines[1]).toMatch(new RegExp(`^bridge +installed +${NEAR}/bridge$`));
+  expect(lines).toHaveLength(7);
+  expect((await run(['cni', 'uninstall', '--dir', '/nowhere'])).stdout).toContain('not found');
+});
