@@ -5,7 +5,7 @@ import { conform, FormatError, isObject, type JsonObject, object } from './json.
 import { atLeast, type CniVersion, isVersion } from './version.ts';
 
 // Plugins that are not written in Go may say null, or an empty string, where the reference library leaves a key out.
-const absent = <S extends v.GenericSchema>(schema: S) => {
+export const absent = <S extends v.GenericSchema>(schema: S) => {
   const value = v.pipe(
     v.nullable(schema),
     v.transform(given => given ?? undefined),
@@ -13,7 +13,7 @@ const absent = <S extends v.GenericSchema>(schema: S) => {
   return v.optional(value);
 };
 const text = absent(v.string());
-const list = <S extends v.GenericSchema>(item: S) => {
+export const list = <S extends v.GenericSchema>(item: S) => {
   const items = v.pipe(
     v.nullable(v.array(item)),
     v.transform(given => given ?? []),
@@ -21,8 +21,8 @@ const list = <S extends v.GenericSchema>(item: S) => {
   return v.optional(items, null);
 };
 
-const address = v.pipe(v.string(), v.check(parses(parseAddress), 'must be an IP address'));
-const cidr = v.pipe(
+export const address = v.pipe(v.string(), v.check(parses(parseAddress), 'must be an IP address'));
+export const cidr = v.pipe(
   v.string(),
   v.check(
     text => text.includes('/') && parses(parsePrefix)(text),
@@ -54,7 +54,7 @@ const IpSchema = v.looseObject({
   interface: absent(count),
 });
 
-const RouteSchema = v.looseObject({
+export const RouteSchema = v.looseObject({
   dst: cidr,
   gw: gateway,
   mtu: absent(count),
@@ -64,7 +64,7 @@ const RouteSchema = v.looseObject({
   scope: absent(count),
 });
 
-const DnsSchema = v.looseObject({
+export const DnsSchema = v.looseObject({
   nameservers: list(v.string()),
   domain: text,
   search: list(v.string()),
