@@ -39,6 +39,8 @@ export interface Obstacle {
 export interface HostForward {
   /** The changes that leave exactly the rules for these interfaces. */
   changes(interfaces: readonly string[]): Change[];
+  /** Those that add what these interfaces lack, and leave the rules for others. */
+  missing(interfaces: readonly string[]): Change[];
   /** Whether the rules for an interface are in all chains where they are needed and can be. */
   allows(name: string): boolean;
   obstacles(name: string): Obstacle[];
@@ -61,6 +63,10 @@ export function readForward(socket: NetlinkSocket, mark: string): HostForward {
         const stale = present.filter(one => !kept.includes(one));
         return [...wanted.filter(one => !includes(kept, one)).map(place), ...stale.map(remove)];
       }),
+    missing: interfaces =>
+      open.flatMap(({ reached, rulesFor, place }) =>
+        interfaces.flatMap(rulesFor).flatMap(one => (includes(reached, one) ? [] : [place(one)])),
+      ),
     allows: name => open.every(({ reached, rulesFor }) => rulesFor(name).every(one => includes(reached, one))),
     obstacles: name =>
       all.flatMap(({ chain, rulesFor, obstacle: why }) => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { scrubbedEnvironment } from '../../host/environment.ts';
 import { hasCode } from '../../host/errno.ts';
+import { silent, type Trace } from '../plugins/trace.ts';
 
 type LegacyFamily = 'ip' | 'ip6';
 
@@ -26,11 +27,19 @@ function inUse(family: LegacyFamily, table: string): boolean {
   }
 }
 
-/** The rules for these interfaces and no others that carry our mark, where FORWARD drops by its policy. */
-export async function allowForward(mark: string, interfaces: readonly string[]): Promise<void> {
+/** The rules for these interfaces and, unless `others` stay, no others that carry our mark, where FORWARD drops by its policy. */
+export async function allowForward(
+  mark: string,
+  interfaces: readonly string[],
+  { others = 'go', trace = silent }: { others?: 'go' | 'stay'; trace?: Trace } = {},
+): Promise<void> {
   for (const family of familiesWith('filter')) {
     const { missing, stale } = forwardLines(await listTable(family, 'filter'), mark, interfaces);
-    await change(family, 'filter', [...stale.map(deletion), ...missing.map(line => line.replace(/^-A/, '-I'))]);
+    const gone = others === 'go' ? stale.map(deletion) : [];
+    const lines = [...gone, ...missing.map(line => line.replace(/^-A/, '-I'))];
+    if (lines.length === 0) continue;
+    const commands = lines.map(line => `${program(family)} ${line}`);
+    await trace(commands.join('; '), () => change(family, 'filter', lines));
   }
 }
 

@@ -20,7 +20,8 @@ export function isStale(network: string, valid: readonly Endpoint[]): (label: st
   return label => isOfNetwork(network, label) && !kept.has(label);
 }
 
-const networkPart = (network: string) => shortened(network, MAX_NETWORK);
+/** The first word of a label. */
+export const networkPart = (network: string) => shortened(network, MAX_NETWORK);
 
 function shortened(text: string, limit: number): string {
   if (Buffer.byteLength(text) <= limit) return text;
