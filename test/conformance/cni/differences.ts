@@ -52,11 +52,37 @@ export const differences = {
   'routes without a destination': { of: ['reference'], why: 'IPAM gives them on, as to `<nil>`' },
   'no 1.1.0': { of: ['reference'], why: 'speaks versions up to 1.0.0' },
   'loopback: no families': { of: ['reference'], why: 'before 1.0.0 its addresses lack `version`' },
-  'portmap: CHECK of one family fails': {
+  'NAT rules by address': {
     of: ['reference'],
-    why: 'CHECK looks for rules of both families, whatever addresses there are',
+    why: 'DEL finds the rules of ipMasq by the address that is on the interface, and leaves them where that, or the namespace, is gone',
+  },
+  'DEL by the inner name': { of: ['reference'], why: 'DEL takes away the interface in the container by its name' },
+  'CHECK of links by name': { of: ['reference'], why: 'CHECK does not look whether links are up' },
+  'CHECK without the gateway': { of: ['reference'], why: 'CHECK does not look at the bridge’s addresses' },
+  'CHECK without ipMasq': { of: ['reference'], why: 'CHECK does not look at the rules of ipMasq' },
+  'DEL of flushed rules fails': {
+    of: ['reference'],
+    why: 'the first DEL with ipMasq after a flush of all rules fails',
+  },
+  'DEL of no namespace fails': {
+    of: ['reference'],
+    why: 'a file that is no namespace at CNI_NETNS, and DEL releases nothing',
+  },
+  'firewall: rules by prevResult': { of: ['reference'], why: 'DEL finds its rules by the addresses of prevResult' },
+  'a chain for all interfaces': {
+    of: ['reference'],
+    why: 'the interfaces of a container on one network share a chain for ipMasq, so that the first DEL fails',
+  },
+  'bridge before all else': { of: ['reference'], why: 'the bridge is made before anything else is looked at' },
+  'portmap: CHECK fails': {
+    of: ['reference'],
+    why: 'CHECK looks for the rules of both families with one and the same address',
   },
   'portmap: hostIP unchecked': { of: ['reference'], why: 'a hostIP that is no address is taken for none' },
+  'firewall: no way in': {
+    of: ['reference'],
+    why: 'where FORWARD drops, only what belongs to a connection from inside is accepted, published ports not',
+  },
   'firewall: no isolated': { of: ['reference'], why: 'came with version 1.3' },
   'no portIsolation': { of: ['reference'], why: 'came with version 1.5; ignored' },
 } as const satisfies Record<string, Entry>;

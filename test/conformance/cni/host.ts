@@ -18,6 +18,7 @@ export class Host {
   /** For the files of IPAM and of the test. */
   readonly folder: string;
   readonly containers: Container[] = [];
+  #made = 0;
 
   private constructor(name: string) {
     this.name = name;
@@ -33,7 +34,7 @@ export class Host {
   }
 
   async container(): Promise<Container> {
-    const name = `${this.name}-c${this.containers.length + 1}`;
+    const name = `${this.name}-c${++this.#made}`;
     await output('ip', 'netns', 'add', name);
     const made = { name, netns: `/run/netns/${name}` };
     this.containers.push(made);

@@ -66,7 +66,7 @@ export async function add(attachment: Attachment, prevResult?: Json): Promise<An
 }
 
 /** CHECK with the result of ADD. */
-export async function check(attachment: Attachment, prevResult: Json): Promise<Answer> {
+export async function check(attachment: Attachment, prevResult: Json | undefined): Promise<Answer> {
   return await inOrder(attachment.network.plugins, plugin => begin(attachment, 'CHECK', plugin, prevResult).answer);
 }
 

@@ -30,9 +30,13 @@ export async function setSysctl(netns: string, name: string, value: string | num
 }
 
 /** Rules, elements and chains in the namespace that tell of something: an address, a port, an id. */
-export async function rulesAbout(netns: string, what: string): Promise<Json[]> {
+export async function rulesAbout(netns: string, what: string): Promise<string[]> {
   const pattern = new RegExp(`(?<![0-9.])${what.replaceAll('.', '\\.')}(?![0-9.])`);
-  return (await ruleset(netns)).filter(entry => pattern.test(JSON.stringify(entry)));
+  // nft shows the targets of iptables by their names alone.
+  const saved = ['iptables-save', 'ip6tables-save'].map(program => output('ip', 'netns', 'exec', netns, program));
+  const [rules, ...texts] = await Promise.all([ruleset(netns), ...saved]);
+  const lines = [...rules.map(entry => JSON.stringify(entry)), ...texts.flatMap(text => text.split('\n'))];
+  return lines.filter(line => pattern.test(line));
 }
 
 /** Interfaces of a result, by its position: the bridge, the host's end, the container's. */
