@@ -56,13 +56,14 @@ export async function answer({ env, called, stdin, signal }: Input, load: LoadPl
 function commandOf({ CNI_COMMAND: given = '' }: Environment): Verb | 'VERSION' {
   const command = COMMANDS.find(one => one === given);
   if (command !== undefined) return command;
-  throw new PluginError('InvalidEnvironment', `CNI_COMMAND is none of ${COMMANDS.join(', ')}`, JSON.stringify(given));
+  const what = JSON.stringify(given.slice(0, 100));
+  throw new PluginError('InvalidEnvironment', `CNI_COMMAND ${what} is none of ${COMMANDS.join(', ')}`);
 }
 
 /** VERSION may be asked with nothing on standard input. */
 function configOf(stdin: string, command: string): JsonObject {
   if (command === 'VERSION' && stdin.trim() === '') return {};
-  const config = parsed(stdin);
+  const config = parsed(stdin) ?? {}; // to Go, null is an object without anything in it
   if (isObject(config)) return config;
   throw new PluginError('DecodingFailure', 'the network configuration on standard input is no JSON object');
 }

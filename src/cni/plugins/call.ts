@@ -43,7 +43,7 @@ const NEEDED: readonly (readonly [
   ['CNI_CONTAINERID', 'containerId', 'ADD DEL CHECK'],
   ['CNI_NETNS', 'netns', 'ADD CHECK'],
   ['CNI_IFNAME', 'ifName', 'ADD DEL CHECK'],
-  ['CNI_PATH', 'path', 'GC'],
+  ['CNI_PATH', 'path', 'ADD DEL CHECK GC STATUS'], // as the reference plugins have it
 ];
 
 /** The kernel's limit for a path, NUL included. */
@@ -51,7 +51,7 @@ const PATH_MAX = 4096;
 
 const KEYS_OF_VALID = ['cni.dev/valid-attachments', 'cni.dev/attachments'];
 
-/** Throws PluginError: InvalidEnvironment, InvalidConfig, IncompatibleVersion. */
+/** Throws PluginError: InvalidEnvironment, InvalidNetns, InvalidConfig, IncompatibleVersion, DecodingFailure. */
 export function callOf(request: CallRequest, trace: Trace): Call {
   const { command, config, signal } = request;
   requireParameters(request);
@@ -94,9 +94,12 @@ function netnsOf({ command, plugin, netns = '', ownNetns = false }: CallRequest)
   if (!worksInside(plugin)) return netns;
   const isThere = isAbsolute(netns) && !netns.includes('\0') && netns.length < PATH_MAX && isNetns(netns);
   if (!isThere && command === 'DEL') return '';
-  if (!isThere) throw environment('CNI_NETNS is no network namespace, or it is gone', netns);
+  if (!isThere) throw new PluginError('InvalidNetns', `CNI_NETNS ${shown(netns)} is no network namespace, or is gone`);
   if (!ownNetns && isOurs(netns)) {
-    throw environment('CNI_NETNS is the network namespace that the plugin runs in: the host, not a container', netns);
+    throw new PluginError(
+      'InvalidNetns',
+      `CNI_NETNS ${shown(netns)} is the plugin's own: the host's, not a container's`,
+    );
   }
   return netns;
 }
@@ -117,7 +120,8 @@ function versionOf(command: Verb, { cniVersion }: JsonObject): CniVersion {
   const spoken = `spoken here: ${VERSIONS.join(', ')}`;
   const incompatible = (msg: string) => new PluginError('IncompatibleVersion', msg, spoken);
   if (cniVersion === undefined || cniVersion === '') throw incompatible('cniVersion is missing, which means 0.1.0');
-  if (typeof cniVersion !== 'string') throw invalid('cniVersion: must be a string', cniVersion);
+  if (typeof cniVersion !== 'string')
+    throw new PluginError('DecodingFailure', 'cniVersion: must be a string', shown(cniVersion));
   if (!isVersion(cniVersion)) throw incompatible(`cniVersion ${JSON.stringify(cniVersion)} is not supported`);
   if (atLeast(cniVersion, SINCE[command])) return cniVersion;
   throw incompatible(`cniVersion ${cniVersion} has no ${command}, which came with ${SINCE[command]}`);
@@ -137,7 +141,7 @@ function prevResultOf(command: Verb, { prevResult }: JsonObject, version: CniVer
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     if (command === 'DEL') return undefined;
-    throw new PluginError('InvalidConfig', `prevResult: ${error.message}`, '', error);
+    throw new PluginError('DecodingFailure', `prevResult: ${error.message}`, '', error);
   }
 }
 

@@ -52,8 +52,8 @@ describe('ADD', () => {
     ]);
   });
 
-  test('does without CNI_PATH and CNI_ARGS', async () => {
-    expect(await ask({ env: { CNI_PATH: undefined, CNI_ARGS: undefined } })).toMatchObject({ status: 0 });
+  test('does without CNI_ARGS', async () => {
+    expect(await ask({ env: { CNI_ARGS: undefined } })).toMatchObject({ status: 0 });
   });
 });
 
@@ -145,16 +145,18 @@ describe('refused', () => {
     ['no version', { config: { ...CONFIG, cniVersion: undefined } }, 1, /cniVersion/],
     ['an old version', { config: { ...CONFIG, cniVersion: '0.2.0' } }, 1, /0\.2\.0/],
     ['a version to come', { config: { ...CONFIG, cniVersion: '2.0.0' } }, 1, /2\.0\.0/],
-    ['a version that is none', { config: { ...CONFIG, cniVersion: 1 } }, 7, /^cniVersion/],
+    ['a version that is none', { config: { ...CONFIG, cniVersion: 1 } }, 6, /^cniVersion/],
     ['a runtimeConfig that is none', { config: { ...CONFIG, runtimeConfig: [] } }, 7, /^runtimeConfig/],
-    ['a prevResult that is none', { config: { ...CONFIG, prevResult: 'x' } }, 7, /^prevResult/],
+    ['null on stdin', { stdin: 'null' }, 7, /^name/],
+    ['no CNI_PATH', { env: { CNI_PATH: undefined } }, 4, /CNI_PATH/],
+    ['a prevResult that is none', { config: { ...CONFIG, prevResult: 'x' } }, 6, /^prevResult/],
     [
       'an address that is none',
       { config: { ...CONFIG, prevResult: { ips: [{ address: 'x' }] } } },
-      7,
+      6,
       /ips\.0\.address/,
     ],
-    ['a result to come', { config: { ...CONFIG, prevResult: { cniVersion: '9.0.0' } } }, 7, /prevResult: .*9\.0\.0/],
+    ['a result to come', { config: { ...CONFIG, prevResult: { cniVersion: '9.0.0' } } }, 6, /prevResult: .*9\.0\.0/],
     ['CHECK of 0.3.1', { env: { CNI_COMMAND: 'CHECK' }, config: { ...CONFIG, cniVersion: '0.3.1' } }, 1, /CHECK/],
     ['GC of 1.0.0', { env: { CNI_COMMAND: 'GC' } }, 1, /GC/],
     ['STATUS of 1.0.0', { env: { CNI_COMMAND: 'STATUS' } }, 1, /STATUS/],
@@ -180,11 +182,11 @@ describe('refused', () => {
     const own = '/proc/self/ns/net';
     for (const CNI_NETNS of ['/nowhere', '/etc/passwd', '/', 'run/netns/x', '/a\0b', `/${'x'.repeat(5000)}`, own]) {
       expect(await refused({ ...bridge, env: { CNI_NETNS } })).toMatchObject({
-        code: 4,
+        code: 8,
         msg: expect.stringContaining('CNI_NETNS'),
       });
     }
-    expect(await refused({ ...bridge, env: { CNI_NETNS: own, CNI_COMMAND: 'DEL' } })).toMatchObject({ code: 4 });
+    expect(await refused({ ...bridge, env: { CNI_NETNS: own, CNI_COMMAND: 'DEL' } })).toMatchObject({ code: 8 });
     expect(await ask({ ...bridge, env: { CNI_NETNS: own, CNI_NETNS_OVERRIDE: 'true' } })).toMatchObject({ status: 0 });
   });
 
@@ -322,7 +324,7 @@ describe('whatever comes', () => {
         const { status, text: output } = await ask({ env, stdin, called }, recorded);
         const object = output === '' ? undefined : JSON.parse(output);
         if (status === 0) expect(recorded.calls.length).toBe(env.CNI_COMMAND === 'VERSION' ? 0 : 1);
-        else expect([1, 4, 6, 7]).toContain(object.code);
+        else expect([1, 4, 6, 7, 8]).toContain(object.code);
         for (const call of recorded.calls) {
           expect(call.network).toMatch(/^[A-Za-z0-9][\w.-]*$/);
           expect(VERSIONS).toContain(call.cniVersion);

@@ -68,7 +68,7 @@ describe('one call', () => {
       command: 'ADD',
       network: 'net',
       plugin: 'static',
-      code: 7,
+      code: 6,
       msg: 'prevResult: must be an object',
     });
   });
