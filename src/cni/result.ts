@@ -21,17 +21,18 @@ export const list = <S extends v.GenericSchema>(item: S) => {
   return v.optional(items, null);
 };
 
-export const address = v.pipe(v.string(), v.check(parses(parseAddress), 'must be an IP address'));
+const noAddress = ({ input }: { input: unknown }) => `must be an IP address, not ${JSON.stringify(input)}`;
+export const address = v.pipe(v.string(), v.check(parses(parseAddress), noAddress));
 export const cidr = v.pipe(
   v.string(),
   v.check(
     text => text.includes('/') && parses(parsePrefix)(text),
-    'must be an address with a prefix length, such as 10.0.0.2/24',
+    ({ input }) => `must be an address with a prefix length, such as 10.0.0.2/24, not ${JSON.stringify(input)}`,
   ),
 );
-const gateway = absent(
+export const gateway = absent(
   v.pipe(
-    v.union([v.literal(''), address], 'must be an IP address'),
+    v.union([v.literal(''), address], noAddress),
     v.transform(given => given || undefined),
   ),
 );

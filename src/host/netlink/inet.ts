@@ -103,3 +103,11 @@ export function familyOf(address: Uint8Array): number {
 export function prefixMask(bytes: number, length: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff);
 }
+
+/** Whether an address lies in a network; never if it is of the other family. */
+export function prefixContains({ address, length }: Prefix, other: Uint8Array): boolean {
+  const mask = prefixMask(address.length, length);
+  return (
+    address.length === other.length && address.every((byte, i) => ((byte ^ (other[i] ?? 0)) & (mask[i] ?? 0)) === 0)
+  );
+}

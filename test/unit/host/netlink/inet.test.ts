@@ -6,6 +6,7 @@ import {
   formatPrefix,
   parseAddress,
   parsePrefix,
+  prefixContains,
   prefixMask,
 } from '../../../../src/host/netlink/inet.ts';
 
@@ -78,5 +79,19 @@ describe('prefixes', () => {
     expect(prefixMask(4, 20).join('.')).toBe('255.255.240.0');
     expect(prefixMask(4, 0).join('.')).toBe('0.0.0.0');
     expect(prefixMask(16, 64).toHex()).toBe('ffffffffffffffff0000000000000000');
+  });
+
+  test.each([
+    ['10.1.0.0/20', '10.1.15.255', true],
+    ['10.1.0.0/20', '10.1.16.0', false],
+    ['0.0.0.0/0', '255.1.2.3', true],
+    ['10.1.0.5', '10.1.0.5', true],
+    ['10.1.0.5/24', '10.1.0.9', true],
+    ['fd00::/65', 'fd00::7fff:0:0:1', true],
+    ['fd00::/65', 'fd00::8000:0:0:1', false],
+    ['::/0', '10.1.0.5', false],
+    ['0.0.0.0/0', '::', false],
+  ])('%s contains %s: %p', (prefix, address, contained) => {
+    expect(prefixContains(parsePrefix(prefix), parseAddress(address))).toBe(contained);
   });
 });
