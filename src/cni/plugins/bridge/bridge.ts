@@ -1,8 +1,167 @@
-import type { CniPlugin } from '../plugin.ts';
-import { PluginError } from '../plugin-error.ts';
+/** The plugin `bridge`: a veth between a container and a bridge on the host. Configuration and results are the reference plugin's. */
+import { hasCode } from '../../../host/errno.ts';
+import { forwardingChanges } from '../../../host/forwarding.ts';
+import { getLink, type Link, requireLink } from '../../../host/netlink/link.ts';
+import { NetlinkSocket } from '../../../host/netlink/socket.ts';
+import { writeSysctl } from '../../../host/sysctl.ts';
+import type { Interface, Result } from '../../result.ts';
+import { atLeast } from '../../version.ts';
+import { insideOf, openInside } from '../inside.ts';
+import { ipam } from '../ipam.ts';
+import { labelOf } from '../label.ts';
+import { masquerade } from '../masquerade.ts';
+import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
+import { type Step, tearDown, undo } from '../tear-down.ts';
+import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
+import { check } from './check.ts';
+import { type BridgeConfig, hasIpam, parseConfig } from './config.ts';
+import { announce, configureInside, settle, setUp } from './container.ts';
+import { ensureAddress, ensureBridge, keepBridge, undoBridge } from './device.ts';
+import { checkFrames, collectChecks, uncheckFrames } from './mac-spoofing.ts';
+import { createPort, findPort, passingPort, portName, refuseTaken, removeVeth, stalePorts } from './port.ts';
 
-const missing = async () => {
-  throw new PluginError('Internal', 'not written yet');
-};
+interface Sockets {
+  host: NetlinkSocket;
+  inside: NetlinkSocket;
+}
 
-export const bridge: CniPlugin = { add: missing, del: missing, check: missing, gc: missing, status: missing };
+async function add(call: AttachmentCall): Promise<Result> {
+  const config = parseConfig(call);
+  using host = new NetlinkSocket('route');
+  using inside = openInside(call);
+  makeWay({ host, inside }, call);
+  const done: Step[] = [];
+  try {
+    return await attach({ host, inside }, call, config, done);
+  } catch (error) {
+    throw await undo(error, done);
+  }
+}
+
+/** Before anything is made. What an ADD of this attachment has left, whose namespace is another or gone, goes. */
+function makeWay({ host, inside }: Sockets, call: AttachmentCall): void {
+  const taken = getLink(inside, call.ifName);
+  if (taken !== undefined) refuseTaken(call, taken);
+  const left = findPort(host, call);
+  if (left !== undefined) removeVeth(host, call, left);
+}
+
+/** What is done is put into `done` with what undoes it. From IPAM's answer on nothing waits until all is made. */
+async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConfig, done: Step[]): Promise<Result> {
+  const { host, inside } = sockets;
+  const undoCall = { ...call, command: 'DEL' as const, signal: undefined };
+  const given = config.hasIpam ? await ipam.add(call) : undefined;
+  if (given) done.push(() => ipam.del(undoCall));
+  call.signal?.throwIfAborted();
+  const addressing = given && addressingOf(config, given);
+
+  if (addressing && (config.isGateway || config.ipMasq)) forward(call, addressing);
+  const bridge = ensureBridge(host, call, config);
+  done.push(() => undoBridge(host, call, bridge));
+  done.push(() => removePort(host, call));
+  createPort(host, call, bridge.link, config);
+  const container = requireLink(inside, call.ifName);
+  if (config.macSpoofCheck) {
+    done.push(() => uncheckFrames(undoCall));
+    checkFrames(call, { port: portName(call), mac: container.mac ?? '' });
+  }
+  if (addressing) {
+    for (const gateway of addressing.gateways) ensureAddress(host, call, bridge, gateway, config);
+    if (config.ipMasq) {
+      done.push(() => masquerade.remove(undoCall));
+      masquerade.add(call, { addresses: addressing.ips.map(({ address }) => address), bridge: config.bridge });
+    }
+    configureInside(inside, call, addressing, config);
+  } else {
+    setUp(inside, call);
+  }
+
+  const port = await passingPort(host, portName(call), call.signal);
+  if (addressing) announce(inside, call, container);
+  if (config.enableDad && addressing?.ips.some(({ address }) => isIpv6(address))) await settle(inside, call);
+  keepBridge(host, call, bridge);
+  const dns = config.dns ?? given?.dns;
+  return {
+    cniVersion: call.cniVersion,
+    interfaces: interfacesOf(call, requireLink(host, bridge.link.index), port, container),
+    ips: addressing?.ips ?? [],
+    routes: addressing?.routes ?? [],
+    ...(dns && { dns }),
+  };
+}
+
+function interfacesOf({ netns, cniVersion }: AttachmentCall, bridge: Link, port: Link, container: Link): Interface[] {
+  const hasMtu = atLeast(cniVersion, '1.1.0');
+  const shown = ({ name, mac, mtu }: Link) => ({ name, mac, ...(hasMtu && { mtu }) });
+  return [shown(bridge), shown(port), { ...shown(container), sandbox: netns }];
+}
+
+/** Only what is off is turned on, and only for the families that the attachment has. */
+function forward({ trace }: PluginCall, { ips }: Addressing): void {
+  const families = new Set(ips.map(({ address }) => (isIpv6(address) ? 'v6' : 'v4')));
+  for (const family of families) {
+    for (const { name, value } of forwardingChanges(family)) {
+      trace(`sysctl -w ${name}=${value}`, () => writeSysctl(name, value));
+    }
+  }
+}
+
+function removePort(host: NetlinkSocket, call: AttachmentCall): void {
+  const port = findPort(host, call);
+  if (port !== undefined) removeVeth(host, call, port);
+}
+
+/** First the interface, so that nobody else is given an address that is still in use. */
+async function del(call: AttachmentCall): Promise<void> {
+  const failure = await tearDown([
+    () => {
+      using host = new NetlinkSocket('route');
+      removePort(host, call);
+      removeInside(host, call);
+    },
+    () => uncheckFrames(call),
+    () => masquerade.remove(call),
+    ...(hasIpam(call) ? [() => ipam.del(call)] : []),
+  ]);
+  if (failure) throw failure;
+}
+
+/** What another plugin has made for the attachment under another name on the host: that in the container is the attachment's. */
+function removeInside(host: NetlinkSocket, call: AttachmentCall): void {
+  if (call.netns === '') return;
+  try {
+    using inside = openInside(call);
+    const link = getLink(inside, call.ifName);
+    if (link?.kind === 'veth' && !isOfAnother(host, call, link)) removeVeth(inside, call, link, insideOf(call));
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error; // the namespace has gone meanwhile
+  }
+}
+
+/** Whether the other end says that it is another attachment's: its ADD came first, and ours was refused. */
+function isOfAnother(host: NetlinkSocket, call: AttachmentCall, { index, peer }: Link): boolean {
+  const end = peer === undefined ? undefined : getLink(host, peer);
+  if (end?.kind !== 'veth' || end.peer !== index || end.alias === undefined) return false;
+  return end.alias !== labelOf(call.network, call);
+}
+
+async function gc(call: GcCall): Promise<void> {
+  const failure = await tearDown([
+    async () => {
+      using host = new NetlinkSocket('route');
+      const one = await tearDown(stalePorts(host, call).map(port => () => removeVeth(host, call, port)));
+      if (one) throw one;
+    },
+    () => collectChecks(call),
+    () => masquerade.collect(call),
+    ...(hasIpam(call) ? [() => ipam.gc(call)] : []),
+  ]);
+  if (failure) throw failure;
+}
+
+async function status(call: PluginCall): Promise<void> {
+  const config = parseConfig(call);
+  if (config.hasIpam) await ipam.status(call);
+}
+
+export const bridge: CniPlugin = { add, del, check, gc, status };

@@ -1,0 +1,136 @@
+/** The container's end: addresses and routes in its network namespace, announced to the neighbours. */
+import { hasCode } from '../../../host/errno.ts';
+import { addAddress, listAddresses } from '../../../host/netlink/address.ts';
+import { AF_INET6 } from '../../../host/netlink/inet.ts';
+import { type Link, setLink } from '../../../host/netlink/link.ts';
+import { addRoute } from '../../../host/netlink/route.ts';
+import { Group, NetlinkSocket } from '../../../host/netlink/socket.ts';
+import { within } from '../../../host/netns.ts';
+import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
+import type { Ip, Route } from '../../result.ts';
+import { insideOf } from '../inside.ts';
+import type { AttachmentCall } from '../plugin.ts';
+import { PluginError } from '../plugin-error.ts';
+import { shellWord } from '../shell-word.ts';
+import { type Addressing, broadcastOf, gatewayOf, isIpv6 } from './addressing.ts';
+import type { BridgeConfig } from './config.ts';
+
+/** Gives the interface, which is down, its addresses, sets it up, and adds the routes. */
+export function configureInside(
+  socket: NetlinkSocket,
+  call: AttachmentCall,
+  { ips, routes }: Addressing,
+  config: BridgeConfig,
+): void {
+  const { ifName, trace } = call;
+  const inside = insideOf(call);
+  setParameters(call, ips, config);
+  for (const { address } of ips) {
+    const broadcast = broadcastOf(address);
+    const noDad = isIpv6(address) && !config.enableDad;
+    const words = `${broadcast ? ` brd ${broadcast}` : ''} dev ${shellWord(ifName)}${noDad ? ' nodad' : ''}`;
+    trace(`${inside}ip addr add ${address}${words}`, () =>
+      addAddress(socket, { link: ifName, address, noDad, ...(broadcast && { broadcast }) }),
+    );
+  }
+  setUp(socket, call);
+  for (const route of routes) addOne(socket, call, route, gatewayOf(route, ips));
+}
+
+export function setUp(socket: NetlinkSocket, call: AttachmentCall): void {
+  const { ifName, trace } = call;
+  trace(`${insideOf(call)}ip link set ${shellWord(ifName)} up`, () => setLink(socket, ifName, { up: true }));
+}
+
+function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, gateway: string | undefined): void {
+  const { dst, priority, table, scope, mtu, advmss } = route;
+  const words = [
+    ...(gateway ? [`via ${gateway}`] : []),
+    `dev ${shellWord(call.ifName)}`,
+    ...(priority ? [`metric ${priority}`] : []),
+    ...(table ? [`table ${table}`] : []),
+    ...(scope ? [`scope ${scope}`] : []),
+    ...(mtu ? [`mtu ${mtu}`] : []),
+    ...(advmss ? [`advmss ${advmss}`] : []),
+  ].join(' ');
+  call.trace(`${insideOf(call)}ip route append ${dst} ${words}`, () =>
+    addRoute(socket, {
+      destination: dst,
+      link: call.ifName,
+      append: true,
+      ...(gateway && { gateway }),
+      ...(priority && { metric: priority }),
+      ...(table && { table }),
+      ...(scope !== undefined && { scope }),
+      ...(mtu && { mtu }),
+      ...(advmss && { advertisedMss: advmss }),
+    }),
+  );
+}
+
+/** Parameters of the interface that have to be there before it has addresses and goes up. */
+function setParameters(call: AttachmentCall, ips: readonly Ip[], { enableDad }: BridgeConfig): void {
+  const { netns, ifName, trace } = call;
+  const hasIpv6 = ips.some(({ address }) => isIpv6(address));
+  const set = (name: string, value: number) =>
+    trace(`${insideOf(call)}sysctl -w ${shellWord(`${name}=${value}`)}`, () => writeSysctl(name, value));
+  const prefer = (name: string, value: number) => {
+    try {
+      set(name, value);
+    } catch (error) {
+      // Missing in this kernel, or /proc/sys is read-only here: what is left is only slower to be known or to answer.
+      if (!hasCode(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
+    }
+  };
+  within(netns, () => {
+    prefer(`net/ipv4/conf/${ifName}/arp_notify`, 1);
+    if (!hasIpv6) return;
+    for (const name of ['lo', ifName]) {
+      // Some runtimes turn IPv6 off in every new namespace.
+      const disabled = `net/ipv6/conf/${name}/disable_ipv6`;
+      if (readSysctl(disabled) !== '0') set(disabled, 0);
+    }
+    prefer(`net/ipv6/conf/${ifName}/keep_addr_on_down`, 1);
+    prefer(`net/ipv6/conf/${ifName}/ndisc_notify`, 1);
+    prefer(`net/ipv6/conf/${ifName}/accept_dad`, enableDad ? 1 : 0);
+    if (enableDad) prefer(`net/ipv6/conf/${ifName}/enhanced_dad`, 1);
+  });
+}
+
+/**
+ * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. They go out when
+ * the interface goes up too, but then the bridge may still drop them; giving it the MAC that it has makes the kernel repeat them.
+ */
+export function announce(socket: NetlinkSocket, call: AttachmentCall, { mac }: Link): void {
+  if (mac === undefined) return;
+  const { ifName, trace } = call;
+  const command = `${insideOf(call)}ip link set ${shellWord(ifName)} address ${mac}`;
+  trace(command, () => setLink(socket, ifName, { mac }));
+}
+
+/** As long as the reference plugin waits. */
+const DAD_MS = 5000;
+
+/** Waits until duplicate address detection is over. Throws PluginError if another host has one of the addresses. */
+export async function settle(socket: NetlinkSocket, call: AttachmentCall): Promise<void> {
+  const { netns, ifName, signal } = call;
+  using news = within(netns, () => new NetlinkSocket('route'));
+  news.subscribe(Group.ipv6Address);
+  const patience = AbortSignal.timeout(DAD_MS);
+  for (;;) {
+    const present = listAddresses(socket, { link: ifName, family: AF_INET6 });
+    const duplicate = present.find(one => one.duplicate);
+    if (duplicate) {
+      const msg = `another host has ${duplicate.address}: duplicate address detection (enabledad) has found it`;
+      throw new PluginError('Internal', msg, 'find that host: it is on the network of the bridge');
+    }
+    if (!present.some(({ tentative }) => tentative)) return;
+    try {
+      await news.notified(AbortSignal.any([patience, ...(signal ? [signal] : [])]));
+    } catch (error) {
+      if (!patience.aborted) throw error;
+      const msg = `duplicate address detection (enabledad) on ${ifName} is not over after ${DAD_MS / 1000} s`;
+      throw new PluginError('TryAgainLater', msg, 'see `ip -6 addr` in the container');
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/** An attachment's veth: one end a port of the bridge, named and marked after the attachment, the other in the container. */
+import { hasCode } from '../../../host/errno.ts';
+import { createVeth, deleteLink, getLink, type Link, listLinks, requireLink } from '../../../host/netlink/link.ts';
+import { Group, NetlinkSocket } from '../../../host/netlink/socket.ts';
+import { digest, isStale, labelOf } from '../label.ts';
+import type { AttachmentCall, GcCall, PluginCall } from '../plugin.ts';
+import { PluginError } from '../plugin-error.ts';
+import { shellWord } from '../shell-word.ts';
+import type { BridgeConfig } from './config.ts';
+
+/** Of the end on the host; the same for an attachment each time, so that it is found again without any record. */
+export function portName(call: AttachmentCall): string {
+  return `veth${digest(labelOf(call.network, call), 11)}`;
+}
+
+/** Makes both ends; that in the container is down. `bridge` is an index. */
+export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: Link, config: BridgeConfig): void {
+  const { ifName, netns, trace } = call;
+  const { mtu, mac, hairpinMode, portIsolation } = config;
+  const name = portName(call);
+  const alias = labelOf(call.network, call);
+  const port = { ...(hairpinMode && { hairpin: true }), ...(portIsolation && { isolated: true }) };
+  const hasSettings = Object.keys(port).length > 0;
+  const sizes = mtu ? ` mtu ${mtu}` : '';
+  const peer = `name ${shellWord(ifName)} netns ${shellWord(netns)}${sizes}${mac ? ` address ${mac}` : ''}`;
+  const command = [
+    `ip link add ${name} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
+    `ip link set ${name} alias ${shellWord(alias)} addrgenmode none up`,
+    ...(hasSettings
+      ? [`bridge link set dev ${name}${hairpinMode ? ' hairpin on' : ''}${portIsolation ? ' isolated on' : ''}`]
+      : []),
+  ].join(' && ');
+  trace(command, () =>
+    createVeth(socket, {
+      name,
+      alias,
+      master: bridge.index,
+      up: true,
+      linkLocal: false,
+      ...(mtu && { mtu }),
+      ...(hasSettings && { port }),
+      peer: { name: ifName, netns, ...(mtu && { mtu }), ...(mac && { mac }) },
+    }),
+  );
+}
+
+/** The end on the host, if it is this attachment's; it has no alias only where the kernel has refused a setting. */
+export function findPort(socket: NetlinkSocket, call: AttachmentCall): Link | undefined {
+  const link = getLink(socket, portName(call));
+  const { kind, alias = labelOf(call.network, call) } = link ?? {};
+  return kind === 'veth' && alias === labelOf(call.network, call) ? link : undefined;
+}
+
+/** The ends on the host of the network's attachments that are no longer valid. */
+export function stalePorts(socket: NetlinkSocket, { network, valid }: GcCall): Link[] {
+  const isGone = isStale(network, valid);
+  return listLinks(socket).filter(({ kind, alias }) => kind === 'veth' && alias !== undefined && isGone(alias));
+}
+
+/** Removes a veth, both ends; one that is gone is as it should be. It is this that takes the kernel 20 ms. */
+export function removeVeth(socket: NetlinkSocket, { trace }: Pick<PluginCall, 'trace'>, link: Link, inside = ''): void {
+  try {
+    trace(`${inside}ip link del ${shellWord(link.name)}`, () => deleteLink(socket, link.index));
+  } catch (error) {
+    if (!hasCode(error, 'ENODEV')) throw error;
+  }
+}
+
+/** As long as the reference plugin has patience. */
+const PATIENCE_MS = 2500;
+
+/** The end on the host, as soon as frames pass. */
+export async function passingPort(socket: NetlinkSocket, name: string, signal?: AbortSignal): Promise<Link> {
+  const link = requireLink(socket, name); // newer kernels bring its state up to date by this alone
+  if (link.running) return link;
+  using news = new NetlinkSocket('route');
+  news.subscribe(Group.link);
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  for (;;) {
+    const now = requireLink(socket, name);
+    if (now.running) return now;
+    try {
+      await news.notified(AbortSignal.any([patience, ...(signal ? [signal] : [])]));
+    } catch (error) {
+      if (!patience.aborted) throw error;
+      throw new PluginError('Internal', `port ${name} of the bridge does not come up: ip -d link show ${name}`);
+    }
+  }
+}
+
+/** Throws what says that a name is in use: the kernel's own words for it say neither where nor by whom. */
+export function refuseTaken({ netns, ifName }: AttachmentCall, { kind = 'unknown' }: Link): never {
+  throw new PluginError(
+    'InvalidEnvironment',
+    `CNI_IFNAME: there is an interface ${JSON.stringify(ifName)} of kind ${kind} in ${netns} already`,
+    'choose another name, or DEL the attachment that it is of',
+  );
+}
