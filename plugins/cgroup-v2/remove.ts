@@ -11,6 +11,9 @@ import { forgetCreation, markOf, ownership } from './mark.ts';
 import { removeLeftovers } from './v1-leftovers.ts';
 import { walk } from './walk.ts';
 
+/** `/kukeon/<realm>/<space>/<stack>/<cell>` (spec.md §5). */
+const CELL_DEPTH = 5;
+
 export interface Removal {
   cgroup: Cgroup;
   instance: string;
@@ -79,9 +82,9 @@ function refuseForeignBelow({ cgroup, instance, mounts }: Removal): void {
   if (mounted !== undefined) throw inTheWay({ ...cgroup, path: mounted.mountPoint });
   for (const group of walk(cgroup)) {
     const mark = markOf(group.path);
-    // Only kuke makes groups directly below /kukeon; further down, runtimes do, and programs in containers.
-    const isTopLevel = group.names.length === 2;
-    if (mark === undefined ? isTopLevel && ownership(group, instance) === 'foreign' : mark !== instance) {
+    // Down to the cells only kuke makes groups; below them runtimes do, and programs in containers.
+    const isKukes = group.names.length <= CELL_DEPTH;
+    if (mark === undefined ? isKukes && ownership(group, instance) === 'foreign' : mark !== instance) {
       throw inTheWay(group);
     }
   }

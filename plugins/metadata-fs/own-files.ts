@@ -36,10 +36,12 @@ export async function readOwnFile(root: string, path: string): Promise<string | 
   return await opened.readFile('utf8');
 }
 
-/** Undefined before `kuke init`. It becomes a label and a part of comments and markers everywhere, so it has to look like one. */
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Undefined before `kuke init`. With a damaged one nothing that is kuke's would be known as such any more. */
 export async function readInstance(root: string): Promise<string | undefined> {
   const id = (await readOwnFile(root, 'instance'))?.trim();
-  if (id === undefined || /^[A-Za-z0-9-]{1,64}$/.test(id)) return id;
+  if (id === undefined || UUID.test(id)) return id;
   const remedy = 'write the id back that the label or comment of anything made by kuke carries';
   throw new KukeError('MetadataCorrupt', `${join(root, OWN_FOLDER, 'instance')} does not hold an instance id`, {
     remedy,

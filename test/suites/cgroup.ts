@@ -100,6 +100,16 @@ export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>):
       ]);
     });
 
+    test('does not remove what somebody else made among ours', async () => {
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/main/default/blog');
+      for (const path of ['/kukeon/main/foreign', '/kukeon/main/default/blog/foreign']) {
+        await t.foreign(path);
+        for (const above of ['/kukeon', '/kukeon/main']) await failure(remove(above), 'Conflict');
+        expect(await t.groups(path)).toEqual([path]);
+      }
+      await failure(remove('/kukeon/main/default/blog'), 'Conflict');
+    });
+
     test('does not remove a foreign /kukeon', async () => {
       await t.foreign('/kukeon');
       await remove('/kukeon');
@@ -126,19 +136,23 @@ export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>):
     });
 
     test('kills what runs below', async () => {
-      await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/lab');
-      const inside = await t.occupied('/kukeon/main/default/web_root');
-      const beside = await t.occupied('/kukeon/lab/web_root');
+      const levels = ['/default', '/blog', '/web'].map((_, i, names) => names.slice(0, i + 1).join(''));
+      const [web, lab] = ['/kukeon/main/default/blog/web', '/kukeon/lab/default/blog/web'];
+      for (const realm of ['/kukeon/main', '/kukeon/lab']) {
+        await create('/kukeon', realm, ...levels.map(level => realm + level));
+      }
+      const inside = await t.occupied(`${web}/web_root`);
+      const beside = await t.occupied(`${lab}/web_root`);
       const populated = (await cgroup.observe('/kukeon')).filter(group => group.populated).map(group => group.path);
       expect(populated.sort()).toEqual([
         '/kukeon',
-        '/kukeon/lab',
-        '/kukeon/lab/web_root',
-        '/kukeon/main',
-        '/kukeon/main/default',
-        '/kukeon/main/default/web_root',
+        ...['/kukeon/lab', '/kukeon/main'].flatMap(realm => [
+          realm,
+          ...levels.map(level => realm + level),
+          `${realm}/default/blog/web/web_root`,
+        ]),
       ]);
-      expect((await cgroup.observe('/kukeon/lab/web_root')).map(group => group.ours)).toEqual([false]);
+      expect((await cgroup.observe(`${lab}/web_root`)).map(group => group.ours)).toEqual([false]);
       await remove('/kukeon/main');
       expect(await inside.alive()).toBe(false);
       expect(await beside.alive()).toBe(true);

@@ -298,9 +298,10 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
       );
 
       test('hold the instance id', async () => {
-        await store.writeFile({ path: 'instance', content: 'abc-123\n' }, context());
-        expect(await store.instance()).toBe('abc-123');
-        expect(await t.another().instance()).toBe('abc-123');
+        const id = crypto.randomUUID();
+        await store.writeFile({ path: 'instance', content: `${id}\n` }, context());
+        expect(await store.instance()).toBe(id);
+        expect(await t.another().instance()).toBe(id);
       });
     });
 

@@ -1,6 +1,6 @@
 /** Ending what runs in a subtree and removing it; what is left alone, and what is left over. */
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { setXattr } from '../../../src/host/xattr.ts';
 import { context, eventually, failure } from '../../suites/contract.ts';
@@ -13,6 +13,9 @@ const backend = backendOf();
 const create = async (...paths: string[]) => {
   for (const path of paths) await backend.create({ path }, context());
 };
+/** As deep as a cell is: what lies in it is its containers'. */
+const web = '/kukeon/main/default/blog/web';
+const levels = ['/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/main/default/blog'];
 const remove = (path: string, by = backend) => by.remove({ path }, context());
 const pidsIn = (path: string) =>
   readFileSync(`${MOUNT}${path}/cgroup.procs`, 'utf8').trim().split('\n').filter(Boolean);
@@ -21,8 +24,7 @@ afterEach(cleanUp);
 
 test('a tree of processes that fork and leave their session ends, down to cgroups of their own; siblings live on', async () => {
   const before = await inventory();
-  const web = '/kukeon/main/default/blog/web';
-  await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/main/default/blog', web, `${web}2`);
+  await create(...levels, web, `${web}2`);
   const forking = await shellIn(`${web}/web_root`, 'while :; do setsid sleep 1000 & done');
   const nested = await shellIn(`${web}/side/inner/deep`);
   const sibling = await shellIn(`${web}2/web2_root`);
@@ -38,8 +40,8 @@ test('a tree of processes that fork and leave their session ends, down to cgroup
 });
 
 test('what is frozen ends too', async () => {
-  await create('/kukeon', '/kukeon/main');
-  const child = await shellIn('/kukeon/main/web_root');
+  await create(...levels, web);
+  const child = await shellIn(`${web}/web_root`);
   writeFileSync(`${MOUNT}/kukeon/main/cgroup.freeze`, '1');
   await eventually(async () =>
     readFileSync(`${MOUNT}/kukeon/main/cgroup.events`, 'utf8').includes('frozen 1') ? true : undefined,
@@ -55,23 +57,23 @@ test('a process that cannot be killed is named when the time is over, the rest i
   const server = Bun.spawn(['bun', program, '/tmp/hung'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
   expect((await lines.read()).value).toBe('mounted\n');
-  await create('/kukeon', '/kukeon/main', '/kukeon/main/a', '/kukeon/main/b');
-  const stuck = await shellIn('/kukeon/main/a/stuck', 'exec stat /tmp/hung');
-  const other = await shellIn('/kukeon/main/b/other');
+  await create(...levels, web, `${web}2`);
+  const stuck = await shellIn(`${web}/stuck`, 'exec stat /tmp/hung');
+  const other = await shellIn(`${web}2/other`);
   expect((await lines.read()).value).toStartWith('asked\n');
 
   const error = await failure(remove('/kukeon/main', backendOf(INSTANCE, { killLimitMs: 1500 })), 'TimedOut');
   expect(error.message).toContain(`/sys/fs/cgroup/kukeon/main still has processes: ${stuck.pid}`);
   expect(error.remedy).toContain('state D');
   await other.exited;
-  expect(groups('/kukeon/main')).toEqual(['/kukeon/main', '/kukeon/main/a', '/kukeon/main/a/stuck']);
+  expect(groups('/kukeon/main')).toEqual([...levels.slice(1), web, `${web}/stuck`]);
 
   // Ctrl-C while it waits.
   const controller = new AbortController();
   const waiting = failure(backend.remove({ path: '/kukeon/main' }, context(controller.signal)), 'Cancelled');
   controller.abort();
   await waiting;
-  expect(groups('/kukeon/main')).toHaveLength(3);
+  expect(groups('/kukeon/main')).toHaveLength(5);
 
   server.kill('SIGKILL');
   await remove('/kukeon/main');
@@ -81,8 +83,8 @@ test('a process that cannot be killed is named when the time is over, the rest i
 });
 
 test('another installation’s group below stops the removal before anything is killed', async () => {
-  await create('/kukeon', '/kukeon/main', '/kukeon/main/a');
-  const child = await shellIn('/kukeon/main/a/web_root');
+  await create(...levels, web);
+  const child = await shellIn(`${web}/web_root`);
   mkdirSync(`${MOUNT}/kukeon/main/theirs`);
   setXattr(`${MOUNT}/kukeon/main/theirs`, 'trusted.kukeon.instance', 'another');
   for (const path of ['/kukeon/main', '/kukeon']) {
@@ -91,13 +93,24 @@ test('another installation’s group below stops the removal before anything is 
       '/sys/fs/cgroup/kukeon/main/theirs belongs to another installation of kuke (another)',
     );
   }
-  expect(await livesIn('/kukeon/main/a/web_root', child)).toBe(true);
-  expect(groups('/kukeon/main')).toHaveLength(4);
+  expect(await livesIn(`${web}/web_root`, child)).toBe(true);
+  expect(groups('/kukeon/main')).toHaveLength(6);
 });
 
-test('a group that somebody made directly in /kukeon stops the removal of /kukeon, of nothing else', async () => {
+test('a group that somebody made among ours stops the removal of what is above it, of nothing else', async () => {
   await create('/kukeon', '/kukeon/main');
   const theirs = await shellIn('/kukeon/theirs/deep');
+  await create('/kukeon/main/default', '/kukeon/main/default/blog');
+  const inStack = await shellIn('/kukeon/main/default/blog/theirs');
+  for (const path of ['/kukeon/main', '/kukeon/main/default', '/kukeon/main/default/blog']) {
+    const { message } = await failure(remove(path), 'Conflict');
+    expect(message).toBe("cgroup /sys/fs/cgroup/kukeon/main/default/blog/theirs exists and is not kuke's");
+  }
+  expect(await livesIn('/kukeon/main/default/blog/theirs', inStack)).toBe(true);
+  inStack.kill('SIGKILL');
+  await inStack.exited;
+  await eventually(async () => pidsIn('/kukeon/main/default/blog/theirs').length === 0 || undefined);
+  rmdirSync(`${MOUNT}/kukeon/main/default/blog/theirs`);
   const error = await failure(remove('/kukeon'), 'Conflict');
   expect(error.message).toBe("cgroup /sys/fs/cgroup/kukeon/theirs exists and is not kuke's");
   await remove('/kukeon/main');
@@ -170,13 +183,13 @@ test('the commands that are explained do the same', async () => {
 });
 
 test('six hundred groups are observed', async () => {
-  await create('/kukeon', '/kukeon/main');
-  const cells = Array.from({ length: 200 }, (_, i) => `/kukeon/main/c${i}`);
+  await create(...levels);
+  const cells = Array.from({ length: 200 }, (_, i) => `${levels.at(-1)}/c${i}`);
   await create(...cells);
   for (const cell of cells) for (const leaf of ['root', 'side']) mkdirSync(`${MOUNT}${cell}/${leaf}`);
   const seen = await backend.observe('/kukeon');
   expect(seen.map(group => group.path).sort()).toEqual(groups().sort());
-  expect(seen.filter(group => group.ours)).toHaveLength(202);
+  expect(seen.filter(group => group.ours)).toHaveLength(204);
   await remove('/kukeon');
   expect(groups()).toEqual([]);
 });

@@ -50,11 +50,12 @@ test('its places are those of the specification, and nothing stays in them', asy
     { ref, manifest: { apiVersion: 'v1beta1', kind: 'Realm', metadata: { name: 'main' }, spec: {} } },
     context(),
   );
-  await store.writeFile({ path: 'instance', content: 'abc\n' }, context());
+  const id = crypto.randomUUID();
+  await store.writeFile({ path: 'instance', content: `${id}\n` }, context());
   const request = { command: 'kuke init', timeoutMs: 0, signal: new AbortController().signal, onWait: () => {} };
   await (await store.lock(request)).release();
   expect(await readFile('/opt/kukeon/main/realm.yaml', 'utf8')).toContain('name: main');
-  expect(await readFile('/opt/kukeon/.kuke/instance', 'utf8')).toBe('abc\n');
+  expect(await readFile('/opt/kukeon/.kuke/instance', 'utf8')).toBe(`${id}\n`);
   expect(await readdir('/run/kukeon')).toEqual([expect.stringMatching(/^[0-9a-f]{16}\.lock$/)]);
   await store.remove({ ref }, context());
   await store.removeFile({ path: 'instance' }, context());

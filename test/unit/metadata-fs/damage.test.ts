@@ -94,9 +94,12 @@ describe('what is not as kuke left it', () => {
     expect(await t.stored()).toEqual(['Realm main']);
   });
 
-  test.each(['', '\n', 'two words', 'a\nb', '../x', 'x'.repeat(100)])('an instance id is not %j', async content => {
-    await t.store.writeFile({ path: 'instance', content }, context());
-    const { message } = await failure(t.store.instance(), 'MetadataCorrupt');
-    expect(message).toContain(t.store.filePath('instance'));
-  });
+  test.each(['', '\n', 'two words', 'a\nb', '../x', 'x'.repeat(100), 'zzz', '3f0c1d52-7d'])(
+    'an instance id is not %j',
+    async content => {
+      await t.store.writeFile({ path: 'instance', content }, context());
+      const { message } = await failure(t.store.instance(), 'MetadataCorrupt');
+      expect(message).toContain(t.store.filePath('instance'));
+    },
+  );
 });

@@ -26,7 +26,7 @@ describe('on disk', () => {
     await t.write('Space', 'main/default');
     await t.write('Stack', 'main/default/blog');
     await t.write('Cell', 'main/default/blog/web');
-    await t.store.writeFile({ path: 'instance', content: 'abc\n' }, context());
+    await t.store.writeFile({ path: 'instance', content: `${crypto.randomUUID()}\n` }, context());
     expect(await t.paths()).toEqual([
       '.kuke/',
       '.kuke/instance',

@@ -97,7 +97,7 @@ describe('the lock', () => {
     await first.release();
     const second = await waiting;
     await failure(lock({ timeoutMs: 0 }), 'Locked');
-    await t.store.writeFile({ path: 'instance', content: 'abc\n' }, context());
+    await t.store.writeFile({ path: 'instance', content: `${crypto.randomUUID()}\n` }, context());
     await second.release();
     expect(await t.paths('lock')).toHaveLength(1);
     await t.store.removeFile({ path: 'instance' }, context());
