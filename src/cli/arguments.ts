@@ -63,20 +63,30 @@ export function parseLine(command: Command, words: string[], argv: string[]): Pa
   if (flags.help?.[0] === true) return { values: {}, lists: {}, globals: { help: true } };
   const parsed: ParsedLine = { values: {}, lists: {}, globals: {} };
   for (const [name, definition] of Object.entries(all)) {
+    if (definition.type === 'positional') continue;
     const given = flags[name] ?? [];
-    if (definition.type === 'positional') {
-      parsed.values[name] = positionals.shift() ?? definition.default;
-      if (parsed.values[name] === undefined && definition.required) throw usage(`${name.toUpperCase()} is needed`);
-    } else if (command.repeatable?.includes(name)) {
+    if (command.repeatable?.includes(name)) {
       parsed.lists[name] = given.map(String);
       if (given.length === 0 && definition.required) throw usage(`--${name} is needed`);
     } else {
-      const into = Object.hasOwn(globalArgs, name) ? parsed.globals : parsed.values;
+      const isGlobal = Object.hasOwn(globalArgs, name) && !Object.hasOwn(command.args, name);
+      const into = isGlobal ? parsed.globals : parsed.values;
       into[name] = flagValue(name, definition, given, usage);
     }
   }
-  if (positionals.length > 0) throw usage(`\`${positionals[0]}\` is one argument too many`);
+  takePositionals(command, positionals, parsed, usage);
   return parsed;
+}
+
+function takePositionals(command: Command, positionals: string[], { values, lists }: ParsedLine, usage: Fault): void {
+  for (const [name, definition] of Object.entries(command.args)) {
+    if (definition.type !== 'positional') continue;
+    const isMissing = positionals.length === 0 && definition.default === undefined;
+    if (isMissing && definition.required) throw usage(`${name.toUpperCase()} is needed`);
+    if (command.repeatable?.includes(name)) lists[name] = positionals.splice(0);
+    else values[name] = positionals.shift() ?? definition.default;
+  }
+  if (positionals.length > 0) throw usage(`\`${positionals[0]}\` is one argument too many`);
 }
 
 type Fault = (message: string) => KukeError;
@@ -113,7 +123,7 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
   );
   try {
     const { values, positionals } = parseArgs({
-      args: argv,
+      args: withLongNames(argv, options),
       options,
       strict: true,
       allowPositionals: true,
@@ -122,12 +132,27 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
     return { values: values as Flags, positionals };
   } catch (thrown) {
     const { code, message } = thrown as Error & { code?: string };
-    const flag = /'([^']+)'/.exec(message)?.[1] ?? '';
+    const [, named = ''] = /'([^']+)'/.exec(message) ?? [];
+    const flag = /^\w$/.test(named) ? `-${named}` : named; // one in the middle of `-Azq`
     if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') throw usage(valueFault(longName(flag, options), message));
     if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw usage(message);
     const meant = nearest(flag.replace(/^-+/, ''), Object.keys(options));
     throw usage(`unknown flag ${flag}${meant && flag.startsWith('--') ? `; did you mean --${meant}?` : ''}`);
   }
+}
+
+/** `-o=json` and `-Ao=json`, as kubectl takes them: parseArgs would make `=json` of it. */
+function withLongNames(argv: string[], options: Record<string, { type: string; short?: string }>): string[] {
+  const byShort = new Map(Object.entries(options).map(([name, option]) => [option.short, { name, ...option }]));
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const flags = argv.slice(0, end).flatMap(arg => {
+    const [, switches = '', letter, value] = /^-([A-Za-z]*)([A-Za-z])=(.*)$/s.exec(arg) ?? [];
+    const last = byShort.get(letter ?? '');
+    const areSwitches = [...switches].every(one => byShort.get(one)?.type === 'boolean');
+    if (last === undefined || !areSwitches) return [arg];
+    return [...(switches === '' ? [] : [`-${switches}`]), `--${last.name}=${value}`];
+  });
+  return [...flags, ...argv.slice(end)];
 }
 
 /** `--output` of `-o` and of `-o, --output <value>`. */

@@ -13,7 +13,7 @@ import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
 import { print } from './output/standard-output.ts';
-import { refFor, scopeArgs } from './scope.ts';
+import { kindOf, refFor, scopeArgs } from './scope.ts';
 
 export const stateArgs = {
   kind: { type: 'positional', required: true, description: 'cell' },
@@ -37,7 +37,7 @@ export async function changeState(
   const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
   requireRoot();
   const kernel = await openKernel(invocation);
-  const kind = kernel.kinds.lookup(String(word));
+  const kind = kindOf(kernel, String(word), invocation.args);
   if (kind.lifecycle === undefined || entriesOf(kind.spec)?.desiredState === undefined) {
     throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be ${verb === 'start' ? 'started' : 'stopped'}`, {
       remedy: `name a cell: \`kuke ${verb} cell NAME\``,
@@ -55,6 +55,6 @@ export async function changeState(
   if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
     return printOutcomes(outcome === undefined ? [] : [outcome]);
   }
-  print(`${describe(ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
+  print(`${describe(outcome.ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
   return 0;
 }

@@ -8,7 +8,7 @@ export interface Command<A extends ArgsDef = ArgsDef> {
   /** A command line without `kuke`, and what it does. */
   examples: [line: string, what: string][];
   args: A;
-  /** Flags that may be given several times; they are in `lists`. */
+  /** Flags that may be given several times, and the last positional if it takes all that follow; they are in `lists`. */
   repeatable?: (keyof A & string)[];
   /** Resolves to the exit code; nothing: 0. */
   run(invocation: Invocation<A>): Promise<number | undefined>;

@@ -7,7 +7,7 @@ import { type ResourceTree, refuseOtherCase } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
-import { refFor, scopeArgs } from './scope.ts';
+import { kindOf, refFor, scopeArgs } from './scope.ts';
 
 export default command({
   summary: 'create an empty realm, space, stack or cell',
@@ -24,7 +24,7 @@ export default command({
   async run(invocation) {
     const { args } = invocation;
     const kernel = await openKernel(invocation);
-    const kind = kernel.kinds.lookup(args.kind);
+    const kind = kindOf(kernel, args.kind, args);
     if (kind.lifecycle === undefined) {
       throw new KukeError('Usage', `a ${kind.kind} is declared in the manifest of its ${kind.parent}`, {
         remedy: 'use `kuke apply -f FILE`',

@@ -9,7 +9,7 @@ import { parseDuration } from './duration.ts';
 import { readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
-import { refFor, scopeArgs } from './scope.ts';
+import { kindOf, refFor, SCOPES, scopeArgs } from './scope.ts';
 
 const args = {
   kind: { type: 'positional', required: false, description: 'realm, space, stack or cell' },
@@ -61,10 +61,17 @@ async function refsOf(kernel: Kernel, invocation: Invocation<typeof args>): Prom
   const files = invocation.lists.filename ?? [];
   if (files.length > 0) {
     if (kind !== undefined) throw new KukeError('Usage', 'give KIND NAME or -f FILE, not both');
+    const stray = SCOPES.find(
+      flag => Object.hasOwn(invocation.args, flag) && Reflect.get(invocation.args, flag) !== undefined,
+    );
+    if (stray !== undefined) {
+      const remedy = 'leave it out: manifests say themselves where they belong';
+      throw new KukeError('Usage', `--${stray} has no meaning with -f FILE`, { remedy });
+    }
     return (await readResources(kernel, files, invocation.signal)).map(({ ref }) => ref);
   }
   if (kind === undefined || name === undefined) throw new KukeError('Usage', 'KIND and NAME are needed, or -f FILE');
-  const definition = kernel.kinds.lookup(kind);
+  const definition = kindOf(kernel, kind, invocation.args);
   kernel.kinds.lifecycle(definition.kind);
   return [refFor(kernel, definition, name, invocation.args)];
 }

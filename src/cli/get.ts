@@ -9,7 +9,7 @@ import { command } from './command.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { FORMATS, printResources } from './output/resources.ts';
-import { refFor, scopeArgs, scopePath } from './scope.ts';
+import { kindOf, refFor, scopeArgs, scopePath } from './scope.ts';
 import { matchesSelector, parseSelector } from './selector.ts';
 
 const AT_ONCE = 8;
@@ -39,7 +39,7 @@ export default command({
   async run(invocation) {
     const { args } = invocation;
     const kernel = await openKernel(invocation, { reads: true });
-    const kind = kernel.kinds.lookup(args.kind);
+    const kind = kindOf(kernel, args.kind, args);
     const tree = await readTree(kernel);
     for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);
     const wanted = select(kernel, tree, kind, args);

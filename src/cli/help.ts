@@ -2,7 +2,12 @@
 import type { ArgDef, ArgsDef } from 'citty';
 import type { Command, CommandEntry } from './command.ts';
 import { globalArgs } from './global-flags.ts';
+import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
+
+export async function printHelp(words: string[], entry: CommandEntry): Promise<void> {
+  print('below' in entry ? commandListHelp(words, entry.below) : commandHelp(words, (await entry.load()).default));
+}
 
 export function commandListHelp(words: string[], commands: Record<string, CommandEntry>): string {
   const rows = Object.entries(commands).map(([name, { summary }]) => [`  ${name}`, summary]);
@@ -25,9 +30,10 @@ export function commandListHelp(words: string[], commands: Record<string, Comman
 
 export function commandHelp(words: string[], command: Command): string {
   const places = Object.entries(command.args).filter(([, definition]) => definition.type === 'positional');
-  const placeholders = places.map(([name, { required }]) =>
-    required === false ? `[${name.toUpperCase()}]` : name.toUpperCase(),
-  );
+  const placeholders = places.map(([name, { required }]) => {
+    const word = `${name.toUpperCase()}${command.repeatable?.includes(name) ? '...' : ''}`;
+    return required === false ? `[${word}]` : word;
+  });
   const flags: ArgsDef = Object.fromEntries(
     Object.entries(command.args).filter(([, definition]) => definition.type !== 'positional'),
   );
@@ -39,7 +45,7 @@ export function commandHelp(words: string[], command: Command): string {
     ...(has ? ['', 'Flags:', flagsHelp(flags)] : []),
     '',
     'Flags of every command:',
-    flagsHelp(globalArgs),
+    flagsHelp(Object.fromEntries(Object.entries(globalArgs).filter(([name]) => !Object.hasOwn(flags, name)))),
     '',
     'Examples:',
     ...command.examples.map(([line, what]) => `  # ${what}\n  kuke ${line}`),

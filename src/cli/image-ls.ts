@@ -1,3 +1,4 @@
+import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openImages } from './images.ts';
 import { print } from './output/standard-output.ts';
@@ -9,6 +10,7 @@ export default command({
   examples: [
     ['image ls', 'of realm main'],
     ['image ls --realm lab -o json', 'for scripts'],
+    ['image ls -q', 'names alone: `kuke image rm $(kuke image ls -q)` removes them all'],
   ],
   args: {
     realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
@@ -19,11 +21,15 @@ export default command({
       default: 'table',
       description: 'how it is printed',
     },
+    // Docker prints ids that several names may share; here a name is what `image rm` and a manifest take.
+    quiet: { type: 'boolean', alias: 'q', description: 'names alone, as `image rm` takes them; the same as -o name' },
   },
   async run(invocation) {
+    const { quiet } = invocation.args;
+    if (quiet && invocation.args.output === 'json') throw new KukeError('Usage', '-q is -o name: give one of the two');
     const { images, namespace } = await openImages(invocation);
     const all = (await images.list({ namespace })).sort((a, b) => a.name.localeCompare(b.name));
-    const { output } = invocation.args;
+    const output = quiet ? 'name' : invocation.args.output;
     if (output === 'json') print(JSON.stringify(all, null, 2));
     else if (output === 'name') for (const { name } of all) print(name);
     else if (all.length === 0) tell('no images; load one with `kuke image load -i FILE`');

@@ -4,6 +4,7 @@ import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
+import { checked } from './scope.ts';
 
 export default command({
   summary: 'make this host ready: containerd, a first realm, a space with its network, and a stack',
@@ -21,6 +22,8 @@ export default command({
     const { realm, space } = invocation.args;
     requireRoot();
     const kernel = await openKernel(invocation);
+    checked('--realm', realm);
+    checked('--space', space);
     const manifests = [
       { kind: 'Realm', name: realm, spec: {} },
       { kind: 'Space', name: space, spec: { realmId: realm } },

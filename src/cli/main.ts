@@ -4,7 +4,7 @@ import { findCommand, parseLine } from './arguments.ts';
 import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
 import { readGlobals } from './global-flags.ts';
-import { endOutput, print } from './output/standard-output.ts';
+import { endOutput } from './output/standard-output.ts';
 
 export async function main(argv: string[], program: Program): Promise<number> {
   const status = await outcome(argv, program);
@@ -28,10 +28,14 @@ async function outcome(argv: string[], program: Program): Promise<number> {
 
 async function run(argv: string[], program: Program): Promise<number> {
   const { words, entry, rest } = findCommand(argv, commands);
-  if (entry === undefined || 'below' in entry) return listCommands(words, entry?.below ?? commands, rest);
+  if (entry === undefined && rest.includes('--version')) {
+    return run(['version', ...rest.filter(flag => flag !== '--version')], program);
+  }
+  if (entry === undefined || 'below' in entry)
+    return listCommands(words, entry ?? { summary: '', below: commands }, rest);
   const command = (await entry.load()).default;
   const { values, lists, globals } = parseLine(command, words, rest);
-  if (globals.help) return help(words, command);
+  if (globals.help) return help(words, entry);
   const line = ['kuke', ...argv].join(' ');
   const signal = untilInterrupted();
   // The values were read by the command's own definition of them.
@@ -39,16 +43,14 @@ async function run(argv: string[], program: Program): Promise<number> {
   return (await command.run({ args, lists, globals: readGlobals(globals, process.env), program, line, signal })) ?? 0;
 }
 
-async function help(words: string[], command: Command): Promise<number> {
-  const { commandHelp } = await import('./help.ts');
-  print(commandHelp(words, command));
+async function help(words: string[], entry: CommandEntry): Promise<number> {
+  await (await import('./help.ts')).printHelp(words, entry);
   return 0;
 }
 
 /** `kuke` and `kuke image` alone show what there is; with --help that is what was asked for. */
-async function listCommands(words: string[], below: Record<string, CommandEntry>, rest: string[]): Promise<number> {
-  const { commandListHelp } = await import('./help.ts');
-  if (rest.some(flag => flag === '--help' || flag === '-h') || rest.length === 0) print(commandListHelp(words, below));
+async function listCommands(words: string[], entry: CommandEntry, rest: string[]): Promise<number> {
+  if (rest.some(flag => flag === '--help' || flag === '-h') || rest.length === 0) await help(words, entry);
   else throw new KukeError('Usage', `a command is missing after \`${['kuke', ...words].join(' ')}\``);
   return words.length === 0 || rest.length > 0 ? 0 : 2;
 }

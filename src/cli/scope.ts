@@ -12,6 +12,20 @@ export const scopeArgs = {
   stack: { type: 'string', valueHint: 'NAME', description: 'stack (default)' },
 } as const satisfies ArgsDef;
 
+export const SCOPES = [...Object.keys(scopeArgs), 'cell'];
+
+/** The kind that a word means. Throws Usage for a scope flag that says nothing of where such a resource is. */
+export function kindOf(kernel: Kernel, word: string, flags: Record<string, unknown>): KindDefinition {
+  const kind = kernel.kinds.lookup(word);
+  const above = kernel.kinds.above(kind.kind).map(parent => parent.kind.toLowerCase());
+  const stray = SCOPES.find(flag => flags[flag] !== undefined && !above.includes(flag));
+  if (stray === undefined) return kind;
+  const own = above.map(flag => `--${flag}`).join(', ');
+  throw new KukeError('Usage', `--${stray} has no meaning for a ${kind.kind.toLowerCase()}`, {
+    remedy: above.length === 0 ? 'leave it out' : `leave it out; it is found by ${own}`,
+  });
+}
+
 /** The names of the kinds above, outermost first; flags, else each kind's default name. */
 export function scopePath(kernel: Kernel, kind: KindDefinition, flags: Record<string, unknown>): string[] {
   return kernel.kinds.above(kind.kind).map(parent => {
@@ -32,8 +46,10 @@ export function refFor(
   return { kind: kind.kind, path: [...scopePath(kernel, kind, flags), checked('NAME', name)] };
 }
 
-function checked(what: string, name: string): string {
+/** A name from the command line; `what` is its place there. Throws Usage. */
+export function checked(what: string, name: string): string {
   const fault = nameFault(name);
-  if (fault !== undefined) throw new KukeError('Usage', `${what}: \`${name}\` ${fault}`);
-  return name;
+  if (fault === undefined) return name;
+  const remedy = `give ${what === 'NAME' ? 'a NAME' : what} such as \`web\` or \`web-2\``;
+  throw new KukeError('Usage', `${what}: \`${name}\` ${fault}`, { remedy });
 }

@@ -47,7 +47,8 @@ function formatJson(value: unknown): string {
 
 function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[], wide: boolean, all: boolean): void {
   if (resources.length === 0) {
-    tell(`no ${kind.plural}${all ? '' : ' here; -A shows those of all scopes'}`);
+    const isScoped = kernel.kinds.above(kind.kind).length > 0;
+    tell(`no ${kind.plural}${all || !isScoped ? '' : ' here; -A shows those of all scopes'}`);
     return;
   }
   // Containers of several cells need their cell's name to be told apart.

@@ -30,6 +30,14 @@ const needy = command({
   run: nothing,
 });
 
+const many = command({
+  summary: 'takes many',
+  examples: [],
+  args: { name: { type: 'positional', required: true }, quiet: { type: 'boolean', alias: 'q' } },
+  repeatable: ['name'],
+  run: nothing,
+});
+
 const load = async (): Promise<{ default: Command }> => ({ default: show });
 const commands: Record<string, CommandEntry> = {
   show: { summary: 'show', load },
@@ -95,6 +103,8 @@ describe('parseLine', () => {
       ['cells', 'web', '--output', 'json', '-A', '--realm', 'lab'],
       ['-A', '--realm=lab', 'cells', '-o', 'json', 'web'],
       ['-Aojson', 'cells', '--realm=lab', '--', 'web'],
+      ['-o=json', 'cells', '-A', '--realm=lab', 'web'],
+      ['cells', 'web', '-Ao=json', '--realm=lab'],
     ]) {
       expect(parse(...argv).values).toMatchObject({
         kind: 'cells',
@@ -120,6 +130,21 @@ describe('parseLine', () => {
   test('a flag that may be repeated is a list, in order', () => {
     expect(parse('cells', '-f', 'a', '--filename=b', '-f', '-').lists).toEqual({ filename: ['a', 'b', '-'] });
     expect(parse('cells').lists).toEqual({ filename: [] });
+  });
+
+  test('a positional that may be repeated takes all that follow', () => {
+    expect(parseLine(many, ['many'], ['a', '-q', 'b', '--', '-c']).lists).toEqual({ name: ['a', 'b', '-c'] });
+    expect(refusal(() => parseLine(many, ['many'], []))).toStartWith('NAME is needed');
+  });
+
+  test('a command’s own flag goes before the global one of that name', () => {
+    const { values, globals } = parseLine(many, ['many'], ['a', '-q']);
+    expect(values.quiet).toBe(true);
+    expect(globals).not.toHaveProperty('quiet');
+  });
+
+  test('behind -- nothing is a flag with a value', () => {
+    expect(parse('cells', '--', '-o=json').values).toMatchObject({ name: '-o=json', output: 'table' });
   });
 
   test('global flags are kept apart, wherever they stand', () => {
@@ -151,7 +176,11 @@ describe('parseLine', () => {
     [['cells', '-o', 'json', '--output', 'json'], '--output is given 2 times'],
     [['cells', '--run-path', '/a', '--run-path', '/b'], '--run-path is given 2 times'],
     [['cells', '-o', 'jsn'], '--output is one of table, json, not `jsn`; did you mean `json`?'],
-    [['cells', '-o='], '--output is one of table, json, not `=`'],
+    [['cells', '-o='], '--output is one of table, json, not ``'],
+    [['cells', '-o==json'], '--output is one of table, json, not `=json`; did you mean `json`?'],
+    [['cells', '-A=yes'], '--all takes no value'],
+    [['cells', '-zo=json'], 'unknown flag -z'],
+    [['cells', '-f', '-o=json'], '--filename needs a value; one that begins with a dash is given as --filename=VALUE'],
     [['cells', '--output='], '--output is one of table, json, not ``'],
     [['cells', '--realm'], '--realm needs a value'],
     [['cells', '-o'], '--output needs a value'],
