@@ -5,6 +5,7 @@ import { hasCode } from '../../src/host/errno.ts';
 import { listAddresses } from '../../src/host/netlink/address.ts';
 import { createBridge, deleteLink, getLink, type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { readSysctl, writeSysctl } from '../../src/host/sysctl.ts';
 import { isLegalBridge } from './names.ts';
 import { bridgeOf } from './space-network.ts';
 
@@ -25,7 +26,7 @@ export function requireLegalName({ name, bridge }: Pick<NetworkDefinition, 'name
 }
 
 export const REGENERATE =
-  'run `sudo kuke init --force-regenerate-cni`, which gives such networks a bridge of a legal name';
+  'run `sudo kuke init --force-regenerate-cni`, which writes the conflist anew and gives the bridge a legal name';
 
 /**
  * Throws Conflict if a link of that name is not the space's. `isRecorded`: our conflist names the bridge, so that one without a mark is
@@ -56,7 +57,7 @@ function ownBridge(
   });
 }
 
-/** Sees to it that the bridge is there, marked, before a plugin would make it without a mark. */
+/** Sees to it that the bridge is there, marked and set up, before a plugin would make it without. */
 export function ensureBridge(instance: string, network: NetworkDefinition): void {
   using socket = new NetlinkSocket('route');
   const { name, bridge } = network;
@@ -67,6 +68,27 @@ export function ensureBridge(instance: string, network: NetworkDefinition): void
   if (link === undefined) createBridge(socket, { name: bridge, mac });
   else if (link.mac === undefined || /^[0:]+$/.test(link.mac)) setLink(socket, link.index, { mac });
   if (link?.alias === undefined) setLink(socket, bridge, { alias });
+  for (const [name, value] of settingsOf(bridge)) set(name, value);
+}
+
+/** What the kernel would tell cells of other spaces, or believe of what cells tell it, by itself. */
+function settingsOf(bridge: string): [name: string, value: string][] {
+  return [
+    // The host answers ARP on a bridge for any address that it has, another space's gateway too; and asks under any.
+    [`net/ipv4/conf/${bridge}/arp_ignore`, '1'],
+    [`net/ipv4/conf/${bridge}/arp_announce`, '2'],
+    [`net/ipv4/conf/${bridge}/proxy_arp`, '0'],
+    // A cell could make itself the host's router (CVE-2020-10749).
+    [`net/ipv6/conf/${bridge}/accept_ra`, '0'],
+  ];
+}
+
+function set(name: string, value: string): void {
+  try {
+    if (readSysctl(name) !== value) writeSysctl(name, value);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error; // a kernel without IPv6
+  }
 }
 
 /** A locally administered one, always the same for a network of an installation. */

@@ -7,6 +7,7 @@ import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
 import { addresses, ruleset } from '../observe/network.ts';
 import { cleanHost, cniFolders, defined, INSTANCE, testBackend } from './backend.ts';
+import { HOST_FIREWALLS, type HostFirewall } from './host-firewalls.ts';
 import {
   all,
   cell,
@@ -47,7 +48,7 @@ afterAll(async () => {
   await cleanHost();
 });
 
-/** Marked rules in chains of iptables, as `nft` lists them. */
+/** Marked rules in chains of others, as `nft` lists them. */
 async function forwardRules(): Promise<string[]> {
   return (await ruleset()).flatMap(({ rule }) =>
     rule?.comment === `kukeon ${INSTANCE}` || JSON.stringify(rule?.expr ?? '').includes(`kukeon ${INSTANCE}`)
@@ -62,93 +63,62 @@ const legacyRules = async () =>
     .split('\n')
     .filter(line => line.includes(`kukeon ${INSTANCE}`));
 
-const both = (...args: string[]) => [
-  ['iptables', ...args],
-  ['ip6tables', ...args],
-];
-const legacy = (commands: string[][]) => commands.map(([name = '', ...args]) => [`${name}-legacy`, ...args]);
-
-const firewalls = {
-  'no firewall of its own': { drops: false, on: [], off: [], nft: [], legacy: 0 },
-  'FORWARD dropping by policy': {
-    drops: true,
-    on: both('-P', 'FORWARD', 'DROP'),
-    off: both('-P', 'FORWARD', 'ACCEPT'),
-    nft: ['ip filter FORWARD', 'ip6 filter FORWARD'],
-    legacy: 0,
-  },
-  'the chains of Docker': {
-    drops: true,
-    on: [
-      ...both('-P', 'FORWARD', 'DROP'),
-      ...both('-N', 'DOCKER-USER'),
-      ...both('-A', 'DOCKER-USER', '-j', 'RETURN'),
-      ...both('-A', 'FORWARD', '-j', 'DOCKER-USER'),
-    ],
-    off: [
-      ...both('-P', 'FORWARD', 'ACCEPT'),
-      ...both('-F', 'FORWARD'),
-      ...both('-F', 'DOCKER-USER'),
-      ...both('-X', 'DOCKER-USER'),
-    ],
-    nft: ['ip filter DOCKER-USER', 'ip6 filter DOCKER-USER'],
-    legacy: 0,
-  },
-  "iptables' FORWARD of old dropping by policy": {
-    drops: true,
-    on: legacy(both('-P', 'FORWARD', 'DROP')),
-    off: legacy(both('-P', 'FORWARD', 'ACCEPT')),
-    nft: [],
-    legacy: 8,
-  },
+const run = async (commands: string[][]) => {
+  for (const [program = '', ...args] of commands) await output(program, ...args);
 };
+const enforced = async () =>
+  (await backend.observe({ configPaths: [home.configPath] })).networks.map(network => network.enforced);
 
-describe.each(Object.entries(firewalls))('on a host with %s', (_, firewall) => {
-  const cut = (reached: Reached) => (firewall.drops ? NOTHING : reached);
+describe.each(Object.entries<HostFirewall>(HOST_FIREWALLS))('on a host with %s', (_, firewall) => {
+  const { drops, on, off, marked, perBridge, legacy } = firewall;
+  const flushes = JSON.stringify(on).includes('flush ruleset');
+  const cut = (reached: Reached) => (drops ? NOTHING : reached);
 
   test.each([1, 0])('and bridge-nf-call-iptables=%d', async bridged => {
     for (const version of ['ip', 'ip6']) {
       writeFileSync(`/proc/sys/net/bridge/bridge-nf-call-${version}tables`, `${bridged}`);
     }
-    for (const command of firewall.on) await output(...command);
+    await run(on);
     const out = { from: a1.name, to: OUTSIDE, gets: all(UPLINK) };
     const within = { from: a1.name, to: a2.address, gets: all(a1.address) };
+    const apart = {
+      'other space': { from: a1.name, to: b1.address, gets: NOTHING },
+      'other space, back': { from: b1.name, to: a1.address, gets: NOTHING },
+      "other's gateway": { from: a1.name, to: other.gateway, gets: NOTHING },
+      "other's gateway, back": { from: b1.name, to: home.gateway, gets: NOTHING },
+    };
     await expectWays({
       out: { ...out, gets: cut(out.gets) },
-      within: { ...within, gets: firewall.drops && bridged === 1 ? NOTHING : within.gets },
+      within: { ...within, gets: drops && bridged === 1 ? NOTHING : within.gets },
+      // A firewall that came after kuke takes away no isolation, unless it takes away all rules of everybody.
+      ...(!flushes && apart),
     });
-    const { networks } = await backend.observe({ configPaths: [home.configPath] });
-    expect(networks.map(one => one.enforced)).toEqual([!firewall.drops, !firewall.drops]);
+    expect(await enforced()).toEqual([!drops, !drops]);
 
     await backend.define(home, context());
     await backend.define(other, context());
-    expect((await backend.observe({ configPaths: [home.configPath] })).networks.map(one => one.enforced)).toEqual([
-      true,
-      true,
-    ]);
+    expect(await enforced()).toEqual([true, true]);
     const perChain = Map.groupBy(await forwardRules(), chain => chain);
-    expect([...perChain.keys()].sort()).toEqual([...firewall.nft].sort());
-    for (const rules of perChain.values()) expect(rules).toHaveLength(4);
-    expect(await legacyRules()).toHaveLength(firewall.legacy);
+    expect([...perChain.keys()].sort()).toEqual([...marked].sort());
+    for (const rules of perChain.values()) expect(rules).toHaveLength(2 * perBridge);
+    expect(await legacyRules()).toHaveLength(2 * legacy);
 
     await expectWays({
       out,
       within,
+      ...apart,
       back: { from: a2.name, to: a1.address, gets: all(a2.address) },
-      'other space': { from: a1.name, to: b1.address, gets: NOTHING },
-      'other space, back': { from: b1.name, to: a1.address, gets: NOTHING },
       'own gateway': { from: a1.name, to: home.gateway, gets: all(a1.address) },
-      "other's gateway": { from: a1.name, to: other.gateway, gets: NOTHING },
-      "other's gateway, back": { from: b1.name, to: home.gateway, gets: NOTHING },
       'from the host': { from: undefined, to: a1.address, gets: all(home.gateway) },
       'from the host to the other': { from: undefined, to: b1.address, gets: all(other.gateway) },
       'from outside': { from: 'outside', to: a1.address, gets: cut(all(OUTSIDE)) },
     });
 
-    for (const command of firewall.off.slice(0, 2)) await output(...command);
+    // Once it drops no more, or is gone.
+    await run(off.slice(0, 2));
     await backend.define(home, context());
     expect([await forwardRules(), await legacyRules()]).toEqual([[], []]);
-    for (const command of firewall.off.slice(2)) await output(...command);
+    await run(off.slice(2));
   });
 });
 
@@ -166,7 +136,7 @@ test('without the rules, spaces do reach each other', async () => {
     space: { from: a1.name, to: b1.address, gets: gets.space },
     gateway: { from: a1.name, to: other.gateway, gets: gets.gateway },
   });
-  await output('nft', 'delete', 'table', 'inet', 'kukeon');
+  await output('nft', 'flush chain inet kukeon space_forward; flush chain inet kukeon space_input');
   await expectWays(ways({ space: all(other.gateway), gateway: all(a1.address) }));
   await backend.define(home, context());
   await backend.define(other, context());
