@@ -50,6 +50,8 @@ export interface Options {
 }
 
 export interface AddOptions extends Options {
+  /** Sets whose elements are nobody's own: one that is there stays as it is. */
+  shared?: readonly NamedSet[];
   /** What to do with an element that is there with another comment, or other data: replace it (the default), keep it, or throw. */
   taken?: (present: Element, wanted: Element, set: NamedSet) => 'replace' | 'keep';
 }
@@ -62,13 +64,15 @@ export function addElements(
   socket: NetlinkSocket,
   section: Section,
   wanted: readonly Elements[] | (() => readonly Elements[]),
-  { taken = () => 'replace', trace = silent }: AddOptions = {},
+  { shared = [], taken = () => 'replace', trace = silent }: AddOptions = {},
 ): Change[] {
   const attempt = (changesOf: (one: Elements) => Change[]) => {
     const plan = (): Change[] => {
       const all = typeof wanted === 'function' ? wanted() : wanted;
       const some = all.filter(one => !isEmpty(one));
-      return some.length === 0 ? [] : [...repair(socket, section), ...some.flatMap(changesOf)];
+      const isShared = ({ set }: Elements) => shared.some(one => one.set === set.set);
+      const changes = some.flatMap(one => (isShared(one) ? [add(one)] : changesOf(one)));
+      return some.length === 0 ? [] : [...repair(socket, section), ...changes];
     };
     return update(socket, plan, telling(trace));
   };

@@ -176,14 +176,20 @@ describe('the host’s loopback', () => {
     expect(localnet()).toBe('0');
   });
 
-  test('and stays on if it was', async () => {
-    run('sysctl', '-qw', 'net.ipv4.conf.br-a.route_localnet=1');
+  test('and stays on where every new interface has it', async () => {
+    run('sysctl', '-qw', 'net.ipv4.conf.default.route_localnet=1');
     await publish('a1', both(8080));
-    await publish('a2', both(8081));
     await portmap.del(callFor('a1'));
-    await portmap.del(callFor('a2'));
     expect(localnet()).toBe('1');
-    run('sysctl', '-qw', 'net.ipv4.conf.br-a.route_localnet=0');
+    run('sysctl', '-qw', 'net.ipv4.conf.default.route_localnet=0', 'net.ipv4.conf.br-a.route_localnet=0');
+  });
+
+  test('and goes off when somebody has flushed the ruleset', async () => {
+    const call = callFor('a1', {}, { portMappings: both(8080) });
+    await portmap.add(call);
+    run('nft', 'flush', 'ruleset');
+    await portmap.del(call);
+    expect(localnet()).toBe('0');
   });
 
   test('is not opened to attachments by that', async () => {

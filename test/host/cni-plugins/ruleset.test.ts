@@ -174,6 +174,8 @@ describe('an element that is there already', () => {
       addElements(socket, second, [elements(ports, [element])], { taken }).map(inNft);
     add(port(80, 1));
     expect(add(port(80, 1))).toEqual([]);
+    nft('flush chain inet kukeon into');
+    expect(add(port(80, 1))).toEqual([expect.stringContaining('add rule inet kukeon into ')]);
     const refused = () => {
       throw new Error('taken');
     };

@@ -46,11 +46,12 @@ const ConfigSchema = v.object({
 });
 
 const MappingSchema = v.object({
-  hostport: port('port of the host'),
-  containerport: port('port of the container'),
+  hostPort: port('port of the host'),
+  containerPort: port('port of the container'),
   protocol: v.pipe(v.string(), v.toLowerCase(), v.picklist(PROTOCOLS, `must be one of ${PROTOCOLS.join(', ')}`)),
-  hostip: maybe(v.string()),
+  hostIP: maybe(v.string()),
 });
+const MAPPING_KEYS = Object.keys(MappingSchema.entries);
 
 const LIST = 'runtimeConfig.portMappings';
 
@@ -93,9 +94,14 @@ function refuseContradiction(mappings: readonly PortMapping[]): void {
 function readMapping(value: unknown, at: string): PortMapping {
   if (!isObject(value)) throw new PluginError('InvalidConfig', `${at}: must be an object`);
   // containerd says HostPort, podman hostPort: Go takes either.
-  const folded = Object.fromEntries(Object.entries(value).map(([key, one]) => [key.toLowerCase(), one]));
-  const { hostport, containerport, protocol, hostip } = valid(() => conform(MappingSchema, folded, at));
-  return { hostPort: hostport, containerPort: containerport, protocol, ...readHostIp(hostip, at) };
+  const named = Object.entries(value).map(([key, one]) => [
+    MAPPING_KEYS.find(name => name.toLowerCase() === key.toLowerCase()) ?? key,
+    one,
+  ]);
+  const { hostPort, containerPort, protocol, hostIP } = valid(() =>
+    conform(MappingSchema, Object.fromEntries(named), at),
+  );
+  return { hostPort, containerPort, protocol, ...readHostIp(hostIP, at) };
 }
 
 function readHostIp(text: string | null | undefined, at: string): Pick<PortMapping, 'hostIp' | 'family'> {

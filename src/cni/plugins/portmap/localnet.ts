@@ -1,59 +1,53 @@
 /**
- * `route_localnet` of a bridge, without which nothing from 127.0.0.1 leaves by it. It is wanted while an attachment behind the bridge publishes
- * ports; with the last one it is turned off again if it was turned on here, as the comment on the bridge's element tells.
+ * `route_localnet` of a bridge, without which nothing from 127.0.0.1 leaves by it. It is on while an attachment behind the bridge publishes
+ * ports; with the last one it goes back to what new interfaces have.
  */
 import { hasCode } from '../../../host/errno.ts';
-import type { Element, Elements } from '../../../host/nftables/object.ts';
+import type { Elements } from '../../../host/nftables/object.ts';
 import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
 import { PluginError } from '../plugin-error.ts';
 import type { Trace } from '../trace.ts';
 import type { PortSection } from './sections.ts';
 
-export const TURNED_ON = 'turned on here';
-
-const nameOf = (bridge: string) => `net/ipv4/conf/${bridge}/route_localnet`;
+const nameOf = (link: string) => `net/ipv4/conf/${link}/route_localnet`;
+const read = (link: string): boolean => readSysctl(nameOf(link)).trim() !== '0';
 
 /** Throws PluginError if there is no such interface. */
 export function isOn(bridge: string): boolean {
   try {
-    return readSysctl(nameOf(bridge)).trim() !== '0';
+    return read(bridge);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    throw new PluginError(
-      'InvalidConfig',
-      `prevResult.interfaces: there is no interface ${bridge} on this host`,
-      '',
-      error,
-    );
+    const why = `prevResult.interfaces: there is no interface ${bridge} on this host`;
+    throw new PluginError('InvalidConfig', why, '', error);
   }
 }
 
-export function turn(bridge: string, on: boolean, trace: Trace): void {
+export function turnOn(bridge: string, trace: Trace): void {
+  if (!isOn(bridge)) write(bridge, true, trace);
+}
+
+function write(bridge: string, on: boolean, trace: Trace): void {
   const value = on ? 1 : 0;
   trace(`sysctl -w ${nameOf(bridge)}=${value}`, () => writeSysctl(nameOf(bridge), value));
 }
 
-/** Turns it off for the bridges that are gone from the set, on again for those that stay. A bridge that is not there any more needs nothing. */
-export function adjust(
-  section: PortSection,
-  gone: readonly Elements[],
-  staying: readonly Elements[],
-  trace: Trace,
-): void {
-  for (const [list, on] of [
-    [gone, false],
-    [staying, true],
-  ] as const) {
-    const known = list.find(({ set }) => set.set === section.localnet?.set)?.elements ?? [];
-    for (const bridge of known.filter(wasTurnedOn).map(({ key: [name = ''] }) => name)) adjustOne(bridge, on, trace);
-  }
+/** The bridges behind which something is published, of a section's sets. */
+export function bridgesIn({ localnet }: PortSection, sets: readonly Elements[]): string[] {
+  const found = sets.find(({ set }) => set.set === localnet?.set);
+  return found?.elements.map(({ key: [bridge = ''] }) => bridge) ?? [];
 }
 
-const wasTurnedOn = ({ comment }: Element) => comment === TURNED_ON;
+/** Turns it on where it is wanted, off where it is not any more. A bridge that is gone needs nothing. */
+export function adjust(wanted: readonly string[], unwanted: readonly string[], trace: Trace): void {
+  for (const bridge of wanted) adjustOne(bridge, true, trace);
+  if (unwanted.length === 0 || read('default')) return;
+  for (const bridge of unwanted) adjustOne(bridge, false, trace);
+}
 
 function adjustOne(bridge: string, on: boolean, trace: Trace): void {
   try {
-    if ((readSysctl(nameOf(bridge)).trim() !== '0') !== on) turn(bridge, on, trace);
+    if (read(bridge) !== on) write(bridge, on, trace);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
   }

@@ -7,14 +7,14 @@ import { nameOf } from '../../../host/nftables/explain.ts';
 import { readGeneration } from '../../../host/nftables/list.ts';
 import type { Element, Elements, NamedSet } from '../../../host/nftables/object.ts';
 import type { Result } from '../../result.ts';
-import { addElements, lacking, removeElements } from '../../ruleset.ts';
+import { addElements, lacking, readSection, removeElements } from '../../ruleset.ts';
 import { isStale, labelOf } from '../label.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
 import { readConfig } from './config.ts';
-import { adjust, isOn, TURNED_ON, turn } from './localnet.ts';
-import { checkOverlap, elementsOf, isOf, type Published, publishedOf, taken } from './published.ts';
-import { type PortSection, SECTIONS } from './sections.ts';
+import { adjust, bridgesIn, isOn, turnOn } from './localnet.ts';
+import { checkOverlap, elementsOf, hostInterface, isOf, type Published, publishedOf, taken } from './published.ts';
+import { type PortSection, SECTIONS, V4 } from './sections.ts';
 import { dropEarlier, dropTranslated } from './stale-flows.ts';
 
 /** What is to be published, by section. Throws PluginError for a configuration that asks for what cannot be. */
@@ -52,21 +52,26 @@ async function add(call: AttachmentCall): Promise<Result> {
 }
 
 function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: PortSection, published: Published): void {
-  const bridge = section.localnet && published.snat ? published.bridge : undefined;
+  const { localnet, somewhere } = section;
+  const bridge = localnet && published.snat ? published.bridge : undefined;
+  if (bridge !== undefined) isOn(bridge);
   const wanted = () => {
     checkOverlap(socket, section, published);
-    return elementsOf(section, published, bridge !== undefined && !isOn(bridge) ? TURNED_ON : undefined);
+    return elementsOf(section, published);
   };
   const isTaken = (present: Element, element: Element, set: NamedSet): 'replace' | 'keep' => {
-    if (set.set === section.localnet?.set) return element.comment === TURNED_ON ? 'replace' : 'keep';
     const isPort = set.set === section.anywhere.set || set.set === section.on.set;
     // Everything else is about the attachment's own address, which may have been another's.
     if (!isPort || present.comment === published.label) return 'replace';
     if (isOf(published.containerId, present)) return 'keep';
     throw taken(present, element.key);
   };
-  addElements(socket, section.section, wanted, { trace, taken: isTaken });
-  if (bridge !== undefined && !isOn(bridge)) turn(bridge, true, trace);
+  addElements(socket, section.section, wanted, {
+    trace,
+    shared: localnet ? [somewhere, localnet] : [somewhere],
+    taken: isTaken,
+  });
+  if (bridge !== undefined) turnOn(bridge, trace);
 }
 
 const ownLabel = (call: AttachmentCall) => {
@@ -82,7 +87,7 @@ function unpublish({ trace }: PluginCall, isGone: (label: string) => boolean): v
     let gone: readonly Elements[] = [];
     const before = (going: readonly Elements[], staying: readonly Elements[]) => {
       gone = going;
-      adjust(section, going, staying, trace);
+      adjust(bridgesIn(section, staying), bridgesIn(section, going), trace);
     };
     try {
       removeElements(socket, section.section, goneFrom(section, isGone), { trace, before });
@@ -92,6 +97,17 @@ function unpublish({ trace }: PluginCall, isGone: (label: string) => boolean): v
     }
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** After somebody's `nft flush ruleset` there is no element by which to tell that the bridge was one of these. */
+function forgetBridge({ prevResult, runtimeConfig, trace }: AttachmentCall): void {
+  const bridge = prevResult && hostInterface(prevResult);
+  if (bridge === undefined || !runtimeConfig.portMappings) return;
+  using socket = new NetlinkSocket('netfilter');
+  const isWanted = () => bridgesIn(V4, readSection(socket, V4.section)?.sets ?? []).includes(bridge);
+  if (isWanted()) return;
+  adjust([], [bridge], trace);
+  if (isWanted()) adjust([bridge], [], trace);
 }
 
 /** What carries a label goes by it; a bridge, or the note that a port is published somewhere, goes with the last that it is there for. */
@@ -110,6 +126,7 @@ function goneFrom(section: PortSection, isGone: (label: string) => boolean) {
 
 async function del(call: AttachmentCall): Promise<void> {
   unpublish(call, ownLabel(call));
+  forgetBridge(call);
 }
 
 async function gc(call: GcCall): Promise<void> {
@@ -120,8 +137,7 @@ async function check(call: AttachmentCall): Promise<void> {
   const { wanted } = wantedBy(call);
   using socket = new NetlinkSocket('netfilter');
   for (const [section, published] of wanted) {
-    const isKept = (present: Element, _: Element, { set }: NamedSet) =>
-      set === section.localnet?.set || isOf(published.containerId, present);
+    const isKept = (present: Element) => isOf(published.containerId, present);
     const [first] = lacking(socket, section.section, elementsOf(section, published), isKept);
     if (first) throw missing(nameOf(first));
     const { bridge, snat } = published;

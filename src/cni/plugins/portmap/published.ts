@@ -2,6 +2,7 @@
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import { getElement, listElements } from '../../../host/nftables/list.ts';
 import { type Element, type Elements, elements, type NamedSet } from '../../../host/nftables/object.ts';
+import type { Result } from '../../result.ts';
 import { labelOf } from '../label.ts';
 import type { AttachmentCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
@@ -40,14 +41,19 @@ export function publishedOf(
     throw new PluginError('InvalidConfig', `${named(strict)}: the attachment has no address of IP${family}`);
   }
   if (address === undefined || mappings.length === 0) return undefined;
-  const bridge = interfaces.find(({ sandbox }) => sandbox === undefined || sandbox === '')?.name;
+  const bridge = call.prevResult && hostInterface(call.prevResult);
   const { snat, masqAll } = config;
   const label = labelOf(call.network, call);
   return { containerId: call.containerId, label, address, ...(bridge && { bridge }), mappings, snat, masqAll };
 }
 
-/** What of it goes into which set; `comment` of the bridge's is not an attachment's. */
-export function elementsOf(section: PortSection, published: Published, bridgeComment?: string): Elements[] {
+/** The host's interface by which an attachment is reached: the bridge, or the host's end of a pair; undefined if the result tells none. */
+export function hostInterface({ interfaces }: Result): string | undefined {
+  return interfaces.find(({ sandbox }) => sandbox === undefined || sandbox === '')?.name;
+}
+
+/** What of it goes into which set. */
+export function elementsOf(section: PortSection, published: Published): Elements[] {
   const { label: comment, address, bridge, mappings, snat, masqAll } = published;
   const one = (set: NamedSet, ...key: string[]) => elements(set, [{ key, comment }]);
   const data = ({ containerPort }: PortMapping) => [address, String(containerPort)];
@@ -71,9 +77,7 @@ export function elementsOf(section: PortSection, published: Published, bridgeCom
     ...(snat ? [one(section.selves, address, address)] : []),
     ...(snat && bridge ? [one(section.neighbours, bridge, address)] : []),
     ...(snat && masqAll ? [one(section.hidden, address)] : []),
-    ...(snat && bridge && section.localnet
-      ? [elements(section.localnet, [{ key: [bridge], ...(bridgeComment && { comment: bridgeComment }) }])]
-      : []),
+    ...(snat && bridge && section.localnet ? [elements(section.localnet, [{ key: [bridge] }])] : []),
   ];
 }
 

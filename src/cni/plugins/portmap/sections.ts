@@ -23,7 +23,7 @@ export interface PortSection {
   selves: NamedSet;
   /** Attachments that see the host only (`masqAll`). */
   hidden: NamedSet;
-  /** Bridges on which `route_localnet` is wanted; the comment says if it was turned on here. */
+  /** Bridges on which `route_localnet` is wanted. */
   localnet?: NamedSet;
 }
 
