@@ -20,14 +20,16 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
+export { mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, nameFault } from './kernel/names.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
-export { defineOperation, type Operation, type OperationType, type Ref } from './kernel/operations.ts';
+export { defineOperation, type Operation, type OperationType } from './kernel/operations.ts';
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
 export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
 export { collides, formatPortMapping, portMapping } from './kernel/port-mapping.ts';
 export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
 export { runPathTag } from './kernel/run-path-tag.ts';
-export { fieldsWith, notYet } from './kernel/schema.ts';
+export { fieldsWith, notYet, notYetFor } from './kernel/schema.ts';
+export type { Ref } from './kernel/step-references.ts';
 export type { ResourceTree } from './kernel/tree.ts';

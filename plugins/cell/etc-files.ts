@@ -43,7 +43,12 @@ export const writeHosts = (kernel: PluginKernel) =>
       const file: StoredFile = { path: params.path, content: hostsContent(params), inPlace: true };
       await (await kernel.use('store')).writeFile(file, context);
     },
-    revert: async ({ path }, _, context) => (await kernel.use('store')).removeFile({ path }, context),
+    look: async ({ path }) => (await kernel.use('store')).readFile(path),
+    async revert({ path }, found, context) {
+      const store = await kernel.use('store');
+      if (typeof found === 'string') await store.writeFile({ path, content: found, inPlace: true }, context);
+      else await store.removeFile({ path }, context);
+    },
     explain: async params => {
       const store = await kernel.use('store');
       return store.explain('writeFile', { path: params.path, content: hostsContent(params), inPlace: true });

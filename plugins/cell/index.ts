@@ -43,10 +43,11 @@ const cell = (kernel: PluginKernel) =>
     },
   });
 
-/** `2/3`: how many of the containers run. */
+/** `2/3`: how many of the containers run; `?/3` where that is not known. */
 function readyColumn(resource: Resource): string {
   const containers = statusOf(resource).containers ?? [];
-  return `${containers.filter(one => one.state === 'Running').length}/${containers.length}`;
+  const running = containers.filter(one => one.state === 'Running').length;
+  return `${containers.some(one => one.state === 'Unknown') ? '?' : running}/${containers.length}`;
 }
 
 function addressesOf(resource: Resource): string[] {

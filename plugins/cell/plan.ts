@@ -75,6 +75,8 @@ async function planRunning(
     const config = await containerConfig(kernel, cell, one, seen);
     created.set(one, context.plan.add(cell.ref, 'runtime.create', config, [cgroup, removed.get(config.id)]));
   }
+  // Without containers a cell has no network (spec.md §3).
+  if (root === undefined) planTeardown(context, cell, seen, [...removed.values()]);
   if (root === undefined || !rootRuns) return;
   const restarts = starts(root);
   const ended = restarts ? planEndOthers(context, cell, seen, anew) : [];

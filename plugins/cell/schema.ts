@@ -1,5 +1,5 @@
 /** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
-import { collides, type KindDefinition, type KukeKinds, portMapping } from 'kuke/plugin';
+import { collides, type KindDefinition, type KukeKinds, mountTarget, portMapping } from 'kuke/plugin';
 import * as v from 'valibot';
 
 export type ContainerSpec = KukeKinds['Container'] extends KindDefinition<infer Spec, infer _> ? Spec : never;
@@ -66,6 +66,7 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     if (earlier !== undefined)
       faults.push({ path: `${path}.id`, message: `\`${container.id}\` is spec.containers[${earlier}]'s already` });
     ids.set(container.id.toLowerCase(), index);
+    faults.push(...mountFaults(container, path));
     if (container.root === true && root !== undefined && container.id !== root.id) {
       faults.push({ path: `${path}.root`, message: `a cell has one root, and that is \`${root.id}\`` });
     }
@@ -78,6 +79,17 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     faults.push({ path: 'spec.containers', message: 'a cell on the host’s network joins no other networks' });
   }
   return faults;
+}
+
+function mountFaults({ volumes = [], tmpfs = [] }: ContainerSpec, path: string): { path: string; message: string }[] {
+  const places = [
+    ...volumes.map(({ target }, i) => ({ target: mountTarget(target), at: `${path}.volumes[${i}].target` })),
+    ...tmpfs.map((one, i) => ({ target: mountTarget(one.path), at: `${path}.tmpfs[${i}].path` })),
+  ];
+  return places.flatMap(({ target, at }, index) => {
+    const earlier = places.slice(0, index).find(one => one.target === target);
+    return earlier ? [{ path: at, message: `${target} is the place of ${earlier.at} already` }] : [];
+  });
 }
 
 /** A port of the host leads to one place, and a cell on the host's network has nothing to publish. */

@@ -1,12 +1,25 @@
 /** The state of a cell from what is observed of it (spec.md §6). */
-import { cgroupPath, formatPortMapping, type ObserveContext, observeCgroup, type PluginKernel } from 'kuke/plugin';
+import {
+  asKukeError,
+  cgroupPath,
+  formatPortMapping,
+  type KukeError,
+  type ObserveContext,
+  observeCgroup,
+  type PluginKernel,
+} from 'kuke/plugin';
 import { type Cell, containerdId } from './layout.ts';
 import { missingNetworks } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
 export async function cellStatus(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<CellStatus> {
-  const seen = await observeCell(kernel, context, cell);
+  let seen: ObservedCell;
+  try {
+    seen = await observeCell(kernel, context, cell);
+  } catch (thrown) {
+    return unobserved(cell, asKukeError(thrown));
+  }
   const group = await observeCgroup(kernel.use, context, cell.ref);
   const containers = cell.spec.containers.map(one => containerStatus(cell, seen, one));
   return {
@@ -22,6 +35,24 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
     })),
     containers,
     ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+  };
+}
+
+/** Nobody can say what its containers do: what they did when last seen is no answer. */
+function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
+  const before = cell.manifest.status;
+  return {
+    state: 'Unknown',
+    reason: code,
+    message,
+    cgroupPath: cgroupPath(cell.ref),
+    attachments: before?.attachments ?? [],
+    containers: cell.spec.containers.map(one => ({
+      id: one.id,
+      containerdId: containerdId(cell, one),
+      state: 'Unknown',
+      restarts: before?.containers?.find(({ id }) => id === one.id)?.restarts ?? 0,
+    })),
   };
 }
 

@@ -1,11 +1,26 @@
 /** What a container's entry in a cell may say (spec.md §3). */
-import { CAPABILITY_NAMES, didYouMean, isCapability, nameFault, notYet, portMapping } from 'kuke/plugin';
+import {
+  CAPABILITY_NAMES,
+  didYouMean,
+  isCapability,
+  mountTargetFault,
+  nameFault,
+  notYet,
+  notYetFor,
+  portMapping,
+} from 'kuke/plugin';
 import * as v from 'valibot';
 
 const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
 const text = v.pipe(v.string(), v.regex(/^[^\0]*$/, 'must not contain a NUL character'));
+const mountPoint = v.pipe(
+  v.string(),
+  v.check(
+    path => mountTargetFault(path) === undefined,
+    issue => mountTargetFault(issue.input) ?? '',
+  ),
+);
 const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke: { change: 'in-place' } });
-const laterThan = (now: string) => `is known, but this version of kuke does not act on it: ${now}`;
 
 /** As in chmod(1); a number would be read as decimal or as octal, depending on how it is written. */
 const mode = v.pipe(
@@ -29,10 +44,10 @@ const volume = v.pipe(
   v.strictObject({
     kind: v.pipe(
       v.picklist(['bind', 'tmpfs', 'volume']),
-      v.check(kind => kind !== 'volume', laterThan('use a bind mount')),
+      notYetFor(kind => kind === 'volume', 'use a bind mount'),
     ),
     source: v.exactOptional(absolutePath),
-    target: absolutePath,
+    target: mountPoint,
     readOnly: v.exactOptional(v.boolean()),
     sizeBytes: v.exactOptional(sizeBytes),
     mode: v.exactOptional(mode),
@@ -62,6 +77,16 @@ const port = v.pipe(
   ),
 );
 
+/** containerd keeps them, and takes no more than 4096 bytes of each. */
+const labels = v.pipe(
+  v.record(v.string(), v.string()),
+  v.check(all => !Object.keys(all).includes(''), 'a label needs a name'),
+  v.check(
+    all => Object.entries(all).every(([key, value]) => Buffer.byteLength(key) + Buffer.byteLength(value) <= 4096),
+    'a label may have 4096 bytes, name and value together',
+  ),
+);
+
 const securityOpt = v.pipe(
   v.string(),
   v.regex(
@@ -84,7 +109,7 @@ export const containerSpec = v.strictObject({
   imagePullPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['Always', 'IfNotPresent', 'Never']),
-      v.check(policy => policy !== 'Always', laterThan('images are loaded from files')),
+      notYetFor(policy => policy === 'Always', 'images are loaded from files'),
       inPlace(),
     ),
   ),
@@ -106,7 +131,7 @@ export const containerSpec = v.strictObject({
     ),
   ),
   tmpfs: v.exactOptional(
-    v.array(v.strictObject({ path: absolutePath, sizeBytes: v.exactOptional(sizeBytes), mode: v.exactOptional(mode) })),
+    v.array(v.strictObject({ path: mountPoint, sizeBytes: v.exactOptional(sizeBytes), mode: v.exactOptional(mode) })),
   ),
   devices: v.exactOptional(
     v.array(v.pipe(v.string(), v.regex(/^\/dev\/(?!.*\.\.)[^\0]+$/, 'must be a device such as /dev/kvm'))),
@@ -121,12 +146,12 @@ export const containerSpec = v.strictObject({
   restartPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['never', 'on-failure', 'always']),
-      v.check(policy => policy === 'never', laterThan('containers are started by `kuke start`')),
+      notYetFor(policy => policy !== 'never', 'containers are started by `kuke start`'),
       inPlace(),
     ),
   ),
   hostNetwork: v.exactOptional(v.boolean()),
-  labels: v.exactOptional(v.record(v.string(), v.string())),
+  labels: v.exactOptional(labels),
 });
 
 export type ContainerSpec = v.InferOutput<typeof containerSpec>;

@@ -1,7 +1,6 @@
 /** What is mounted into a container: the kernel's file systems, binds and tmpfs. */
 import { statSync } from 'node:fs';
-import { posix } from 'node:path';
-import { type ContainerMount, KukeError, type OciMount } from 'kuke/plugin';
+import { type ContainerMount, KukeError, mountTarget, mountTargetFault, type OciMount } from 'kuke/plugin';
 import { hasCode } from '../../../src/host/errno.ts';
 import { kernelMounts } from './defaults.ts';
 
@@ -51,13 +50,10 @@ function ociMount(mount: ContainerMount, readOnlyOption: string): OciMount {
   };
 }
 
-/** The runtime resolves links in it inside the root file system; what is left to refuse is what cannot be meant. */
 function target(path: string): string {
-  if (!path.startsWith('/') || path.includes('\0')) throw invalid(path, 'is not an absolute path');
-  if (path.split('/').includes('..')) throw invalid(path, 'must stay inside the container');
-  const clean = posix.resolve(path);
-  if (clean === '/' || clean === '/proc') throw invalid(path, 'nothing can be mounted there');
-  return clean;
+  const fault = mountTargetFault(path);
+  if (fault !== undefined) throw invalid(path, fault);
+  return mountTarget(path);
 }
 
 function source(mount: ContainerMount): string {

@@ -53,6 +53,16 @@ describe('a cell', () => {
     expect(left()).toEqual(empty);
   });
 
+  test('that loses its containers loses its network with them', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    expect(results(await kuke.apply(cellYaml('web', '[]')))).toEqual(['updated']);
+    expect(await statusOf(kuke, 'web')).toMatchObject({ state: 'Pending', attachments: [], containers: [] });
+    expect(kuke.host.netns.size).toBe(0);
+    expect(results(await kuke.apply(cellYaml('web', '[]')))).toEqual(['unchanged']);
+    expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['updated']);
+    expect(await statusOf(kuke, 'web')).toMatchObject({ state: 'Ready' });
+  });
+
   test('starts its root first, after its network is there', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     const done = kuke.host.calls.filter(call => /attach|start/.test(call.action));

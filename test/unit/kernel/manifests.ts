@@ -28,7 +28,11 @@ export const text = fc.oneof(
 
 const name = fc.stringMatching(/^[a-z0-9]{1,6}(-[A-Z0-9]{1,4})?$/).filter(value => value.toLowerCase() !== 'root');
 const absolutePath = fc.stringMatching(/^\/[ -~]{0,12}$/);
-const labels = fc.dictionary(text, text, { maxKeys: 3 }).map(made => {
+/** No two of a cell are the same. */
+const mountPoint = fc.uuid().chain(id => fc.stringMatching(/^[ -.0-~]{0,12}$/).map(name => `/${name}${id}`));
+/** Also one that could be taken for a reference of a plan's. */
+const labelName = fc.oneof({ weight: 9, arbitrary: text }, { weight: 1, arbitrary: fc.constant('$ref') });
+const labels = fc.dictionary(labelName, text, { maxKeys: 3 }).map(made => {
   // Names of JavaScript's own are refused.
   const reserved = ['constructor', 'prototype', '__proto__'];
   return Object.fromEntries(Object.entries(made).filter(([key]) => !reserved.includes(key)));
@@ -43,13 +47,10 @@ const optional = <T extends Record<string, fc.Arbitrary<unknown>>>(fields: T) =>
 
 const volume = fc.oneof(
   fc.record(
-    { kind: fc.constant('bind'), source: absolutePath, target: absolutePath, readOnly: fc.boolean() },
+    { kind: fc.constant('bind'), source: absolutePath, target: mountPoint, readOnly: fc.boolean() },
     { requiredKeys: ['kind', 'source', 'target'] },
   ),
-  fc.record(
-    { kind: fc.constant('tmpfs'), target: absolutePath, sizeBytes, mode },
-    { requiredKeys: ['kind', 'target'] },
-  ),
+  fc.record({ kind: fc.constant('tmpfs'), target: mountPoint, sizeBytes, mode }, { requiredKeys: ['kind', 'target'] }),
 );
 
 export const IMAGES = ['busybox', 'docker.io/library/other:1', 'registry.example:5000/team/app'];
@@ -72,14 +73,14 @@ export const containerFields = {
   volumes: some(volume),
   networks: fc.subarray(['default', 'backend']),
   networksAliases: some(fc.constantFrom('db', 'db.internal', 'a-b')),
-  tmpfs: some(fc.record({ path: absolutePath, sizeBytes, mode }, { requiredKeys: ['path'] })),
+  tmpfs: some(fc.record({ path: mountPoint, sizeBytes, mode }, { requiredKeys: ['path'] })),
   devices: some(fc.constantFrom('/dev/null', '/dev/net/tun')),
   capabilities: optional({ add: some(capability), drop: some(capability) }),
   privileged: fc.boolean(),
   readOnlyRootFilesystem: fc.boolean(),
   securityOpts: some(fc.constantFrom('no-new-privileges', 'seccomp=unconfined', 'seccomp=/etc/profile.json')),
   restartPolicy: fc.constant('never'),
-  labels,
+  labels: labels.map(({ '': _, ...named }) => named),
 };
 
 const apart = (ports: string[], container: number) =>

@@ -142,6 +142,11 @@ describe('containers', () => {
       'volumes[0]: a bind mount needs a source',
     ],
     ['a relative target', { volumes: [{ kind: 'tmpfs', target: 'x' }] }, 'volumes[0].target: must be an absolute path'],
+    ['a target that leads up', { volumes: [{ kind: 'tmpfs', target: '/x/../y' }] }, 'volumes[0].target: must not lead'],
+    ['the root as target', { tmpfs: [{ path: '//.' }] }, 'tmpfs[0].path: nothing can be mounted at /'],
+    ['/proc as target', { tmpfs: [{ path: '/proc/' }] }, 'tmpfs[0].path: nothing can be mounted at /proc'],
+    ['a label without a name', { labels: { '': 'x' } }, 'labels: a label needs a name'],
+    ['a label that is too long', { labels: { a: 'x'.repeat(4096) } }, 'labels: a label may have 4096 bytes'],
     [
       'a size that no number can hold',
       { tmpfs: [{ path: '/x', sizeBytes: 1e30 }] },
