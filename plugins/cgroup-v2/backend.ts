@@ -1,10 +1,18 @@
 /** The Cgroup backend on the cgroup2 file system (spec.md §5). Every action reads the mount table anew: a daemon outlives a remount. */
-import { type ActionContext, type CgroupActions, type CgroupBackend, explainWith, KukeError } from 'kuke/plugin';
+import {
+  type ActionContext,
+  type CgroupActions,
+  type CgroupBackend,
+  explainWith,
+  KukeError,
+  thereWith,
+} from 'kuke/plugin';
 import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
 import { createCgroup } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
 import { explainCreate, explainRemove } from './explain.ts';
 import { cgroupAt, unifiedRoot } from './hierarchy.ts';
+import { ownership } from './mark.ts';
 import { observeCgroups } from './observe.ts';
 import { removeCgroup } from './remove.ts';
 
@@ -44,6 +52,15 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         throw asCgroupError(error);
       }
     },
+    isThere: thereWith<CgroupActions>({
+      async create({ path }) {
+        try {
+          return ownership(cgroupAt(unifiedRoot(mounts()), path), await instance()) === 'ours';
+        } catch (error) {
+          throw asCgroupError(error);
+        }
+      },
+    }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => explainCreate(mounts(), path),
       remove: ({ path }) => explainRemove(mounts(), path),

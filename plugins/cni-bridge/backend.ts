@@ -10,6 +10,7 @@ import type { Host } from './host.ts';
 import { closeNamespace, openNamespace } from './namespaces.ts';
 import { observeNetworks } from './observe.ts';
 import { removeNetwork } from './remove.ts';
+import { networkThere } from './there.ts';
 
 export function makeNetworkBackend(host: Host): NetworkBackend {
   return {
@@ -40,6 +41,7 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
       ({ name }) => `detach from network ${name}`,
       (request, context) => detach(host, request, context),
     ),
+    isThere: networkThere(host),
     explain: networkExplain(host),
   };
 }

@@ -24,11 +24,12 @@ export default definePlugin<CniBridgeConfig>({
     });
     kernel.backend('network', async () => (await import('./backend.ts')).makeNetworkBackend(await host()));
 
-    kernel.hook('host:init', async ({ plan, flags }) => {
-      await (await import('./init.ts')).planInit(await host(), plan, flags);
+    kernel.hook('host:init', async ({ update, flags }) => {
+      await (await import('./init.ts')).planInit(await host(), update, flags);
     });
     kernel.operation({
       type: 'cni-bridge.regenerate',
+      irreversible: true,
       async apply(params) {
         const { regenerate } = await import('./regenerate.ts');
         await regenerate(await host(), params, await kernel.use('store'));
@@ -41,6 +42,7 @@ export default definePlugin<CniBridgeConfig>({
     });
     kernel.operation({
       type: 'cni-bridge.uninstall',
+      irreversible: true,
       async apply({ instance }, context) {
         const { uninstall } = await import('./uninstall.ts');
         await uninstall({ ...(await host()), instance: async () => instance }, context);

@@ -1,8 +1,9 @@
 /** Everything below the run path: manifests, and what is none or cannot be read. */
-import { closeSync, constants, type Dirent, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest, ResourceRef, StoreProblem } from 'kuke/plugin';
 import { asStoreError } from './errors.ts';
+import { spelling } from './folders.ts';
 import { MAX_BYTES, parseManifest } from './manifest-file.ts';
 import { isSafeName, manifestName } from './paths.ts';
 
@@ -19,6 +20,11 @@ export async function listManifests(root: string): Promise<Listing> {
   const listing: Listing = { resources: [], problems: [] };
   await walk(root, [], listing);
   return listing;
+}
+
+export async function hasManifest(root: string, { kind, path }: ResourceRef): Promise<boolean> {
+  const names = await spelling(root, path);
+  return lstatSync(join(root, ...names, manifestName(kind)), { throwIfNoEntry: false }) !== undefined;
 }
 
 async function walk(root: string, names: string[], listing: Listing): Promise<void> {

@@ -9,16 +9,18 @@ import {
   type StoreActions,
   type StoreBackend,
   shellCommand,
+  thereWith,
 } from 'kuke/plugin';
 import { removeStaleTemporaries, replaceFile } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { asStoreError, throwIfAborted } from './errors.ts';
 import { foldersThere, ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
-import { listManifests } from './list.ts';
+import { hasManifest, listManifests } from './list.ts';
 import { lockPath, takeLock } from './lock.ts';
 import { holdsCredentials, manifestText } from './manifest-file.ts';
 import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from './own-files.ts';
 import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
+import { strangersIn } from './strangers.ts';
 
 export interface StoreOptions {
   /** `/opt/kukeon` */
@@ -37,12 +39,14 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
 
   return {
     write: action(runPath, ({ ref, manifest }) => writeManifest(root(), ref, manifest)),
-    remove: action(runPath, ({ ref }) => removeResource(root(), logFolder, ref)),
+    remove: action(runPath, ({ ref, keepsLogs }) => removeResource(root(), keepsLogs ? undefined : logFolder, ref)),
     writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
     removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
     purge: action(runPath, () => purge(root(), logFolder)),
     list: () => reported(runPath, () => listManifests(root())),
     readFile: path => reported(runPath, () => readOwnFile(root(), path)),
+    hasLogs: ref => reported(logFolder, async () => (await logsOf(logFolder, ref.path)).length > 0),
+    strangers: () => reported(runPath, () => strangersIn(root())),
     filePath,
     manifestPath,
     instance,
@@ -55,16 +59,20 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
         );
       return reported(runPath, () => takeLock(lockPath(lockFolder, root()), request, isInUse));
     },
+    isThere: thereWith<StoreActions>({
+      write: ({ ref }) => reported(runPath, () => hasManifest(root(), ref)),
+      writeFile: ({ path }) => reported(runPath, async () => (await readOwnFile(root(), path)) !== undefined),
+    }),
     explain: explainWith<StoreActions>({
       write: ({ ref, manifest }) => {
         const text = Bun.YAML.stringify(JSON.parse(JSON.stringify(manifest)), null, 2);
         return `${install(manifestMode(manifest), manifestPath(ref))} <<'EOF'\n${text}\nEOF`;
       },
-      remove: ({ ref }) => {
+      remove: ({ ref, keepsLogs }) => {
         const ownLogs = ['-maxdepth', '1', '(', '!', '-type', 'd', '-o', '-empty', ')', '-delete'];
         const logs = shellCommand('find', join(logFolder, ...ref.path), ...ownLogs);
         const folder = shellCommand('rmdir', join(manifestPath(ref), '..'));
-        return `${logs}\n${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
+        return `${keepsLogs ? '' : `${logs}\n`}${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
       },
       writeFile: ({ path, content, inPlace }) => {
         const target = filePath(path);
@@ -135,7 +143,7 @@ async function writeManifest(root: string, ref: ResourceRef, manifest: Manifest)
 }
 
 /** The manifest goes last, so that a removal that failed half-way can be repeated. */
-async function removeResource(root: string, logFolder: string, ref: ResourceRef): Promise<void> {
+async function removeResource(root: string, logFolder: string | undefined, ref: ResourceRef): Promise<void> {
   checkRef(ref);
   const names = await spelling(root, ref.path);
   const folder = join(root, ...names);
@@ -143,7 +151,7 @@ async function removeResource(root: string, logFolder: string, ref: ResourceRef)
   const isThere = await isFolder(root, names);
   if (isThere) await removeStaleTemporaries(folder);
   const others = isThere ? (await readdir(folder)).filter(name => name !== file) : [];
-  if (others.length === 0) await removeLogs(logFolder, ref.path);
+  if (others.length === 0 && logFolder !== undefined) await removeLogs(logFolder, ref.path);
   if (!isThere) return;
   await unlink(join(folder, file)).catch(ignore('ENOENT', 'EISDIR')); // a folder of that name is not ours
   await removeEmpty(root, names);
@@ -151,11 +159,13 @@ async function removeResource(root: string, logFolder: string, ref: ResourceRef)
 
 /** Its own are those directly in the folder; in folders in it are those of others, maybe of another kuke on this host. */
 async function removeLogs(logFolder: string, path: readonly string[]): Promise<void> {
+  for (const log of await logsOf(logFolder, path)) await unlink(log).catch(ignore('ENOENT'));
+  await removeEmpty(logFolder, await foldersThere(logFolder, await spelling(logFolder, path)));
+}
+
+async function logsOf(logFolder: string, path: readonly string[]): Promise<string[]> {
   const names = await spelling(logFolder, path);
-  const there = await foldersThere(logFolder, names);
-  const folder = join(logFolder, ...names);
-  for (const entry of there.length === names.length ? await readdir(folder, { withFileTypes: true }) : []) {
-    if (!entry.isDirectory()) await unlink(join(folder, entry.name)).catch(ignore('ENOENT'));
-  }
-  await removeEmpty(logFolder, there);
+  if (!(await isFolder(logFolder, names))) return [];
+  const entries = await readdir(join(logFolder, ...names), { withFileTypes: true });
+  return entries.filter(entry => !entry.isDirectory()).map(({ name }) => join(logFolder, ...names, name));
 }

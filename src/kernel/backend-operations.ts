@@ -1,65 +1,68 @@
-/** Every action of a backend is an operation. What undoes it is another action of the same backend. */
-import type { ActionContext, KukeBackends, KukeOperations } from './backends/index.ts';
-import { type AnyOperation, defineOperation, type OperationRegistry } from './operations.ts';
+/** Every action of a backend is an operation, and is undone as the backend's interface declares. */
+import type { ActionContext, ActionDeclarations, KukeBackends } from './backends/index.ts';
+import type { AnyOperation, OperationRegistry } from './operations.ts';
 
 export type UseBackend = <N extends keyof KukeBackends & string>(name: N) => Promise<KukeBackends[N]>;
 
-/** The action that undoes each; null: nothing does, or nothing has to. */
-const undoneBy = {
-  'cgroup.create': 'remove',
-  'cgroup.remove': null,
-  'network.define': 'remove',
-  'network.remove': null,
-  'network.open': 'close',
-  'network.close': null,
-  'network.attach': 'detach',
-  'network.detach': null,
-  'runtime.createNamespace': 'removeNamespace',
-  'runtime.removeNamespace': null,
-  'runtime.create': 'remove',
-  'runtime.start': null, // the removal of what was created ends it
-  'runtime.stop': null,
-  'runtime.remove': null,
-  'store.remove': null,
-  'store.writeFile': 'removeFile',
-  'store.removeFile': null,
-  'store.purge': null,
-} as const satisfies Partial<Record<keyof KukeOperations, string | null>>;
-
-export function addBackendOperations(registry: OperationRegistry, use: UseBackend): void {
-  for (const [type, undoing] of Object.entries(undoneBy)) registry.add(backendOperation(type, undoing, use));
-  registry.add(storeWrite(use));
+/** `network.attach` and so on. Returns the inverse. */
+export function addBackendOperations<N extends keyof KukeBackends & string, A>(
+  registry: OperationRegistry,
+  use: UseBackend,
+  name: N,
+  actions: ActionDeclarations<KukeBackends[N], A>,
+): () => void {
+  // By name: the types of params and results are those of the step, which is checked where it is added to a plan.
+  const declared = Object.entries<Declaration>(actions as Record<string, Declaration>);
+  const inverses: (() => void)[] = [];
+  const takeBack = () => {
+    for (const inverse of inverses) inverse();
+  };
+  try {
+    for (const [action, declaration] of declared)
+      inverses.push(registry.add(backendOperation(name, action, declaration, () => use(name))));
+  } catch (thrown) {
+    takeBack();
+    throw thrown;
+  }
+  return takeBack;
 }
 
-function backendOperation(type: string, undoing: string | null, use: UseBackend): AnyOperation {
-  const [name, action] = type.split('.') as [keyof KukeBackends & string, string];
-  const call = async (of: string, ...args: unknown[]): Promise<unknown> => {
-    const backend: object = await use(name);
-    return Reflect.apply(Reflect.get(backend, of), backend, args);
+interface Declaration {
+  undoneBy?: string;
+  undo?: {
+    look(backend: object, params: unknown): Promise<unknown>;
+    revert(backend: object, params: unknown, found: unknown, context: ActionContext): Promise<void>;
   };
+  irreversible?: true;
+  onlyAfterSuccess?: true;
+}
+
+function backendOperation(
+  name: string,
+  action: string,
+  { undoneBy, undo = undoneBy === undefined ? undefined : undoingBy(action, undoneBy), ...rest }: Declaration,
+  backend: () => Promise<object>,
+): AnyOperation {
   return {
-    type,
-    apply: (params, context) => call(action, params, context),
-    ...(undoing !== null && {
-      revert: async (params: unknown, _: unknown, context: ActionContext) => {
-        await call(undoing, params, context);
-      },
+    type: `${name}.${action}`,
+    apply: async (params, context) => call(await backend(), action, params, context),
+    ...(undo && {
+      look: async (params: unknown) => undo.look(await backend(), params),
+      revert: async (params: unknown, found: unknown, context: ActionContext) =>
+        undo.revert(await backend(), params, found, context),
     }),
-    // Metadata goes last and only when nothing of the resource is left, so that a delete can be repeated.
-    ...((type === 'store.remove' || type === 'store.purge') && { onlyAfterSuccess: true }),
-    explain: async params => String(await call('explain', action, params)),
+    ...rest,
+    explain: async params => String(await call(await backend(), 'explain', action, params)),
   };
 }
 
-/** A manifest that stood there before is written back; only a new one is removed. */
-const storeWrite = (use: UseBackend) =>
-  defineOperation({
-    type: 'store.write',
-    apply: async (params, context) => (await use('store')).write(params, context),
-    revert: async (params, _, context) => {
-      const store = await use('store');
-      if (params.previous === undefined) return store.remove({ ref: params.ref }, context);
-      return store.write({ ref: params.ref, manifest: params.previous }, context);
-    },
-    explain: async params => (await use('store')).explain('write', params),
-  });
+const undoingBy = (action: string, undoing: string): NonNullable<Declaration['undo']> => ({
+  look: (backend, params) => call(backend, 'isThere', action, params),
+  async revert(backend, params, found, context) {
+    if (found !== true) await call(backend, undoing, params, context);
+  },
+});
+
+async function call(backend: object, method: string, ...args: unknown[]): Promise<unknown> {
+  return Reflect.apply(Reflect.get(backend, method), backend, args);
+}

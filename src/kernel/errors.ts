@@ -107,9 +107,13 @@ function catalogueEntry(code: ErrorCode): CatalogueEntry {
   return catalogue[code];
 }
 
-/** Any thrown value as a KukeError; what is none keeps its own words under `code`. */
+/**
+ * Any thrown value as a KukeError; what is none keeps its own words under `code`. No host makes a program call what is no function: such
+ * an error, if nobody said whose it is, is told as the bug that it is.
+ */
 export function asKukeError(thrown: unknown, code: ErrorCode = 'Failed', details: ErrorDetails = {}): KukeError {
   if (thrown instanceof KukeError) return thrown.at(details);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new KukeError(code, message, { ...details, cause: thrown });
+  const isBug = thrown instanceof TypeError || thrown instanceof ReferenceError;
+  return new KukeError(code === 'Failed' && isBug ? 'Internal' : code, message, { ...details, cause: thrown });
 }

@@ -3,8 +3,9 @@ import type { ActionContext } from './backends/index.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
-import { type OperationRegistry, pick, resolveRefs } from './operations.ts';
+import type { OperationRegistry } from './operations.ts';
 import type { Intent, Step } from './plan.ts';
+import { pick, resolveRefs } from './step-references.ts';
 
 export type Phase = 'start' | 'progress' | 'done' | 'failed' | 'undo';
 
@@ -28,8 +29,14 @@ export interface Execution {
   intent: Intent;
   steps: Step[];
   journal: PlanJournal;
-  /** Of the steps that are done already, when an earlier kuke began this plan. */
+  /** The steps that have begun, with what each found before it, when an earlier kuke began this plan. */
+  started: Map<string, unknown>;
+  /** Of the steps that are done already. */
   results: Map<string, unknown>;
+  /** An earlier kuke began it: an update or delete that cannot be finished now stays in the journal, for the next one. */
+  isTakenUp?: boolean;
+  /** Called when every step is done, and the journal does not say so yet. */
+  whole?(): void;
 }
 
 type StepOutcome = 'done' | 'failed' | 'skipped';
@@ -42,22 +49,18 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const outcomes = new Map<string, StepOutcome>([...execution.results.keys()].map(id => [id, 'done']));
-  const begun = new Set<string>(execution.results.keys());
   const failures: KukeError[] = [];
 
   const runOne = async (step: Step): Promise<void> => {
-    begun.add(step.id);
     try {
       await runStep(execution, step, context, signal);
       outcomes.set(step.id, 'done');
     } catch (thrown) {
       outcomes.set(step.id, 'failed');
-      const error = asKukeError(thrown, signal.aborted ? 'Cancelled' : 'Failed', {
-        resource: step.resource,
-        step: step.type,
-      });
-      // What fails because an earlier failure stopped it says nothing new.
-      if (!stop.signal.aborted) failures.push(error);
+      const where = { resource: step.resource, step: step.type };
+      const error = asKukeError(thrown, isAbort(thrown, signal) ? 'Cancelled' : 'Failed', where);
+      // What an earlier failure called off says nothing new.
+      if (error.code !== 'Cancelled' || !stop.signal.aborted) failures.push(error);
       context.progress({ phase: 'failed', resource: step.resource, type: step.type, message: error.message });
       if (execution.intent === 'create') stop.abort();
     }
@@ -82,10 +85,20 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
   if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution));
   failures.push(...stuck(execution, outcomes));
   const [first, ...others] = failures;
-  if (first === undefined) return execution.journal.close();
-  const undone = execution.intent === 'create' ? await undo({ ...execution, begun }, context) : [];
-  if (undone.length === 0) execution.journal.close();
+  if (first === undefined) {
+    execution.whole?.();
+    return execution.journal.close();
+  }
+  const undone = execution.intent === 'create' ? await undo(execution, context) : [];
+  const isOver = execution.intent === 'create' ? undone.length === 0 : execution.isTakenUp !== true;
+  if (isOver) execution.journal.close();
   throw first.with([...others, ...undone]);
+}
+
+/** What a call that was called off throws, where that is no error of kuke's. */
+function isAbort(thrown: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError');
 }
 
 function cancelled(execution: Execution): KukeError {
@@ -122,7 +135,13 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   const params = resolve(execution, step);
   const event = { planId: execution.id, stepId: step.id, type: step.type, params, resource: step.resource };
   await context.hooks.call('step:before', event);
-  execution.journal.start(step.id);
+  if (!execution.started.has(step.id)) {
+    // Only what is to be undone has to know what it may not take away.
+    const looks = execution.intent === 'create';
+    const found = looks ? await operation.look?.(params, actionContext(step, context, signal)) : undefined;
+    execution.journal.start(step.id, found);
+    execution.started.set(step.id, found);
+  }
   context.progress({ phase: 'start', resource: step.resource, type: step.type });
   try {
     const result = await operation.apply(params, actionContext(step, context, signal));
@@ -138,20 +157,17 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
 }
 
 /** Reverts the steps that began, last first; goes on after failures and returns them all. */
-export async function undo(
-  execution: Execution & { begun: ReadonlySet<string> },
-  context: ExecuteContext,
-): Promise<KukeError[]> {
+export async function undo(execution: Execution, context: ExecuteContext): Promise<KukeError[]> {
   const failures: KukeError[] = [];
   const signal = new AbortController().signal; // an undoing is not to be cancelled
   for (const step of [...execution.steps].reverse()) {
-    if (!execution.begun.has(step.id)) continue;
+    if (!execution.started.has(step.id)) continue;
     context.progress({ phase: 'undo', resource: step.resource, type: step.type });
     try {
       const operation = context.operations.get(step.type);
       await operation.revert?.(
         resolve(execution, step),
-        execution.results.get(step.id),
+        execution.started.get(step.id),
         actionContext(step, context, signal),
       );
       execution.journal.reverted(step.id);
@@ -166,7 +182,7 @@ export async function undo(
 }
 
 function resolve(execution: Execution, step: Step): unknown {
-  return resolveRefs(step.params, ref => pick(execution.results.get(ref.$ref), ref.path));
+  return resolveRefs(step.params, step.refs ?? [], ref => pick(execution.results.get(ref.step), ref.path));
 }
 
 function actionContext(step: Step, context: ExecuteContext, signal: AbortSignal): ActionContext {

@@ -18,8 +18,11 @@ export interface KukeHooks {
   'plan:made': (event: { plan: Plan }) => void | Promise<void>;
   /** A container is about to be created: change `spec` in place. */
   'container:spec': (event: { container: ContainerConfig; spec: OciSpec }) => void | Promise<void>;
-  /** `kuke init`: add the steps that make the host ready for this plugin. `flags` are the command's. */
-  'host:init': (event: { plan: Plan; flags: Readonly<Record<string, unknown>> }) => void | Promise<void>;
+  /**
+   * `kuke init`: add the steps that make the host ready for this plugin to `plan`, which is undone when it fails, and those that change
+   * what is there to `update`, which comes after it and is gone on with. `flags` are the command's.
+   */
+  'host:init': (event: { plan: Plan; update: Plan; flags: Readonly<Record<string, unknown>> }) => void | Promise<void>;
   /** `kuke uninstall`, after the last realm is gone: add the steps that undo `host:init` and all else of this plugin. */
   'host:uninstall': (event: { plan: Plan }) => void | Promise<void>;
   /** Before and after each operation of a plan. */
@@ -43,6 +46,8 @@ export interface FieldIssue {
   /** `spec.containers[1].image` */
   path: string;
   message: string;
+  /** The field is known, and nothing acts on it yet (spec.md §3). Absent: it is wrong. */
+  code?: 'Unsupported';
 }
 
 export interface Finding {

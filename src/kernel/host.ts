@@ -1,10 +1,10 @@
 /** `init` and `uninstall`: what plugins do to make the host ready, and to leave it as it was. */
 import { apply, type Outcome } from './apply.ts';
 import { CGROUP_ROOT } from './cgroup-steps.ts';
-import { KukeError } from './errors.ts';
+import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Resource } from './kinds.ts';
-import { makePlan, type Plan } from './plan.ts';
+import { makePlan, type Step } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
@@ -13,7 +13,10 @@ import { type EngineOptions, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
 
-/** Makes the instance id once, lets the plugins prepare the host, and applies `resources`. */
+/**
+ * Makes the instance id once, lets the plugins prepare the host, and applies `resources`. A first one that comes to nothing leaves the host
+ * as it found it. Throws Conflict where the state would lie among what is somebody else's.
+ */
 export async function init(
   kernel: Kernel,
   journal: Journal,
@@ -21,35 +24,82 @@ export async function init(
   flags: Record<string, unknown>,
   options: EngineOptions,
 ): Promise<Outcome[]> {
+  const isNew = await isFirst(kernel);
+  const takeBack = async (failure: KukeError): Promise<KukeError> =>
+    isNew ? failure.with(await leaveAsFound(kernel, journal, options)) : failure;
+  try {
+    const steps = await prepare(kernel, journal, flags, options);
+    const outcomes = await apply(kernel, journal, resources, options);
+    const [first, ...others] = outcomes;
+    if (first?.error !== undefined && outcomes.every(({ result }) => result === 'failed'))
+      return [{ ...first, error: await takeBack(first.error) }, ...others];
+    return outcomes.map(outcome => ({ ...outcome, ...changedBy(steps, outcome) }));
+  } catch (thrown) {
+    throw await takeBack(asKukeError(thrown));
+  }
+}
+
+async function isFirst(kernel: Kernel): Promise<boolean> {
+  const store = await kernel.use('store');
+  if ((await store.instance()) !== undefined) return false;
+  const strangers = await store.strangers();
+  if (strangers.length === 0) return true;
+  const some = strangers.length > 5 ? [...strangers.slice(0, 5), `${strangers.length - 5} more`] : strangers;
+  throw new KukeError('Conflict', `${kernel.settings.runPath} holds what is not kuke's: ${some.join(', ')}`, {
+    remedy: 'give a folder of its own: --run-path',
+  });
+}
+
+/** The steps that were run. */
+async function prepare(
+  kernel: Kernel,
+  journal: Journal,
+  flags: Record<string, unknown>,
+  options: EngineOptions,
+): Promise<Step[]> {
   const store = await kernel.use('store');
   const plan = makePlan('create');
+  const update = makePlan('update');
   await withSession(kernel, journal, { ...options, settles: false }, async session => {
-    const isNew = (await store.instance()) === undefined;
-    if (isNew) {
+    if ((await store.instance()) === undefined) {
       const first = makePlan('create');
       first.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
       await session.run(first);
     }
-    try {
-      await kernel.hooks.call('host:init', { plan, flags });
-      await session.run(plan);
-    } catch (thrown) {
-      // A host that is not ready is left as it was found; plugins that lie there already stay.
-      if (isNew) {
-        const undoing = makePlan('delete');
-        undoing.add(host, 'store.removeFile', { path: 'instance' });
-        await session.run(undoing);
-      }
-      throw thrown;
-    }
+    await kernel.hooks.call('host:init', { plan, update, flags });
+    await session.run(plan);
+    await session.run(update);
   });
-  const outcomes = await apply(kernel, journal, resources, options);
-  return outcomes.map(outcome => ({ ...outcome, ...changedBy(plan, outcome) }));
+  return [...plan.steps, ...update.steps];
+}
+
+/** What went wrong with it. Another kuke may have made something here meanwhile: then all stays. Plugins that lie there stay, too. */
+async function leaveAsFound(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<KukeError[]> {
+  // Also after Ctrl-C.
+  const engine = { ...options, signal: new AbortController().signal, settles: false };
+  try {
+    await withSession(kernel, journal, engine, async session => {
+      const store = await kernel.use('store');
+      if ((await store.instance()) === undefined || session.tree.all().length > 0) return;
+      const leaving = makePlan('delete');
+      await kernel.hooks.call('host:uninstall', { plan: leaving });
+      leaving.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
+      await session.run(leaving);
+      // By the id, what could not be removed is known as ours; so it goes last, and only then.
+      const last = makePlan('delete');
+      last.add(host, 'store.removeFile', { path: 'instance' });
+      await session.run(last);
+    });
+    return [];
+  } catch (thrown) {
+    const error = asKukeError(thrown, 'UndoFailed', { step: 'leave the host as it was' });
+    return [error];
+  }
 }
 
 /** What preparing the host has changed of a resource that is otherwise as it was, such as a conflist that was written anew. */
-function changedBy(plan: Plan, { ref, result }: Outcome): Pick<Outcome, 'result' | 'steps'> | undefined {
-  const steps = plan.steps.filter(({ resource }) => resource === describe(ref)).map(({ type }) => type);
+function changedBy(all: Step[], { ref, result }: Outcome): Pick<Outcome, 'result' | 'steps'> | undefined {
+  const steps = all.filter(({ resource }) => resource === describe(ref)).map(({ type }) => type);
   return steps.length > 0 && result === 'unchanged' ? { result: 'updated', steps } : undefined;
 }
 

@@ -4,34 +4,31 @@
  */
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as v from 'valibot';
 import { asFileError } from './file-errors.ts';
-import type { Intent, Plan, Step } from './plan.ts';
-
-type Entry =
-  | { event: 'plan'; version: 1; id: string; intent: Intent; command: string; steps: Step[] }
-  | { event: 'start'; step: string }
-  | { event: 'done'; step: string; result?: unknown }
-  | { event: 'reverted'; step: string }
-  | { event: 'ended' };
+import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
+import type { Intent, Step } from './plan.ts';
 
 /** Durable when it returns: called before a step runs, and after. */
 export interface PlanJournal {
-  start(step: string): void;
+  /** `found`: what the step's operation has to leave alone when it is undone. */
+  start(step: string, found: unknown): void;
   done(step: string, result: unknown): void;
   reverted(step: string): void;
+  /** A later plan has seen to what the step was for: it is neither to be run nor to be undone. */
+  dropped(step: string): void;
   /** The plan has ended, well or undone. */
   close(): void;
 }
@@ -39,33 +36,48 @@ export interface PlanJournal {
 /** What a kuke that died has left. */
 export interface UnfinishedPlan {
   id: string;
+  /** Of its file. */
+  path: string;
   intent: Intent;
   command: string;
   steps: Step[];
-  started: Set<string>;
+  /** With what each found before it. */
+  started: Map<string, unknown>;
   results: Map<string, unknown>;
   journal: PlanJournal;
 }
 
+/** A file that says that steps were run, but not which. */
+export interface UnreadablePlan {
+  path: string;
+  why: string;
+}
+
 export interface Journal {
-  open(id: string, plan: Plan, command: string): PlanJournal;
+  open(id: string, plan: { intent: Intent; steps: Step[] }, command: string): PlanJournal;
   /** No plan runs, and none has been left unfinished. */
   isEmpty(): boolean;
-  /** Under the lock only, oldest first. A file without a whole first line never ran a step and is removed. */
-  unfinished(): UnfinishedPlan[];
+  /**
+   * Under the lock only, oldest first. A file without a whole first line never ran a step and is removed. One that is of no use
+   * otherwise is put aside under another name, and told of again each time until somebody removes it.
+   */
+  unfinished(): { plans: UnfinishedPlan[]; unreadable: UnreadablePlan[] };
 }
+
+const PLAN = '.jsonl';
+const UNREADABLE = '.unreadable';
 
 export function makeJournal(folder: string): Journal {
   return {
     open(id, plan, command) {
-      const path = join(folder, `${id}.jsonl`);
+      const path = join(folder, `${id}${PLAN}`);
       return reported(path, () => {
         // The run path may be read by everybody, save for our own folder in it.
-        mkdirSync(join(folder, '../..'), { recursive: true, mode: 0o755 });
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        makeFolder(join(folder, '../..'), 0o755);
+        makeFolder(folder, 0o700);
         const fd = openSync(path, 'wx', 0o600);
         try {
-          append(fd, { event: 'plan', version: 1, id, intent: plan.intent, command, steps: plan.steps });
+          append(fd, { event: 'plan', version: VERSION, id, intent: plan.intent, command, steps: plan.steps });
           syncFolder(folder);
         } catch (error) {
           closeSync(fd);
@@ -75,43 +87,36 @@ export function makeJournal(folder: string): Journal {
         return writer(path, fd);
       });
     },
-    isEmpty: () => filesIn(folder).length === 0,
+    isEmpty: () => filesIn(folder, PLAN).length === 0,
     unfinished() {
-      return filesIn(folder).flatMap(name => {
-        const path = join(folder, name);
-        const [head, ...events] = parseLines(readFileSync(path, 'utf8'));
-        if (head?.event !== 'plan' || events.some(entry => entry.event === 'ended')) {
-          unlinkSync(path);
-          return [];
-        }
-        const reverted = new Set(events.flatMap(entry => (entry.event === 'reverted' ? [entry.step] : [])));
-        const started = new Set(events.flatMap(entry => (entry.event === 'start' ? [entry.step] : [])));
-        const results = new Map(
-          events.flatMap(entry => (entry.event === 'done' ? [[entry.step, entry.result] as const] : [])),
-        );
-        const { id, intent, command, steps } = head;
-        return [
-          {
-            id,
-            intent,
-            command,
-            steps,
-            started: started.difference(reverted),
-            results,
-            journal: continued(path),
-          },
-        ];
-      });
+      const plans = filesIn(folder, PLAN).flatMap(path => taken(path) ?? []);
+      const unreadable = filesIn(folder, UNREADABLE).map(path => ({ path, why: whyUnreadable(path) }));
+      return { plans, unreadable };
     },
   };
+}
+
+/** Undefined: it has ended, or never ran a step, and is gone; or it has been put aside. */
+function taken(path: string): UnfinishedPlan | undefined {
+  const parsed = parseJournal(readFileSync(path, 'utf8'));
+  if (parsed === 'over') remove(path);
+  else if ('why' in parsed) renameSync(path, `${path.slice(0, -PLAN.length)}${UNREADABLE}`);
+  else return { ...parsed, path, journal: continued(path) };
+  return undefined;
+}
+
+function whyUnreadable(path: string): string {
+  const parsed = parseJournal(readFileSync(path, 'utf8'));
+  return parsed !== 'over' && 'why' in parsed ? parsed.why : 'it was put aside by an earlier kuke';
 }
 
 function writer(path: string, fd: number): PlanJournal {
   const write = (entry: Entry) => reported(path, () => append(fd, entry));
   return {
-    start: step => write({ event: 'start', step }),
+    start: (step, found) => write({ event: 'start', step, found }),
     done: (step, result) => write({ event: 'done', step, result }),
     reverted: step => ifPossible(() => write({ event: 'reverted', step })), // undone twice is undone as well
+    dropped: step => write({ event: 'dropped', step }),
     close() {
       // After a power cut the file may be there again: it must not have what has ended well undone.
       ifPossible(() => write({ event: 'ended' }));
@@ -123,7 +128,9 @@ function writer(path: string, fd: number): PlanJournal {
 
 function remove(path: string): void {
   rmSync(path, { force: true }); // an uninstall has taken it along
-  removeEmpty(dirname(path), 3);
+  // The folder stays for the next plan, unless nothing else of ours is there: after an init that failed, say.
+  const folder = dirname(path);
+  if (entriesOf(dirname(folder)).length === 1) removeEmpty(folder, 3);
 }
 
 /** On a full disk, say. */
@@ -148,7 +155,15 @@ function continued(path: string): PlanJournal {
   return writer(path, fd);
 }
 
-/** The folder, `.kuke` and the run path, where nothing else is in them: after an init that failed, say. */
+/** With those around it, durably: a file that is synced is lost all the same with a folder that is not. */
+function makeFolder(folder: string, mode: number): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder), mode);
+  mkdirSync(folder, { recursive: true, mode });
+  syncFolder(dirname(folder));
+}
+
+/** The folder, `.kuke` and the run path, where nothing else is in them. */
 function removeEmpty(folder: string, levels: number): void {
   try {
     rmdirSync(folder);
@@ -163,50 +178,24 @@ function append(fd: number, entry: Entry): void {
 
 function syncFolder(folder: string): void {
   const fd = openSync(folder, 'r');
-  fsyncSync(fd);
-  closeSync(fd);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
-function filesIn(folder: string): string[] {
+function filesIn(folder: string, ending: string): string[] {
+  return entriesOf(folder)
+    .filter(name => name.endsWith(ending))
+    .sort()
+    .map(name => join(folder, name));
+}
+
+function entriesOf(folder: string): string[] {
   try {
-    return readdirSync(folder)
-      .filter(name => name.endsWith('.jsonl'))
-      .sort();
+    return readdirSync(folder);
   } catch {
     return [];
   }
 }
-
-/** A line that is cut off was being written when its kuke died: what it said did not begin. One that is damaged says nothing either. */
-function parseLines(text: string): Entry[] {
-  return text.split('\n').flatMap(line => {
-    try {
-      return [v.parse(entrySchema, JSON.parse(line)) as Entry];
-    } catch {
-      return [];
-    }
-  });
-}
-
-const stepSchema = v.object({
-  id: v.string(),
-  type: v.string(),
-  params: v.unknown(),
-  after: v.array(v.string()),
-  resource: v.string(),
-});
-
-const entrySchema = v.variant('event', [
-  v.object({
-    event: v.literal('plan'),
-    version: v.literal(1),
-    id: v.string(),
-    intent: v.picklist(['create', 'update', 'delete']),
-    command: v.string(),
-    steps: v.array(stepSchema),
-  }),
-  v.object({ event: v.literal('start'), step: v.string() }),
-  v.object({ event: v.literal('done'), step: v.string(), result: v.exactOptional(v.unknown()) }),
-  v.object({ event: v.literal('reverted'), step: v.string() }),
-  v.object({ event: v.literal('ended') }),
-]);

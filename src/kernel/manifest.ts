@@ -88,7 +88,7 @@ function nameIssues(kinds: KindRegistry, kind: KindDefinition, manifest: Manifes
 
 function refuse(issues: FieldIssue[]): void {
   if (issues.length === 0) return;
-  const code = issues.every(issue => issue.message.startsWith('is known, but')) ? 'Unsupported' : 'InvalidManifest';
+  const code = issues.every(issue => issue.code === 'Unsupported') ? 'Unsupported' : 'InvalidManifest';
   const [first, ...others] = issues.map(issue => {
     return new KukeError(code, `${issue.path}: ${issue.message}`, { field: issue.path });
   });

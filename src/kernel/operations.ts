@@ -10,10 +10,17 @@ export interface Operation<T extends OperationType = OperationType> {
   type: T;
   /** Idempotent: it may have happened already, wholly or half. */
   apply(params: ParamsOf<T>, context: ActionContext): Promise<ResultOf<T>>;
-  /** Works without a result and on what was never made. Absent: nothing is to be undone. */
-  revert?(params: ParamsOf<T>, result: ResultOf<T> | undefined, context: ActionContext): Promise<void>;
+  /**
+   * What of that which `apply` is about to make is there before, as plain data: the journal holds it before the effect, and `revert` is
+   * given it. Absent: it makes what nobody could have made before, or `revert` knows by itself.
+   */
+  look?(params: ParamsOf<T>, context: ActionContext): Promise<unknown>;
+  /** Takes back what `apply` has made, and nothing of what was `found`. Works on what was never made. Absent: nothing is to be undone. */
+  revert?(params: ParamsOf<T>, found: unknown, context: ActionContext): Promise<void>;
+  /** It ends, changes or takes away what is there, and nothing brings that back: a plan with such a step is gone on with, and not undone. */
+  irreversible?: true;
   /** In a delete, other steps go on after a failure; this one only runs when all that it waits for went well. */
-  onlyAfterSuccess?: boolean;
+  onlyAfterSuccess?: true;
   /** The command that a person would type for the same effect. */
   explain(params: ParamsOf<T>): string | Promise<string>;
 }
@@ -22,60 +29,23 @@ export function defineOperation<T extends OperationType>(operation: Operation<T>
   return operation;
 }
 
-/** A reference to an earlier step's result, resolved just before the step runs; it makes the dependency too. */
-export interface Ref<T = unknown> {
-  $ref: string;
-  path: (string | number)[];
-  /** Never there at run time; carries the type. */
-  readonly __type?: T;
-}
-
-export type WithRefs<T> =
-  | T
-  | Ref<T>
-  | (T extends readonly (infer E)[] ? WithRefs<E>[] : T extends object ? { [K in keyof T]: WithRefs<T[K]> } : never);
-
-export function isRef(value: unknown): value is Ref {
-  return typeof value === 'object' && value !== null && '$ref' in value && typeof value.$ref === 'string';
-}
-
-/** The ids of the steps that `params` refers to. */
-export function referencedSteps(params: unknown): string[] {
-  if (isRef(params)) return [params.$ref];
-  if (typeof params !== 'object' || params === null) return [];
-  return Object.values(params).flatMap(referencedSteps);
-}
-
-/** `params` with every reference replaced by what `lookup` finds. */
-export function resolveRefs(params: unknown, lookup: (ref: Ref) => unknown): unknown {
-  if (isRef(params)) return lookup(params);
-  if (Array.isArray(params)) return params.map(item => resolveRefs(item, lookup));
-  if (typeof params !== 'object' || params === null) return params;
-  return Object.fromEntries(Object.entries(params).map(([key, value]) => [key, resolveRefs(value, lookup)]));
-}
-
-/** The value at a path inside a result: `['addresses', 0]`. */
-export function pick(result: unknown, path: readonly (string | number)[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
-    result,
-  );
-}
-
 export interface OperationRegistry {
   /** Returns the inverse. Throws PluginFailed for a type that is taken. */
   add<T extends OperationType>(operation: Operation<T> | AnyOperation): () => void;
   /** By a type read from a journal or a plan; throws for one that no plugin provides. */
   get(type: string): AnyOperation;
   find(type: string): AnyOperation | undefined;
+  all(): AnyOperation[];
 }
 
 /** An operation whose params come from a plan or a journal: their types were checked where the step was added. */
 export interface AnyOperation {
   type: string;
   apply(params: unknown, context: ActionContext): Promise<unknown>;
-  revert?(params: unknown, result: unknown, context: ActionContext): Promise<void>;
-  onlyAfterSuccess?: boolean;
+  look?(params: unknown, context: ActionContext): Promise<unknown>;
+  revert?(params: unknown, found: unknown, context: ActionContext): Promise<void>;
+  irreversible?: true;
+  onlyAfterSuccess?: true;
   explain(params: unknown): string | Promise<string>;
 }
 
@@ -88,6 +58,7 @@ export function makeOperationRegistry(): OperationRegistry {
       operations.set(operation.type, operation as unknown as AnyOperation);
       return () => void operations.delete(operation.type);
     },
+    all: () => [...operations.values()],
     find: type => operations.get(type),
     get(type) {
       const operation = operations.get(type);

@@ -1,13 +1,7 @@
 /** A plan is a list of operations with dependencies: from it come dry runs, progress, the journal, undoing and parallel execution. */
-import {
-  type OperationType,
-  type ParamsOf,
-  type Ref,
-  type ResultOf,
-  referencedSteps,
-  type WithRefs,
-} from './operations.ts';
+import type { OperationRegistry, OperationType, ParamsOf, ResultOf } from './operations.ts';
 import { describe, type ResourceRef } from './resource.ts';
+import { type Key, type PlacedReference, type Ref, referTo, separate, type WithRefs } from './step-references.ts';
 
 /** What becomes of a plan that did not get to its end: a create is undone, a delete and an update are finished. */
 export type Intent = 'create' | 'update' | 'delete';
@@ -16,6 +10,8 @@ export interface Step {
   id: string;
   type: OperationType;
   params: unknown;
+  /** What of the params is known only when earlier steps have run. */
+  refs?: PlacedReference[];
   /** Ids of the steps that come first. */
   after: string[];
   /** `cell main/default/blog/web`, for progress and errors. */
@@ -25,7 +21,7 @@ export interface Step {
 /** A handle on a step that was added: name it in `after`, or take a reference to a part of its result. */
 export interface Added<R> {
   id: string;
-  result<V = R>(...path: (string | number)[]): Ref<V>;
+  result<V = R>(...path: Key[]): Ref<V>;
 }
 
 export interface Plan {
@@ -44,11 +40,19 @@ export function makePlan(intent: Intent): Plan {
   return {
     intent,
     steps,
-    add(resource, type, params, after = []) {
+    add(resource, type, given, after = []) {
       const id = String(steps.length + 1);
-      const before = [...after.flatMap(step => (step === undefined ? [] : [step.id])), ...referencedSteps(params)];
-      steps.push({ id, type, params, after: [...new Set(before)], resource: describe(resource) });
-      return { id, result: (...path) => ({ $ref: id, path }) };
+      const { params, refs } = separate(given);
+      const before = [...after.flatMap(step => (step === undefined ? [] : [step.id])), ...refs.map(({ step }) => step)];
+      const needs = [...new Set(before)];
+      steps.push({ id, type, params, ...(refs.length > 0 && { refs }), after: needs, resource: describe(resource) });
+      return { id, result: (...path) => referTo(id, path) };
     },
   };
+}
+
+/** A plan that was made to be undone cannot be, once a step has ended or taken away what was there: it is gone on with. */
+export function intentOf({ intent, steps }: Plan, operations: OperationRegistry): Intent {
+  const isFinal = steps.some(({ type }) => operations.find(type)?.irreversible === true);
+  return intent === 'create' && isFinal ? 'update' : intent;
 }

@@ -1,6 +1,6 @@
 /** The plugin door: what a package's default export is, and what its `setup` is given (design.md, Plugins). */
 import type * as v from 'valibot';
-import type { KukeBackends } from './backends/index.ts';
+import type { ActionDeclarations, KukeBackends } from './backends/index.ts';
 import type { KukeHooks } from './extensible.ts';
 import type { HookName } from './hooks.ts';
 import type { KindDefinition } from './kinds.ts';
@@ -22,8 +22,12 @@ export interface PluginKernel<Config = unknown> {
   /** This installation's id, which marks everything that kuke makes. Throws NotInitialised. */
   instance(): Promise<string>;
   kind<Spec, Status>(definition: KindDefinition<Spec, Status>): void;
-  /** Made when first used. */
-  backend<N extends BackendName>(name: N, make: () => KukeBackends[N] | Promise<KukeBackends[N]>): void;
+  /** Made when first used. `actions`: of an interface that is not one of the kernel's; each of them becomes an operation. */
+  backend<N extends BackendName, A>(
+    name: N,
+    make: () => KukeBackends[N] | Promise<KukeBackends[N]>,
+    actions?: ActionDeclarations<KukeBackends[N], A>,
+  ): void;
   operation<T extends OperationType>(operation: Operation<T>): void;
   /** Returns the inverse. */
   hook<N extends HookName>(name: N, fn: KukeHooks[N]): () => void;

@@ -2,35 +2,45 @@
 import type { KukeError } from './errors.ts';
 import { asKukeError } from './errors.ts';
 import { type ExecuteContext, execute, undo } from './execute.ts';
-import type { Journal, UnfinishedPlan } from './journal.ts';
+import type { UnfinishedPlan } from './journal.ts';
 
 export interface Recovery {
-  command: string;
+  plan: UnfinishedPlan;
   done: 'undone' | 'finished';
-  /** Empty: nothing is left of it. */
+  /** Empty: nothing is left of it. Else it stays in the journal, and the next command goes on with it. */
   failures: KukeError[];
 }
 
-/** Under the lock only. Newest first: a later plan may have built on an earlier one. */
-export async function recover(journal: Journal, context: ExecuteContext): Promise<Recovery[]> {
+/** Under the lock only; `plans` oldest first. Begins with the newest: a later plan may have built on an earlier one. */
+export async function recover(plans: readonly UnfinishedPlan[], context: ExecuteContext): Promise<Recovery[]> {
   const recoveries: Recovery[] = [];
-  for (const plan of journal.unfinished().reverse()) recoveries.push(await recoverOne(plan, context));
+  for (const plan of plans.toReversed()) recoveries.push(await recoverOne(plan, context));
   return recoveries;
 }
 
 async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
-  const { command } = plan;
   if (plan.intent === 'create') {
-    const failures = await undo({ ...plan, begun: plan.started }, context);
-    // What could not be undone stays in the journal, and is tried again by the next command.
+    const failures = await undo(plan, context);
     if (failures.length === 0) plan.journal.close();
-    return { command, done: 'undone', failures };
+    return { plan, done: 'undone', failures };
   }
   try {
-    await execute(plan, context);
-    return { command, done: 'finished', failures: [] };
+    await execute({ ...plan, isTakenUp: true }, context);
+    return { plan, done: 'finished', failures: [] };
   } catch (thrown) {
     const error = asKukeError(thrown);
-    return { command, done: 'finished', failures: [error, ...error.also] };
+    return { plan, done: 'finished', failures: [error, ...error.also] };
+  }
+}
+
+/**
+ * A plan that got to its end was made from what the host is like, so nothing that an earlier one still had to do with the same resource
+ * is wanted any more: undone or finished later, it would act on what is there now.
+ */
+export function supersede(left: readonly UnfinishedPlan[], resources: ReadonlySet<string>): void {
+  for (const { steps, journal } of left) {
+    const over = steps.filter(({ resource }) => resources.has(resource));
+    if (over.length === steps.length) journal.close();
+    else for (const { id } of over) journal.dropped(id);
   }
 }

@@ -1,6 +1,7 @@
 /** Loads plugins in the order of what they require, checks their configuration, and gives each its view of the kernel. */
 import * as v from 'valibot';
 import { addBackendOperations, type UseBackend } from './backend-operations.ts';
+import { ownActions } from './backends/actions.ts';
 import type { KukeBackends } from './backends/index.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type Hooks, makeHooks, withTimeLimit } from './hooks.ts';
@@ -81,7 +82,10 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
       return id;
     },
   };
-  addBackendOperations(kernel.operations, use);
+  addBackendOperations(kernel.operations, use, 'cgroup', ownActions.cgroup);
+  addBackendOperations(kernel.operations, use, 'network', ownActions.network);
+  addBackendOperations(kernel.operations, use, 'runtime', ownActions.runtime);
+  addBackendOperations(kernel.operations, use, 'store', ownActions.store);
   const absent = new Set<PluginSource>();
   const failed = (source: PluginSource, thrown: unknown): void => {
     absent.add(source);
@@ -155,8 +159,9 @@ async function loadOne(
       registered.add(kernel.kinds.add(definition, plugin.name));
       provided.add(`kind ${definition.kind}`);
     },
-    backend(name, make) {
+    backend(name, make, actions) {
       if (factories.has(name)) throw new KukeError('PluginFailed', `the backend ${name} is provided twice`);
+      if (actions !== undefined) registered.add(addBackendOperations(kernel.operations, kernel.use, name, actions));
       factories.set(name, make);
       registered.add(() => factories.delete(name));
       provided.add(`backend ${name}`);

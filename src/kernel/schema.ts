@@ -31,7 +31,7 @@ const covers = (fault: FieldIssue, other: FieldIssue): boolean =>
 /** Of a union: the faults inside the option that has the value's shape, where there is one. */
 function withinUnion(issue: v.BaseIssue<unknown>, path: Path): FieldIssue[] {
   const inside = issue.type === 'union' ? (issue.issues ?? []).filter(sub => sub.path !== undefined) : [];
-  if (inside.length === 0) return [{ path: formatPath(path), message: messageOf(issue) }];
+  if (inside.length === 0) return [{ path: formatPath(path), message: messageOf(issue), ...codeOf(issue) }];
   return inside.flatMap(sub => withinUnion(sub, [...path, ...(sub.path ?? []).map(item => pathKey(item.key))]));
 }
 
@@ -65,7 +65,7 @@ const pathKey = (key: unknown): string | number => (typeof key === 'number' ? ke
 function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[] {
   const { pending } = metadataOf(schema);
   if (pending !== undefined && value !== undefined) {
-    return [{ path: formatPath(path), message: `is known, but this version of kuke does not act on it: ${pending}` }];
+    return [{ path: formatPath(path), message: pendingText(pending), code: 'Unsupported' }];
   }
   const inner = unwrap(schema, value);
   if (Array.isArray(value)) {
@@ -102,6 +102,23 @@ export function metadataOf(schema: AnySchema): FieldMetadata {
 /** A field that spec.md names and nothing acts on yet: refused by name. The text says how things are instead. */
 export function notYet(instead: string) {
   return v.exactOptional(v.pipe(v.unknown(), v.metadata({ kuke: { pending: instead } satisfies FieldMetadata })));
+}
+
+/** A value of a field that spec.md names and nothing acts on yet: `v.pipe(v.picklist(['a', 'b']), notYetFor(one => one === 'b', '...'))`. */
+export function notYetFor<T>(isPending: (value: T) => boolean, instead: string) {
+  const requirement = (value: T): boolean => !isPending(value);
+  pendingValues.add(requirement);
+  return v.check<T, string>(requirement, pendingText(instead));
+}
+
+/** The requirements of `notYetFor`, by which an issue is known to be of one. */
+const pendingValues = new WeakSet<object>();
+
+const pendingText = (instead: string): string => `is known, but this version of kuke does not act on it: ${instead}`;
+
+function codeOf({ requirement }: v.BaseIssue<unknown>): Pick<FieldIssue, 'code'> {
+  const isPending = typeof requirement === 'function' && pendingValues.has(requirement);
+  return isPending ? { code: 'Unsupported' } : {};
 }
 
 /** The schema inside optional, nullable and pipes; of a union, the option that takes the value's shape. */

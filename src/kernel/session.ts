@@ -4,12 +4,12 @@ import type { StoreLock } from './backends/index.ts';
 import { diffSpecs, type FieldChange, valueAt } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, UnfinishedPlan, UnreadablePlan } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
-import { type Intent, makePlan, type Plan } from './plan.ts';
+import { intentOf, makePlan, type Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
-import { recover } from './recover.ts';
+import { type Recovery, recover, supersede } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
 import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
@@ -46,8 +46,8 @@ export async function planResource(
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
   const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
-  const intent: Intent = stored === undefined ? 'create' : 'update';
-  const context = planContext(makePlan(intent), options, changes, observe);
+  // Undone when it fails, also where it changes a resource; save when it takes away what was there: `intentOf`.
+  const context = planContext(makePlan('create'), options, changes, observe);
   const { plan } = context;
   if (stored === undefined || changes.length > 0) {
     const previous = stored?.manifest;
@@ -140,11 +140,9 @@ export async function withSession<T>(
       signal,
       progress: options.progress,
     };
-    for (const { command: earlier, done, failures } of await recover(journal, execution)) {
-      const how = failures.length === 0 ? `has been ${done}` : `could not be ${done} whole`;
-      notice(`an earlier command that did not end ${how}: ${earlier}`);
-      for (const failure of failures) notice(`  ${failure.summary}`);
-    }
+    const { plans, unreadable } = journal.unfinished();
+    const left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
+    for (const one of unreadable) tellUnreadable(one, notice);
     const tree = await readTree(kernel);
     const session: Session = {
       tree,
@@ -152,8 +150,11 @@ export async function withSession<T>(
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
         const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
-        const entry = journal.open(id, plan, command);
-        await execute({ id, intent: plan.intent, steps: plan.steps, journal: entry, results: new Map() }, execution);
+        const { steps } = plan;
+        const intent = intentOf(plan, kernel.operations);
+        const entry = journal.open(id, { intent, steps }, command);
+        const whole = () => supersede(left, new Set(steps.map(({ resource }) => resource)));
+        await execute({ id, intent, steps, journal: entry, started: new Map(), results: new Map(), whole }, execution);
       },
       async saveStatus(resource) {
         const seen = await observed(kernel, makeObserveContext(tree), resource);
@@ -167,6 +168,22 @@ export async function withSession<T>(
   } finally {
     await lock.release();
   }
+}
+
+/** What became of an earlier kuke's plan. Returns it if it stays in the journal. */
+function tell({ plan, done, failures }: Recovery, notice: (message: string) => void): UnfinishedPlan[] {
+  const how = failures.length === 0 ? `has been ${done}` : `could not be ${done} whole`;
+  notice(`an earlier command that did not end ${how}: ${plan.command}`);
+  for (const failure of failures) notice(`  ${failure.summary}`);
+  if (failures.length === 0) return [];
+  notice(`  the next command tries again; to give it up, remove ${plan.path}`);
+  return [plan];
+}
+
+function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string) => void): void {
+  notice(
+    `what an earlier command began can be neither undone nor finished, for its journal cannot be read: ${path}: ${why} (apply or delete what it was about again, then remove the file)`,
+  );
 }
 
 /** What is due without anybody asking; a failure here is told and holds nobody up. */

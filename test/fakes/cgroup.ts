@@ -5,6 +5,7 @@ import {
   type CgroupObservation,
   explainWith,
   shellCommand,
+  thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { type FakeHost, processOn } from './host.ts';
@@ -65,6 +66,9 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
           .sort(([a], [b]) => a.split('/').length - b.split('/').length || a.localeCompare(b))
           .map(([path, ours]) => observed(path, ours));
       }),
+    isThere: thereWith<CgroupActions>({
+      create: ({ path }) => read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true),
+    }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
       remove: ({ path }) => shellCommand('rmdir', `/sys/fs/cgroup${path}`),

@@ -56,6 +56,8 @@ export interface FakeHost {
     files: Map<string, string>;
     /** Resources that cannot be read, by key. */
     spoilt: Map<string, StoreProblem>;
+    /** Names of what lies among the state and is somebody else's. */
+    strangers: string[];
     /** `isUnknown`: to those who wait. */
     holder?: { pid: number; command: string; isUnknown?: true };
     /** Those who wait for the lock. */
@@ -159,7 +161,14 @@ export function makeHost(): FakeHost {
   const host: FakeHost = {
     calls: [],
     faults,
-    store: { manifests: new Map(), files: new Map(), spoilt: new Map(), waiting: new Set(), noticeMs: 1000 },
+    store: {
+      manifests: new Map(),
+      files: new Map(),
+      spoilt: new Map(),
+      strangers: [],
+      waiting: new Set(),
+      noticeMs: 1000,
+    },
     cgroups: new Map(),
     controllers: new Set(['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb']),
     networks: new Map(),

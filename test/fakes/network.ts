@@ -12,6 +12,7 @@ import {
   type NetworkRef,
   networkDefinition,
   shellCommand,
+  thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { isIpv6Range, rangeFault } from '../../src/kernel/ip-range.ts';
@@ -162,6 +163,11 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
         namespaces: [...host.netns].filter(([, ours]) => ours).map(([path]) => path),
         problems: [],
       })),
+    isThere: thereWith<NetworkActions>({
+      define: ({ name }) => read('network.isThere', () => host.networks.get(name)?.ours === true),
+      open: ({ path }) => read('network.isThere', () => host.netns.get(path) === true),
+      attach: ({ attachmentId }) => read('network.isThere', () => host.attachments.has(attachmentId)),
+    }),
     explain: explainWith<NetworkActions>({
       define: ({ configPath, name }) => shellCommand('install', '-D', '/dev/stdin', `${configPath}/${name}.conflist`),
       remove: ({ configPath, name }) => shellCommand('rm', `${configPath}/${name}.conflist`),

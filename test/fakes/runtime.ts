@@ -9,6 +9,7 @@ import {
   type RuntimeBackend,
   type StopParams,
   shellCommand,
+  thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { abortable, type FakeContainer, type FakeHost, processOn } from './host.ts';
@@ -118,6 +119,11 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       read('runtime.observe', () =>
         [...(requireRuntime().get(namespace)?.containers.values() ?? [])].filter(({ ours }) => ours).map(observed),
       ),
+    isThere: thereWith<RuntimeActions>({
+      createNamespace: ({ namespace }) => read('runtime.isThere', () => requireRuntime().get(namespace)?.ours === true),
+      create: params => read('runtime.isThere', () => find(params) !== undefined),
+      start: params => read('runtime.isThere', () => find(params)?.task?.state === 'running'),
+    }),
     explain: explainWith<RuntimeActions>({
       createNamespace: ({ namespace }) => shellCommand('ctr', 'namespaces', 'create', namespace),
       removeNamespace: ({ namespace }) => shellCommand('ctr', 'namespaces', 'remove', namespace),

@@ -6,6 +6,7 @@ import {
   type StoreLock,
   type StoreWrite,
   shellCommand,
+  thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { nameFault } from '../../src/kernel/names.ts';
@@ -30,6 +31,9 @@ export function fakeStore(host: FakeHost): StoreBackend {
   const { action, read } = processOn(host);
   const filePath = (path: string) => `/opt/kukeon/.kuke/${checkFile(path)}`;
   const manifestPath = ({ kind, path }: ResourceRef) => `/opt/kukeon/${path.join('/')}/${kind.toLowerCase()}.yaml`;
+
+  const logsOf = ({ path }: ResourceRef): string[] =>
+    [...host.logs.keys()].filter(log => log.startsWith(`/var/log/kukeon/${path.join('/')}/`));
 
   /** Waiting locks look again whenever one is released; only a time limit or an abort ends the wait otherwise. */
   const lock: StoreBackend['lock'] = async ({ command, timeoutMs, signal, onWait }): Promise<StoreLock> => {
@@ -68,15 +72,15 @@ export function fakeStore(host: FakeHost): StoreBackend {
       host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.set(keyOf(ref), { ref, manifest });
     }),
-    remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref }) => {
+    remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref, keepsLogs }) => {
       checkRef(ref);
       host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.delete(keyOf(ref));
       // Of another kind's namesake, or of what is still in it, the logs stay.
       const folder = `${ref.path.join('/')}/`;
       const others = [...host.store.manifests.values()].map(other => `${other.ref.path.join('/')}/`);
-      if (others.some(other => other.startsWith(folder))) return;
-      for (const path of host.logs.keys()) if (path.startsWith(`/var/log/kukeon/${folder}`)) host.logs.delete(path);
+      if (keepsLogs || others.some(other => other.startsWith(folder))) return;
+      for (const path of logsOf(ref)) host.logs.delete(path);
     }),
     writeFile: action<StoreActions['writeFile']['params'], void>('store.writeFile', ({ path, content }) => {
       checkFile(path);
@@ -98,6 +102,12 @@ export function fakeStore(host: FakeHost): StoreBackend {
     filePath,
     instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
     lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),
+    hasLogs: ref => read('store.hasLogs', () => logsOf(ref).length > 0),
+    strangers: () => read('store.strangers', () => [...host.store.strangers]),
+    isThere: thereWith<StoreActions>({
+      write: ({ ref }) => read('store.isThere', () => host.store.manifests.has(keyOf(ref))),
+      writeFile: ({ path }) => read('store.isThere', () => host.store.files.has(checkFile(path))),
+    }),
     explain: explainWith<StoreActions>({
       write: ({ ref }) => shellCommand('install', '-D', '/dev/stdin', manifestPath(ref)),
       remove: ({ ref }) => shellCommand('rm', manifestPath(ref)),

@@ -26,6 +26,7 @@ declare module 'kuke/plugin' {
 export const serve = defineOperation({
   type: 'containerd-shim.serve',
   apply: async (params, context) => (await import('./process.ts')).startServing(params, context),
+  // Each serving is known by its attempt, and one that was there before is only ended: `revert` need not be told what it may not take.
   revert: async (params, _, context) => (await import('./removal.ts')).undoServing(params, context),
   explain: ({ program, paths }) =>
     `${shellCommand('setsid', program, '--config', paths.config)} >> ${paths.log} 2>&1 &`,
@@ -33,6 +34,7 @@ export const serve = defineOperation({
 
 export const endServing = defineOperation({
   type: 'containerd-shim.endServing',
+  irreversible: true,
   apply: async (params, context) => (await import('./removal.ts')).endServing(params, context),
   explain: ({ paths, remains: { own, sockets, shared } }) =>
     [

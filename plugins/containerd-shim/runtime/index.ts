@@ -9,6 +9,7 @@ import { observeContainers } from './observe.ts';
 import { removeContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
+import { runtimeThere } from './there.ts';
 
 export function containerdRuntime(creation: Creation): RuntimeBackend {
   const { containerd } = creation;
@@ -43,6 +44,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
       ({ id }) => `remove container ${id}`,
       (params, signal) => removeContainer(containerd, params, signal),
     ),
+    isThere: runtimeThere(containerd),
     explain,
     async ping() {
       const { version } = await named('ask containerd for its version', containerd.client.version.version({}));

@@ -23,7 +23,15 @@ export interface KukeOperations
     Prefixed<'runtime', RuntimeActions>,
     Prefixed<'store', StoreActions> {}
 
-export { type ActionContext, type Actions, type Backend, explainWith } from './backend.ts';
+export {
+  type ActionContext,
+  type ActionDeclaration,
+  type ActionDeclarations,
+  type Actions,
+  type Backend,
+  explainWith,
+  thereWith,
+} from './backend.ts';
 export type * from './cgroup.ts';
 export type * from './images.ts';
 export type * from './network.ts';

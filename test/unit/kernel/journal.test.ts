@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -20,7 +21,7 @@ afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 let count = 0;
 const fresh = (): { folder: string; journal: Journal } => {
-  const folder = join(top, String(++count));
+  const folder = join(top, String(++count), '.kuke/journal');
   return { folder, journal: makeJournal(folder) };
 };
 
@@ -33,20 +34,29 @@ function plan(intent: Intent = 'create') {
   return made;
 }
 
+/** The first line of a file. */
+const head = `${JSON.stringify({ event: 'plan', version: 2, id: 'a', intent: 'create', command: 'kuke apply', steps: [] })}\n`;
+
 describe('a journal', () => {
   test('holds a plan from its first step to its end', () => {
     const { folder, journal } = fresh();
     expect(journal.isEmpty()).toBe(true);
-    expect(journal.unfinished()).toEqual([]);
+    expect(journal.unfinished()).toEqual({ plans: [], unreadable: [] });
     const entry = journal.open('a', plan('delete'), 'kuke delete cell web');
-    entry.start('1');
+    entry.start('1', { content: 'before' });
     entry.done('1', { missing: ['cpu'] });
-    entry.start('2');
+    entry.start('2', undefined);
     expect(journal.isEmpty()).toBe(false);
-    const [left, ...others] = makeJournal(folder).unfinished();
+    const [left, ...others] = makeJournal(folder).unfinished().plans;
     expect(others).toEqual([]);
+    expect(left?.path).toBe(join(folder, 'a.jsonl'));
     expect(left).toMatchObject({ id: 'a', intent: 'delete', command: 'kuke delete cell web', steps: plan().steps });
-    expect(left?.started).toEqual(new Set(['1', '2']));
+    expect(left?.started).toEqual(
+      new Map<string, unknown>([
+        ['1', { content: 'before' }],
+        ['2', undefined],
+      ]),
+    );
     expect(left?.results).toEqual(new Map([['1', { missing: ['cpu'] }]]));
     entry.close();
     expect(existsSync(folder)).toBe(false);
@@ -63,28 +73,58 @@ describe('a journal', () => {
   test('gives what is left oldest first, and takes up another one’s plan where that ended', () => {
     const { journal } = fresh();
     for (const id of ['b', 'a', 'c']) journal.open(id, plan(), `kuke ${id}`);
-    const left = journal.unfinished();
+    const left = journal.unfinished().plans;
     expect(left.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
-    left[1]?.journal.start('1');
+    left[1]?.journal.start('1', true);
     left[1]?.journal.reverted('1');
-    left[2]?.journal.start('2');
+    left[2]?.journal.start('2', false);
     left[0]?.journal.close();
-    expect(journal.unfinished().map(({ id, started }) => [id, [...started]])).toEqual([
+    expect(journal.unfinished().plans.map(({ id, started }) => [id, [...started.keys()]])).toEqual([
       ['b', []],
       ['c', ['2']],
     ]);
   });
 
+  test('keeps what a step found the first time: later that is what it has made itself', () => {
+    const { journal } = fresh();
+    const entry = journal.open('a', plan(), 'kuke apply');
+    entry.start('1', false);
+    entry.start('1', true);
+    expect(journal.unfinished().plans[0]?.started).toEqual(new Map([['1', false]]));
+  });
+
+  test.each<Intent>(['create', 'update'])('of a step of a %s that was dropped neither runs nor undoes it', intent => {
+    const { journal } = fresh();
+    const entry = journal.open('a', plan(intent), 'kuke apply');
+    for (const step of ['1', '2']) entry.start(step, undefined);
+    entry.done('1', { missing: [] });
+    for (const step of ['1', '2']) entry.dropped(step);
+    const [left] = journal.unfinished().plans;
+    expect(left?.started.size).toBe(0);
+    if (intent === 'update') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
+  });
+
+  test('its folder goes where nothing else of kuke’s is there, and stays for the next plan where something is', () => {
+    const { folder, journal } = fresh();
+    const entry = journal.open('a', plan(), 'kuke apply');
+    writeFileSync(join(folder, '../instance'), 'id');
+    entry.close();
+    expect(readdirSync(folder)).toEqual([]);
+    rmSync(join(folder, '../instance'));
+    journal.open('b', plan(), 'kuke apply').close();
+    expect(existsSync(join(folder, '../..'))).toBe(false);
+  });
+
   test('a plan that has ended stays so, though a power cut brings its file back', () => {
     const { folder, journal } = fresh();
     const entry = journal.open('a', plan(), 'kuke apply');
-    entry.start('1');
+    entry.start('1', undefined);
     const path = join(folder, 'a.jsonl');
     const saved = join(folder, 'a.saved');
     Bun.spawnSync(['ln', path, saved]);
     entry.close();
     writeFileSync(path, readFileSync(saved));
-    expect(journal.unfinished()).toEqual([]);
+    expect(journal.unfinished().plans).toEqual([]);
     expect(readdirSync(folder)).toEqual(['a.saved']);
   });
 
@@ -96,14 +136,42 @@ describe('a journal', () => {
     expect(journal.isEmpty()).toBe(true);
   });
 
-  test.each(['', '{"event":"pl', '\0\0\0\0', 'null\n', '[]\n{"event":"start","step":"1"}\n'])(
-    'a file that begins with %j never ran a step, and goes',
+  test.each(['', '{"event":"pl', '\0\0\0\0', 'null\n', `${head}{"event":"ended"}\n`])(
+    'a file that is %j ran no step, or has ended, and goes',
     text => {
       const { folder, journal } = fresh();
-      journal.open('b', plan(), 'kuke apply').start('1');
+      journal.open('b', plan(), 'kuke apply').start('1', undefined);
       writeFileSync(join(folder, 'a.jsonl'), text);
-      expect(journal.unfinished().map(({ id }) => id)).toEqual(['b']);
+      const { plans, unreadable } = journal.unfinished();
+      expect({ plans: plans.map(({ id }) => id), unreadable }).toEqual({ plans: ['b'], unreadable: [] });
       expect(readdirSync(folder)).toEqual(['b.jsonl']);
+    },
+  );
+
+  test.each([
+    ['{"event":"pl\n{"event":"start","step":"1"}\n', 'its first line, which holds the plan, is damaged'],
+    ['[]\n{"event":"start","step":"1"}\n', 'its first line, which holds the plan, is damaged'],
+    ['\0\0\0\n\u0001\u0002', 'its first line, which holds the plan, is damaged'],
+    [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 2'],
+    [
+      `${head.replace(/"version":\d+/, '"version":99')}{"event":"start","step":"1"}\n`,
+      'it is of version 99, and this kuke reads version 2',
+    ],
+  ])(
+    'a file that says that steps ran and not which is kept, and told of until somebody removes it: %j',
+    (text, why) => {
+      const { folder, journal } = fresh();
+      journal.open('b', plan(), 'kuke apply').close();
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'a.jsonl'), text);
+      const path = join(folder, 'a.unreadable');
+      for (let round = 1; round <= 2; round++) {
+        expect(journal.unfinished()).toEqual({ plans: [], unreadable: [{ path, why }] });
+        expect(readFileSync(path, 'utf8')).toBe(text);
+        expect(journal.isEmpty()).toBe(true); // it holds nobody up
+      }
+      rmSync(path);
+      expect(journal.unfinished().unreadable).toEqual([]);
     },
   );
 
@@ -117,7 +185,8 @@ describe('a journal', () => {
 type Event = { event: 'start' | 'done' | 'reverted'; step: string };
 
 function write(journal: PlanJournal, { event, step }: Event): void {
-  if (event === 'done') journal.done(step, { of: step });
+  if (event === 'start') journal.start(step, undefined);
+  else if (event === 'done') journal.done(step, { of: step });
   else journal[event](step);
 }
 
@@ -156,14 +225,14 @@ describe('a kuke that dies', () => {
         truncateSync(path, size);
         // All but its newline makes a line whole.
         const whole = ends.filter(end => end - 1 <= size).length;
-        const [left] = journal.unfinished();
+        const [left] = journal.unfinished().plans;
         if (whole === 0) return expect(left).toBeUndefined();
         const kept = before.slice(0, whole - 1);
-        expect(left?.started).toEqual(model(kept).started);
+        expect(new Set(left?.started.keys())).toEqual(model(kept).started);
         expect(new Set(left?.results.keys())).toEqual(model(kept).done);
         for (const one of after) if (left) write(left.journal, one);
-        const [again] = journal.unfinished();
-        expect(again?.started).toEqual(model([...kept, ...after]).started);
+        const [again] = journal.unfinished().plans;
+        expect(new Set(again?.started.keys())).toEqual(model([...kept, ...after]).started);
         expect(new Set(again?.results.keys())).toEqual(model([...kept, ...after]).done);
       }),
       { numRuns: 60 },

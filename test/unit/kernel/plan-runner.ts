@@ -83,11 +83,13 @@ export function planRunner(options: RunnerOptions): Run {
     start: step => void journal.push(`start ${Number(step) - 1}`),
     done: step => void journal.push(`done ${Number(step) - 1}`),
     reverted: step => void journal.push(`reverted ${Number(step) - 1}`),
+    dropped: step => void journal.push(`dropped ${Number(step) - 1}`),
     close: () => void journal.push('closed'),
   };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: message => void log.push(message) });
   const context = { operations, hooks, signal: controller.signal, progress: () => {} };
-  const run = () => execute({ id: 'p', intent, steps, journal: entry, results: new Map() }, context);
+  const run = () =>
+    execute({ id: 'p', intent, steps, journal: entry, started: new Map(), results: new Map() }, context);
   return {
     log,
     effects,

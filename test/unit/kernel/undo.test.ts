@@ -21,6 +21,7 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
     start: () => {},
     done: () => {},
     reverted: (step: string) => void journal.push(`reverted ${step}`),
+    dropped: () => {},
     close: () => void journal.push('closed'),
   };
   const context = {
@@ -29,7 +30,14 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
     signal: new AbortController().signal,
     progress: () => {},
   };
-  const execution = { id: 'p', intent: plan.intent, steps: plan.steps, journal: entry, results: new Map() };
+  const execution = {
+    id: 'p',
+    intent: plan.intent,
+    steps: plan.steps,
+    journal: entry,
+    started: new Map(),
+    results: new Map(),
+  };
   return { error: await execute(execution, context).catch(thrown => thrown), journal };
 }
 

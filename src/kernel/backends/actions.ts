@@ -1,0 +1,68 @@
+/** What undoes each action of the kernel's own backends. A third party's plugin declares those of its own backend: `kernel.backend()`. */
+import type { ActionDeclarations } from './backend.ts';
+import type { CgroupActions, CgroupBackend } from './cgroup.ts';
+import type { NetworkActions, NetworkBackend } from './network.ts';
+import type { RuntimeActions, RuntimeBackend } from './runtime.ts';
+import type { StoreActions, StoreBackend } from './store.ts';
+
+const cgroup: ActionDeclarations<CgroupBackend, CgroupActions> = {
+  create: { undoneBy: 'remove' },
+  remove: { irreversible: true },
+};
+
+const network: ActionDeclarations<NetworkBackend, NetworkActions> = {
+  define: { undoneBy: 'remove' },
+  remove: { irreversible: true },
+  open: { undoneBy: 'close' },
+  close: { irreversible: true },
+  attach: { undoneBy: 'detach' },
+  detach: { irreversible: true },
+};
+
+const runtime: ActionDeclarations<RuntimeBackend, RuntimeActions> = {
+  createNamespace: { undoneBy: 'removeNamespace' },
+  removeNamespace: { irreversible: true },
+  create: { undoneBy: 'remove' },
+  start: {
+    undo: {
+      look: (backend, params) => backend.isThere('start', params),
+      async revert(backend, { namespace, id }, found, context) {
+        if (found !== true) await backend.stop({ namespace, id, timeoutMs: 0 }, context);
+      },
+    },
+  },
+  stop: { irreversible: true },
+  remove: { irreversible: true },
+};
+
+const store: ActionDeclarations<StoreBackend, StoreActions> = {
+  write: {
+    undo: {
+      async look(backend, params) {
+        if (params.previous !== undefined || (await backend.isThere('write', params))) return 'manifest';
+        return (await backend.hasLogs(params.ref)) ? 'logs' : undefined;
+      },
+      async revert(backend, { ref, previous }, found, context) {
+        if (previous !== undefined) await backend.write({ ref, manifest: previous }, context);
+        // Of containers that run on, though their manifest was lost.
+        else if (found === 'logs') await backend.remove({ ref, keepsLogs: true }, context);
+        else if (found !== 'manifest') await backend.remove({ ref }, context);
+      },
+    },
+  },
+  // Metadata goes last and only when nothing of the resource is left, so that a delete can be repeated.
+  remove: { irreversible: true, onlyAfterSuccess: true },
+  writeFile: {
+    undo: {
+      look: (backend, { path }) => backend.readFile(path),
+      async revert(backend, { path, inPlace }, found, context) {
+        if (typeof found !== 'string') await backend.removeFile({ path }, context);
+        else await backend.writeFile({ path, content: found, ...(inPlace && { inPlace }) }, context);
+      },
+    },
+  },
+  removeFile: { irreversible: true },
+  purge: { irreversible: true, onlyAfterSuccess: true },
+};
+
+export const ownActions = { cgroup, network, runtime, store };
