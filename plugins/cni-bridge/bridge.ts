@@ -30,7 +30,7 @@ export const REGENERATE =
 
 /**
  * Throws Conflict if a link of that name is not the space's. `isRecorded`: our conflist names the bridge, so that one without a mark is
- * ours as well if it has the gateway's address (another runtime has used the conflist) or nothing at all (kuke was killed here).
+ * ours as well if it has the gateway's address (another runtime has used the conflist) or the MAC that kuke makes it with (kuke was killed here).
  */
 export function requireOwnBridge(instance: string, network: NetworkDefinition, isRecorded: boolean): Link | undefined {
   using socket = new NetlinkSocket('route');
@@ -47,9 +47,8 @@ function ownBridge(
   if (link === undefined || link.alias === bridgeMark(instance, name)) return link;
   if (isRecorded && link.kind === 'bridge' && link.alias === undefined) {
     const addresses = listAddresses(socket, { link: link.index }).filter(({ scope }) => scope !== 'link');
-    const hasPorts = listLinks(socket).some(({ master }) => master === link.index);
     if (addresses.some(({ address }) => address.startsWith(`${gateway}/`))) return link;
-    if (addresses.length === 0 && !hasPorts) return link;
+    if (addresses.length === 0 && link.mac === macFor(bridgeMark(instance, name))) return link;
   }
   const what = link.kind === 'bridge' ? 'a bridge' : `a link of kind ${link.kind ?? 'unknown'}`;
   throw new KukeError('Conflict', `there is ${what} ${bridge} that is not this space's`, {

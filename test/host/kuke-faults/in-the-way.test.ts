@@ -73,15 +73,16 @@ describe('of a cell', () => {
     await thenWell();
   });
 
-  test.each<[string, string, string[]]>([
-    ['a bridge', 'there is a bridge', ['type', 'bridge']],
-    ['a veth', 'there is a link of kind veth', ['type', 'veth', 'peer', 'name', 'other-end']],
-  ])('%s of the space’s name', async (_, says, kind) => {
+  test.each<[string, string, string[], string[]]>([
+    ['a bridge', 'there is a bridge', ['type', 'bridge'], ['192.0.2.1/24']],
+    ['a bridge without an address', 'there is a bridge', ['type', 'bridge'], []],
+    ['a veth', 'there is a link of kind veth', ['type', 'veth', 'peer', 'name', 'other-end'], ['192.0.2.1/24']],
+  ])('%s of the space’s name', async (_, says, kind, addresses) => {
     const conflist = JSON.parse(readFileSync('/etc/cni/net.d/main-default.conflist', 'utf8'));
     const bridge: string = conflist.plugins[0].bridge;
     await output('ip', 'link', 'delete', bridge);
     await link(bridge, ...kind);
-    await output('ip', 'address', 'add', '192.0.2.1/24', 'dev', bridge);
+    for (const address of addresses) await output('ip', 'address', 'add', address, 'dev', bridge);
     await refusedCell(`attach to network main-default: ${says} ${bridge} that is not`, `ip link show ${bridge}`);
     await thenWell();
   });
