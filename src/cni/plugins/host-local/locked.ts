@@ -13,20 +13,20 @@ import { Reservations } from './reservations.ts';
 // Whoever holds it needs some milliseconds.
 const PATIENCE_MS = 30_000;
 
-// It may be removed with its network just when it was made.
+// A folder may be removed with its network just when it was made.
 const ATTEMPTS = 10;
 
 type Context = Pick<PluginCall, 'trace' | 'signal'>;
 
 /**
- * Runs `work`, which must not wait for anything, under the lock of a network's folder; makes the folder. Throws PluginError, of what
- * the disk refuses too.
+ * Runs `work`, which is synchronous, under the lock of a network's folder; makes the folder. Throws PluginError, also for what the
+ * disk refuses.
  */
 export async function inReservations<T>(folder: string, call: Context, work: (of: Reservations) => T): Promise<T> {
   return await told(folder, async () => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      using held = await lockFolder(folder, call);
-      if (held !== undefined) return work(new Reservations(folder, call.trace));
+      const done = await underLock(folder, call, () => work(new Reservations(folder, call.trace)));
+      if (done !== undefined) return done.value;
       call.trace(`mkdir -p ${shellWord(folder)}`, () => mkdirSync(folder, { recursive: true, mode: 0o755 }));
     }
     throw new PluginError('IoFailure', `${folder} is no folder, or is removed again and again`);
@@ -39,10 +39,8 @@ export async function inExisting<T>(
   call: Context,
   work: (of: Reservations) => T,
 ): Promise<T | undefined> {
-  return await told(folder, async () => {
-    using held = await lockFolder(folder, call);
-    return held && work(new Reservations(folder, call.trace));
-  });
+  const run = () => work(new Reservations(folder, call.trace));
+  return (await told(folder, () => underLock(folder, call, run)))?.value;
 }
 
 /** Removes the folder with all that is in it. */
@@ -50,35 +48,68 @@ export async function removeFolder(
   folder: string,
   call: Context = { trace: silent, signal: undefined },
 ): Promise<void> {
-  await told(folder, async () => {
-    using held = await lockFolder(folder, call);
-    if (held === undefined) return;
-    call.trace(`rm -rf ${shellWord(folder)}`, () => rmSync(folder, { recursive: true, force: true }));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  await told(folder, () => underLock(folder, call, () => call.trace(`rm -rf ${shellWord(folder)}`, remove)));
+}
+
+/** Undefined where there is no such folder. */
+async function underLock<T>(folder: string, call: Context, work: () => T): Promise<{ value: T } | undefined> {
+  const path = join(folder, 'lock');
+  const command = `exec 9>> ${shellWord(path)} && flock 9`;
+  const free = ifThere(() => call.trace(command, () => tryLock(path, nobody) ?? 'busy'));
+  // Nothing is awaited from here to the release, so that calls in one process are never in each other's way.
+  if (free !== 'busy') return free && holding(free, work);
+  return await inTurn(path, async () => {
+    const held = await call.trace(command, () => patiently(path, call.signal));
+    return held && holding(held, work);
   });
 }
 
-async function lockFolder(folder: string, { trace, signal }: Context): Promise<FileLock | undefined> {
-  const path = join(folder, 'lock');
-  try {
-    return await trace(
-      `exec 9>> ${shellWord(path)} && flock 9`,
-      async () => tryLock(path, nobody) ?? (await wait(path, signal)),
-    );
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
+function holding<T>(held: FileLock, work: () => T): { value: T } {
+  using _ = held;
+  return { value: work() };
 }
 
-async function wait(path: string, signal: AbortSignal | undefined): Promise<FileLock> {
+async function patiently(path: string, signal: AbortSignal | undefined): Promise<FileLock | undefined> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   try {
     return await lock(path, nobody, signal === undefined ? patience : AbortSignal.any([signal, patience]));
   } catch (error) {
+    if (isMissing(error)) return undefined;
     if (!patience.aborted) throw error;
-    const msg = `${path} is locked for over ${PATIENCE_MS / 1000} s by another process: find it with lslocks(8)`;
+    const msg = `${path} has been locked for ${PATIENCE_MS / 1000} s by another process, which lslocks(8) names`;
     throw new PluginError('TryAgainLater', msg, '', error);
   }
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+/** Of this process one waits at a time: a wait costs a thread. */
+async function inTurn<T>(path: string, run: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(path) ?? Promise.resolve()).then(run);
+  const over = mine.then(
+    () => {},
+    () => {},
+  );
+  turns.set(path, over);
+  try {
+    return await mine;
+  } finally {
+    if (turns.get(path) === over) turns.delete(path);
+  }
+}
+
+function ifThere<T>(take: () => T): T | undefined {
+  try {
+    return take();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return hasCode(error, 'ENOENT', 'ENOTDIR');
 }
 
 // The reference plugin's lock file is empty.

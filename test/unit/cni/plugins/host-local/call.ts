@@ -1,5 +1,5 @@
 /** Calls of an IPAM plugin in process, with its reservations in a folder of the test's own. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '../../../../../src/cni/json.ts';
@@ -51,7 +51,7 @@ export interface DataDir extends Disposable {
 
 export function dataDir(path = mkdtempSync(join(tmpdir(), 'host-local-'))): DataDir {
   const folder = join(path, 'net');
-  const names = () => readdirSync(folder).sort();
+  const names = () => (existsSync(folder) ? readdirSync(folder).sort() : []);
   return {
     path,
     folder,
