@@ -29,7 +29,10 @@ export async function jobsOf(part: Part, filters: string[]): Promise<Job[]> {
         : [{ name: 'unit', command: [...bunTest, ...testFiles.map(file => `./${file}`)], testFiles, limit: 300 }];
     }
     case 'host':
-      return (await files('test/host/**/*.test.ts')).flatMap(hostJobs);
+      return [
+        ...(await files('test/host/**/*.test.ts')).flatMap(hostJobs),
+        ...(await files('test/conformance/**/*.test.ts')).flatMap(conformanceJobs),
+      ];
     case 'vm':
       return (await files('test/vm/jobs/*.sh')).map(file => ({
         name: `vm/${basename(file, '.sh')}`,
@@ -39,21 +42,29 @@ export async function jobsOf(part: Part, filters: string[]): Promise<Job[]> {
   }
 }
 
-/** A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`. */
-function hostJobs(file: string): Job[] {
-  const name = file.slice('test/'.length);
-  const job = (variant: string, env: Record<string, string>): Job => ({
-    name: name + variant,
+/** In a box of its own, which an environment and a name beside the file's tell from others of the same file. */
+function boxed(file: string, variant = '', env: Record<string, string> = {}): Job {
+  return {
+    name: file.slice('test/'.length) + variant,
     command: ['test/box.sh', ...bunTest, `./${file}`],
     env,
     testFiles: [file],
     limit: 300,
-  });
+  };
+}
+
+/** Each file once with the plugins that are known, and once with ours. */
+function conformanceJobs(file: string): Job[] {
+  return ['reference', 'kuke'].map(plugins => boxed(file, ` on ${plugins}`, { KUKE_TEST_CNI: plugins }));
+}
+
+/** A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`. */
+function hostJobs(file: string): Job[] {
   const onEach =
     imports(file, 'test/host/containerd.ts') && !/^\/\/ containerd: once, since /m.test(readFileSync(file, 'utf8'));
   return onEach
-    ? containerdVersions.map(version => job(` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
-    : [job('', {})];
+    ? containerdVersions.map(version => boxed(file, ` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
+    : [boxed(file)];
 }
 
 const transpiler = new Bun.Transpiler({ loader: 'ts' });

@@ -52,14 +52,10 @@ export interface Case extends Expectation {
   unless?: Partial<Record<Difference, Expectation>>;
 }
 
-/** What stays by design, since it is not an attachment's: the bridge with the gateway's address, and the files of an IPAM network. */
-const SHARED = [
-  /^link (?!veth)\S+ up$/,
-  /^address \S+ (?!eth)/,
-  /^route \S+ (?!eth)\S+$/,
-  /^file \S+\/$/,
-  /^file \S+\/(?:lock|last_reserved_ip\.\d+)$/,
-];
+/** An IPAM network's own files, which stay for the next attachment. */
+const OF_IPAM = [/^file \S+\/$/, /^file \S+\/(?:lock|last_reserved_ip\.\d+)$/];
+/** What stays by design, since it is not an attachment's: those, and the bridge with the gateway's address. */
+const SHARED = [/^link (?!veth)\S+ up$/, /^address \S+ (?!eth)/, /^route \S+ (?!eth)\S+$/, ...OF_IPAM];
 
 export function cases(about: string, table: Case[]): void {
   describe(about, () => {
@@ -93,7 +89,7 @@ async function run(row: Case): Promise<void> {
     const answer = await add(attachment, prevResult);
     if (expected.error !== undefined) {
       expectError(answer, expected.error, attachment.network.cniVersion);
-      expect(left(before, await host.snapshot(), expected.leaves, [])).toEqual([]);
+      expect(left(before, await host.snapshot(), expected.leaves, OF_IPAM)).toEqual([]);
       return;
     }
     const result = expectResult(answer, attachment.network.cniVersion);
@@ -158,7 +154,13 @@ export function expectError(
   cniVersion?: string,
 ): void {
   const { code, msg } = typeof expected === 'number' ? { code: expected, msg: /./ } : expected;
-  expectMatch(answer.json ?? answer, { code, msg: expect.stringMatching(msg) });
+  const { msg: said, details = '' } = answer.json ?? {};
+  expect({ code: answer.json?.code, said: `${said} ${details}`, answer }).toEqual({
+    code,
+    said: expect.stringMatching(msg),
+    answer: expect.anything(),
+  });
+  expect(said).toBeString();
   expect(answer.status).toBeGreaterThan(0);
   if (cniVersion !== undefined && !has('errors without a version')) expect(answer.json?.cniVersion).toBe(cniVersion);
 }

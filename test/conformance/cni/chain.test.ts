@@ -1,5 +1,6 @@
 /** Chains of bridge, portmap and firewall, as podman and CRI runtimes use them, in each version, and what becomes of prevResult. */
 import { expect } from 'bun:test';
+import { output } from '../../host/observe/command.ts';
 import { type Case, cases, expectMatch, type Made } from './case.ts';
 import { bridge, V4, V6 } from './configs.ts';
 import type { Host } from './host.ts';
@@ -110,6 +111,7 @@ cases('bridge, portmap and firewall', [
     name: 'portmap leads to the address in the container, not to one of another interface',
     plugins: () => [{ type: 'portmap', capabilities: { portMappings: true } }],
     runtimeConfig: { portMappings },
+    prepare: host => host.ip('link', 'add', 'br0', 'type', 'bridge'),
     prevResult: ({ netns }) => ({
       cniVersion: '1.0.0',
       interfaces: [{ name: 'br0' }, { name: 'eth0', sandbox: netns }],
@@ -121,6 +123,31 @@ cases('bridge, portmap and firewall', [
     async state({ host }) {
       expect(await rulesAbout(host.name, '10.77.0.9')).not.toEqual([]);
       expect(await rulesAbout(host.name, '10.77.0.1')).toEqual([]);
+    },
+    unless: CHECK_FAILS,
+  },
+  {
+    name: 'portmap behind a plugin that makes no bridge',
+    plugins: () => [{ type: 'portmap', capabilities: { portMappings: true } }],
+    runtimeConfig: { portMappings },
+    async prepare(host, { name }) {
+      await outsideOf(host);
+      await host.ip('link', 'add', 'veth-p', 'up', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+      await host.ip('addr', 'add', '10.77.0.1/24', 'dev', 'veth-p');
+      await host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1');
+      await output('ip', '-n', name, 'link', 'set', 'eth0', 'up');
+      await output('ip', '-n', name, 'addr', 'add', '10.77.0.9/24', 'dev', 'eth0');
+      await output('ip', '-n', name, 'route', 'add', 'default', 'via', '10.77.0.1');
+    },
+    prevResult: ({ netns }) => ({
+      cniVersion: '1.0.0',
+      interfaces: [{ name: 'veth-p' }, { name: 'eth0', sandbox: netns }],
+      ips: [{ address: '10.77.0.9/24', gateway: '10.77.0.1', interface: 1 }],
+    }),
+    async state(made) {
+      using _ = await serve(made.container.name);
+      expect(await ask(beyond(made), 'tcp', UPLINK, 8080)).toBe(OUTSIDE);
+      expect(await ask(made.host.name, 'tcp', '127.0.0.1', 8080)).toBe('10.77.0.1');
     },
     unless: CHECK_FAILS,
   },

@@ -3,7 +3,7 @@ import { expect } from 'bun:test';
 import { type Case, cases, internal, type Made } from './case.ts';
 import { bridge, hostLocal, V4, V6 } from './configs.ts';
 import type { Host } from './host.ts';
-import { add } from './network.ts';
+import { add, del } from './network.ts';
 import { ask, OUTSIDE, OUTSIDE6, outsideOf, SHUT, serve } from './traffic.ts';
 import { addressOf, rulesAbout } from './views.ts';
 
@@ -12,38 +12,31 @@ const chain =
   (host: Host) => [bridge(host, { isDefaultGateway: true }, {}, subnets), { type: 'firewall', ...firewall }];
 const beyond = ({ host }: Made) => host.containers[1]?.name ?? '';
 
-/** A neighbour on the same bridge, and one on another bridge of this host, both under the same policy. */
-async function neighbours({ host, attachment }: Made) {
-  const { plugins } = attachment.network;
-  const [same, other] = [await host.container(), await host.container()];
-  await add({ ...attachment, containerId: same.name, netns: same.netns });
-  const elsewhere = {
-    ...attachment.network,
-    name: 'other',
-    plugins: [
-      { ...plugins[0], type: 'bridge', bridge: 'br1', ipam: hostLocal(host, {}, ['10.78.0.0/24']) },
-      ...plugins.slice(1),
-    ],
-  };
-  await add({ ...attachment, network: elsewhere, containerId: other.name, netns: other.netns });
-  return { same: same.name, other: other.name };
-}
-
-/** Whether the container is reached, from a neighbour on its bridge, from one on another and from outside. */
+/** Whether the container is reached from a neighbour on its bridge, from one on another with the same policy, and from outside. */
 async function reachedBy(made: Made, expected: { same: boolean; other: boolean; outside: boolean }) {
-  const { same, other } = await neighbours(made);
+  const { host, attachment } = made;
+  const [main, ...rest] = attachment.network.plugins;
+  const { name: sameId, netns: sameNetns } = await host.container();
+  const { name: otherId, netns: otherNetns } = await host.container();
+  const elsewhere = { ...main, type: 'bridge', bridge: 'br1', ipam: hostLocal(host, {}, ['10.78.0.0/24']) };
+  const network = { ...attachment.network, name: 'other', plugins: [elsewhere, ...rest] };
+  const neighbours = [
+    { ...attachment, containerId: sameId, netns: sameNetns },
+    { ...attachment, network, containerId: otherId, netns: otherNetns },
+  ];
+  const results = [];
+  for (const neighbour of neighbours) results.push((await add(neighbour)).json);
   using _ = await serve(made.container.name);
   const from = async (netns: string, wanted: boolean) =>
     (await ask(netns, 'tcp', '10.77.0.2', undefined, wanted ? 3 : SHUT)) !== undefined;
   expect({
-    same: await from(same, expected.same),
-    other: await from(other, expected.other),
+    same: await from(sameId, expected.same),
+    other: await from(otherId, expected.other),
     outside: await from(beyond(made), expected.outside),
   }).toEqual(expected);
+  for (const [index, neighbour] of neighbours.entries()) await del(neighbour, results[index]);
 }
 
-/** The neighbours are taken off with the host. */
-const NEIGHBOURS = [/10\.77\.0\.[34]\b/, /10\.78\.0\./, /^link veth/, /^container /, /^file /, /^rule .*"veth/];
 const policy = (name: string, ingressPolicy: string | undefined, reached: Parameters<typeof reachedBy>[1]): Case => ({
   name,
   plugins: chain(ingressPolicy === undefined ? {} : { ingressPolicy }),
@@ -52,7 +45,8 @@ const policy = (name: string, ingressPolicy: string | undefined, reached: Parame
     await host.run('sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1');
   },
   state: made => reachedBy(made, reached),
-  leaves: NEIGHBOURS,
+  // Of the neighbours, who came later.
+  leaves: [/^container /],
 });
 
 cases('firewall', [

@@ -14,6 +14,8 @@ export interface Execution {
   /** Name of the network namespace that is the host's here. */
   host: string;
   cwd?: string;
+  /** Where the plugin is, if not among those under test. */
+  folder?: string;
 }
 
 export interface Answer {
@@ -32,9 +34,9 @@ export interface Running {
   answer: Promise<Answer>;
 }
 
-export function start({ type, env, stdin, host, cwd }: Execution): Running {
+export function start({ type, env, stdin, host, cwd, folder = path }: Execution): Running {
   const variables = { PATH: process.env.PATH, CNI_PATH: path, ...env };
-  const program = Bun.spawn(['ip', 'netns', 'exec', host, join(path, type)], {
+  const program = Bun.spawn(['ip', 'netns', 'exec', host, join(folder, type)], {
     env: variables,
     stdin: Buffer.from(typeof stdin === 'string' ? stdin : JSON.stringify(stdin)),
     stdout: 'pipe',
