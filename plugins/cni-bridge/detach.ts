@@ -85,7 +85,7 @@ export async function sweep(host: Host, request: DetachRequest, cached: CachedAt
   await tearDown({
     [`remove ${ifName} from ${netns}`]: () => removeInside(netns, ifName, cached),
     'remove its end on the host': () => removeLinks(hostEnds(cached)),
-    'free its address': () => releaseReservations(host.ipam, name, id),
+    'free its address': () => releaseReservations(host.ipam, name, { containerId: id, ifName }),
     'remove its masquerading rules': () => removeMasquerade(name, id),
   });
 }

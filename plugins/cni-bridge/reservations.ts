@@ -1,48 +1,35 @@
-/** host-local's reservations on disk: a file for each address, which holds the attachment (spec.md §2). */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+/** host-local's reservations (spec.md §2), for what its DEL did not come to. */
 import { join } from 'node:path';
 import { NAME } from '../../src/cni/attachment.ts';
-import { hasCode } from '../../src/host/errno.ts';
-import { parseAddress } from '../../src/host/netlink/inet.ts';
+import { inExisting, removeFolder } from '../../src/cni/plugins/host-local/locked.ts';
+import type { Endpoint } from '../../src/cni/plugins/plugin.ts';
+import { PluginError } from '../../src/cni/plugins/plugin-error.ts';
+import { silent } from '../../src/cni/plugins/trace.ts';
+import { SystemError } from '../../src/host/errno.ts';
 
-/** Frees the addresses of an attachment. Returns them. */
-export function releaseReservations(ipam: string, network: string, attachmentId: string): string[] {
-  const folder = join(ipam, network);
-  const held = readNames(folder).filter(name => isAddress(name) && holderOf(join(folder, name)) === attachmentId);
-  for (const name of held) rmSync(join(folder, name), { force: true });
-  return held;
+const quietly = { trace: silent, signal: undefined };
+
+/** Frees the addresses of an attachment. */
+export async function releaseReservations(ipam: string, network: string, endpoint: Endpoint): Promise<void> {
+  const folder = folderOf(ipam, network);
+  await plainly(inExisting(folder, quietly, reservations => reservations.release(reservations.heldBy(endpoint))));
 }
 
 /** Removes the folder of a network with all that is in it. */
-export function removeReservations(ipam: string, network: string): void {
+export async function removeReservations(ipam: string, network: string): Promise<void> {
+  await plainly(removeFolder(folderOf(ipam, network), quietly));
+}
+
+function folderOf(ipam: string, network: string): string {
   if (!NAME.test(network)) throw new RangeError(`${JSON.stringify(network)} is no network name`); // nor a path that leads out
-  rmSync(join(ipam, network), { recursive: true, force: true });
+  return join(ipam, network);
 }
 
-/** The first line is the container id; old versions wrote nothing else. */
-function holderOf(path: string): string | undefined {
+/** With the kernel's error instead of the one that a plugin would answer. */
+async function plainly(work: Promise<unknown>): Promise<void> {
   try {
-    return readFileSync(path, 'utf8').split(/\r?\n/)[0]?.trim();
+    await work;
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-function isAddress(name: string): boolean {
-  try {
-    parseAddress(name);
-    return true;
-  } catch {
-    return false; // `lock`, `last_reserved_ip.0`
-  }
-}
-
-function readNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
+    throw error instanceof PluginError && error.cause instanceof SystemError ? error.cause : error;
   }
 }

@@ -61,7 +61,7 @@ describe('reservations', () => {
     mkdirSync(join(folder, 'main-x'));
     const files = {
       '10.88.0.2': 'cell-1\r\neth0',
-      '10.88.0.3': 'cell-1\n',
+      '10.88.0.3': 'cell-2\n',
       '10.88.0.4': 'cell-11\r\neth0',
       'fd00::2': 'cell-1\r\neth0',
       'last_reserved_ip.0': 'cell-1',
@@ -69,18 +69,32 @@ describe('reservations', () => {
     };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'main-x', name), text);
   });
+  const addresses = () => readdirSync(join(folder, 'main-x')).filter(name => /^(?:10|fd)/.test(name));
+  const release = (network: string, containerId: string) =>
+    releaseReservations(folder, network, { containerId, ifName: 'eth0' });
 
-  test('of an attachment are freed, old forms too; those of others and the bookkeeping stay', () => {
-    expect(releaseReservations(folder, 'main-x', 'cell-1').sort()).toEqual(['10.88.0.2', '10.88.0.3', 'fd00::2']);
-    expect(readdirSync(join(folder, 'main-x')).sort()).toEqual(['10.88.0.4', 'last_reserved_ip.0', 'lock']);
-    expect(releaseReservations(folder, 'main-none', 'cell-1')).toEqual([]);
+  test('of an attachment are freed, old forms too; those of others and the bookkeeping stay', async () => {
+    await release('main-x', 'cell-1');
+    expect(addresses().sort()).toEqual(['10.88.0.3', '10.88.0.4']);
+    await release('main-x', 'cell-2');
+    expect(addresses()).toEqual(['10.88.0.4']);
+    expect(readdirSync(join(folder, 'main-x'))).toContain('last_reserved_ip.0');
+    await release('main-none', 'cell-1');
+    expect(readdirSync(folder)).toEqual(['main-x']);
   });
 
-  test('of a network go with their folder, and nothing outside of it', () => {
-    expect(() => removeReservations(join(folder, 'main-x'), '../main-x')).toThrow('is no network name');
-    expect(() => removeReservations(folder, '')).toThrow('is no network name');
-    removeReservations(folder, 'main-x');
-    removeReservations(folder, 'main-x');
+  test('of a network go with their folder, and nothing outside of it', async () => {
+    await expect(removeReservations(join(folder, 'main-x'), '../main-x')).rejects.toThrow('is no network name');
+    await expect(removeReservations(folder, '')).rejects.toThrow('is no network name');
+    await removeReservations(folder, 'main-x');
+    await removeReservations(folder, 'main-x');
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('that can’t be freed are told of in the kernel’s words', async () => {
+    writeFileSync(join(folder, 'lockless'), '');
+    mkdirSync(join(folder, 'locked', 'lock'), { recursive: true });
+    await expect(release('locked', 'cell-1')).rejects.toMatchObject({ name: 'SystemError', code: 'EISDIR' });
+    await release('lockless', 'cell-1');
   });
 });
