@@ -45,8 +45,12 @@ export function gatewaysOf(ips: readonly Ip[]): string[] {
   return [...new Set(all)];
 }
 
+/** RT_SCOPE_LINK: what is reached without a gateway has this scope or a narrower one. */
+const LINK_SCOPE = 253;
+
 /** The gateway of a route: its own, else the first address' of its family that has one. */
-export function gatewayOf({ dst, gw }: Route, ips: readonly Ip[]): string | undefined {
+export function gatewayOf({ dst, gw, scope = 0 }: Route, ips: readonly Ip[]): string | undefined {
+  if (gw === undefined && scope >= LINK_SCOPE) return undefined;
   return gw ?? ips.find(({ address, gateway }) => gateway && isIpv6(address) === isIpv6(dst))?.gateway;
 }
 

@@ -15,8 +15,9 @@ import { type Step, tearDown, undo } from '../tear-down.ts';
 import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
 import { check } from './check.ts';
 import { type BridgeConfig, hasIpam, parseConfig } from './config.ts';
-import { announce, configureInside, settle, setUp } from './container.ts';
+import { announce, configureInside, setUp } from './container.ts';
 import { ensureAddress, ensureBridge, keepBridge, undoBridge } from './device.ts';
+import { settle } from './duplicates.ts';
 import { checkFrames, collectChecks, uncheckFrames } from './mac-spoofing.ts';
 import { createPort, findPort, passingPort, portName, refuseTaken, removeVeth, stalePorts } from './port.ts';
 
@@ -78,7 +79,9 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
 
   const port = await passingPort(host, portName(call), call.signal);
   if (addressing) announce(inside, call, container);
-  if (config.enableDad && addressing?.ips.some(({ address }) => isIpv6(address))) await settle(inside, call);
+  if (config.enableDad && addressing?.ips.some(({ address }) => isIpv6(address))) {
+    await settle(sockets, call, config.bridge);
+  }
   keepBridge(host, call, bridge);
   const dns = config.dns ?? given?.dns;
   return {

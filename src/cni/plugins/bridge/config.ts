@@ -1,7 +1,7 @@
 /** The configuration of `bridge`: the reference plugin's keys, and those of them that are refused. */
 import * as v from 'valibot';
 import { checkLinkName, parseMac } from '../../../host/netlink/link.ts';
-import { conform, FormatError } from '../../json.ts';
+import { conform, FormatError, object } from '../../json.ts';
 import { absent, type Dns, DnsSchema } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
@@ -38,7 +38,7 @@ const whole = (least: number, most: number) =>
       `must be a whole number from ${least} to ${most}, or 0 for none`,
     ),
   );
-const mac = absent(v.object({ mac: text }));
+const record = <E extends v.ObjectEntries>(entries: E) => absent(v.pipe(object, v.object(entries)));
 
 const ConfigSchema = v.object({
   bridge: text,
@@ -56,8 +56,8 @@ const ConfigSchema = v.object({
   disableContainerInterface: flag,
   vlan: absent(whole(1, 4094)),
   vlanTrunk: absent(v.array(v.unknown(), 'must be a list')),
-  args: absent(v.object({ cni: mac })),
-  ipam: absent(v.object({ type: text })),
+  args: record({ cni: record({ mac: text }) }),
+  ipam: record({ type: text }),
   dns: absent(DnsSchema),
 });
 

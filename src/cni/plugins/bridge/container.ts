@@ -1,16 +1,14 @@
 /** The container's end: addresses and routes in its network namespace, announced to the neighbours. */
 import { hasCode } from '../../../host/errno.ts';
-import { addAddress, listAddresses } from '../../../host/netlink/address.ts';
-import { AF_INET6 } from '../../../host/netlink/inet.ts';
+import { addAddress } from '../../../host/netlink/address.ts';
 import { type Link, setLink } from '../../../host/netlink/link.ts';
 import { addRoute } from '../../../host/netlink/route.ts';
-import { Group, NetlinkSocket } from '../../../host/netlink/socket.ts';
+import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import { within } from '../../../host/netns.ts';
 import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
 import type { Ip, Route } from '../../result.ts';
 import { insideOf } from '../inside.ts';
 import type { AttachmentCall } from '../plugin.ts';
-import { PluginError } from '../plugin-error.ts';
 import { shellWord } from '../shell-word.ts';
 import { type Addressing, broadcastOf, gatewayOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
@@ -106,31 +104,4 @@ export function announce(socket: NetlinkSocket, call: AttachmentCall, { mac }: L
   const { ifName, trace } = call;
   const command = `${insideOf(call)}ip link set ${shellWord(ifName)} address ${mac}`;
   trace(command, () => setLink(socket, ifName, { mac }));
-}
-
-/** As long as the reference plugin waits. */
-const DAD_MS = 5000;
-
-/** Waits until duplicate address detection is over. Throws PluginError if another host has one of the addresses. */
-export async function settle(socket: NetlinkSocket, call: AttachmentCall): Promise<void> {
-  const { netns, ifName, signal } = call;
-  using news = within(netns, () => new NetlinkSocket('route'));
-  news.subscribe(Group.ipv6Address);
-  const patience = AbortSignal.timeout(DAD_MS);
-  for (;;) {
-    const present = listAddresses(socket, { link: ifName, family: AF_INET6 });
-    const duplicate = present.find(one => one.duplicate);
-    if (duplicate) {
-      const msg = `another host has ${duplicate.address}: duplicate address detection (enabledad) has found it`;
-      throw new PluginError('Internal', msg, 'find that host: it is on the network of the bridge');
-    }
-    if (!present.some(({ tentative }) => tentative)) return;
-    try {
-      await news.notified(AbortSignal.any([patience, ...(signal ? [signal] : [])]));
-    } catch (error) {
-      if (!patience.aborted) throw error;
-      const msg = `duplicate address detection (enabledad) on ${ifName} is not over after ${DAD_MS / 1000} s`;
-      throw new PluginError('TryAgainLater', msg, 'see `ip -6 addr` in the container');
-    }
-  }
 }
