@@ -13,6 +13,7 @@ import {
   getElement,
   getTable,
   listChains,
+  listDigests,
   listElements,
   listRules,
   listSets,
@@ -30,7 +31,7 @@ import {
   type Rule,
   table,
 } from '../host/nftables/object.ts';
-import { difference, isSameRule, isSameSet, setsOf, update } from '../host/nftables/reconcile.ts';
+import { difference, isSameSet, setsOf, update } from '../host/nftables/reconcile.ts';
 import { silent, type Trace } from './plugins/trace.ts';
 
 export const INET = table('inet', 'kukeon');
@@ -120,17 +121,26 @@ function elementAt(socket: NetlinkSocket, set: NamedSet, element: Element): Elem
 /** What brings back the section where it is not as it should be; elements that are there stay. */
 function repair(socket: NetlinkSocket, section: Section): Change[] {
   // Rules hold the sets and chains that they are in or refer to; anybody can have removed the other sets.
-  if (hasRules(section, ownRules(socket, section)))
-    return section.sets.filter(set => !isReferred(section, set)).map(add);
-  return differenceOf(section, readContent(socket, section));
+  if (isWhole(socket, section)) return section.sets.filter(set => !isReferred(section, set)).map(add);
+  return differenceOf(marked(section), readContent(socket, section));
 }
 
-/** Whether those are the section's rules, in its order. */
-function hasRules({ chains, rules }: Section, present: readonly Rule[]): boolean {
+/** By what it was made from a rule is known without being decoded. */
+function marked(section: Section): Section {
+  return { ...section, rules: section.rules.map(rule => ({ ...rule, digest: digestOf(rule) })) };
+}
+
+function digestOf({ statements, comment }: Rule): string {
+  return Bun.hash(JSON.stringify([statements, comment])).toString(36);
+}
+
+/** Whether the section's chains hold its rules, in its order. */
+function isWhole(socket: NetlinkSocket, { table, chains, rules }: Section): boolean {
+  const present = listDigests(socket, table);
   return chains.every(({ chain }) => {
     const wanted = rules.filter(rule => rule.chain === chain);
     const found = present.filter(rule => rule.chain === chain);
-    return wanted.length === found.length && wanted.every((rule, i) => found[i] && isSameRule(rule, found[i]));
+    return wanted.length === found.length && wanted.every((rule, i) => digestOf(rule) === found[i]?.digest);
   });
 }
 
@@ -239,7 +249,7 @@ export function sectionChanges(
     return isThere ? removal(socket, present) : [];
   }
   const sets = section.sets.map(set => list.find(one => one.set.set === set.set) ?? elements(set, []));
-  return difference({ ...section, sets }, present);
+  return difference({ ...marked(section), sets }, present);
 }
 
 /** Whether an element that is there with other content will do. */

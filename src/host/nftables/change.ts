@@ -21,7 +21,14 @@ import {
   type WireElement,
 } from './message.ts';
 import type { Chain, Element, Elements, NamedSet, NftObject, Rule, Table } from './object.ts';
-import { COMMENT, encodeUserdata, SET_COMMENT, SET_DATA_BYTE_ORDER, SET_KEY_BYTE_ORDER } from './userdata.ts';
+import {
+  COMMENT,
+  encodeUserdata,
+  RULE_DIGEST,
+  SET_COMMENT,
+  SET_DATA_BYTE_ORDER,
+  SET_KEY_BYTE_ORDER,
+} from './userdata.ts';
 
 /**
  * One change. `add` takes what exists as it is (a base chain gets the new policy), `create` fails with EEXIST. A rule is added
@@ -147,7 +154,7 @@ function encodeSet(object: NamedSet) {
   };
 }
 
-function encodeRule(change: Change, { family, table, chain, statements, comment, handle }: Rule) {
+function encodeRule(change: Change, { family, table, chain, statements, comment, digest, handle }: Rule) {
   const place = { family: familyNumber(family), table, chain };
   const byHandle = change.verb === 'delete' || change.verb === 'replace';
   if (byHandle && handle === undefined) throw new RangeError(`${change.verb} rule of ${table} ${chain}: no handle`);
@@ -157,7 +164,10 @@ function encodeRule(change: Change, { family, table, chain, statements, comment,
     handle: byHandle ? handle : undefined,
     position: change.verb === 'insert' ? change.before : undefined,
     expressions: compile(family, statements),
-    userdata: encodeUserdata([[COMMENT, comment]]),
+    userdata: encodeUserdata([
+      [COMMENT, comment],
+      [RULE_DIGEST, digest],
+    ]),
   };
 }
 

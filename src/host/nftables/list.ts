@@ -16,6 +16,7 @@ import {
   hookName,
   MESSAGE,
   messageType,
+  ruleMarkMessage,
   ruleMessage,
   SET_FLAG,
   setMessage,
@@ -34,7 +35,7 @@ import type {
   Table,
   TableName,
 } from './object.ts';
-import { commentIn, SET_COMMENT } from './userdata.ts';
+import { commentIn, RULE_DIGEST, SET_COMMENT } from './userdata.ts';
 
 const withComment = (userdata: Uint8Array | undefined, type?: number): { comment?: string } => {
   const comment = commentIn(userdata, type);
@@ -188,6 +189,7 @@ function toRule(family: Family, message: ValueOf<typeof ruleMessage>): Rule {
     family,
     expressions.filter(expression => iptablesComment(expression) === undefined),
   );
+  const digest = commentIn(userdata, RULE_DIGEST);
   return {
     kind: 'rule',
     family,
@@ -195,8 +197,20 @@ function toRule(family: Family, message: ValueOf<typeof ruleMessage>): Rule {
     chain,
     statements,
     ...(comment === undefined ? {} : { comment }),
+    ...(digest === undefined ? {} : { digest }),
     ...(handle === undefined ? {} : { handle }),
   };
+}
+
+/** Chain and digest of each rule of a table, in order: at a fraction of what it takes to understand them. */
+export function listDigests(socket: NetlinkSocket, { family, table }: TableName): Pick<Rule, 'chain' | 'digest'>[] {
+  const value = { family: familyNumber(family), table };
+  const request = { step: `list rules of ${family} ${table}`, type: messageType(MESSAGE.rule.get), value };
+  return socket.dump({ ...request, codec: ruleMarkMessage }, message => {
+    const { chain = '', userdata } = ruleMarkMessage.read(message.body);
+    const digest = commentIn(userdata, RULE_DIGEST);
+    return { chain, ...(digest === undefined ? {} : { digest }) };
+  });
 }
 
 /** The text of `-m comment`: what iptables-nft makes of a comment when it writes the rule anew (iptables-restore). */

@@ -88,6 +88,12 @@ export const ruleMessage = headed(
   }),
 );
 
+/** Of a rule only what marks it: the rest is passed over when it is read. */
+export const ruleMarkMessage = headed(
+  nfgenmsg,
+  attributes({ table: [1, string], chain: [2, string], userdata: [7, bytes] }),
+);
+
 export const setMessage = headed(
   nfgenmsg,
   attributes({

@@ -72,6 +72,8 @@ export interface Rule extends ChainName {
   kind: 'rule';
   statements: Statement[];
   comment?: string;
+  /** What it was made from, kept with it in the kernel, so that it can be known again without being understood. */
+  digest?: string;
   /** The kernel's number for a rule that exists; unique in its table. */
   handle?: number;
 }

@@ -127,9 +127,10 @@ function ruleDifference(desired: readonly Rule[], present: readonly Rule[], isSt
   };
 }
 
-/** Whether two rules do the same under the same comment; counts are not compared. */
-export function isSameRule(a: Rule, b: Rule): boolean {
-  return a.comment === b.comment && codeOf(a) === codeOf(b);
+/** Whether a rule does what is wanted, under the same comment, and with the digest if one is wanted; counts are not compared. */
+export function isSameRule(wanted: Rule, rule: Rule): boolean {
+  if (wanted.comment !== rule.comment || (wanted.digest !== undefined && wanted.digest !== rule.digest)) return false;
+  return codeOf(wanted) === codeOf(rule);
 }
 
 function codeOf({ family, statements }: Rule): string {

@@ -6,6 +6,8 @@ export const COMMENT = 0;
 export const SET_KEY_BYTE_ORDER = 0;
 export const SET_DATA_BYTE_ORDER = 1;
 export const SET_COMMENT = 7;
+/** Of a rule, and of nobody's but ours: nft(8) passes over it. */
+export const RULE_DIGEST = 0x6b;
 /** Of an element: flags; 1 is an interval without an end. */
 export const ELEMENT_FLAGS = 1;
 
@@ -34,7 +36,7 @@ export function decodeUserdata(bytes: Uint8Array | undefined): Map<number, Uint8
   return values;
 }
 
-/** The comment in user data; undefined if there is none, or if another program keeps data of another shape there. */
+/** The text of a type in user data; undefined if there is none, or if another program keeps data of another shape there. */
 export function commentIn(bytes: Uint8Array | undefined, type = COMMENT): string | undefined {
   try {
     const value = decodeUserdata(bytes).get(type);

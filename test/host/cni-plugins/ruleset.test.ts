@@ -153,6 +153,17 @@ describe('repair', () => {
     expect(ruleset()).toBe(whole);
   });
 
+  test('a ruleset that somebody saved and loaded again lacks nothing; its rules are exchanged once', () => {
+    const add = () => addElements(socket, second, [elements(ports, [port(1, 1)])]).length;
+    add();
+    const saved = ruleset();
+    nft(`flush ruleset; ${saved}`);
+    expect(lacking(socket, second, [elements(ports, [port(1, 1)])])).toEqual([]);
+    expect(add()).toBe(6);
+    expect(add()).toBe(0);
+    expect(ruleset()).toBe(saved);
+  });
+
   test('says what is lacking', () => {
     const wanted = [elements(ports, [port(1, 1), port(2, 2)])];
     const names = () => lacking(socket, second, wanted).map(nameOf);
