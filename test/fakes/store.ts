@@ -1,4 +1,5 @@
 /** The Store in memory. */
+import { dirname } from 'node:path';
 import {
   explainWith,
   type StoreActions,
@@ -32,8 +33,9 @@ export function fakeStore(host: FakeHost): StoreBackend {
   const filePath = (path: string) => `/opt/kukeon/.kuke/${checkFile(path)}`;
   const manifestPath = ({ kind, path }: ResourceRef) => `/opt/kukeon/${path.join('/')}/${kind.toLowerCase()}.yaml`;
 
+  /** Those in its own folder: in folders in that are those of what lies in it. */
   const logsOf = ({ path }: ResourceRef): string[] =>
-    [...host.logs.keys()].filter(log => log.startsWith(`/var/log/kukeon/${path.join('/')}/`));
+    [...host.logs.keys()].filter(log => dirname(log) === `/var/log/kukeon/${path.join('/')}`);
 
   /** Waiting locks look again whenever one is released; only a time limit or an abort ends the wait otherwise. */
   const lock: StoreBackend['lock'] = async ({ command, timeoutMs, signal, onWait }): Promise<StoreLock> => {

@@ -1,7 +1,7 @@
 /** What every Cgroup backend must do. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { CgroupBackend } from '../../src/kernel/backends/index.ts';
-import { cancelled, context, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
+import { cancelled, context, expectCommand, failure, HOSTILE, saysWhatIsThere, type UnderTest } from './contract.ts';
 
 export interface CgroupUnderTest extends UnderTest {
   /** On a host without `/kukeon`. */
@@ -190,6 +190,20 @@ export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>):
       await create('/kukeon');
       await failure(cgroup.remove({ path: '/kukeon' }, cancelled()), 'Cancelled');
       expect(await t.groups('/kukeon')).toEqual(['/kukeon']);
+    });
+
+    test('says what is there before it is created', async () => {
+      await create('/kukeon');
+      const group = { path: '/kukeon/main' };
+      const isThere = () => cgroup.isThere('create', group);
+      await saysWhatIsThere(
+        isThere,
+        () => create(group.path),
+        () => remove(group.path),
+      );
+      await t.foreign(group.path);
+      expect(await isThere()).toBe(false);
+      expect(await cgroup.isThere('remove', group)).toBe(false);
     });
 
     test('explains its actions', () => {

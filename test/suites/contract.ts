@@ -30,6 +30,23 @@ export async function failure(work: Promise<unknown>, ...codes: ErrorCode[]): Pr
   return outcome;
 }
 
+/** By `isThere` the kernel knows what the undoing of an action may take away: never what was there before it. */
+export async function saysWhatIsThere(
+  isThere: () => Promise<boolean>,
+  make: () => Promise<unknown>,
+  unmake: () => Promise<unknown>,
+): Promise<void> {
+  for (let round = 1; round <= 2; round++) {
+    expect(await isThere()).toBe(false);
+    await make();
+    expect(await isThere()).toBe(true);
+    await make();
+    expect(await isThere()).toBe(true);
+    await unmake();
+  }
+  expect(await isThere()).toBe(false);
+}
+
 /** What breaks a command in which it is not quoted. */
 export const HOSTILE = `it's (a "test") $(exit 9) \`exit 9\` ; & |`;
 

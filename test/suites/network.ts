@@ -6,7 +6,7 @@ import type {
   NetworkChoice,
   NetworkDefinition,
 } from '../../src/kernel/backends/index.ts';
-import { cancelled, context, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
+import { cancelled, context, expectCommand, failure, HOSTILE, saysWhatIsThere, type UnderTest } from './contract.ts';
 
 export interface NetworkUnderTest extends UnderTest {
   /** On a host without networks, on which 10.88.0.0/16 to 10.127.255.255 are free. */
@@ -377,6 +377,30 @@ export function networkSuite(name: string, make: () => Promise<NetworkUnderTest>
         await network.detach(wanted, context());
         expect((await observe()).attachments).toEqual([]);
       });
+    });
+
+    test('says what is there before it is defined, opened or attached', async () => {
+      const definition = await chosen('main', 'default');
+      const path = t.netns();
+      const attach = request(definition, path);
+      const isDefined = () => network.isThere('define', definition);
+      const unmake = () => network.remove(definition, context());
+      await saysWhatIsThere(isDefined, () => network.define(definition, context()), unmake);
+      const isOpen = () => network.isThere('open', { path });
+      await saysWhatIsThere(
+        isOpen,
+        () => network.open({ path }, context()),
+        () => network.close({ path }, context()),
+      );
+      await define('main', 'default');
+      await network.open({ path }, context());
+      const isAttached = () => network.isThere('attach', attach);
+      const detach = () => network.detach(attach, context());
+      await saysWhatIsThere(isAttached, () => network.attach(attach, context()), detach);
+      const other = await chosen('main', 'other');
+      await t.foreignNetwork(other.name, '10.200.0.0/24');
+      expect(await network.isThere('define', other)).toBe(false);
+      expect(await network.isThere('remove', definition)).toBe(false);
     });
 
     test('explains its actions', () => {

@@ -1,7 +1,16 @@
 /** What every Runtime backend must do. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { ContainerConfig, ContainerObservation, RuntimeBackend } from '../../src/kernel/backends/index.ts';
-import { cancelled, context, eventually, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
+import {
+  cancelled,
+  context,
+  eventually,
+  expectCommand,
+  failure,
+  HOSTILE,
+  saysWhatIsThere,
+  type UnderTest,
+} from './contract.ts';
 
 /** The configuration of the image that the suite runs containers of; the programs are busybox's. */
 export const suiteImage = {
@@ -374,6 +383,29 @@ export function runtimeSuite(name: string, make: () => Promise<RuntimeUnderTest>
       await failure(gone.observe({ namespace: t.namespace }), 'RuntimeUnavailable');
       await failure(gone.create(config('a'), context()), 'RuntimeUnavailable');
       await failure(gone.remove(the('a'), context()), 'RuntimeUnavailable');
+    });
+
+    test('says what is there before it is created or started', async () => {
+      const namespace = { namespace: t.otherNamespace };
+      const hasNamespace = () => runtime.isThere('createNamespace', namespace);
+      const removeNamespace = () => runtime.removeNamespace(namespace, context());
+      await saysWhatIsThere(hasNamespace, () => runtime.createNamespace(namespace, context()), removeNamespace);
+      const isCreated = () => runtime.isThere('create', config('a'));
+      await saysWhatIsThere(
+        isCreated,
+        () => create('a'),
+        () => remove('a'),
+      );
+      await create('a');
+      const runs = () => runtime.isThere('start', the('a'));
+      await saysWhatIsThere(
+        runs,
+        () => start('a'),
+        () => stop('a', 0),
+      );
+      await t.foreignContainer(t.namespace, 'foreign');
+      expect(await runtime.isThere('create', config('foreign'))).toBe(false);
+      expect(await runtime.isThere('remove', the('a'))).toBe(false);
     });
 
     test('explains its actions', () => {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { StoreBackend, StoreLock } from '../../src/kernel/backends/index.ts';
 import type { Manifest, ResourceRef } from '../../src/kernel/resource.ts';
-import { cancelled, context, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
+import { cancelled, context, expectCommand, failure, HOSTILE, saysWhatIsThere, type UnderTest } from './contract.ts';
 
 export interface StoreUnderTest extends UnderTest {
   /** Empty. */
@@ -11,6 +11,8 @@ export interface StoreUnderTest extends UnderTest {
   another(): StoreBackend;
   /** Makes what is stored of `ref` unreadable; returns the path that the problem names. */
   spoil(ref: ResourceRef): Promise<string>;
+  /** A container of the resource writes something, as a runtime would log it. */
+  log(ref: ResourceRef): Promise<void>;
   /** What is in a `StoredFile`; undefined: it is not there. */
   readFile(path: string): Promise<string | undefined>;
 }
@@ -379,6 +381,39 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
         await failure(take(store, 'kuke', { timeoutMs: 0 }), 'Locked');
         await second.release();
       });
+    });
+
+    test('says what is there before it is written', async () => {
+      const written = { ref: cell, manifest: manifest(cell) };
+      const hasManifest = () => store.isThere('write', written);
+      const removal = () => store.remove({ ref: cell }, context());
+      await saysWhatIsThere(hasManifest, () => store.write(written, context()), removal);
+      const file = { path: 'etc/x/hosts', content: '' };
+      const hasFile = () => store.isThere('writeFile', file);
+      const removeFile = () => store.removeFile(file, context());
+      await saysWhatIsThere(hasFile, () => store.writeFile(file, context()), removeFile);
+      expect(await store.isThere('remove', { ref: cell })).toBe(false);
+    });
+
+    test('knows of logs, and removes a manifest without them when asked to', async () => {
+      expect(await store.hasLogs(cell)).toBe(false);
+      await store.write({ ref: cell, manifest: manifest(cell) }, context());
+      await t.log(cell);
+      expect([await store.hasLogs(cell), await store.hasLogs(stack)]).toEqual([true, false]);
+      await store.remove({ ref: cell, keepsLogs: true }, context());
+      expect([
+        await store.isThere('write', { ref: cell, manifest: manifest(cell) }),
+        await store.hasLogs(cell),
+      ]).toEqual([false, true]);
+      await store.remove({ ref: cell }, context());
+      expect(await store.hasLogs(cell)).toBe(false);
+    });
+
+    test('nothing of its own is a stranger to it', async () => {
+      expect(await store.strangers()).toEqual([]);
+      await store.write({ ref: realm, manifest: manifest(realm) }, context());
+      await store.writeFile({ path: 'instance', content: 'an-id' }, context());
+      expect(await store.strangers()).toEqual([]);
     });
 
     test('explains its actions', () => {

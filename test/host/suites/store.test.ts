@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import plugin from '../../../plugins/metadata-fs/index.ts';
 import type { StoreBackend } from '../../../src/plugin.ts';
@@ -33,6 +33,10 @@ storeSuite('metadata-fs, as registered', async () => {
       const file = join('/opt/kukeon', ...path, `${kind.toLowerCase()}.yaml`);
       await writeFile(file, 'apiVersion: v1beta1\nkind: [Realm\n');
       return file;
+    },
+    log: async ({ path }) => {
+      await mkdir(join('/var/log/kukeon', ...path), { recursive: true });
+      await writeFile(join('/var/log/kukeon', ...path, 'main.log'), 'log');
     },
     readFile: async path =>
       existsSync(backend.filePath(path)) ? await readFile(backend.filePath(path), 'utf8') : undefined,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { containerSpec } from '../../../plugins/container/schema.ts';
-import { faultsOf, fieldsWith, formatPath, metadataOf, notYet } from '../../../src/kernel/schema.ts';
+import { faultsOf, fieldsWith, formatPath, metadataOf, notYet, notYetFor } from '../../../src/kernel/schema.ts';
 
 const spec = v.strictObject({
   name: v.string(),
@@ -17,6 +17,23 @@ const spec = v.strictObject({
 });
 
 const faults = (value: unknown) => faultsOf(spec, value, ['spec']).map(({ path, message }) => `${path}: ${message}`);
+
+test('of what is known and does nothing yet a fault says so by its code, of what is wrong it does not', () => {
+  const codes = (value: unknown) =>
+    faultsOf(v.strictObject({ spec, policy }), value, []).map(({ path, code }) => [path, code]);
+  const policy = v.exactOptional(
+    v.pipe(
+      v.picklist(['never', 'always']),
+      notYetFor(one => one === 'always', 'nothing restarts it'),
+    ),
+  );
+  expect(codes({ spec: { name: 'a', resources: {} }, policy: 'always' })).toEqual([
+    ['spec.resources', 'Unsupported'],
+    ['policy', 'Unsupported'],
+  ]);
+  expect(codes({ spec: { name: 'is known, but' }, policy: 'sometimes' })).toEqual([['policy', undefined]]);
+  expect(codes({ spec: { name: 'a' }, policy: 'never' })).toEqual([]);
+});
 
 describe('faultsOf', () => {
   test('what is valid has none', () => {

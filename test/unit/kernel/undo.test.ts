@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { execute } from '../../../src/kernel/execute.ts';
 import { makeHooks } from '../../../src/kernel/hooks.ts';
-import { makeOperationRegistry } from '../../../src/kernel/operations.ts';
+import { type AnyOperation, makeOperationRegistry } from '../../../src/kernel/operations.ts';
 import { makePlan } from '../../../src/kernel/plan.ts';
 
 const conflict = () => new KukeError('Conflict', 'somebody’s');
@@ -47,4 +47,76 @@ test('what was in the way of a step is not ours to undo; what is in the way of u
   expect(error).toMatchObject({ code: 'Conflict', details: { step: 'network.open' } });
   expect(error.also.map(({ details }) => details.step)).toEqual(['undo cgroup.create']);
   expect(journal).toEqual(['reverted 2']);
+});
+
+/** `cgroup.create` twice, side by side, and what a test makes of them. */
+function sideBySide(
+  apply: (path: string, signal: AbortSignal) => Promise<unknown>,
+  before: (path: string) => void = () => {},
+) {
+  const operations = makeOperationRegistry();
+  const log: string[] = [];
+  const pathOf = (params: unknown): string => String((params as { path: string }).path);
+  const create: AnyOperation = {
+    type: 'cgroup.create',
+    look: async params => `seen ${pathOf(params)}`,
+    apply: (params, { signal }) => apply(pathOf(params), signal),
+    revert: async (params, found) => void log.push(`undo ${pathOf(params)}: ${found}`),
+    explain: () => '',
+  };
+  operations.add(create);
+  const plan = makePlan('create');
+  for (const path of ['/a', '/b']) plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path });
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: () => {} });
+  hooks.tap('test', 'step:before', ({ params }) => before(pathOf(params)));
+  const journal = {
+    start: (step: string, found: unknown) => void log.push(`start ${step}: ${found}`),
+    done: () => {},
+    reverted: () => {},
+    dropped: () => {},
+    close: () => {},
+  };
+  const context = { operations, hooks, signal: new AbortController().signal, progress: () => {} };
+  const execution = {
+    id: 'p',
+    intent: plan.intent,
+    steps: plan.steps,
+    journal,
+    started: new Map(),
+    results: new Map(),
+  };
+  return { log, run: () => execute(execution, context).catch((thrown: KukeError) => thrown) };
+}
+
+test('a step that a hook refused has not begun, so nothing of it is undone; what the others found is known', async () => {
+  const { log, run } = sideBySide(
+    async () => undefined,
+    path => {
+      if (path === '/b') throw new Error('not here');
+    },
+  );
+  expect(await run()).toMatchObject({ code: 'PluginFailed', message: 'not here' });
+  expect(log).toEqual(['start 1: seen /a', 'undo /a: seen /a']);
+});
+
+test('failures that have nothing to do with one another are all told, and what the first one called off is not', async () => {
+  const gate = Promise.withResolvers<void>();
+  const both = sideBySide(async path => {
+    if (path === '/b') await gate.promise;
+    else gate.resolve();
+    throw new Error(`no ${path}`);
+  });
+  expect(await both.run()).toMatchObject({ message: 'no /a', also: [{ code: 'Failed', message: 'no /b' }] });
+  const called = sideBySide(async (path, signal) => {
+    if (path === '/a') throw new Error('no /a');
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  expect(await called.run()).toMatchObject({ message: 'no /a', also: [] });
+});
+
+test('a bug of kuke’s own is told as one', async () => {
+  const { run } = sideBySide(async path => {
+    if (path === '/a') throw new TypeError('undefined is not a function');
+  });
+  expect(await run()).toMatchObject({ code: 'Internal', remedy: expect.stringContaining('report it') });
 });

@@ -20,6 +20,22 @@ const writeLog = async (...path: string[]) => {
   await writeFile(join(t.logFolder, ...path), 'log\n');
 };
 
+test('what lies in the run path and is neither a realm nor kuke’s own is a stranger, whatever its name', async () => {
+  await t.write('Realm', 'main');
+  await t.write('Space', 'lab/default'); // its realm's manifest was lost
+  for (const folder of ['.kuke/journal', 'lost+found', 'home', '.git']) await mkdir(inRun(folder), { recursive: true });
+  await mkdir(inRun('deep/realm.yaml'), { recursive: true });
+  await writeFile(inRun('notes.txt'), '');
+  expect(await t.store.strangers()).toEqual(['.git', 'deep', 'home', 'lab', 'notes.txt']);
+});
+
+test('through a link, too', async () => {
+  const elsewhere = join(t.runPath, '..', 'etc');
+  await mkdir(join(elsewhere, 'apt'), { recursive: true });
+  await symlink(elsewhere, t.runPath);
+  expect(await t.store.strangers()).toEqual(['apt']);
+});
+
 describe('on disk', () => {
   test('are the files of the specification, readable by all', async () => {
     await t.write('Realm', 'main');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeStore } from '../../../plugins/metadata-fs/store.ts';
@@ -16,6 +16,10 @@ storeSuite('metadata-fs', async () => {
       const file = join(options.runPath, ...path, `${kind.toLowerCase()}.yaml`);
       await writeFile(file, 'apiVersion: v1beta1\nkind: [Realm\n');
       return file;
+    },
+    log: async ({ path }) => {
+      await mkdir(join(options.logFolder, ...path), { recursive: true });
+      await writeFile(join(options.logFolder, ...path, 'main.log'), 'log');
     },
     readFile: async path =>
       existsSync(backend.filePath(path)) ? await readFile(backend.filePath(path), 'utf8') : undefined,

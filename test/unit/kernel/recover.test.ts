@@ -1,0 +1,124 @@
+/** What a kuke that died has left and the next one cannot undo or finish yet. */
+import { beforeEach, describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Outcome } from '../../../src/kernel/apply.ts';
+import { KukeError } from '../../../src/kernel/errors.ts';
+import { addImage } from '../../fakes/index.ts';
+import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
+
+let folder: string;
+let kuke: TestKernel;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kuke-recover-'));
+  kuke = await kernelOnFakes({ folder });
+  await kuke.init();
+  const namespace = kuke.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
+});
+
+const results = (outcomes: Outcome[]) => outcomes.map(({ result, error }) => (error ? error.summary : result));
+const journals = (): string[] => readdirSync(folder).sort();
+const left = (): string[] => kuke.host.inventory().map(line => line.replace(/ with bridge$/, ''));
+
+/** A kuke that died as it began to do this; the next one. */
+async function died(doing: Promise<unknown>, at: string): Promise<TestKernel> {
+  void doing;
+  await kuke.host.faults.crash(at);
+  kuke = await kuke.another();
+  return kuke;
+}
+
+describe('a delete that cannot be finished', () => {
+  beforeEach(async () => {
+    await kuke.apply(cellYaml('web'));
+    await died(kuke.remove([cellRef('web')]), 'runtime.remove');
+  });
+
+  test('stays in the journal, is told of with the way out, and is finished as soon as that can be', async () => {
+    kuke.host.faults.fail('runtime.remove', new Error('its plugin is away'), { nth: 'every' });
+    for (let round = 1; round <= 2; round++) {
+      kuke.notices.splice(0);
+      expect(results(await kuke.apply(cellYaml(`other${round}`)))).toEqual(['created']);
+      const [first, second, third] = kuke.notices;
+      expect(first).toBe('an earlier command that did not end could not be finished whole: kuke test');
+      expect(second).toContain('its plugin is away');
+      expect(third).toBe(`  the next command tries again; to give it up, remove ${join(folder, journals()[0] ?? '')}`);
+    }
+    kuke.host.faults.clear();
+    await kuke.remove(['other1', 'other2'].map(cellRef));
+    expect(journals()).toEqual([]);
+    expect(left().filter(line => line.endsWith('/web') || line.includes('_web_'))).toEqual([]);
+  });
+
+  test('nor while somebody presses Ctrl-C is it forgotten', async () => {
+    const controller = new AbortController();
+    kuke.engine.signal = controller.signal;
+    const held = kuke.host.faults.pause('runtime.remove');
+    const applying = kuke.apply(cellYaml('other'));
+    await held.reached;
+    controller.abort(new KukeError('Cancelled', 'cancelled by SIGINT'));
+    held.resume();
+    expect((await applying)[0]?.error?.code).toBe('Cancelled');
+    expect(journals()).toHaveLength(1);
+    const next = await kuke.another();
+    await next.apply(cellYaml('other'));
+    expect(next.notices).toEqual(['an earlier command that did not end has been finished: kuke test']);
+    expect(left().filter(line => line.endsWith('/web') || line.includes('_web_'))).toEqual([]);
+  });
+
+  test('whose operation no plugin provides is kept until one does', async () => {
+    const [name = ''] = journals();
+    const text = readFileSync(join(folder, name), 'utf8');
+    const strange = text.replaceAll('"runtime.remove"', '"stranger.remove"');
+    expect(strange).not.toBe(text);
+    writeFileSync(join(folder, name), strange);
+    await kuke.apply(cellYaml('other'));
+    expect(kuke.notices.join('\n')).toContain('no plugin provides the operation stranger.remove');
+    expect(journals()).toEqual([name]);
+    let ran = 0;
+    kuke.kernel.operations.add({ type: 'stranger.remove', apply: async () => ran++, explain: () => '' });
+    await kuke.apply(cellYaml('third'));
+    expect(ran).toBe(1);
+    expect(journals()).toEqual([]);
+  });
+
+  test('is not finished on what was made under that name since', async () => {
+    kuke.host.faults.fail('runtime.remove', new Error('busy'));
+    const start = { verb: 'start', stopTimeoutMs: 1000 } as const;
+    const outcomes = await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'running' }), start);
+    expect([...results(outcomes), kuke.notices.join()]).toEqual(['updated', expect.stringContaining('busy')]);
+    expect(journals()).toEqual([]);
+    const whole = left();
+    await kuke.apply(cellYaml('other'));
+    await kuke.remove([cellRef('other')]);
+    expect(left()).toEqual(whole);
+    expect((await kuke.get('Cell', ...cellRef('web').path)).manifest.status?.state).toBe('Ready');
+  });
+});
+
+test('a create that could not be undone is not undone on what was made under that name since', async () => {
+  await died(kuke.apply(cellYaml('web')), 'runtime.start');
+  kuke.host.faults.fail('cgroup.remove', new Error('busy'));
+  expect(results(await kuke.apply(cellYaml('web')))).toEqual(['created']);
+  expect(kuke.notices.join('\n')).toContain('busy');
+  const whole = left();
+  await kuke.apply(cellYaml('other'));
+  await kuke.remove([cellRef('other')]);
+  expect(left()).toEqual(whole);
+});
+
+test('a journal that cannot be read is told of by each command, and holds nobody up', async () => {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, '0-x.jsonl'), 'garbage\n{"event":"start","step":"1"}\n');
+  const path = join(folder, '0-x.unreadable');
+  for (const name of ['a', 'b']) {
+    expect(results(await kuke.apply(cellYaml(name)))).toEqual(['created']);
+    expect(kuke.notices.splice(0)).toEqual([expect.stringContaining(`cannot be read: ${path}: `)]);
+  }
+  rmSync(path);
+  await kuke.apply(cellYaml('c'));
+  expect(kuke.notices).toEqual([]);
+});
