@@ -23,6 +23,9 @@ export interface ObservedCell {
   netnsExists: boolean;
 }
 
+/** eth0 first: the address in its own space is the cell's. */
+const indexOf = ({ interface: name }: { interface: string }) => Number(name.replace(/^eth/, ''));
+
 export async function observeCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<ObservedCell> {
   const place = cell.ref.path.join('/');
   const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
@@ -40,7 +43,9 @@ export async function observeCell(kernel: PluginKernel, context: ObserveContext,
     containers,
     of,
     root: root && of(root),
-    attachments: net.attachments.filter(one => isAttachmentOf(hash, one.attachmentId)),
+    attachments: net.attachments
+      .filter(one => isAttachmentOf(hash, one.attachmentId))
+      .sort((a, b) => indexOf(a) - indexOf(b)),
     netnsExists: net.namespaces.includes(netnsPath(hash)),
   };
 }

@@ -61,7 +61,8 @@ export function conflistOf(definition: NetworkDefinition, instance: string): Jso
     name,
     kukeon: { instance, realm, space } satisfies Marker,
     plugins: [
-      { type: 'bridge', bridge, isGateway: true, ipMasq: true, capabilities: { ips: true }, ipam },
+      // With hairpinMode a cell reaches a port that it publishes itself.
+      { type: 'bridge', bridge, isGateway: true, ipMasq: true, hairpinMode: true, capabilities: { ips: true }, ipam },
       { type: 'portmap', capabilities: { portMappings: true } },
     ],
   };

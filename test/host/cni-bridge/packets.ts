@@ -38,6 +38,8 @@ export async function cell(backend: NetworkBackend, network: NetworkDefinition, 
 
 export const OUTSIDE = '192.0.2.2';
 export const UPLINK = '192.0.2.1';
+export const OUTSIDE6 = '2001:db8::2';
+export const UPLINK6 = '2001:db8::1';
 
 /** A host beyond this one, on a link of its own; it knows no way to the cells. */
 export async function makeOutside(): Promise<void> {
@@ -46,6 +48,8 @@ export async function makeOutside(): Promise<void> {
   await output('ip', 'addr', 'add', `${UPLINK}/24`, 'dev', 'uplink');
   await output('ip', 'link', 'set', 'uplink', 'up');
   await output('ip', '-n', 'outside', 'addr', 'add', `${OUTSIDE}/24`, 'dev', 'eth0');
+  await output('ip', 'addr', 'add', `${UPLINK6}/64`, 'dev', 'uplink', 'nodad');
+  await output('ip', '-n', 'outside', 'addr', 'add', `${OUTSIDE6}/64`, 'dev', 'eth0', 'nodad');
   await output('ip', '-n', 'outside', 'link', 'set', 'eth0', 'up');
   await output('ip', '-n', 'outside', 'link', 'set', 'lo', 'up');
 }

@@ -40,6 +40,7 @@ test('a conflist is plain CNI 1.0.0, the same bytes each time, and can be read b
       "capabilities": {
         "ips": true
       },
+      "hairpinMode": true,
       "ipMasq": true,
       "ipam": {
         "type": "host-local",
