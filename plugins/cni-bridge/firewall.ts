@@ -5,7 +5,6 @@ import { allowForward, readLegacyForward } from '../../src/cni/host-forward/ipta
 import { readSection, sectionChanges } from '../../src/cni/ruleset.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import type { Change } from '../../src/host/nftables/change.ts';
-import { formatRule } from '../../src/host/nftables/explain.ts';
 import type { TableContent } from '../../src/host/nftables/list.ts';
 import { update } from '../../src/host/nftables/reconcile.ts';
 import { type FirstTable, firstMembers, firstTableRemoval, readFirstTable } from './first-table.ts';
@@ -83,8 +82,8 @@ export async function readEnforcement(instance: string): Promise<Enforcement> {
 
 /** For a person, with what to do. */
 export function explainObstacle({ chain: { family, table, chain }, why, rules }: Obstacle): string {
-  const missing = rules.map(rule => formatRule(rule)).join(' · ');
-  return `chain ${chain} of the nftables table ${family} ${table} drops what spaces send, and ${why}; see to it that it has: ${missing}`;
+  const dropping = `chain ${chain} of the nftables table ${family} ${table} drops what cells send`;
+  return `${dropping}, and kuke cannot change that: ${why}; give it the rules ${rules.map(one => `\`${one}\``).join(', ')}`;
 }
 
 async function change(instance: string, next: (members: Isolated[]) => Isolated[]): Promise<Change[]> {

@@ -2,7 +2,7 @@
 import { INET } from '../../src/cni/ruleset.ts';
 import type { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { type Change, remove } from '../../src/host/nftables/change.ts';
-import { readTable, type TableContent } from '../../src/host/nftables/list.ts';
+import { getTable, listChains, readTable, type TableContent } from '../../src/host/nftables/list.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
 import { type Isolated, memberOf } from './isolation.ts';
 
@@ -18,13 +18,13 @@ export interface FirstTable {
 }
 
 export function readFirstTable(socket: NetlinkSocket): FirstTable | undefined {
+  const instance = getTable(socket, INET)?.comment;
+  if (instance === undefined || !listChains(socket, INET).some(({ chain }) => CHAINS.includes(chain))) return undefined;
   const { content } = readTable(socket, INET);
-  const instance = content?.table.comment;
-  if (content === undefined || instance === undefined) return undefined;
+  if (content === undefined) return undefined;
   const chains = content.chains.filter(({ chain }) => CHAINS.includes(chain));
   const sets = content.sets.filter(({ set: { set } }) => SETS.includes(set));
   const rules = content.rules.filter(({ chain }) => CHAINS.includes(chain));
-  if (chains.length + sets.length === 0) return undefined;
   const isAll = chains.length === content.chains.length && sets.length === content.sets.length;
   return { instance, content: { ...content, chains, sets, rules }, isAll };
 }

@@ -37,6 +37,10 @@ export default definePlugin<CniBridgeConfig>({
       explain: async params => (await import('./explain.ts')).explainRegenerate(params, await host()),
     });
 
+    kernel.hook('doctor', async ({ findings }) => {
+      findings.push(...(await (await import('./doctor.ts')).networkFindings(await host())));
+    });
+
     kernel.hook('host:uninstall', async ({ plan }) => {
       plan.add({ kind: 'Host', path: [] }, 'cni-bridge.uninstall', { instance: await kernel.instance() });
     });

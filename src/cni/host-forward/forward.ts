@@ -6,6 +6,7 @@
  */
 import type { NetlinkSocket } from '../../host/netlink/socket.ts';
 import { type Change, remove } from '../../host/nftables/change.ts';
+import { formatRule } from '../../host/nftables/explain.ts';
 import { listChains, listTables } from '../../host/nftables/list.ts';
 import type { ChainName, Family, Rule } from '../../host/nftables/object.ts';
 import { isSameRule } from '../../host/nftables/reconcile.ts';
@@ -31,8 +32,8 @@ export interface ForwardChain {
 export interface Obstacle {
   chain: ChainName;
   why: string;
-  /** What should be there. */
-  rules: Rule[];
+  /** What should be there, in nft's language. */
+  rules: string[];
 }
 
 /** What the host's chains have for which interfaces, at one moment. */
@@ -71,9 +72,16 @@ export function readForward(socket: NetlinkSocket, mark: string): HostForward {
     obstacles: name =>
       all.flatMap(({ chain, rulesFor, obstacle: why }) => {
         const rules = why === undefined ? [] : rulesFor(name);
-        return why === undefined || rules.length === 0 ? [] : [{ chain, why, rules }];
+        return why === undefined || rules.length === 0 ? [] : [{ chain, why, rules: wordsOf(chain, name, rules) }];
       }),
   };
+}
+
+function wordsOf({ family }: ChainName, name: string, rules: readonly Rule[]): string[] {
+  if (family === 'bridge') return [`meta ibrname "${name}" accept`];
+  return rules.map(({ comment: _, statements, ...rest }) =>
+    formatRule({ ...rest, statements: statements.filter(({ type }) => type !== 'counter') }),
+  );
 }
 
 function includes(rules: readonly Rule[], wanted: Rule): boolean {

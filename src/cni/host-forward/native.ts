@@ -33,7 +33,7 @@ export function nativeChains(
 
 function obstacleOf({ family }: ChainName, isOwned: boolean): string | undefined {
   if (isOwned) return 'only the program that made the table can change it';
-  return family === 'bridge' ? 'it sees ports, and not bridges' : undefined;
+  return family === 'bridge' ? 'what is forwarded has no bridge’s name there' : undefined;
 }
 
 function understand(socket: NetlinkSocket, chain: Chain, mark: string, obstacle: string | undefined): ForwardChain {
@@ -45,10 +45,23 @@ function understand(socket: NetlinkSocket, chain: Chain, mark: string, obstacle:
     chain,
     present,
     reached: present.filter(one => end !== undefined && rules.indexOf(one) < end),
-    rulesFor: name => (end === undefined ? [] : acceptRules(chain, name, mark)),
+    rulesFor: name =>
+      end === undefined || (obstacle && isAccepted(rules, name)) ? [] : acceptRules(chain, name, mark),
     place: one => (before === undefined ? add(one) : insert(one, before)),
     ...(obstacle !== undefined && { obstacle }),
   };
+}
+
+/** Whether its owner has put in something for an interface: a rule that accepts, with that name in it. */
+function isAccepted(rules: readonly Rule[], name: string): boolean {
+  const bytes = Buffer.from(`${name}\0`).toHex();
+  const text = (statements: readonly Statement[]) =>
+    JSON.stringify(statements, (_, part: unknown) => (part instanceof Uint8Array ? part.toHex() : part));
+  return rules.some(
+    ({ statements }) =>
+      statements.some(one => one.type === 'verdict' && one.verdict === 'accept') &&
+      (text(statements).includes(`"${name}"`) || text(statements).includes(bytes)),
+  );
 }
 
 type ReadChain = (name: string) => Rule[];
