@@ -1,11 +1,12 @@
+import type { Outcome } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { uninstall } from '../kernel/host.ts';
 import { readTree } from '../kernel/observe.ts';
-import { command } from './command.ts';
+import { command, type Invocation } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { confirm } from './output/confirm.ts';
 import { printOutcomes } from './output/outcomes.ts';
 import { print } from './output/standard-output.ts';
-import { isTerminal } from './output/terminal.ts';
 
 export default command({
   summary: 'remove everything that kuke has made on this host: cells, networks, rules, cgroups, images, files',
@@ -20,19 +21,29 @@ export default command({
     const isSetUp = (await (await kernel.use('store')).instance()) !== undefined;
     const cells = (await readTree(kernel)).all('Cell').length;
     if (isSetUp && !invocation.args.yes)
-      await confirm(`Remove kuke's ${cells} cell${cells === 1 ? '' : 's'} and all else that it has made?`);
-    const outcomes = await withEngine(invocation, options => uninstall(kernel, openJournal(invocation), options));
-    const status = printOutcomes(outcomes);
-    if (!isSetUp) print('kuke has not been set up here: there is nothing to remove');
-    else if (status === 0) print('kuke has left this host; the program itself is yours to remove');
-    return status;
+      await requireYes(
+        `Remove kuke's ${cells} cell${cells === 1 ? '' : 's'} and all else that it has made?`,
+        invocation,
+      );
+    const removed: Outcome[] = [];
+    try {
+      await withEngine(invocation, options =>
+        uninstall(kernel, openJournal(invocation), options, outcomes => removed.push(...outcomes)),
+      );
+    } finally {
+      // What has failed of them is part of the error that follows.
+      printOutcomes(removed.map(({ error: _, ...outcome }) => outcome));
+    }
+    print(
+      isSetUp
+        ? 'kuke has left this host; the program itself is yours to remove'
+        : 'kuke has not been set up here: there is nothing to remove',
+    );
+    return 0;
   },
 });
 
-async function confirm(question: string): Promise<void> {
-  if (!isTerminal(2) || !process.stdin.isTTY) throw new KukeError('Usage', 'nobody to ask', { remedy: 'say --yes' });
-  const { consola } = await import('consola');
-  if ((await consola.prompt(question, { type: 'confirm', initial: false })) !== true) {
-    throw new KukeError('Cancelled', 'nothing was removed', { remedy: 'answer yes, or say --yes' });
-  }
+async function requireYes(question: string, { signal }: Pick<Invocation, 'signal'>): Promise<void> {
+  if (await confirm(question, signal)) return;
+  throw new KukeError('Cancelled', 'nothing was removed', { remedy: 'answer yes, or say --yes' });
 }

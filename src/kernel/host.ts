@@ -103,8 +103,16 @@ function changedBy(all: Step[], { ref, result }: Outcome): Pick<Outcome, 'result
   return steps.length > 0 && result === 'unchanged' ? { result: 'updated', steps } : undefined;
 }
 
-/** Removes every resource, then all else that plugins have made. Throws when a resource could not be removed. */
-export async function uninstall(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Outcome[]> {
+/**
+ * Removes every resource, then all else that plugins have made. Throws when a resource could not be removed; `removed` is told before that,
+ * and before the rest goes, what became of each.
+ */
+export async function uninstall(
+  kernel: Kernel,
+  journal: Journal,
+  options: EngineOptions,
+  removed: (outcomes: Outcome[]) => void = () => {},
+): Promise<Outcome[]> {
   const store = await kernel.use('store');
   return withSession(kernel, journal, options, async session => {
     if ((await store.instance()) === undefined && session.tree.all().length === 0) return [];
@@ -118,6 +126,7 @@ export async function uninstall(kernel: Kernel, journal: Journal, options: Engin
     if (damaged !== undefined) throw new KukeError('MetadataCorrupt', damaged.message, damaged.details, more);
     const refs = session.tree.all().map(({ ref }) => ref);
     const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS });
+    removed(outcomes);
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
     const [first] = errors;
     if (first !== undefined)

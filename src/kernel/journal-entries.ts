@@ -52,7 +52,8 @@ export function parseJournal(text: string): ParsedPlan | 'over' | { why: string 
     const version = versionOf(first);
     if (version !== undefined && version !== VERSION)
       return { why: `it is of version ${version}, and this kuke reads version ${VERSION}` };
-    return /[^\s\0]/.test(rest) ? { why: 'its first line, which holds the plan, is damaged' } : 'over';
+    if (/[^\s\0]/.test(rest)) return { why: 'its first line, which holds the plan, is damaged' };
+    return isCutOff(text) ? 'over' : { why: 'it holds no plan' };
   }
   // A line that is cut off was being written when its kuke died: what it said did not begin.
   const events = rest.split('\n').flatMap(line => {
@@ -61,6 +62,13 @@ export function parseJournal(text: string): ParsedPlan | 'over' | { why: string 
   });
   if (events.some(one => one.event === 'ended')) return 'over';
   return { ...plan.output, ...stateOf(plan.output.intent, events), steps: plan.output.steps as Step[] };
+}
+
+/** As by a kuke's death, or by a power cut, which leaves zeros. */
+function isCutOff(text: string): boolean {
+  const written = text.replace(/[\s\0]+$/, '');
+  const beginning = `{"event":"plan","version":${VERSION},`;
+  return written.startsWith(beginning) || beginning.startsWith(written);
 }
 
 function stateOf(intent: ParsedPlan['intent'], events: v.InferOutput<typeof event>[]) {

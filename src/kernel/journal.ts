@@ -14,6 +14,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -62,6 +63,8 @@ export interface Journal {
    * otherwise is put aside under another name, and told of again each time until somebody removes it.
    */
   unfinished(): { plans: UnfinishedPlan[]; unreadable: UnreadablePlan[] };
+  /** Paths of what else lies in the folder, and is left alone. */
+  foreign(): string[];
 }
 
 const PLAN = '.jsonl';
@@ -92,6 +95,10 @@ export function makeJournal(folder: string): Journal {
       const plans = filesIn(folder, PLAN).flatMap(path => taken(path) ?? []);
       const unreadable = filesIn(folder, UNREADABLE).map(path => ({ path, why: whyUnreadable(path) }));
       return { plans, unreadable };
+    },
+    foreign() {
+      const ours = new Set([...filesIn(folder, PLAN), ...filesIn(folder, UNREADABLE)]);
+      return filesIn(folder, '').filter(path => !ours.has(path));
     },
   };
 }
@@ -189,7 +196,8 @@ function filesIn(folder: string, ending: string): string[] {
   return entriesOf(folder)
     .filter(name => name.endsWith(ending))
     .sort()
-    .map(name => join(folder, name));
+    .map(name => join(folder, name))
+    .filter(path => ending === '' || statSync(path, { throwIfNoEntry: false })?.isFile());
 }
 
 function entriesOf(folder: string): string[] {

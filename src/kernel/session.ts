@@ -143,6 +143,7 @@ export async function withSession<T>(
     const { plans, unreadable } = journal.unfinished();
     const left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
+    for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
     const tree = await readTree(kernel);
     const session: Session = {
       tree,

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { isatty } from 'node:tty';
 
 /** `process.stdout.isTTY` would cost 12 ms at its first touch. */
-export const isTerminal = (fd: 1 | 2): boolean => isatty(fd);
+export const isTerminal = (fd: 0 | 1 | 2): boolean => isatty(fd);
 
 const CODES = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
 

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -136,7 +137,7 @@ describe('a journal', () => {
     expect(journal.isEmpty()).toBe(true);
   });
 
-  test.each(['', '{"event":"pl', '\0\0\0\0', 'null\n', `${head}{"event":"ended"}\n`])(
+  test.each(['', '{"event":"pl', head.slice(0, 60), '\0\0\0\0', '{"event":"pl\0\0', `${head}{"event":"ended"}\n`])(
     'a file that is %j ran no step, or has ended, and goes',
     text => {
       const { folder, journal } = fresh();
@@ -151,6 +152,8 @@ describe('a journal', () => {
   test.each([
     ['{"event":"pl\n{"event":"start","step":"1"}\n', 'its first line, which holds the plan, is damaged'],
     ['[]\n{"event":"start","step":"1"}\n', 'its first line, which holds the plan, is damaged'],
+    ['null\n', 'it holds no plan'],
+    ['garbage', 'it holds no plan'],
     ['\0\0\0\n\u0001\u0002', 'its first line, which holds the plan, is damaged'],
     [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 2'],
     [
@@ -180,6 +183,21 @@ describe('a journal', () => {
     journal.open('a', plan(), 'kuke apply');
     expect(() => journal.open('a', plan(), 'kuke apply')).toThrow();
   });
+});
+
+test('what else lies in the folder is told of, and left alone', () => {
+  const { folder, journal } = fresh();
+  const entry = journal.open('a', plan(), 'kuke apply');
+  const names = ['b.jsonl', 'c.jsonl', 'c.unreadable', 'notes.txt'];
+  mkdirSync(join(folder, 'b.jsonl'));
+  symlinkSync('nowhere', join(folder, 'c.jsonl'));
+  mkdirSync(join(folder, 'c.unreadable'));
+  writeFileSync(join(folder, 'notes.txt'), 'garbage');
+  expect(journal.unfinished()).toMatchObject({ plans: [{ id: 'a' }], unreadable: [] });
+  expect(journal.foreign()).toEqual(names.map(name => join(folder, name)));
+  entry.close();
+  expect(journal.isEmpty()).toBe(true);
+  expect(readdirSync(folder).sort()).toEqual(names);
 });
 
 type Event = { event: 'start' | 'done' | 'reverted'; step: string };
