@@ -8,6 +8,7 @@ import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
 import { rememberNatTables } from './nat-table.ts';
+import { restoreAttachments } from './restore.ts';
 import { conflistOf, conflistPath, type SpaceNetwork } from './space-network.ts';
 
 export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
@@ -19,6 +20,7 @@ export async function defineNetwork(host: Host, definition: NetworkDefinition): 
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
   await isolate(instance, memberOf(known ?? definition));
+  if (known !== undefined) await restoreAttachments(host, known.name);
 }
 
 /** The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else. */

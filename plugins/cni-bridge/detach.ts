@@ -1,6 +1,7 @@
 /**
- * Detaching: CNI DEL with what the ADD's cache holds, and then a look at what the reference plugins leave behind when a namespace is gone
- * (masquerading rules), when they are missing or fail (everything), or when the ADD was killed.
+ * Detaching: CNI DEL with what the ADD's cache holds. The built-in plugins leave nothing, whatever happened before. After executed ones
+ * comes a look at what the reference plugins leave behind when a namespace is gone (masquerading rules), when they are missing or fail
+ * (everything), or when the ADD was killed.
  */
 import type { ActionContext, DetachRequest } from 'kuke/plugin';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../../src/cni/cache.ts';
 import type { NetworkConfig } from '../../src/cni/config.ts';
 import { endPlugins } from '../../src/cni/orphans.ts';
+import { NATIVE } from '../../src/cni/plugins/native.ts';
 import { removeStaleTemporaries } from '../../src/host/atomic-file.ts';
 import { deleteLink, getLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
@@ -30,9 +32,10 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
   const { name, netns, interface: ifName } = request;
   const id = attachmentId(request);
   const cached = await readOwn(host, request);
-  const fallback = cached instanceof CacheError || linkIn(netns, ifName) ? await configOf(host, name) : undefined;
-  const config = cached instanceof CacheError ? fallback : (cached?.config ?? fallback);
   const known = cached instanceof CacheError ? undefined : cached;
+  const asksAnyway = cached instanceof CacheError || !host.isExecuted('bridge') || linkIn(netns, ifName) !== undefined;
+  const fallback = known === undefined && asksAnyway ? await configOf(host, name) : undefined;
+  const config = known?.config ?? fallback;
   // No result, so an ADD may have been killed: its plugins must not go on with what is taken away here.
   if (known === undefined) await endPlugins(id.containerId, signal);
   let failure: unknown;
@@ -44,10 +47,11 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
   } catch (error) {
     failure = error;
   }
-  await sweep(host, request, known);
+  const leavesNothing = known === undefined ? !host.isExecuted('bridge') : isNative(known);
+  if (known === undefined || !leavesNothing) await sweep(host, request, known);
   if (failure !== undefined) {
     const error = networkFailure(failure, `detach from network ${name}`);
-    if (error.code === 'Cancelled' || (config && !isSwept(config))) throw error;
+    if (error.code === 'Cancelled' || leavesNothing || (config && !isSwept(config))) throw error;
     host.warn(`${error.summary}; what the plugin should have removed, kuke has removed itself`);
   }
   if (known || cached instanceof CacheError) await removeCached(host.results, id);
@@ -70,6 +74,11 @@ export async function detachAll(
     return [`detach ${containerId} from ${name}`, () => detach(host, request, context)] as const;
   });
   await tearDown(Object.fromEntries(steps));
+}
+
+/** Whether all that was made was made by plugins that leave nothing at DEL. */
+function isNative({ invokers }: CachedAttachment): boolean {
+  return invokers.length > 0 && invokers.every(name => name === NATIVE);
 }
 
 /** What the plugins of our own conflists make: then the sweep has taken away all that there was. */

@@ -1,7 +1,10 @@
 /** What every part of this backend works with. */
 import { join } from 'node:path';
 import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
+import { EXEC } from '../../src/cni/chain.ts';
 import { DEFAULT_PATH } from '../../src/cni/exec.ts';
+import { invokeNative, NATIVE } from '../../src/cni/plugins/native.ts';
+import { isBuiltIn } from '../../src/cni/plugins/registry.ts';
 import { type CniRuntime, createCniRuntime } from '../../src/cni/runtime.ts';
 import type { CniBridgeConfig } from './config.ts';
 import { type HostStateFile, hostStateFile } from './host-state.ts';
@@ -13,6 +16,8 @@ export interface Host {
   instanceFile: string;
   state: HostStateFile;
   cni: CniRuntime;
+  /** Whether a CNI plugin of that type is a program, to be found in `cniPath`; else it is called in process. */
+  isExecuted(type: string): boolean;
   /** Folders of CNI plugins, in order. */
   cniPath: readonly string[];
   /** The runtime's result cache. */
@@ -34,12 +39,19 @@ const RESERVATIONS = '/var/lib/cni/networks';
 
 export function openHost({ instance, runPath, config, warn }: HostOptions): Host {
   const cniPath = config.cniPath ?? pathFromEnvironment() ?? DEFAULT_PATH;
-  const cni = createCniRuntime({ path: cniPath, timeoutMs: config.pluginTimeoutSeconds * 1000 });
+  const isExecuted = (type: string) => config.cniPlugins === 'exec' || !isBuiltIn(type);
+  const cni = createCniRuntime({
+    path: cniPath,
+    invokers: { [NATIVE]: invokeNative },
+    invokerFor: type => (isExecuted(type) ? EXEC : NATIVE),
+    timeoutMs: config.pluginTimeoutSeconds * 1000,
+  });
   return {
     instance,
     instanceFile: join(runPath, '.kuke/instance'),
     state: hostStateFile(runPath),
     cni,
+    isExecuted,
     cniPath,
     results: DEFAULT_CACHE,
     ipam: RESERVATIONS,

@@ -7,13 +7,14 @@ import { planRegeneration } from './regenerate.ts';
 /** The plugins that a space's conflist names. */
 const NEEDED = ['bridge', 'host-local'];
 
-/** Throws HostNotReady where the CNI plugins are missing: here it is told once, and not by each cell. */
-export function requirePlugins({ cniPath }: Pick<Host, 'cniPath'>): void {
-  const missing = NEEDED.filter(type => findPlugin(type, cniPath) === undefined);
+/** Throws HostNotReady where CNI plugins that are to be executed are missing: here it is told once, and not by each cell. */
+export function requirePlugins({ cniPath, isExecuted }: Pick<Host, 'cniPath' | 'isExecuted'>): void {
+  const missing = NEEDED.filter(type => isExecuted(type) && findPlugin(type, cniPath) === undefined);
   if (missing.length === 0) return;
   const which = missing.length === 1 ? `plugin ${missing[0]} is` : `plugins ${missing.join(' and ')} are`;
   throw new KukeError('HostNotReady', `the CNI ${which} not in ${cniPath.join(', ')}`, {
-    remedy: 'install them (Debian: `apt-get install containernetworking-plugins`), or name their folder in CNI_PATH',
+    remedy:
+      'take `cniPlugins: exec` out of the configuration, for kuke has them built in; or install them (Debian: `apt-get install containernetworking-plugins`), or name their folder in CNI_PATH',
   });
 }
 

@@ -33,7 +33,7 @@ export function testBackend(
   const host = openHost({
     instance: async () => instance,
     runPath,
-    config: { pluginTimeoutSeconds: 60, ...options.config },
+    config: { cniPlugins: 'built-in', pluginTimeoutSeconds: 60, ...options.config },
     warn: message => warnings.push(message),
   });
   return { host, backend: makeNetworkBackend(host), runPath, warnings };
@@ -59,7 +59,7 @@ export async function defined(backend: NetworkBackend, space: string, subnet?: s
     realm: 'main',
     space,
     configPath: CONFIG_PATH,
-    ...(subnet !== undefined && { subnet }),
+    ...(subnet !== undefined && { subnets: [subnet] }),
   });
   await backend.define(definition, context());
   return definition;

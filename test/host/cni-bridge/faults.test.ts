@@ -1,6 +1,7 @@
-/** Plugins that are missing, fail, hang or talk nonsense, and ranges that are full: an error that says so, and nothing left behind. */
+/** Executed plugins that are missing, fail, hang or talk nonsense, and ranges that are full: an error that says so, and nothing left behind. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { CniBridgeConfig } from '../../../plugins/cni-bridge/config.ts';
 import type { AttachRequest, NetworkDefinition } from '../../../src/kernel/backends/index.ts';
 import { context, failure } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
@@ -10,7 +11,8 @@ import { CONFIG_PATH, cleanHost, defined, testBackend } from './backend.ts';
 
 const PLUGINS = '/opt/test-cni';
 const { backend, runPath } = testBackend();
-const faulty = testBackend({ runPath, config: { cniPath: [PLUGINS, '/usr/lib/cni'], pluginTimeoutSeconds: 1 } });
+const exec: Partial<CniBridgeConfig> = { cniPlugins: 'exec', cniPath: [PLUGINS, '/usr/lib/cni'] };
+const faulty = testBackend({ runPath, config: { ...exec, pluginTimeoutSeconds: 1 } });
 let before: Inventory;
 let network: NetworkDefinition;
 let request: AttachRequest;
@@ -44,7 +46,7 @@ afterAll(cleanHost);
 const expectNothingLeft = async () => expect(difference(before, await inventory())).toEqual([]);
 
 test('a plugin that is not on the path', async () => {
-  const { backend: without } = testBackend({ runPath, config: { cniPath: ['/nowhere', PLUGINS] } });
+  const { backend: without } = testBackend({ runPath, config: { ...exec, cniPath: ['/nowhere', PLUGINS] } });
   const error = await failure(without.attach(request, context()), 'HostNotReady');
   expect(error.message).toContain('plugin bridge: there is no such plugin in /nowhere, /opt/test-cni');
   expect(error.details.step).toBe(`attach to network ${network.name}`);
@@ -98,7 +100,7 @@ test('an attachment that is called off while the plugin runs', async () => {
   );
   const calledOff = new AbortController();
   process.once('SIGUSR1', () => calledOff.abort());
-  const patient = testBackend({ runPath, config: { cniPath: [PLUGINS, '/usr/lib/cni'] } });
+  const patient = testBackend({ runPath, config: exec });
   await failure(patient.backend.attach(request, context(calledOff.signal)), 'Cancelled');
   await expectNothingLeft();
 });

@@ -9,7 +9,14 @@ import { addresses, links } from '../observe/network.ts';
 import { filesBelow } from '../observe/system.ts';
 import { CONFIG_PATH, cleanHost, cniFolders, defined, testBackend } from './backend.ts';
 
-const { backend, runPath, warnings } = testBackend();
+const IMPLEMENTATIONS = ['built-in', 'exec'] as const;
+/** One installation; networks are the same, whoever attaches to them. */
+const runPath = '/tmp/kuke-leftovers';
+const backends = {
+  'built-in': testBackend({ runPath }),
+  exec: testBackend({ runPath, config: { cniPlugins: 'exec' } }),
+};
+let { backend, warnings } = backends['built-in'];
 let empty: Inventory;
 let network: NetworkDefinition;
 let request: AttachRequest;
@@ -45,9 +52,17 @@ beforeEach(async () => {
 
 const nat = async (table: string) => (await output(table, '-t', 'nat', '-S')).split('\n');
 
-describe('an attachment', () => {
+/** The host's end of an attachment, its address and its rules: what `exec` finds in iptables, and `built-in` in nftables. */
+const rulesOf = async (by: (typeof IMPLEMENTATIONS)[number], id: string) => {
+  const text = by === 'exec' ? await output('iptables', '-t', 'nat', '-S') : await output('nft', 'list', 'ruleset');
+  return text.split('\n').filter(line => line.includes(id));
+};
+
+describe.each([...IMPLEMENTATIONS])('an attachment by plugins that are %s', by => {
   let before: Inventory;
   beforeEach(async () => {
+    ({ backend, warnings } = backends[by]);
+    warnings.length = 0;
     // The bridge and the folders of CNI stay while the network does.
     await attach();
     await detach();
@@ -68,7 +83,7 @@ describe('an attachment', () => {
     expect(readFileSync(`/var/lib/cni/networks/${network.name}/${inside?.local}`, 'utf8')).toContain(
       request.attachmentId,
     );
-    expect((await nat('iptables')).filter(line => line.includes(request.attachmentId))).not.toEqual([]);
+    expect(await rulesOf(by, request.attachmentId)).not.toEqual([]);
     await detach();
     await expectNothingLeft();
     expect(warnings).toEqual([]);
@@ -114,14 +129,6 @@ describe('an attachment', () => {
     expect((await backend.observe({ configPaths: [] })).problems).toEqual([]);
   });
 
-  test('whose plugins are gone: kuke does without, and says so', async () => {
-    await attach();
-    const { backend: without, warnings: told } = testBackend({ runPath, config: { cniPath: ['/nowhere'] } });
-    await without.detach(request, context());
-    expect(told).toEqual([expect.stringContaining('there is no such plugin in /nowhere')]);
-    await expectNothingLeft();
-  });
-
   test('that was killed half-way is taken back, or made anew under its id', async () => {
     const half = async () => {
       await attach();
@@ -151,6 +158,39 @@ describe('an attachment', () => {
     const flushed = /^nft ip nat (rule POSTROUTING|chain CNI-of-podman)/;
     expect(difference(before, await inventory(), [flushed])).toEqual([]);
   });
+});
+
+describe('an attachment by the reference plugins', () => {
+  let before: Inventory;
+  beforeEach(async () => {
+    ({ backend, warnings } = backends.exec);
+    await attach();
+    await detach();
+    before = await inventory();
+    request = { ...request, attachmentId: `${request.attachmentId}-x` };
+  });
+  const expectNothingLeft = async () => {
+    await backend.open({ path: NETNS }, context());
+    expect(difference(before, await inventory())).toEqual([]);
+  };
+
+  test('whose plugins are gone: kuke does without, and says so', async () => {
+    await attach();
+    const { backend: without, warnings: told } = testBackend({
+      runPath,
+      config: { cniPlugins: 'exec', cniPath: ['/nowhere'] },
+    });
+    await without.detach(request, context());
+    expect(told).toEqual([expect.stringContaining('there is no such plugin in /nowhere')]);
+    await expectNothingLeft();
+  });
+
+  test('whose kuke has meanwhile come to use its own', async () => {
+    await attach();
+    await backends['built-in'].backend.detach(request, context());
+    await expectNothingLeft();
+    expect(backends['built-in'].warnings).toEqual([]);
+  });
 
   test('whose masquerading rules are in iptables of old', async () => {
     symlinkSync('/usr/sbin/iptables-legacy', '/usr/local/sbin/iptables');
@@ -169,6 +209,10 @@ describe('an attachment', () => {
 });
 
 describe('a network', () => {
+  beforeEach(() => {
+    ({ backend, warnings } = backends['built-in']);
+  });
+
   const remove = () => backend.remove(network, context());
   const expectNothing = async () => {
     const flushed = /^nft ip nat (rule POSTROUTING|chain CNI-of-podman)/;

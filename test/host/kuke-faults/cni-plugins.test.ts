@@ -1,5 +1,5 @@
 // containerd: once, since it has no part in this.
-/** CNI plugins that are missing, fail, hang, or talk nonsense: the cell does not come up, and nothing of it is left. */
+/** Executed CNI plugins that are missing, fail, hang, or talk nonsense: the cell does not come up, and nothing of it is left. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Containerd } from '../containerd.ts';
@@ -12,14 +12,14 @@ const FOLDER = '/tmp/cni';
 const CONFIG = '/etc/kukeon/kuke.yaml';
 let containerd: Containerd;
 beforeAll(async () => {
-  containerd = await warmHost();
   mkdirSync('/etc/kukeon');
-  writeFileSync(CONFIG, 'plugins: { cni-bridge: { pluginTimeoutSeconds: 1 } }\n');
+  writeFileSync(CONFIG, 'plugins: { cni-bridge: { cniPlugins: exec, pluginTimeoutSeconds: 1 } }\n');
+  containerd = await warmHost();
 });
 afterAll(() => containerd.stop());
 beforeEach(() => {
   mkdirSync(FOLDER);
-  for (const plugin of ['bridge', 'host-local']) replace(plugin, 'exec /usr/lib/cni/"${0##*/}"');
+  for (const plugin of ['bridge', 'host-local', 'portmap']) replace(plugin, 'exec /usr/lib/cni/"${0##*/}"');
 });
 afterEach(() => rmSync(FOLDER, { recursive: true }));
 

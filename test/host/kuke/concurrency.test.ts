@@ -161,9 +161,10 @@ exec /usr/lib/cni/bridge
 `,
   );
   chmodSync('/usr/local/meeting/bridge', 0o755);
+  writeFileSync('/tmp/executing.yaml', 'plugins: { cni-bridge: { cniPlugins: exec } }');
   const { status, stdout, stderr } = await run(['apply', '-f', '-'], {
     stdin: JSON.stringify({ apiVersion: 'v1beta1', kind: 'List', items: [cell('one'), cell('two')] }),
-    env: { CNI_PATH: '/usr/local/meeting:/usr/lib/cni' },
+    env: { CNI_PATH: '/usr/local/meeting:/usr/lib/cni', KUKE_CONFIG: '/tmp/executing.yaml' },
   });
   expect({ status, stdout, stderr }).toEqual({
     status: 0,
