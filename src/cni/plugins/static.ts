@@ -1,6 +1,6 @@
 /** The IPAM plugin `static`: addresses, routes and dns as they stand in the configuration, or as the runtime asks for them. */
 import * as v from 'valibot';
-import { formatPrefix, parseAddress, parsePrefix, prefixContains } from '../../host/netlink/inet.ts';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix, prefixContains } from '../../host/netlink/inet.ts';
 import { conform, FormatError } from '../json.ts';
 import { absent, address, cidr, DnsSchema, gateway, type Ip, list, RouteSchema } from '../result.ts';
 import type { AttachmentCall, CniPlugin, PluginCall } from './plugin.ts';
@@ -77,7 +77,8 @@ function ofEnvironment({ args }: AttachmentCall): Ip[] {
 }
 
 function ip(text: string, gateway?: string): Ip {
-  return { address: formatPrefix(parsePrefix(text)), gateway: gateway || undefined, interface: undefined };
+  const given = gateway ? formatAddress(parseAddress(gateway)) : undefined;
+  return { address: formatPrefix(parsePrefix(text)), gateway: given, interface: undefined };
 }
 
 function hostOf(cidr: string): string {

@@ -31,7 +31,7 @@ export function allocate(
   const made: string[] = [];
   try {
     return sets.map((set, index) => {
-      const double = held.find(address => rangeOf(set, parseNumber(address)) !== undefined);
+      const double = held.find(text => isIn(set, parseName(text)));
       if (double !== undefined) {
         const what = `${double} has been allocated to ${who.containerId}, duplicate allocation is not allowed`;
         throw refuse(index, what, 'run DEL for that attachment first');
@@ -63,7 +63,7 @@ function pick(
   const set = sets[index] ?? [];
   const isTaken = (address: string) => reservations.isTaken(address);
   if (requested === undefined) {
-    const found = nextFree(set, parseLast(reservations.lastReserved(index)), free(sets, isTaken));
+    const found = nextFree(set, parseName(reservations.lastReserved(index)), free(sets, isTaken));
     if (found !== undefined) return found;
     const what = `no IP addresses available in range set: ${formatRangeSet(set)}`;
     const remedy = `network ${network} has given all of them: detach what needs none any more, or widen its range`;
@@ -88,8 +88,12 @@ function free(sets: readonly RangeSet[], isTaken: (address: string) => boolean):
   return address => !isTaken(formatNumber(address)) && reservedFor(sets, address) === undefined;
 }
 
-/** What the file says may be cut off, or of other ranges: then it is as if it were not there. */
-function parseLast(text = ''): Address | undefined {
+function isIn(set: RangeSet, address: Address | undefined): boolean {
+  return address !== undefined && rangeOf(set, address) !== undefined;
+}
+
+/** Of what others have written: it may be cut off, or no address. */
+function parseName(text = ''): Address | undefined {
   try {
     return parseNumber(text);
   } catch {

@@ -344,6 +344,13 @@ describe('what others have left', () => {
     expect(await addresses(of('c1'))).toEqual(['10.1.0.3/24']);
   });
 
+  test('a name that looks like an address and is none is in nobody’s way, and goes with its holder', async () => {
+    reserve('10.1.0.999', 'c1\r\neth0');
+    expect(await addresses(of('c1'))).toEqual(['10.1.0.2/24']);
+    await hostLocal.del(of('c1'));
+    expect(data.names()).toEqual(['last_reserved_ip.0', 'lock']);
+  });
+
   test('what is no file is taken, and nobody’s', async () => {
     mkdirSync(join(data.folder, '10.1.0.2'), { recursive: true });
     expect(await addresses(of('c1'))).toEqual(['10.1.0.3/24']);
