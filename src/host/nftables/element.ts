@@ -64,14 +64,20 @@ function parseAll(types: readonly DataTypeName[], texts: readonly string[], inte
   return whole;
 }
 
-function formatAll(types: readonly DataTypeName[], { from, to }: Interval): string[] {
+type Format = (interval: Interval) => string[];
+
+/** Sets hold thousands of elements: what is the same for all of them is found out once. */
+function formatterOf(types: readonly DataTypeName[], interval: boolean): Format {
   const { parts, size } = layoutOf(types);
-  if (from.length < size || to.length < size)
-    throw new MalformedMessage(`key of ${from.length} bytes, expected ${size}`);
-  return parts.map(({ type, offset }) => {
-    const end = offset + type.size;
-    return formatPart(type, { from: from.slice(offset, end), to: to.slice(offset, end) });
-  });
+  return ({ from, to }) => {
+    if (from.length < size || to.length < size)
+      throw new MalformedMessage(`key of ${from.length} bytes, expected ${size}`);
+    return parts.map(({ type, offset }) => {
+      const end = offset + type.size;
+      const first = from.subarray(offset, end);
+      return interval ? formatPart(type, { from: first, to: to.subarray(offset, end) }) : type.format(first);
+    });
+  };
 }
 
 /** The bytes of a key, to compare elements by: two texts of one value have the same. */
@@ -145,10 +151,21 @@ function step(value: Uint8Array, wrapsAt: number, by: number): Uint8Array {
 
 /** Our elements for all of a set's in the kernel. */
 export function decodeElements(set: NamedSet, wire: readonly WireElement[]): Element[] {
+  const formatKey = formatterOf(set.key, set.interval);
+  const formatData = Array.isArray(set.data) ? formatterOf(set.data, false) : undefined;
+  const toElement = (element: WireElement, interval: Interval): Element => {
+    const comment = commentIn(element.userdata);
+    const data = decodeData(set, element, formatData);
+    return {
+      key: formatKey(interval),
+      ...(data === undefined ? {} : { data }),
+      ...(comment === undefined ? {} : { comment }),
+    };
+  };
   if (!hasPairs(set)) {
     return wire.map(element => {
       const from = requireKey(element);
-      return toElement(set, element, { from, to: element.keyEnd?.value ?? from });
+      return toElement(element, { from, to: element.keyEnd?.value ?? from });
     });
   }
   const isEnd = (element: WireElement) => ((element.flags ?? 0) & INTERVAL_END) !== 0;
@@ -160,8 +177,13 @@ export function decodeElements(set: NamedSet, wire: readonly WireElement[]): Ele
   return sorted.flatMap((element, index) => {
     if (isEnd(element)) return [];
     const next = sorted[index + 1];
-    return [toElement(set, element, { from: requireKey(element), to: next ? predecessor(requireKey(next)) : last })];
+    return [toElement(element, { from: requireKey(element), to: next ? predecessor(requireKey(next)) : last })];
   });
+}
+
+/** The bytes of its key, to tell the elements of one set apart. */
+export function wireKeyOf(element: WireElement): string {
+  return `${requireKey(element).toHex()} ${element.flags ?? 0}`;
 }
 
 function requireKey(element: WireElement): Uint8Array {
@@ -170,23 +192,13 @@ function requireKey(element: WireElement): Uint8Array {
   return key;
 }
 
-function toElement(set: NamedSet, wire: WireElement, interval: Interval): Element {
-  const comment = commentIn(wire.userdata);
-  const data = decodeData(set, wire);
-  return {
-    key: formatAll(set.key, interval),
-    ...(data === undefined ? {} : { data }),
-    ...(comment === undefined ? {} : { comment }),
-  };
-}
-
-function decodeData(set: NamedSet, { data }: WireElement): Element['data'] {
+function decodeData(set: NamedSet, { data }: WireElement, format: Format | undefined): Element['data'] {
   if (set.data === undefined) return undefined;
-  if (set.data === 'verdict') {
+  if (format === undefined) {
     const verdict = decodeVerdict(data);
     if (verdict === undefined) throw new MalformedMessage(`verdict ${data?.verdict?.code} in map ${set.set}`);
     return verdict;
   }
   const value = data?.value ?? new Uint8Array(0);
-  return formatAll(set.data, { from: value, to: value });
+  return format({ from: value, to: value });
 }

@@ -5,7 +5,7 @@ import { string } from '../netlink/bytes.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { typesOf } from './datatype.ts';
 import { decompile } from './decompile.ts';
-import { decodeElements, encodeElement } from './element.ts';
+import { decodeElements, encodeElement, wireKeyOf } from './element.ts';
 import type { Expression } from './expression.ts';
 import {
   chainMessage,
@@ -22,6 +22,7 @@ import {
   setMessage,
   tableMessage,
   VERDICT_TYPE,
+  type WireElement,
 } from './message.ts';
 import type {
   BaseChain,
@@ -150,17 +151,16 @@ export function listElements(socket: NetlinkSocket, set: NamedSet): Element[] {
     const now = keysOf(found);
     if (now.size === found.length && now.size === before.size && now.isSubsetOf(before)) break;
   }
-  return found;
+  return decodeElements(set, found);
 }
 
-const keysOf = (elements: readonly Element[]): Set<string> => new Set(elements.map(({ key }) => JSON.stringify(key)));
+const keysOf = (elements: readonly WireElement[]): Set<string> => new Set(elements.map(wireKeyOf));
 
-function readElements(socket: NetlinkSocket, set: NamedSet): Element[] {
+function readElements(socket: NetlinkSocket, set: NamedSet): WireElement[] {
   const value = { family: familyNumber(set.family), table: set.table, set: set.set };
   const step = `list elements of ${set.family} ${set.table} ${set.set}`;
   const request = { step, type: messageType(MESSAGE.elements.get), codec: elementsMessage, value };
-  const wire = socket.dump(request, message => elementsMessage.read(message.body).elements ?? []);
-  return decodeElements(set, wire.flat());
+  return socket.dump(request, message => elementsMessage.read(message.body).elements ?? []).flat();
 }
 
 /** The element with the key of `wanted`, at a cost that does not grow with the set; not of a set of intervals. Undefined if it is not there. */

@@ -36,11 +36,15 @@ export function decodeUserdata(bytes: Uint8Array | undefined): Map<number, Uint8
   return values;
 }
 
+const decoder = new TextDecoder();
+
 /** The text of a type in user data; undefined if there is none, or if another program keeps data of another shape there. */
 export function commentIn(bytes: Uint8Array | undefined, type = COMMENT): string | undefined {
   try {
-    const value = decodeUserdata(bytes).get(type);
-    return value && Buffer.from(value).toString().replace(/\0.*$/s, '');
+    const value = bytes && decodeUserdata(bytes).get(type);
+    if (value === undefined) return undefined;
+    const end = value.indexOf(0);
+    return decoder.decode(end === -1 ? value : value.subarray(0, end));
   } catch (error) {
     if (error instanceof MalformedMessage) return undefined;
     throw error;

@@ -154,7 +154,7 @@ test('after any ADDs, DELs, GCs, flushes and damage the kernel holds what a mode
       model.expectInKernel();
       expect(nftList('ruleset')).toBe('');
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

@@ -79,8 +79,12 @@ describe('ADD', () => {
     });
     const { msg } = await refusal(without(['10.88.0.11/16'], on('2001:db8::1')));
     expect(msg).toBe('port [2001:db8::1]:8080/tcp: the attachment has no address of IPv6');
-    const gone = { ...resultOf('a1'), interfaces: [{ name: 'nowhere' }, ...resultOf('a1').interfaces.slice(1)] };
-    expect(await refusal(portmap.add({ ...published('a1', web), prevResult: gone }))).toMatchObject({ code: 7 });
+    for (const name of ['nowhere', 'all', 'default', '../all', 'sixteen-letters-']) {
+      const interfaces = [{ name }, ...resultOf('a1').interfaces.slice(1)];
+      const failing = portmap.add({ ...published('a1', web), prevResult: { ...resultOf('a1'), interfaces } });
+      expect(await refusal(failing)).toMatchObject({ code: 7, msg: expect.stringContaining(name) });
+    }
+    expect(run('sysctl', '-n', 'net.ipv4.conf.all.route_localnet')).toBe('0\n');
     expect(ruleset()).toBe('');
   });
 

@@ -3,6 +3,7 @@
  * ports; with the last one it goes back to what new interfaces have.
  */
 import { hasCode } from '../../../host/errno.ts';
+import { checkLinkName } from '../../../host/netlink/link.ts';
 import type { Elements } from '../../../host/nftables/object.ts';
 import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
 import { PluginError } from '../plugin-error.ts';
@@ -14,13 +15,17 @@ const read = (link: string): boolean => readSysctl(nameOf(link)).trim() !== '0';
 
 /** Throws PluginError if there is no such interface. */
 export function isOn(bridge: string): boolean {
-  try {
-    return read(bridge);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    const why = `prevResult.interfaces: there is no interface ${bridge} on this host`;
-    throw new PluginError('InvalidConfig', why, '', error);
+  // What these two name in /proc/sys is every interface.
+  if (bridge !== 'all' && bridge !== 'default') {
+    try {
+      checkLinkName(bridge);
+      return read(bridge);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') && !(error instanceof RangeError)) throw error;
+    }
   }
+  const name = JSON.stringify(bridge);
+  throw new PluginError('InvalidConfig', `prevResult.interfaces: there is no interface ${name} on this host`);
 }
 
 export function turnOn(bridge: string, trace: Trace): void {

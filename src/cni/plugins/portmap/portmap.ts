@@ -54,7 +54,7 @@ async function add(call: AttachmentCall): Promise<Result> {
 function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: PortSection, published: Published): void {
   const { localnet, somewhere } = section;
   const bridge = localnet && published.snat ? published.bridge : undefined;
-  if (bridge !== undefined) isOn(bridge);
+  if (published.bridge !== undefined) isOn(published.bridge);
   const wanted = () => {
     checkOverlap(socket, section, published);
     return elementsOf(section, published);
