@@ -47,6 +47,14 @@ export class Host {
     this.containers.splice(this.containers.indexOf(container), 1);
   }
 
+  /** All namespaces go and come back empty, with their names; the files stay. */
+  async reboot(): Promise<void> {
+    const names = [this.name, ...this.containers.map(({ name }) => name)];
+    for (const name of names) await output('ip', 'netns', 'del', name);
+    for (const name of names) await output('ip', 'netns', 'add', name);
+    await this.ip('link', 'set', 'lo', 'up');
+  }
+
   ip(...command: string[]): Promise<string> {
     return output('ip', '-n', this.name, ...command);
   }
