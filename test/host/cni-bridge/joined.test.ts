@@ -6,7 +6,7 @@ import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { routes } from '../observe/network.ts';
 import { cleanHost, defined, testBackend } from './backend.ts';
-import { all, cell, echo, expectWays, NOTHING, type TestCell } from './packets.ts';
+import { all, cell, echo, expectWays, makeOutside, NOTHING, OUTSIDE, type TestCell, UPLINK } from './packets.ts';
 
 const { backend } = testBackend();
 const servers: Disposable[] = [];
@@ -28,7 +28,8 @@ beforeAll(async () => {
   const { name, configPath } = other;
   const request = { name, configPath, netns: joined.netns, interface: 'eth1', attachmentId: 'joined-second' };
   second = (await backend.attach(request, context())).addresses[0]?.split('/')[0] ?? '';
-  servers.push(...(await Promise.all([a.name, b.name, joined.name].map(name => echo(name)))));
+  servers.push(...(await Promise.all([a.name, b.name].map(name => echo(name)))));
+  servers.push(await echo(joined.name, [joined.address, second]));
 });
 afterAll(async () => {
   for (const server of servers) server[Symbol.dispose]();
@@ -44,6 +45,17 @@ test('it reaches both spaces, and the first gives it its default route', async (
   expect((await routes(joined.name)).filter(({ dst }) => dst === 'default')).toMatchObject([
     { gateway: home.gateway, dev: 'eth0' },
   ]);
+});
+
+test('it answers by its default route, whichever of its addresses is asked from outside', async () => {
+  await makeOutside();
+  await output('ip', '-n', 'outside', 'route', 'add', '10.64.0.0/10', 'via', UPLINK);
+  servers.push(await echo('outside'));
+  await expectWays({
+    'first address': { from: 'outside', to: joined.address, gets: all(OUTSIDE) },
+    'second address': { from: 'outside', to: second, gets: all(OUTSIDE) },
+    'out by itself': { from: joined.name, to: OUTSIDE, gets: all(UPLINK) },
+  });
 });
 
 test('nothing passes through it, also if both sides know the way', async () => {
