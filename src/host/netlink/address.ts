@@ -2,7 +2,7 @@
 import { attributes, headed, type ValueOf } from './attributes.ts';
 import { bytes, string, struct, u8, u32 } from './bytes.ts';
 import { AF_INET, familyOf, formatAddress, formatPrefix, parseAddress, parsePrefix } from './inet.ts';
-import { type LinkRef, linkIndex } from './link.ts';
+import { type LinkRef, linkIndex, linkName } from './link.ts';
 import { Flag } from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 
@@ -69,13 +69,13 @@ export function addAddress(socket: NetlinkSocket, address: NewAddress): void {
     broadcast: address.broadcast === undefined ? undefined : parseAddress(address.broadcast),
     flags: flags === 0 ? undefined : flags,
   };
-  const step = `add address ${address.address} to ${address.link}`;
+  const step = `add address ${address.address} to ${linkName(address.link)}`;
   socket.request({ step, type: RTM_NEWADDR, flags: Flag.CREATE | Flag.EXCLUSIVE, codec: addressMessage, value });
 }
 
 /** Deletes an address; EADDRNOTAVAIL if the interface does not have it. */
 export function deleteAddress(socket: NetlinkSocket, address: { link: LinkRef; address: string }): void {
-  const step = `delete address ${address.address} from ${address.link}`;
+  const step = `delete address ${address.address} from ${linkName(address.link)}`;
   socket.request({ step, type: RTM_DELADDR, codec: addressMessage, value: toMessage(socket, address) });
 }
 

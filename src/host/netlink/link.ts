@@ -29,8 +29,8 @@ const SKIP_STATISTICS = 8;
 /** IFNAMSIZ without the NUL. */
 const MAX_NAME = 15;
 
-/** An interface, by name or by index. */
-export type LinkRef = string | number;
+/** An interface, by name, by index, or as it was read. */
+export type LinkRef = string | number | Pick<Link, 'index' | 'name'>;
 
 export interface Link {
   index: number;
@@ -133,19 +133,31 @@ export function getLink(socket: NetlinkSocket, ref: LinkRef): Link | undefined {
 
 /** One interface; a SystemError with ENODEV if there is none. */
 export function requireLink(socket: NetlinkSocket, ref: LinkRef): Link {
-  if (typeof ref === 'string') checkLinkName(ref);
-  const value = { ...(typeof ref === 'string' ? { name: ref } : { index: ref }), extensions: SKIP_STATISTICS };
+  const step = `get link ${linkName(ref)}`;
+  const value = { ...identity(ref), extensions: SKIP_STATISTICS };
   let found: Link | undefined;
-  socket.request({ step: `get link ${ref}`, type: RTM_GETLINK, codec: linkMessage, value }, message => {
+  socket.request({ step, type: RTM_GETLINK, codec: linkMessage, value }, message => {
     found = toLink(linkMessage.read(message.body));
   });
-  if (!found) throw new Error(`get link ${ref}: empty answer`);
+  if (!found) throw new Error(`${step}: empty answer`);
   return found;
 }
 
 /** The index of an interface. */
 export function linkIndex(socket: NetlinkSocket, ref: LinkRef): number {
-  return typeof ref === 'number' ? ref : requireLink(socket, ref).index;
+  if (typeof ref === 'number') return ref;
+  return typeof ref === 'object' ? ref.index : requireLink(socket, ref).index;
+}
+
+/** How an interface is called in an error. */
+export function linkName(ref: LinkRef): string {
+  return typeof ref === 'object' ? ref.name : String(ref);
+}
+
+function identity(ref: LinkRef): { name: string } | { index: number } {
+  if (typeof ref !== 'string') return { index: typeof ref === 'object' ? ref.index : ref };
+  checkLinkName(ref);
+  return { name: ref };
 }
 
 export interface BridgeSettings extends LinkSettings {
@@ -205,15 +217,14 @@ export function setLink(
   const index = linkIndex(socket, ref);
   withNetns(change.netns, netnsFd => {
     const value = { index, name: change.name, ...toValue(socket, change), ...toChange(change), netnsFd };
-    socket.request({ step: `set link ${ref}`, type: RTM_NEWLINK, codec: linkChangeMessage, value });
+    socket.request({ step: `set link ${linkName(ref)}`, type: RTM_NEWLINK, codec: linkChangeMessage, value });
   });
 }
 
 /** Deletes an interface; of a veth, both ends. ENODEV if it is gone already. Deleting a veth takes the kernel 20 ms. */
 export function deleteLink(socket: NetlinkSocket, ref: LinkRef): void {
-  const value = typeof ref === 'string' ? { name: ref } : { index: ref };
-  if (typeof ref === 'string') checkLinkName(ref);
-  socket.request({ step: `delete link ${ref}`, type: RTM_DELLINK, codec: linkMessage, value });
+  const step = `delete link ${linkName(ref)}`;
+  socket.request({ step, type: RTM_DELLINK, codec: linkMessage, value: identity(ref) });
 }
 
 /**

@@ -3,7 +3,7 @@ import { type Scope, scopeName, scopeNumber } from './address.ts';
 import { attributes, headed, type ValueOf } from './attributes.ts';
 import { bytes, struct, u8, u32 } from './bytes.ts';
 import { AF_INET6, familyOf, formatAddress, formatPrefix, parseAddress, parsePrefix } from './inet.ts';
-import { type LinkRef, linkIndex } from './link.ts';
+import { type LinkRef, linkIndex, linkName } from './link.ts';
 import { Flag } from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 
@@ -113,7 +113,7 @@ export function deleteRoute(
 }
 
 function describe({ destination, gateway, link }: NewRoute): string {
-  return `route ${destination}${gateway === undefined ? '' : ` via ${gateway}`}${link === undefined ? '' : ` dev ${link}`}`;
+  return `route ${destination}${gateway === undefined ? '' : ` via ${gateway}`}${link === undefined ? '' : ` dev ${linkName(link)}`}`;
 }
 
 function toMessage(socket: NetlinkSocket, route: NewRoute) {

@@ -12,6 +12,7 @@ import {
   check,
   clear,
   del,
+  holdNamespace,
   link,
   netnsOf,
   network,
@@ -44,13 +45,11 @@ describe('DEL', () => {
 
   test('with the namespace nameless, but held by a process', async () => {
     const result = await add(full, { id: 'a' });
-    const sleeper = Bun.spawn(['nsenter', `--net=${netnsOf('a')}`, 'sleep', '1000']);
+    await using _ = await holdNamespace('a');
     run('ip', 'netns', 'del', 'a');
     expect(link(portOf(result))).toBeDefined();
     await del(full, { id: 'a', netns: '' });
     expect(traces()).toEqual({ ...empty, links: ['lo', 'br0'] });
-    sleeper.kill('SIGKILL');
-    await sleeper.exited;
   });
 
   test('takes nothing but the attachment', async () => {

@@ -7,7 +7,20 @@ import { callOf } from '../../../src/cni/plugins/call.ts';
 import { silent } from '../../../src/cni/plugins/trace.ts';
 import { NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { run } from '../netlink/outside.ts';
-import { add, addContainer, call, check, clear, del, link, netnsOf, network, refusal, traces, V4 } from './bridged.ts';
+import {
+  add,
+  addContainer,
+  call,
+  check,
+  clear,
+  del,
+  holdNamespace,
+  link,
+  network,
+  refusal,
+  traces,
+  V4,
+} from './bridged.ts';
 
 beforeEach(() => {
   clear();
@@ -44,7 +57,7 @@ describe('in the way', () => {
 
   test('what an ADD has left whose namespace is gone is replaced', async () => {
     const config = network();
-    const sleeper = Bun.spawn(['nsenter', `--net=${netnsOf('a')}`, 'sleep', '1000']);
+    await using _ = await holdNamespace('a');
     const first = await add(config, { id: 'a' });
     run('ip', 'netns', 'del', 'a');
     addContainer('a');
@@ -52,8 +65,6 @@ describe('in the way', () => {
     const second = await add(config, { id: 'a' });
     expect(second.interfaces[1]?.name).toBe(first.interfaces[1]?.name ?? '');
     expect(link('eth0', 'a')?.operstate).toBe('UP');
-    sleeper.kill('SIGKILL');
-    await sleeper.exited;
   });
 
   test.each([

@@ -41,6 +41,19 @@ export function addContainer(id: string): void {
   run('ip', 'netns', 'add', id);
 }
 
+/** A process that keeps a container's namespace when its name goes. */
+export async function holdNamespace(id: string): Promise<AsyncDisposable> {
+  const script = 'echo inside; exec sleep 1000';
+  const holder = Bun.spawn(['nsenter', `--net=${netnsOf(id)}`, 'sh', '-c', script], { stdout: 'pipe' });
+  for await (const _ of holder.stdout) break;
+  return {
+    async [Symbol.asyncDispose]() {
+      holder.kill('SIGKILL');
+      await holder.exited;
+    },
+  };
+}
+
 /** Calls the plugin; what it throws goes through. */
 export async function call(
   command: Verb,

@@ -11,6 +11,7 @@ import { ipam } from '../ipam.ts';
 import { labelOf } from '../label.ts';
 import { masquerade } from '../masquerade.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
+import { shellWord } from '../shell-word.ts';
 import { type Step, tearDown, undo } from '../tear-down.ts';
 import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
 import { check } from './check.ts';
@@ -72,9 +73,9 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
       done.push(() => masquerade.remove(undoCall));
       masquerade.add(call, { addresses: addressing.ips.map(({ address }) => address), bridge: config.bridge });
     }
-    configureInside(inside, call, addressing, config);
+    configureInside(inside, call, container, addressing, config);
   } else {
-    setUp(inside, call);
+    setUp(inside, call, container);
   }
 
   const port = await passingPort(host, portName(call), call.signal);
@@ -102,9 +103,11 @@ function interfacesOf({ netns, cniVersion }: AttachmentCall, bridge: Link, port:
 /** Only what is off is turned on, and only for the families that the attachment has. */
 function forward({ trace }: PluginCall, { ips }: Addressing): void {
   const families = new Set(ips.map(({ address }) => (isIpv6(address) ? 'v6' : 'v4')));
-  for (const family of families) {
-    for (const { name, value } of forwardingChanges(family)) {
-      trace(`sysctl -w ${name}=${value}`, () => writeSysctl(name, value));
+  for (const { name, value } of [...families].flatMap(forwardingChanges)) {
+    try {
+      trace(`sysctl -w ${shellWord(`${name}=${value}`)}`, () => writeSysctl(name, value));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error; // an uplink has gone meanwhile
     }
   }
 }

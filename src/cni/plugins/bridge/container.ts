@@ -17,6 +17,7 @@ import type { BridgeConfig } from './config.ts';
 export function configureInside(
   socket: NetlinkSocket,
   call: AttachmentCall,
+  link: Link,
   { ips, routes }: Addressing,
   config: BridgeConfig,
 ): void {
@@ -28,22 +29,22 @@ export function configureInside(
     const noDad = isIpv6(address) && !config.enableDad;
     const words = `${broadcast ? ` brd ${broadcast}` : ''} dev ${shellWord(ifName)}${noDad ? ' nodad' : ''}`;
     trace(`${inside}ip addr add ${address}${words}`, () =>
-      addAddress(socket, { link: ifName, address, noDad, ...(broadcast && { broadcast }) }),
+      addAddress(socket, { link, address, noDad, ...(broadcast && { broadcast }) }),
     );
   }
-  setUp(socket, call);
-  for (const route of routes) addOne(socket, call, route, gatewayOf(route, ips));
+  setUp(socket, call, link);
+  for (const route of routes) addOne(socket, call, { ...route, gw: gatewayOf(route, ips) }, link);
 }
 
-export function setUp(socket: NetlinkSocket, call: AttachmentCall): void {
+export function setUp(socket: NetlinkSocket, call: AttachmentCall, link: Link): void {
   const { ifName, trace } = call;
-  trace(`${insideOf(call)}ip link set ${shellWord(ifName)} up`, () => setLink(socket, ifName, { up: true }));
+  trace(`${insideOf(call)}ip link set ${shellWord(ifName)} up`, () => setLink(socket, link, { up: true }));
 }
 
-function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, gateway: string | undefined): void {
-  const { dst, priority, table, scope, mtu, advmss } = route;
+function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, link: Link): void {
+  const { dst, gw, priority, table, scope, mtu, advmss } = route;
   const words = [
-    ...(gateway ? [`via ${gateway}`] : []),
+    ...(gw ? [`via ${gw}`] : []),
     `dev ${shellWord(call.ifName)}`,
     ...(priority ? [`metric ${priority}`] : []),
     ...(table ? [`table ${table}`] : []),
@@ -54,9 +55,9 @@ function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, gatew
   call.trace(`${insideOf(call)}ip route append ${dst} ${words}`, () =>
     addRoute(socket, {
       destination: dst,
-      link: call.ifName,
+      link,
       append: true,
-      ...(gateway && { gateway }),
+      ...(gw && { gateway: gw }),
       ...(priority && { metric: priority }),
       ...(table && { table }),
       ...(scope !== undefined && { scope }),
@@ -99,9 +100,10 @@ function setParameters(call: AttachmentCall, ips: readonly Ip[], { enableDad }: 
  * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. They go out when
  * the interface goes up too, but then the bridge may still drop them; giving it the MAC that it has makes the kernel repeat them.
  */
-export function announce(socket: NetlinkSocket, call: AttachmentCall, { mac }: Link): void {
+export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link): void {
+  const { mac } = link;
   if (mac === undefined) return;
   const { ifName, trace } = call;
   const command = `${insideOf(call)}ip link set ${shellWord(ifName)} address ${mac}`;
-  trace(command, () => setLink(socket, ifName, { mac }));
+  trace(command, () => setLink(socket, link, { mac }));
 }

@@ -78,7 +78,7 @@ function adopt(socket: NetlinkSocket, trace: PluginCall['trace'], config: Bridge
   if (Object.keys(changes).length === 0) return link;
   const words = { up: 'up', promiscuous: 'promisc on', group: 'group default' };
   const given = Object.keys(changes).map(key => words[key as keyof typeof words]);
-  trace(`ip link set ${shellWord(name)} ${given.join(' ')}`, () => setLink(socket, link.index, changes));
+  trace(`ip link set ${shellWord(name)} ${given.join(' ')}`, () => setLink(socket, link, changes));
   return link;
 }
 
@@ -87,7 +87,7 @@ const isUnclaimed = (group = 0) => group >= FIRST_GROUP && group < FIRST_GROUP +
 /** It stays from now on, whatever becomes of this ADD. */
 export function keepBridge(socket: NetlinkSocket, { trace }: Call, { link, group }: Bridge): void {
   if (group === undefined) return;
-  trace(`ip link set ${shellWord(link.name)} group default`, () => setLink(socket, link.index, { group: 0 }));
+  trace(`ip link set ${shellWord(link.name)} group default`, () => setLink(socket, link, { group: 0 }));
 }
 
 /** Takes back a bridge that this ADD has made, unless somebody else uses it already. */
@@ -128,18 +128,18 @@ export function ensureAddress(
   for (const other of present.filter(one => excludes(one, address))) {
     if (!forceAddress) throw taken(link.name, other, address);
     trace(`ip addr del ${other} ${dev}`, () =>
-      tolerate('EADDRNOTAVAIL', () => deleteAddress(socket, { link: link.index, address: other })),
+      tolerate('EADDRNOTAVAIL', () => deleteAddress(socket, { link, address: other })),
     );
   }
   const broadcast = broadcastOf(address);
   const noDad = isIpv6(address) && !enableDad;
   const words = `${broadcast ? ` brd ${broadcast}` : ''} ${dev}${noDad ? ' nodad' : ''}`;
-  const added = { link: link.name, address, noDad, ...(broadcast && { broadcast }) };
+  const added = { link, address, noDad, ...(broadcast && { broadcast }) };
   trace(`ip addr add ${address}${words}`, () => tolerate('EEXIST', () => addAddress(socket, added)));
   // A bridge that was given no MAC has its lowest port's, and hosts would lose their gateway when that changes.
   const { mac } = link;
   if (group !== undefined || mac === undefined) return;
-  trace(`ip link set ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link.index, { mac }));
+  trace(`ip link set ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link, { mac }));
 }
 
 function excludes(one: string, other: string): boolean {

@@ -34,7 +34,7 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
     createVeth(socket, {
       name,
       alias,
-      master: bridge.index,
+      master: bridge,
       up: true,
       linkLocal: false,
       ...(mtu && { mtu }),
@@ -60,7 +60,7 @@ export function stalePorts(socket: NetlinkSocket, { network, valid }: GcCall): L
 /** Removes a veth, both ends; one that is gone is as it should be. It is this that takes the kernel 20 ms. */
 export function removeVeth(socket: NetlinkSocket, { trace }: Pick<PluginCall, 'trace'>, link: Link, inside = ''): void {
   try {
-    trace(`${inside}ip link del ${shellWord(link.name)}`, () => deleteLink(socket, link.index));
+    trace(`${inside}ip link del ${shellWord(link.name)}`, () => deleteLink(socket, link));
   } catch (error) {
     if (!hasCode(error, 'ENODEV')) throw error;
   }
