@@ -164,6 +164,29 @@ describe('repair', () => {
     expect(ruleset()).toBe(saved);
   });
 
+  test('chains and sets of its names that are of another kind are made anew', () => {
+    addElements(socket, first, [elements(sources, [source(1)])]);
+    const whole = ruleset();
+    nft(`flush ruleset; table inet kukeon {
+      set sources { type ifname; elements = { "br0" }; }
+      set notes { type ifname; elements = { "br0" }; }
+      chain out { type filter hook input priority 5; policy drop; iifname @sources accept; }
+    }`);
+    addElements(socket, first, [elements(sources, [source(1)])]);
+    removeElements(socket, first, (_, { set }) => set === 'notes');
+    const blocks = (text: string) =>
+      text
+        .split('\n\n')
+        .map(block =>
+          block
+            .replace('table inet kukeon {\n', '')
+            .replace(/}\n}\n$/, '}')
+            .trim(),
+        )
+        .sort();
+    expect(blocks(ruleset())).toEqual(blocks(whole));
+  });
+
   test('says what is lacking', () => {
     const wanted = [elements(ports, [port(1, 1), port(2, 2)])];
     const names = () => lacking(socket, second, wanted).map(nameOf);

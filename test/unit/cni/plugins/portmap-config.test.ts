@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import type { JsonObject } from '../../../../src/cni/json.ts';
 import type { PluginCall } from '../../../../src/cni/plugins/plugin.ts';
 import { PluginError } from '../../../../src/cni/plugins/plugin-error.ts';
@@ -134,4 +135,34 @@ describe('portMappings', () => {
       );
     }
   });
+});
+
+test('whatever the configuration is, it is read or refused with an error of a plugin', () => {
+  const keys = ['snat', 'masqAll', 'markMasqBit', 'externalSetMarkChain', 'conditionsV4', 'conditionsV6', 'backend'];
+  const mapping = fc.dictionary(
+    fc.constantFrom('hostPort', 'HOSTPORT', 'containerPort', 'protocol', 'hostIP', '__proto__', 'x'),
+    fc.oneof(fc.jsonValue(), fc.integer({ min: -1, max: 65_536 }), fc.constantFrom('tcp', 'UDP', '::1', '10.0.0.1')),
+  );
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.constantFrom(...keys), fc.jsonValue()),
+      fc.oneof(fc.jsonValue(), fc.array(fc.oneof(mapping, fc.jsonValue()), { maxLength: 4 })),
+      (config, portMappings) => {
+        let read: ReturnType<typeof readConfig>;
+        try {
+          read = readConfig(call(config as JsonObject, { portMappings }));
+        } catch (error) {
+          expect(error).toBeInstanceOf(PluginError);
+          return;
+        }
+        for (const { hostPort, containerPort, protocol } of read.mappings) {
+          expect([hostPort, containerPort].every(port => Number.isInteger(port) && port > 0 && port < 65_536)).toBe(
+            true,
+          );
+          expect(['tcp', 'udp', 'sctp']).toContain(protocol);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
