@@ -99,6 +99,7 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
     'TAG=$(printf %s "$INSTANCE" | sha256sum | cut -c1-4)',
     'ip netns list | awk -v tag="^kuke-$TAG" \'$1 ~ tag {print $1}\' | xargs -rn1 ip netns delete',
     'grep -l "$INSTANCE" /etc/cni/net.d/*.conflist | xargs -r rm',
+    `! [ -e ${shellQuote(`${dirname(instanceFile)}/cni-plugins.json`)} ] || kuke cni uninstall`,
   ].join('\n');
 }
 

@@ -12,6 +12,7 @@ import { DEFAULT_CONFIG_PATH, type Networks, readNetworks } from './space-networ
 
 export interface Host {
   instance(): Promise<string>;
+  runPath: string;
   /** Where a person can read it. */
   instanceFile: string;
   state: HostStateFile;
@@ -48,6 +49,7 @@ export function openHost({ instance, runPath, config, warn }: HostOptions): Host
   });
   return {
     instance,
+    runPath,
     instanceFile: join(runPath, '.kuke/instance'),
     state: hostStateFile(runPath),
     cni,

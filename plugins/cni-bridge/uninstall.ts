@@ -2,6 +2,7 @@
 import { rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ActionContext } from 'kuke/plugin';
+import { uninstallPlugins } from '../../src/cni/plugin-installation.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { markedBridges, removeLinks } from './bridge.ts';
 import { detachAll } from './detach.ts';
@@ -27,6 +28,7 @@ export async function uninstall(host: Host, context: ActionContext): Promise<voi
     },
     'restore forwarding': () => restoreForwarding(host.state),
     'remove empty folders': () => removeFolders(host),
+    'remove CNI plugins from where other runtimes find them': () => uninstallPlugins(undefined, host.runPath),
   });
   await host.state.remove();
 }

@@ -18,7 +18,7 @@ export default command({
   async run(invocation) {
     const { dir, force = false, output } = invocation.args;
     const folder = requireAbsolute(dir);
-    const files = await changePlugins(invocation, (plugins, record) => plugins.install(folder, { force, record }));
+    const files = await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath }));
     printPlugins(files, output);
     const left = files.filter(({ result }) => result === 'left').map(({ plugin }) => plugin);
     if (left.length === 0) return 0;

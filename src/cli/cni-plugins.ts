@@ -1,5 +1,4 @@
 /** What the commands on the files of CNI plugins share. */
-import { join } from 'node:path';
 import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { asFileError } from '../kernel/file-errors.ts';
@@ -15,14 +14,14 @@ export const outputArg = {
 
 type Opener = Pick<Invocation, 'globals' | 'program'>;
 
-/** Runs `change` with the plugins and the path of the record of where they are. */
+/** Runs `change` with the plugins and the run path. */
 export async function changePlugins(
   { globals, program }: Opener,
-  change: (plugins: CniPlugins, record: string) => Promise<CniPluginFile[]>,
+  change: (plugins: CniPlugins, runPath: string) => Promise<CniPluginFile[]>,
 ): Promise<CniPluginFile[]> {
   requireRoot();
   try {
-    return await change(await program.cniPlugins(), join(globals.runPath, '.kuke/cni-plugins.json'));
+    return await change(await program.cniPlugins(), globals.runPath);
   } catch (error) {
     throw asFileError(error);
   }

@@ -12,7 +12,7 @@ export default command({
   async run(invocation) {
     const { dir, output } = invocation.args;
     const folder = dir === undefined ? undefined : requireAbsolute(dir);
-    const files = await changePlugins(invocation, (plugins, record) => plugins.uninstall(folder, record));
+    const files = await changePlugins(invocation, (plugins, runPath) => plugins.uninstall(folder, runPath));
     printPlugins(files, output);
     if (files.length === 0) tell('kuke’s CNI plugins are not installed anywhere');
     return 0;

@@ -25,10 +25,10 @@ export interface Program {
 }
 
 export interface CniPlugins {
-  /** `record`: path of the file that says where they were installed. */
-  install(folder: string, options: { force: boolean; record: string }): Promise<CniPluginFile[]>;
+  /** Where they were installed is kept in the run path. */
+  install(folder: string, options: { force: boolean; runPath: string }): Promise<CniPluginFile[]>;
   /** Without a folder: from all in which they were installed. */
-  uninstall(folder: string | undefined, record: string): Promise<CniPluginFile[]>;
+  uninstall(folder: string | undefined, runPath: string): Promise<CniPluginFile[]>;
 }
 
 export interface CniPluginFile {

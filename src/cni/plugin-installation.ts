@@ -2,7 +2,7 @@
  * `kuke cni install`: the built-in plugins as files, for other runtimes. In which folders they were laid down is kept in a record, so that
  * an uninstall finds them.
  */
-import { mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { removeStaleTemporaries, replaceFile } from '../host/atomic-file.ts';
@@ -24,18 +24,19 @@ export interface PluginFile {
 export interface InstallOptions {
   /** Another vendor's files are replaced. */
   force: boolean;
-  /** Path of the record. */
-  record: string;
+  /** Where kuke keeps its state, and the record. */
+  runPath: string;
 }
 
 /** Throws where the program that runs is not a compiled kuke. */
-export async function installPlugins(folder: string, { force, record }: InstallOptions): Promise<PluginFile[]> {
+export async function installPlugins(folder: string, { force, runPath }: InstallOptions): Promise<PluginFile[]> {
   if (!isKuke()) throw new Error('only the compiled program can be a plugin: this one is Bun itself');
-  const made = mkdirSync(folder, { recursive: true, mode: 0o755 });
   // First the record: by it what a killed install has left is found.
-  await update(record, folders => {
+  const made = missingPartOf(folder);
+  await update(recordIn(runPath), folders => {
     folders[folder] ??= made === undefined ? {} : { made };
   });
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
   await removeStaleTemporaries(folder);
   const ownerOf = recognizer();
   let source = programFile();
@@ -58,13 +59,21 @@ export async function installPlugins(folder: string, { force, record }: InstallO
   });
 }
 
+/** `/opt/cni` of `/opt/cni/bin`, if that is what will have to be made. */
+function missingPartOf(folder: string): string | undefined {
+  let made: string | undefined;
+  for (let path = folder; !existsSync(path); path = dirname(path)) made = path;
+  return made;
+}
+
 function resultOf(owner: Owner, force: boolean): FileResult {
   if (owner === 'foreign') return force ? 'replaced' : 'left';
   return ({ absent: 'installed', outdated: 'renewed', current: 'unchanged' } as const)[owner];
 }
 
 /** Removes ours from a folder, or from all that the record names. A folder that was made for them goes with them. */
-export async function uninstallPlugins(folder: string | undefined, record: string): Promise<PluginFile[]> {
+export async function uninstallPlugins(folder: string | undefined, runPath: string): Promise<PluginFile[]> {
+  const record = recordIn(runPath);
   const recorded = await readFolders(record);
   const ownerOf = recognizer();
   const files: PluginFile[] = [];
@@ -108,6 +117,8 @@ function programFile(): string {
   const [self, there] = [statSync(PROGRAM), statSync(path, { throwIfNoEntry: false })];
   return there?.ino === self.ino && there.dev === self.dev ? path : PROGRAM;
 }
+
+const recordIn = (runPath: string): string => join(runPath, '.kuke/cni-plugins.json');
 
 const schema = v.object({ folders: v.record(v.string(), v.object({ made: v.exactOptional(v.string()) })) });
 type Folders = v.InferOutput<typeof schema>['folders'];
