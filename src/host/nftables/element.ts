@@ -41,13 +41,21 @@ function prefixInterval(type: DataType, text: string): Interval {
 function formatPart(type: DataType, { from, to }: Interval): string {
   if (Buffer.compare(from, to) === 0) return type.format(from);
   if (type === DATA_TYPES.ipv4_addr || type === DATA_TYPES.ipv6_addr) {
-    for (let length = 0; length < type.size * 8; length++) {
-      const text = `${type.format(from)}/${length}`;
-      const prefix = prefixInterval(type, text);
-      if (Buffer.compare(prefix.from, from) === 0 && Buffer.compare(prefix.to, to) === 0) return text;
-    }
+    const length = prefixLength(from, to);
+    if (length !== undefined) return `${type.format(from)}/${length}`;
   }
   return `${type.format(from)}-${type.format(to)}`;
+}
+
+/** The bits that both ends have in common, if all behind them are 0 in the first and 1 in the last. */
+function prefixLength(from: Uint8Array, to: Uint8Array): number | undefined {
+  const at = from.findIndex((byte, index) => byte !== to[index]);
+  const [first = 0, last = 0] = [from[at], to[at]];
+  const open = first ^ last;
+  const isWhole = (open & (open + 1)) === 0 && (first & open) === 0;
+  if (!isWhole || from.subarray(at + 1).some(byte => byte !== 0) || to.subarray(at + 1).some(byte => byte !== 255))
+    return undefined;
+  return at * 8 + Math.clz32(open) - 24;
 }
 
 function parseAll(types: readonly DataTypeName[], texts: readonly string[], interval: boolean, what: string): Interval {
