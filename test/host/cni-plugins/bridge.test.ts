@@ -94,6 +94,12 @@ describe('an attachment', () => {
     expect(result.interfaces.map(one => one.mtu)).toEqual([1300, 1300, 1300]);
   });
 
+  test('with an mtu that is too small for IPv6 does without', async () => {
+    await add(network({ isGateway: true, mtu: 1000 }, [V4]), { id: 'a' });
+    expect(link('eth0', 'a')).toMatchObject({ mtu: 1000, operstate: 'UP' });
+    expect(await answers('a', '10.77.0.1')).toBe(true);
+  });
+
   test('gets the DNS settings of the configuration before those of IPAM', async () => {
     const ipam = { type: 'static', addresses: [{ address: '10.77.0.9/24' }], dns: { nameservers: ['9.9.9.9'] } };
     expect((await add(network({ ipam }), { id: 'a' })).dns).toMatchObject({ nameservers: ['9.9.9.9'] });

@@ -1,4 +1,5 @@
 /** An attachment's veth: one end a port of the bridge, named and marked after the attachment, the other in the container. */
+import { existsSync } from 'node:fs';
 import { hasCode } from '../../../host/errno.ts';
 import { createVeth, deleteLink, getLink, type Link, listLinks, requireLink } from '../../../host/netlink/link.ts';
 import { Group, NetlinkSocket } from '../../../host/netlink/socket.ts';
@@ -13,6 +14,9 @@ export function portName(call: AttachmentCall): string {
   return `veth${digest(labelOf(call.network, call), 11)}`;
 }
 
+/** RFC 8200: an interface with less has no IPv6. */
+const LEAST_IPV6_MTU = 1280;
+
 /** Makes both ends; that in the container is down. `bridge` is an index. */
 export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: Link, config: BridgeConfig): void {
   const { ifName, netns, trace } = call;
@@ -21,11 +25,13 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
   const alias = labelOf(call.network, call);
   const port = { ...(hairpinMode && { hairpin: true }), ...(portIsolation && { isolated: true }) };
   const hasSettings = Object.keys(port).length > 0;
+  // The bridge speaks for its ports. Where there is no IPv6 the kernel refuses to hear of it.
+  const isSilent = existsSync('/proc/sys/net/ipv6') && (mtu ?? LEAST_IPV6_MTU) >= LEAST_IPV6_MTU;
   const sizes = mtu ? ` mtu ${mtu}` : '';
   const peer = `name ${shellWord(ifName)} netns ${shellWord(netns)}${sizes}${mac ? ` address ${mac}` : ''}`;
   const command = [
     `ip link add ${name} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
-    `ip link set ${name} alias ${shellWord(alias)} addrgenmode none up`,
+    `ip link set ${name} alias ${shellWord(alias)}${isSilent ? ' addrgenmode none' : ''} up`,
     ...(hasSettings
       ? [`bridge link set dev ${name}${hairpinMode ? ' hairpin on' : ''}${portIsolation ? ' isolated on' : ''}`]
       : []),
@@ -36,7 +42,7 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
       alias,
       master: bridge,
       up: true,
-      linkLocal: false,
+      ...(isSilent && { linkLocal: false }),
       ...(mtu && { mtu }),
       ...(hasSettings && { port }),
       peer: { name: ifName, netns, ...(mtu && { mtu }), ...(mac && { mac }) },
