@@ -7,8 +7,8 @@ import { CniError } from '../../src/cni/errors.ts';
 import { isObject } from '../../src/cni/json.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { isNetns } from '../../src/host/netns.ts';
-import { attachmentId, hasDefaultRoute, isPresent, linkIn, toAttachment } from './attachment.ts';
-import { ensureBridge, readPorts, requireLegalName } from './bridge.ts';
+import { attachmentId, type CapabilityArgs, hasDefaultRoute, isPresent, linkIn, toAttachment } from './attachment.ts';
+import { ensureBridge, REGENERATE, readPorts, requireLegalName } from './bridge.ts';
 import { detach, sweep } from './detach.ts';
 import { networkFailure } from './failures.ts';
 import { explainObstacle, isolateAll, readEnforcement } from './firewall.ts';
@@ -28,7 +28,7 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   const cached = await readCached(host.results, id);
   const there = cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
   if (there?.result !== undefined) {
-    const made = toAttachment(request, there.result);
+    const made = toAttachment(request, there.result, there.capabilityArgs);
     const isPort = readPorts(instance);
     if (isPresent(there.netns ?? '', made, inside => isPort(there.config, inside))) return made;
   }
@@ -49,15 +49,27 @@ async function add(
 ): Promise<Attachment> {
   const { netns, interface: ifName, attachmentId: containerId } = request;
   const config = hasDefaultRoute(netns) ? withoutDefaultRoute(network.config) : network.config;
-  const run = () => host.cni.add(config, { containerId, netns, ifName }, signal);
+  const capabilityArgs = capabilitiesOf(network, request);
+  const run = () => host.cni.add(config, { containerId, netns, ifName, capabilityArgs }, signal);
   try {
     // A reservation that outlived its namespace, under this very id, has been freed by the undoing of the ADD.
     const result = await run().catch(error => (isDuplicate(error) ? run() : Promise.reject(error)));
-    return toAttachment(request, result);
+    return toAttachment(request, result, capabilityArgs);
   } catch (error) {
     const left = await takeBack(host, request).catch((thrown: unknown) => networkFailure(thrown, 'undo it'));
     throw left === undefined ? error : networkFailure(error, `attach to network ${request.name}`).with([left]);
   }
+}
+
+/** What the plugins of the network are told beside their configuration. Throws NetworkFailed where none of them would listen. */
+function capabilitiesOf({ path, config }: SpaceNetwork, { ports = [], addresses }: AttachRequest): CapabilityArgs {
+  const offers = (capability: string) => config.plugins.some(({ capabilities }) => capabilities.includes(capability));
+  if (ports.length > 0 && !offers('portMappings')) {
+    throw new KukeError('NetworkFailed', `${path} has no plugin that publishes ports (capability portMappings)`, {
+      remedy: REGENERATE,
+    });
+  }
+  return { ...(ports.length > 0 && { portMappings: ports }), ...(addresses && offers('ips') && { ips: addresses }) };
 }
 
 const DEFAULT_ROUTES: unknown[] = ['0.0.0.0/0', '::/0'];
