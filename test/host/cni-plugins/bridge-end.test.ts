@@ -147,7 +147,11 @@ describe('CHECK', () => {
     ],
     ['the bridge has lost its address', ['ip', 'addr', 'del', '10.77.0.1/24', 'dev', 'br0'], /br0 has no address/],
     ['the port is in no bridge', ['ip', 'link', 'set', 'PORT', 'nomaster'], /is no port of bridge br0/],
-    ['the port is isolated', ['bridge', 'link', 'set', 'dev', 'PORT', 'isolated', 'on'], /isolation of veth.* is on/],
+    [
+      'the port is not isolated',
+      ['bridge', 'link', 'set', 'dev', 'PORT', 'isolated', 'off'],
+      /isolation of veth.* is off/,
+    ],
     ['the interface is gone', ['ip', '-n', 'a', 'link', 'del', 'eth0'], /eth0 in .* is gone/],
     [
       'its MAC is another',
@@ -163,7 +167,7 @@ describe('CHECK', () => {
     ['frames are not checked', ['nft', 'delete', 'table', 'bridge', 'kukeon'], /macspoofchk/],
     ['nothing is masqueraded', ['nft', 'delete', 'table', 'inet', 'kukeon'], /ipMasq/],
   ] as [string, string[], RegExp][])('%s', async (_, command, msg) => {
-    const config = { ...full, isDefaultGateway: true };
+    const config = { ...full, isDefaultGateway: true, portIsolation: true };
     const result = await add(config, { id: 'a' });
     await check(config, { id: 'a' }, result);
     run(...command.map(word => (word === 'PORT' ? portOf(result) : word)));

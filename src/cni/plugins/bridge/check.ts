@@ -81,7 +81,8 @@ function requirePort(
     if (link.master !== bridge.index) throw changed(`${link.name} is no port of bridge ${bridge.name}`);
     const { hairpin = false, isolated = false } = link.port ?? {};
     if (hairpin !== hairpinMode) throw changed(`hairpin mode of ${link.name} is ${hairpin ? 'on' : 'off'}`);
-    if (isolated !== portIsolation) throw changed(`isolation of ${link.name} is ${isolated ? 'on' : 'off'}`);
+    // On without having been asked for it may be, by the plugin firewall: its ingressPolicy isolated.
+    if (portIsolation && !isolated) throw changed(`isolation of ${link.name} is off`);
     return link;
   }
   const names = told.map(({ name }) => name).join(', ') || 'none is named';
