@@ -15,13 +15,27 @@ export function openContainerd(
   kernel: Pick<PluginKernel<ContainerdConfig>, 'config' | 'settings' | 'instance'>,
 ): Containerd {
   const socket = kernel.settings.containerdSocket;
-  return { ...kernel.config, socket, client: connect({ socket }), instance: () => kernel.instance() };
+  const client = connect({ socket }).with({ timeoutMs: ANSWER_LIMIT_MS });
+  return { ...kernel.config, socket, client, instance: () => kernel.instance() };
 }
 
 /** Longest that a call may take which does not wait for a container, in milliseconds: containerd hangs, it does not work. */
 const ANSWER_LIMIT_MS = 120_000;
 
+/** Longest that a person waits to be told what there is. */
+const READ_LIMIT_MS = 15_000;
+
 /** For calls about one namespace. After two minutes without an answer: GrpcError DEADLINE_EXCEEDED. */
-export function inNamespace({ client }: Containerd, namespace: string): Client {
-  return client.with({ namespace, timeoutMs: ANSWER_LIMIT_MS });
+export function inNamespace({ client }: Pick<Containerd, 'client'>, namespace: string): Client {
+  return client.with({ namespace });
+}
+
+/** For calls that only look. After 15 seconds without an answer: GrpcError DEADLINE_EXCEEDED. */
+export function readOnly(client: Client): Client {
+  return client.with({ timeoutMs: READ_LIMIT_MS });
+}
+
+/** For work whose length is that of an image. */
+export function unlimited(client: Client): Client {
+  return client.with({ timeoutMs: undefined });
 }

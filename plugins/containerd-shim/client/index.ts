@@ -112,12 +112,14 @@ function clientOn(channel: Channel, defaults: CallOptions): Client {
   return client as Client;
 }
 
-function merged(defaults: CallOptions, { namespace, lease, signal, timeoutMs }: CallOptions): CallOptions {
+/** `timeoutMs: undefined` lifts a limit; of the others undefined says nothing. */
+function merged(defaults: CallOptions, options: CallOptions): CallOptions {
+  const { namespace, lease, signal } = options;
   return {
     namespace: namespace ?? defaults.namespace,
     lease: lease ?? defaults.lease,
     signal: signal ?? defaults.signal,
-    timeoutMs: timeoutMs ?? defaults.timeoutMs,
+    timeoutMs: 'timeoutMs' in options ? options.timeoutMs : defaults.timeoutMs,
   };
 }
 

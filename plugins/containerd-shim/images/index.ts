@@ -1,6 +1,6 @@
 /** The Images backend on containerd: images complete and unpacked the way containerd's own clients have them. */
 import { type ImageConfig, type ImagesBackend, KukeError } from 'kuke/plugin';
-import type { Containerd } from '../containerd.ts';
+import { type Containerd, inNamespace, readOnly, unlimited } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { describeImage } from './describe.ts';
 import { withLease } from './lease.ts';
@@ -24,10 +24,9 @@ export interface ContainerdImages extends ImagesBackend {
 
 export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter' | 'instance'>): ContainerdImages {
   const { snapshotter } = containerd;
-  const inNamespace = (namespace: string) => containerd.client.with({ namespace });
   return {
     async load({ namespace, source, signal, progress }) {
-      const client = inNamespace(namespace);
+      const client = unlimited(inNamespace(containerd, namespace));
       const load = async () => {
         if (signal.aborted) throw cancellation(signal);
         await requireNamespace(client, namespace);
@@ -43,15 +42,17 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       return named('load image', load(), signal);
     },
     async list({ namespace }) {
-      const client = inNamespace(namespace);
+      const client = readOnly(inNamespace(containerd, namespace));
       const list = async () => Promise.all((await client.images.list({})).map(image => describeImage(client, image)));
       return named(`list the images of ${namespace}`, list());
     },
     async get({ namespace, name }) {
-      return (await named('look up the image', runnableImage(inNamespace(namespace), namespace, name))).config;
+      return (
+        await named('look up the image', runnableImage(readOnly(inNamespace(containerd, namespace)), namespace, name))
+      ).config;
     },
     async remove({ namespace, name }) {
-      const client = inNamespace(namespace);
+      const client = inNamespace(containerd, namespace);
       const remove = async () => {
         const [image, ...others] = await findImages(client, namespace, name);
         if (others.length > 0) {
@@ -71,7 +72,7 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       return named('remove image', remove());
     },
     async rootSnapshot({ namespace, name, signal }) {
-      const client = inNamespace(namespace);
+      const client = unlimited(inNamespace(containerd, namespace));
       const prepare = async () => {
         const { config, resolved, chainId } = await runnableImage(client, namespace, name);
         if (chainId !== '' && (await ifFound(client.snapshots.stat({ snapshotter, key: chainId }))) === undefined) {

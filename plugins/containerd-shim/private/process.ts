@@ -1,5 +1,5 @@
 /** The process of a containerd of kuke's own: started, told apart from others, and ended. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError } from 'kuke/plugin';
 import { replaceFile } from '../../../src/host/atomic-file.ts';
@@ -83,14 +83,27 @@ function lastLines(log: string): string {
   return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-3).join(' | ') : 'nothing';
 }
 
-/** The process is known by the configuration that it was started with: no pid file can be stale. */
+/**
+ * The process is known by the configuration that it was started with: no pid file can be stale. Anybody can run a program with such a
+ * command line; one of root's outside of all containers is nobody's who could not do worse.
+ */
 export function servingProcess(paths: PrivatePaths): ProcessIdentity | undefined {
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const [, option, config] = commandLine(name);
-    if (option === '--config' && config === paths.config) return identify(Number(name));
+    if (option === '--config' && config === paths.config && isRootOfThisHost(name)) return identify(Number(name));
   }
   return undefined;
+}
+
+function isRootOfThisHost(pid: string): boolean {
+  try {
+    return (
+      statSync(`/proc/${pid}`).uid === 0 && readlinkSync(`/proc/${pid}/ns/pid`) === readlinkSync('/proc/self/ns/pid')
+    );
+  } catch {
+    return false; // it has ended meanwhile
+  }
 }
 
 function commandLine(pid: string): string[] {

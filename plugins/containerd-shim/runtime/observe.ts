@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
 import type { Container, Process } from '../client/index.ts';
-import { type Containerd, inNamespace } from '../containerd.ts';
+import { type Containerd, inNamespace, readOnly } from '../containerd.ts';
 import { isOurContainer, oursFilter, STARTED_AT } from '../labels.ts';
 
 /** The containers of ours in a namespace; none when there is no such namespace. */
@@ -11,7 +11,7 @@ export async function observeContainers(
   containerd: Containerd,
   { namespace }: NamespaceParams,
 ): Promise<ContainerObservation[]> {
-  const client = inNamespace(containerd, namespace);
+  const client = readOnly(inNamespace(containerd, namespace));
   const instance = await containerd.instance();
   const filters = [oursFilter(instance)];
   const [listed, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);

@@ -18,7 +18,7 @@ import { output } from '../observe/command.ts';
 import { namespaces } from '../observe/containerd.ts';
 import { difference } from '../observe/inventory.ts';
 import { mounts, processes } from '../observe/system.ts';
-import { cell, loadImage, pidsOf, stateOf } from './cells.ts';
+import { cell, container, loadImage, pidsOf, stateOf } from './cells.ts';
 import { footprint } from './footprint.ts';
 import { apply, failing, kuke, run } from './kuke.ts';
 
@@ -76,6 +76,25 @@ test('uninstall leaves what others keep beside its socket, mounted or not, and e
   expect(readdirSync('/run/containerd/runc')).toEqual(['other']);
   expect(readdirSync('/run/containerd/s')).toEqual(['theirs']);
   expect(daemons()).toEqual([]);
+});
+
+test('a program with its command line in a container, or another user’s, is not it', async () => {
+  await kuke('init');
+  await loadImage();
+  // busybox's `yes` takes any argument.
+  const line = `yes --config ${OWN}/config.toml > /dev/null`;
+  await apply(cell('imposter', [{ ...container('main'), command: ['/bin/sh', '-c', `exec /bin/${line}`] }]));
+  mkdirSync('/tmp/bin');
+  symlinkSync(Bun.which('busybox') ?? '', '/tmp/bin/yes');
+  const other = Bun.spawn(['setpriv', '--reuid', '65534', '--clear-groups', 'sh', '-c', `exec /tmp/bin/${line}`]);
+  await killDaemon();
+  await kuke('init');
+  expect(daemons()).toHaveLength(1);
+  expect(await stateOf('imposter')).toBe('Ready');
+  await kuke('uninstall', '--yes');
+  expect(other.exitCode).toBeNull();
+  other.kill('SIGKILL');
+  await other.exited;
 });
 
 test('a first one that cannot start takes nothing with it that came meanwhile', async () => {

@@ -37,6 +37,26 @@ beforeAll(async () => {
 afterEach(removeCells);
 afterAll(() => host.containerd.stop());
 
+test('with containerd away nobody says what containers do', async () => {
+  await apply(cell('web'));
+  await host.containerd.kill();
+  const { status } = await getCell('web');
+  expect(status).toMatchObject({ state: 'Unknown', containers: [{ id: 'main', state: 'Unknown' }] });
+  expect(status.containers[0]?.pid).toBeUndefined();
+  expect(await kuke('get', 'containers')).toMatch(/web +main +Unknown/);
+  expect(await kuke('get', 'cells')).toMatch(/web +Unknown +\?\/1/);
+  await host.containerd.start();
+  expect(await stateOf('web')).toBe('Ready');
+});
+
+test('with one that hangs nobody waits for ever', async () => {
+  await apply(cell('web'));
+  process.kill(host.containerd.pid, 'SIGSTOP');
+  expect(await kuke('get', 'cells')).toMatch(/web +Unknown +\?\/1/);
+  process.kill(host.containerd.pid, 'SIGCONT');
+  expect(await stateOf('web')).toBe('Ready');
+});
+
 /** All that runs in the cell is gone, and its place in the network; its containers are still there. */
 async function expectDown(name: string): Promise<void> {
   const { status } = await getCell(name);
