@@ -3,7 +3,7 @@ import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, read
 import { join } from 'node:path';
 import type { Manifest, ResourceRef, StoreProblem } from 'kuke/plugin';
 import { asStoreError } from './errors.ts';
-import { spelling } from './folders.ts';
+import { isFolder, spelling } from './folders.ts';
 import { MAX_BYTES, parseManifest } from './manifest-file.ts';
 import { isSafeName, manifestName } from './paths.ts';
 
@@ -24,6 +24,7 @@ export async function listManifests(root: string): Promise<Listing> {
 
 export async function hasManifest(root: string, { kind, path }: ResourceRef): Promise<boolean> {
   const names = await spelling(root, path);
+  if (!(await isFolder(root, names))) return false;
   return lstatSync(join(root, ...names, manifestName(kind)), { throwIfNoEntry: false }) !== undefined;
 }
 

@@ -39,13 +39,13 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
 
   return {
     write: action(runPath, ({ ref, manifest }) => writeManifest(root(), ref, manifest)),
-    remove: action(runPath, ({ ref, keepsLogs }) => removeResource(root(), keepsLogs ? undefined : logFolder, ref)),
+    remove: action(runPath, ({ ref, keeps }) => removeResource(root(), logFolder, ref, keeps)),
     writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
     removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
     purge: action(runPath, () => purge(root(), logFolder)),
     list: () => reported(runPath, () => listManifests(root())),
     readFile: path => reported(runPath, () => readOwnFile(root(), path)),
-    hasLogs: ref => reported(logFolder, async () => (await logsOf(logFolder, ref.path)).length > 0),
+    logs: ref => reported(logFolder, async () => (await logsOf(logFolder, ref.path)).map(log => basename(log)).sort()),
     strangers: () => reported(runPath, () => strangersIn(root())),
     filePath,
     manifestPath,
@@ -68,11 +68,12 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
         const text = Bun.YAML.stringify(JSON.parse(JSON.stringify(manifest)), null, 2);
         return `${install(manifestMode(manifest), manifestPath(ref))} <<'EOF'\n${text}\nEOF`;
       },
-      remove: ({ ref, keepsLogs }) => {
-        const ownLogs = ['-maxdepth', '1', '(', '!', '-type', 'd', '-o', '-empty', ')', '-delete'];
+      remove: ({ ref, keeps = [] }) => {
+        const kept = keeps.flatMap(name => ['!', '-name', name]);
+        const ownLogs = ['-maxdepth', '1', ...kept, '(', '!', '-type', 'd', '-o', '-empty', ')', '-delete'];
         const logs = shellCommand('find', join(logFolder, ...ref.path), ...ownLogs);
         const folder = shellCommand('rmdir', join(manifestPath(ref), '..'));
-        return `${keepsLogs ? '' : `${logs}\n`}${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
+        return `${logs}\n${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
       },
       writeFile: ({ path, content, inPlace }) => {
         const target = filePath(path);
@@ -143,7 +144,7 @@ async function writeManifest(root: string, ref: ResourceRef, manifest: Manifest)
 }
 
 /** The manifest goes last, so that a removal that failed half-way can be repeated. */
-async function removeResource(root: string, logFolder: string | undefined, ref: ResourceRef): Promise<void> {
+async function removeResource(root: string, logFolder: string, ref: ResourceRef, keeps: string[] = []): Promise<void> {
   checkRef(ref);
   const names = await spelling(root, ref.path);
   const folder = join(root, ...names);
@@ -151,15 +152,16 @@ async function removeResource(root: string, logFolder: string | undefined, ref: 
   const isThere = await isFolder(root, names);
   if (isThere) await removeStaleTemporaries(folder);
   const others = isThere ? (await readdir(folder)).filter(name => name !== file) : [];
-  if (others.length === 0 && logFolder !== undefined) await removeLogs(logFolder, ref.path);
+  if (others.length === 0) await removeLogs(logFolder, ref.path, keeps);
   if (!isThere) return;
   await unlink(join(folder, file)).catch(ignore('ENOENT', 'EISDIR')); // a folder of that name is not ours
   await removeEmpty(root, names);
 }
 
 /** Its own are those directly in the folder; in folders in it are those of others, maybe of another kuke on this host. */
-async function removeLogs(logFolder: string, path: readonly string[]): Promise<void> {
-  for (const log of await logsOf(logFolder, path)) await unlink(log).catch(ignore('ENOENT'));
+async function removeLogs(logFolder: string, path: readonly string[], keeps: readonly string[]): Promise<void> {
+  const gone = (await logsOf(logFolder, path)).filter(log => !keeps.includes(basename(log)));
+  for (const log of gone) await unlink(log).catch(ignore('ENOENT'));
   await removeEmpty(logFolder, await foldersThere(logFolder, await spelling(logFolder, path)));
 }
 

@@ -12,7 +12,8 @@ export async function strangersIn(root: string): Promise<string[]> {
 }
 
 function isRealm(root: string, name: string): boolean {
-  return isSafeName(name) && lstatSync(join(root, name, 'realm.yaml'), { throwIfNoEntry: false })?.isFile() === true;
+  if (!isSafeName(name) || !lstatSync(join(root, name), { throwIfNoEntry: false })?.isDirectory()) return false;
+  return lstatSync(join(root, name, 'realm.yaml'), { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function namesIn(root: string): string[] {

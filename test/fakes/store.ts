@@ -1,5 +1,5 @@
 /** The Store in memory. */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import {
   explainWith,
   type StoreActions,
@@ -74,15 +74,15 @@ export function fakeStore(host: FakeHost): StoreBackend {
       host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.set(keyOf(ref), { ref, manifest });
     }),
-    remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref, keepsLogs }) => {
+    remove: action<StoreActions['remove']['params'], void>('store.remove', ({ ref, keeps = [] }) => {
       checkRef(ref);
       host.store.spoilt.delete(keyOf(ref));
       host.store.manifests.delete(keyOf(ref));
       // Of another kind's namesake, or of what is still in it, the logs stay.
       const folder = `${ref.path.join('/')}/`;
       const others = [...host.store.manifests.values()].map(other => `${other.ref.path.join('/')}/`);
-      if (keepsLogs || others.some(other => other.startsWith(folder))) return;
-      for (const path of logsOf(ref)) host.logs.delete(path);
+      if (others.some(other => other.startsWith(folder))) return;
+      for (const path of logsOf(ref)) if (!keeps.includes(basename(path))) host.logs.delete(path);
     }),
     writeFile: action<StoreActions['writeFile']['params'], void>('store.writeFile', ({ path, content }) => {
       checkFile(path);
@@ -104,7 +104,12 @@ export function fakeStore(host: FakeHost): StoreBackend {
     filePath,
     instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
     lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),
-    hasLogs: ref => read('store.hasLogs', () => logsOf(ref).length > 0),
+    logs: ref =>
+      read('store.logs', () =>
+        logsOf(ref)
+          .map(log => basename(log))
+          .sort(),
+      ),
     strangers: () => read('store.strangers', () => [...host.store.strangers]),
     isThere: thereWith<StoreActions>({
       write: ({ ref }) => read('store.isThere', () => host.store.manifests.has(keyOf(ref))),

@@ -12,7 +12,7 @@ export interface StoreUnderTest extends UnderTest {
   /** Makes what is stored of `ref` unreadable; returns the path that the problem names. */
   spoil(ref: ResourceRef): Promise<string>;
   /** A container of the resource writes something, as a runtime would log it. */
-  log(ref: ResourceRef): Promise<void>;
+  log(ref: ResourceRef, name: string): Promise<void>;
   /** What is in a `StoredFile`; undefined: it is not there. */
   readFile(path: string): Promise<string | undefined>;
 }
@@ -395,18 +395,15 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
       expect(await store.isThere('remove', { ref: cell })).toBe(false);
     });
 
-    test('knows of logs, and removes a manifest without them when asked to', async () => {
-      expect(await store.hasLogs(cell)).toBe(false);
-      await store.write({ ref: cell, manifest: manifest(cell) }, context());
-      await t.log(cell);
-      expect([await store.hasLogs(cell), await store.hasLogs(stack)]).toEqual([true, false]);
-      await store.remove({ ref: cell, keepsLogs: true }, context());
-      expect([
-        await store.isThere('write', { ref: cell, manifest: manifest(cell) }),
-        await store.hasLogs(cell),
-      ]).toEqual([false, true]);
+    test('knows of logs, and removes a manifest without those that it is to keep', async () => {
+      expect(await store.logs(cell)).toEqual([]);
+      await write(cell);
+      for (const name of ['b.log', 'a.log']) await t.log(cell, name);
+      expect([await store.logs(cell), await store.logs(stack)]).toEqual([['a.log', 'b.log'], []]);
+      await store.remove({ ref: cell, keeps: ['b.log', 'c.log'] }, context());
+      expect([await stored(), await store.logs(cell)]).toEqual([[], ['b.log']]);
       await store.remove({ ref: cell }, context());
-      expect(await store.hasLogs(cell)).toBe(false);
+      expect(await store.logs(cell)).toEqual([]);
     });
 
     test('nothing of its own is a stranger to it', async () => {

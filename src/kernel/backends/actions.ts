@@ -39,14 +39,13 @@ const store: ActionDeclarations<StoreBackend, StoreActions> = {
   write: {
     undo: {
       async look(backend, params) {
-        if (params.previous !== undefined || (await backend.isThere('write', params))) return 'manifest';
-        return (await backend.hasLogs(params.ref)) ? 'logs' : undefined;
+        const isThere = params.previous !== undefined || (await backend.isThere('write', params));
+        // Containers may run on though their manifest was lost.
+        return isThere ? 'manifest' : backend.logs(params.ref);
       },
       async revert(backend, { ref, previous }, found, context) {
         if (previous !== undefined) await backend.write({ ref, manifest: previous }, context);
-        // Of containers that run on, though their manifest was lost.
-        else if (found === 'logs') await backend.remove({ ref, keepsLogs: true }, context);
-        else if (found !== 'manifest') await backend.remove({ ref }, context);
+        else if (found !== 'manifest') await backend.remove({ ref, keeps: Array.isArray(found) ? found : [] }, context);
       },
     },
   },

@@ -20,8 +20,8 @@ export interface StoredFile {
 export interface StoreActions {
   /** Atomic, fsynced, 0600 where it holds credentials. */
   write: { params: StoreWrite; result: void };
-  /** The manifest and its folder, and the folder of its logs unless `keepsLogs`. Absent: nothing to do. */
-  remove: { params: { ref: ResourceRef; keepsLogs?: true }; result: void };
+  /** The manifest and its folder, and its logs with theirs, save for those that it `keeps`. Absent: nothing to do. */
+  remove: { params: { ref: ResourceRef; keeps?: string[] }; result: void };
   writeFile: { params: StoredFile; result: void };
   /** A file or a folder. */
   removeFile: { params: { path: string }; result: void };
@@ -47,8 +47,8 @@ export interface StoreBackend extends Backend<StoreActions> {
   readFile(path: string): Promise<string | undefined>;
   /** Where a person finds a manifest; absent where they are not in files. */
   manifestPath?(ref: ResourceRef): string;
-  /** Whether containers of the resource have written anything. */
-  hasLogs(ref: ResourceRef): Promise<boolean>;
+  /** Names of the logs of the resource's containers, sorted. */
+  logs(ref: ResourceRef): Promise<string[]>;
   /** What lies where the state is to be and is nobody's that kuke knows: names, sorted. A path that holds such is no place for an init. */
   strangers(): Promise<string[]>;
   /** Absolute path of a file for `StoredFile.path`. */

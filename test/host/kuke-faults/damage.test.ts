@@ -1,7 +1,7 @@
 // containerd: once, since it has no part in this.
 /** Files of state that are damaged: told with their path, and all else works. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import type { Containerd } from '../containerd.ts';
 import { cell, pidsOf, stateOf } from '../kuke/cells.ts';
 import { footprint } from '../kuke/footprint.ts';
@@ -87,7 +87,7 @@ describe('the manifest of a cell', () => {
 describe('the journal', () => {
   const folder = '/opt/kukeon/.kuke/journal';
   const plan = (steps: unknown[]) =>
-    JSON.stringify({ event: 'plan', version: 1, id: 'x', intent: 'create', command: 'kuke test', steps });
+    JSON.stringify({ event: 'plan', version: 2, id: 'x', intent: 'create', command: 'kuke test', steps });
   const step = {
     id: '1',
     type: 'cgroup.create',
@@ -97,42 +97,67 @@ describe('the journal', () => {
   };
   const start = JSON.stringify({ event: 'start', step: '1' });
 
-  test.each<[string, string | Uint8Array]>([
+  const path = `${folder}/0-x.jsonl`;
+  const aside = `${folder}/0-x.unreadable`;
+
+  test.each<[string, string]>([
     ['empty', ''],
-    ['binary', crypto.getRandomValues(new Uint8Array(5000))],
-    ['without its first line', `${start}\n`],
-    ['cut off in its first line', plan([step]).slice(0, 40)],
+    ['cut off in its first line', plan([step]).slice(0, 60)],
     ['cut off later', `${plan([step])}\n${start}\n{"event":"do`],
     ['with a line of garbage', `${plan([step])}\n\u0000\u0001}{\n${start}\n`],
     ['with a line of another shape', `${plan([step])}\n[]\n5\nnull\n{"event":5}\n${start}\n`],
-    ['whose first line is of another shape', '{"event":"plan","id":5,"steps":"none"}\n'],
   ])('%s, keeps nobody from anything', async (_, content) => {
     await leavingNothing(async () => {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(`${folder}/0-x.jsonl`, content);
+      writeFileSync(path, content);
       expect(await run(['create', 'stack', 'new'])).toMatchObject({ status: 0 });
-      expect(existsSync(`${folder}/0-x.jsonl`)).toBe(false);
+      expect(existsSync(path)).toBe(false);
       await kuke('delete', 'stack', 'new');
-      rmSync(folder, { recursive: true, force: true });
     });
   });
 
-  test('with a step that no plugin knows, says so by each command, until it can be undone', async () => {
-    await leavingNothing(async () => {
-      mkdirSync(folder, { recursive: true });
-      const path = `${folder}/0-x.jsonl`;
-      writeFileSync(path, `${plan([{ ...step, type: 'stranger.act' }])}\n${start}\n`);
-      for (const name of ['a', 'b']) {
-        const { status, stderr } = await run(['create', 'stack', name]);
-        expect({ status, stderr }).toEqual({
-          status: 0,
-          stderr: expect.stringContaining('no plugin provides the operation stranger.act'),
-        });
-        await kuke('delete', 'stack', name);
-      }
-      rmSync(folder, { recursive: true });
-    });
-  });
+  test.each<[string, string | Uint8Array]>([
+    ['binary', crypto.getRandomValues(new Uint8Array(5000))],
+    ['without its first line', `${start}\n`],
+    ['whose first line is damaged', `${plan([step]).slice(7)}\n${start}\n`],
+    ['whose first line is of another shape', '{"event":"plan","id":5,"steps":"none"}\n'],
+    ['of another kuke’s', `${plan([step]).replace('"version":2', '"version":1')}\n${start}\n`],
+  ])(
+    '%s, is kept, told of by each command that changes something, and keeps nobody from anything',
+    async (_, content) => {
+      await leavingNothing(async () => {
+        writeFileSync(path, content);
+        for (const name of ['a', 'b']) {
+          const { status, stderr } = await run(['create', 'stack', name]);
+          expect({ status, stderr }).toEqual({
+            status: 0,
+            stderr: expect.stringContaining(`cannot be read: ${aside}: `),
+          });
+          expect(readFileSync(aside)).toEqual(Buffer.from(content));
+        }
+        rmSync(aside);
+        for (const name of ['a', 'b'])
+          expect(await run(['delete', 'stack', name])).toMatchObject({ status: 0, stderr: '' });
+      });
+    },
+  );
+
+  test.each(['create', 'update', 'delete'])(
+    'of a %s whose plugin is gone is kept until somebody gives it up',
+    async intent => {
+      await leavingNothing(async () => {
+        const strange = plan([{ ...step, type: 'stranger.act' }]).replace('"create"', `"${intent}"`);
+        writeFileSync(path, `${strange}\n${start}\n`);
+        for (const name of ['a', 'b']) {
+          const { status, stderr } = await run(['create', 'stack', name]);
+          const says = `no plugin provides the operation stranger.act[^]*to give it up, remove ${path}\n`;
+          expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(new RegExp(says)) });
+        }
+        rmSync(path);
+        for (const name of ['a', 'b'])
+          expect(await run(['delete', 'stack', name])).toMatchObject({ status: 0, stderr: '' });
+      });
+    },
+  );
 });
 
 test('the instance id that is damaged is not guessed', async () => {

@@ -57,7 +57,9 @@ export async function comparable(): Promise<Inventory> {
         .replace(/\bkuke-[0-9a-f]{12}\b/g, 'kuke-CELL')
         .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}-eth/g, 'ATTACHMENT-eth')
         .replace(/\b10\.8[89]\.\d+\.\d+\b/g, 'ADDRESS')
-        .replace(/\bveth[0-9a-f]{8}\b/g, 'VETH')
+        .replace(/\bveth([0-9a-f]{8}|[0-9a-f]{11})\b/g, 'VETH')
+        .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}\/eth/g, 'ATTACHMENT/eth')
+        .replace(/(\/\.by-id\/)[0-9a-f]{32}\b/, '$1ID')
         .replace(/\bCNI-[0-9a-f]{24}\b/g, 'CNI-CHAIN')
         .replace(/(\/run\/containerd\/s\/)[0-9a-f]{64}/, '$1SHIM'),
     )

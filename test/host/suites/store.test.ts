@@ -34,9 +34,9 @@ storeSuite('metadata-fs, as registered', async () => {
       await writeFile(file, 'apiVersion: v1beta1\nkind: [Realm\n');
       return file;
     },
-    log: async ({ path }) => {
+    log: async ({ path }, name) => {
       await mkdir(join('/var/log/kukeon', ...path), { recursive: true });
-      await writeFile(join('/var/log/kukeon', ...path, 'main.log'), 'log');
+      await writeFile(join('/var/log/kukeon', ...path, name), 'log');
     },
     readFile: async path =>
       existsSync(backend.filePath(path)) ? await readFile(backend.filePath(path), 'utf8') : undefined,

@@ -17,9 +17,9 @@ storeSuite('metadata-fs', async () => {
       await writeFile(file, 'apiVersion: v1beta1\nkind: [Realm\n');
       return file;
     },
-    log: async ({ path }) => {
+    log: async ({ path }, name) => {
       await mkdir(join(options.logFolder, ...path), { recursive: true });
-      await writeFile(join(options.logFolder, ...path, 'main.log'), 'log');
+      await writeFile(join(options.logFolder, ...path, name), 'log');
     },
     readFile: async path =>
       existsSync(backend.filePath(path)) ? await readFile(backend.filePath(path), 'utf8') : undefined,

@@ -15,7 +15,7 @@ storeSuite('the fake store', async () => {
       host.store.spoilt.set(keyOf(ref), { path, message: 'spoilt' });
       return path;
     },
-    log: async ({ path }) => void host.logs.set(`/var/log/kukeon/${path.join('/')}/main.log`, 'log'),
+    log: async ({ path }, name) => void host.logs.set(`/var/log/kukeon/${path.join('/')}/${name}`, 'log'),
     readFile: async path => host.store.files.get(path),
     cleanup: async () => {},
   };
