@@ -65,14 +65,22 @@ export function requireUnused(subnet: string, used: readonly UsedRange[]): void 
   });
 }
 
+/** Those that take the most first: `route 10.0.0.0/8 via tun0`. */
+function takersOf(takers: (UsedRange | undefined)[]): string {
+  const counts = new Map<string, number>();
+  for (const { by } of takers.filter(one => one !== undefined)) counts.set(by, (counts.get(by) ?? 0) + 1);
+  const most = [...counts].sort(([, a], [, b]) => b - a).map(([by]) => by);
+  return [...most.slice(0, 3), ...(most.length > 3 ? ['...'] : [])].join(', ');
+}
+
 function freeRange(isFirst: boolean, used: readonly UsedRange[]): ChosenSubnet {
   const takerOf = takers(used);
   const taker = takerOf(parsed(FIRST_RANGE));
   if (isFirst && taker === undefined) return { subnet: FIRST_RANGE, notes: [] };
   const subnet = POOL.find(range => takerOf(range) === undefined)?.text;
   if (subnet === undefined) {
-    const wide = used.find(({ range }) => parsePrefix(range).length < 16) ?? used[0];
-    throw new KukeError('NetworkFailed', `no range of 10.89.0.0-10.127.255.255 is free (in use: ${wide?.by}, ...)`, {
+    const inUse = takersOf(POOL.map(range => takerOf(range)));
+    throw new KukeError('NetworkFailed', `no range of 10.89.0.0-10.127.255.255 is free (in use: ${inUse})`, {
       remedy: 'name a free range of yours in spec.network.subnets',
     });
   }

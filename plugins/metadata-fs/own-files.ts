@@ -27,13 +27,17 @@ export async function removeOwnFile(root: string, path: string): Promise<void> {
   if (await isFolder(root, [OWN_FOLDER])) await removeBelow(join(root, OWN_FOLDER), parts);
 }
 
-/** What is in it; undefined when it is not there. */
+/** More is in no file of kuke's; what a container has made of its /etc/hosts may be without end. */
+const MAX_BYTES = 1 << 20;
+
+/** What is in it, the first mebibyte at most; undefined when it is not there. */
 export async function readOwnFile(root: string, path: string): Promise<string | undefined> {
   const file = join(root, OWN_FOLDER, ...partsOf(path));
   const opened = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignore('ENOENT', 'ENOTDIR'));
   if (opened === undefined) return undefined;
   await using _ = opened;
-  return await opened.readFile('utf8');
+  const { buffer, bytesRead } = await opened.read(Buffer.alloc(Math.min((await opened.stat()).size, MAX_BYTES)));
+  return buffer.toString('utf8', 0, bytesRead);
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

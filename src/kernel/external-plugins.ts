@@ -2,8 +2,8 @@
  * Third parties' plugins from disk: folders with a package.json that has a `kuke` field, or packages installed below
  * `node_modules` that the folder's own package.json names. TypeScript or JavaScript, with their own dependencies.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { plugin as bunPlugin } from 'bun';
 import * as v from 'valibot';
 import { asKukeError, KukeError } from './errors.ts';
@@ -28,12 +28,17 @@ export interface ExternalPlugins {
 export async function findExternalPlugins(options: ExternalPlugins): Promise<PluginSource[]> {
   const { folder, broken } = options;
   const sources: PluginSource[] = [];
+  const safe = new Set<string>();
   for (const found of [...copied(folder), ...installed(folder, broken)]) {
     const started = performance.now();
     try {
       if (!existsSync(found.path)) throw new KukeError('PluginFailed', 'there is nothing', { remedy: found.remedy });
       if (!isPlugin(found.path)) continue;
       refuseWritable(found.path);
+      for (const modules of modulesAround(found.path)) {
+        if (!safe.has(modules)) refuseWritable(modules);
+        safe.add(modules);
+      }
       const plugin = await awayFromHere(() =>
         withTimeLimit(() => loadFrom(found, options.sdk), options.timeLimitMs, `loading the plugin in ${found.path}`),
       );
@@ -45,6 +50,16 @@ export async function findExternalPlugins(options: ExternalPlugins): Promise<Plu
     }
   }
   return sources;
+}
+
+/** Where else a package's imports are looked for: `node_modules` beside it and above, whether a package manager put it there or not. */
+function modulesAround(path: string): string[] {
+  const found: string[] = [];
+  for (let at = dirname(realpathSync(path)); ; at = dirname(at)) {
+    const modules = join(at, 'node_modules');
+    if (basename(at) !== 'node_modules' && existsSync(modules)) found.push(modules);
+    if (at === '/') return found;
+  }
 }
 
 interface Candidate {

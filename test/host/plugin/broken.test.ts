@@ -207,6 +207,16 @@ describe('a plugin that others could change', () => {
     await expectRefused('/srv/theirs/code.ts', 'can be changed by others');
   });
 
+  test('what it would import from beside it or above: it is not run', async () => {
+    const folder = writePlugin('spy', spy);
+    for (const modules of [join(folder, '../node_modules'), '/opt/node_modules']) {
+      mkdirSync(join(modules, 'dep'), { recursive: true });
+      chmodSync(join(modules, 'dep'), 0o777);
+      await expectRefused(join(modules, 'dep'), 'can be changed by others');
+      rmSync(modules, { recursive: true });
+    }
+  });
+
   test('and what makes it safe is said, and does', async () => {
     const folder = writePlugin('spy', spy);
     chmodSync(join(folder, 'index.ts'), 0o666);

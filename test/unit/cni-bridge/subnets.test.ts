@@ -98,6 +98,13 @@ describe('what a space gets', () => {
     const all = Array.from({ length: 624 }, (_, i) => `10.${89 + Math.floor(i / 16)}.${(i % 16) * 16}.0/20`);
     expect(choose(false, ...all.slice(0, -1)).subnet).toBe('10.127.240.0/20');
     expect(() => choose(false, ...all)).toThrow('no range of 10.89.0.0-10.127.255.255 is free');
+    const taken = [
+      { range: '127.0.0.1/8', by: 'lo' },
+      { range: '10.0.0.0/8', by: 'route 10.0.0.0/8 via tun0' },
+    ];
+    expect(() => chooseSubnet({ isFirst: false, asked: undefined }, taken)).toThrow(
+      '(in use: route 10.0.0.0/8 via tun0)',
+    );
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { truncateSync } from 'node:fs';
 import { lstat, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { context, failure } from '../../suites/contract.ts';
@@ -92,6 +93,15 @@ describe('what is not as kuke left it', () => {
     Bun.spawnSync(['mkfifo', inRun('lab', 'realm.yaml')]);
     expect(await problems()).toEqual(['lab/realm.yaml: is not a manifest']);
     expect(await t.stored()).toEqual(['Realm main']);
+  });
+
+  test('a file that a container has grown without end is read in part, and written anew', async () => {
+    const file = { path: 'etc/main/default/default/web/hosts', content: '127.0.0.1\tlocalhost\n', inPlace: true };
+    await t.store.writeFile(file, context());
+    truncateSync(t.store.filePath(file.path), 2 ** 40);
+    expect((await t.store.readFile(file.path))?.length).toBe(2 ** 20);
+    await t.store.writeFile(file, context());
+    expect(await t.store.readFile(file.path)).toBe(file.content);
   });
 
   test.each(['', '\n', 'two words', 'a\nb', '../x', 'x'.repeat(100), 'zzz', '3f0c1d52-7d'])(
