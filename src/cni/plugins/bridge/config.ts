@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { checkLinkName, parseMac } from '../../../host/netlink/link.ts';
 import { conform, FormatError, object } from '../../json.ts';
-import { absent, type Dns, DnsSchema } from '../../result.ts';
+import { absent, type Dns, DnsSchema, list } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
 
@@ -24,7 +24,7 @@ export interface BridgeConfig {
   mac?: string;
   /** Whether the interface gets addresses; else it is a port of the bridge and no more. */
   hasIpam: boolean;
-  /** Instead of what IPAM says. */
+  /** The configuration's or the runtime's, instead of what IPAM says. */
   dns?: Dns;
 }
 
@@ -81,7 +81,7 @@ export function parseConfig(call: PluginCall | AttachmentCall): BridgeConfig {
     throw invalid('hairpinMode and promiscMode exclude each other: set one of them to false');
   }
   const address = macOf(call, given);
-  const dns = dnsOf(given);
+  const dns = dnsOf(call, given);
   return {
     bridge: checkBridge(bridge || DEFAULT_BRIDGE),
     isGateway: isDefaultGateway || given.isGateway === true,
@@ -160,10 +160,20 @@ function checkMac(code: ErrorName, field: string, given: string): string {
   });
 }
 
-/** Undefined where nothing is set: then IPAM's counts. */
-function dnsOf({ dns }: Given): Dns | undefined {
-  const isSet = (value: unknown) => (Array.isArray(value) ? value.length > 0 : Boolean(value));
-  return dns && Object.values(dns).some(isSet) ? dns : undefined;
+/** The capability `dns`, as CONVENTIONS.md of the CNI project has it; containerd adds the options. */
+const RuntimeDnsSchema = v.object({ servers: list(v.string()), searches: list(v.string()), options: list(v.string()) });
+
+/** The runtime's before the configuration's. Undefined where nothing is set: then IPAM's counts. */
+function dnsOf({ runtimeConfig }: PluginCall, { dns }: Given): Dns | undefined {
+  const { dns: asked } = valid('InvalidConfig', () =>
+    conform(v.object({ dns: absent(v.pipe(object, RuntimeDnsSchema)) }), runtimeConfig, 'runtimeConfig'),
+  );
+  const { servers = [], searches = [], options = [] } = asked ?? {};
+  return [{ nameservers: servers, search: searches, options }, dns].find(isSet);
+}
+
+function isSet(dns: Dns | undefined): dns is Dns {
+  return Object.values(dns ?? {}).some(value => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
 }
 
 function valid<T>(code: ErrorName, read: () => T): T {
