@@ -30,7 +30,8 @@ export async function takeLock(
   const limit = AbortSignal.timeout(timeoutMs);
   const notice = setTimeout(() => {
     const holder = holderOf(path);
-    if (holder?.pid !== process.pid) onWait(holder); // else it is ours, and the news of it is on its way
+    // Else it is ours by now, and the news of it is on its way.
+    if (holder?.pid !== process.pid || (writtenIn(path) && holder.command !== command)) onWait(holder);
   }, NOTICE_MS);
   try {
     const held = await taken(path, command, AbortSignal.any([signal, limit]));
@@ -73,8 +74,10 @@ function letGo(held: FileLock, isInUse: boolean): void {
 
 /** The file holds `PID COMMAND`. From one holder's end until the next has written it is empty, which may take long on a busy machine. */
 function holderOf(path: string): LockingProcess | undefined {
+  return writtenIn(path) ?? lockingProcess(path);
+}
+
+function writtenIn(path: string): LockingProcess | undefined {
   const [, pid, command] = /^(\d+) (.*)$/s.exec(lockHolder(path) ?? '') ?? [];
-  return pid === undefined || command === undefined
-    ? lockingProcess(path)
-    : { pid: Number(pid), command: command.trim() };
+  return pid === undefined || command === undefined ? undefined : { pid: Number(pid), command: command.trim() };
 }
