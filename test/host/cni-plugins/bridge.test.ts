@@ -69,6 +69,9 @@ describe('an attachment', () => {
   test('answers at once, over IPv6 too, and to the next container', async () => {
     const config = network({ isGateway: true }, [V4, V6]);
     await add(config, { id: 'a' });
+    // The groups in which neighbours ask for them; who asks before they are joined asks again after a second.
+    expect(ip('maddress', 'show', 'dev', 'br0')).toContain('ff02::1:ff00:1\n');
+    expect(ip('-n', 'a', 'maddress', 'show', 'dev', 'eth0')).toContain('ff02::1:ff00:2\n');
     expect(await Promise.all(['10.77.0.1', 'fd77::1'].map(gateway => answers('a', gateway)))).toEqual([true, true]);
     await add(config, { id: 'b' });
     expect(await Promise.all(['10.77.0.3', 'fd77::3'].map(other => answers('a', other)))).toEqual([true, true]);

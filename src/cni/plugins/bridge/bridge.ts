@@ -3,7 +3,6 @@ import { hasCode } from '../../../host/errno.ts';
 import { forwardingChanges } from '../../../host/forwarding.ts';
 import { getLink, type Link, requireLink } from '../../../host/netlink/link.ts';
 import { NetlinkSocket } from '../../../host/netlink/socket.ts';
-import { writeSysctl } from '../../../host/sysctl.ts';
 import type { Interface, Result } from '../../result.ts';
 import { atLeast } from '../../version.ts';
 import { insideOf, openInside } from '../inside.ts';
@@ -11,16 +10,16 @@ import { ipam } from '../ipam.ts';
 import { labelOf } from '../label.ts';
 import { masquerade } from '../masquerade.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
-import { shellWord } from '../shell-word.ts';
 import { type Step, tearDown, undo } from '../tear-down.ts';
 import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
 import { check } from './check.ts';
 import { type BridgeConfig, hasIpam, parseConfig } from './config.ts';
 import { announce, configureInside, setUp } from './container.ts';
 import { ensureAddress, ensureBridge, keepBridge, undoBridge } from './device.ts';
-import { settle } from './duplicates.ts';
 import { checkFrames, collectChecks, uncheckFrames } from './mac-spoofing.ts';
+import { set } from './parameter.ts';
 import { createPort, findPort, passingPort, portName, refuseTaken, removeVeth, stalePorts } from './port.ts';
+import { untilAnswering } from './readiness.ts';
 
 interface Sockets {
   host: NetlinkSocket;
@@ -63,12 +62,13 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
   done.push(() => removePort(host, call));
   createPort(host, call, bridge.link, config);
   const container = requireLink(inside, call.ifName);
+  const awaited: string[] = [];
   if (config.macSpoofCheck) {
     done.push(() => uncheckFrames(undoCall));
     checkFrames(call, { port: portName(call), mac: container.mac ?? '' });
   }
   if (addressing) {
-    for (const gateway of addressing.gateways) ensureAddress(host, call, bridge, gateway, config);
+    awaited.push(...addressing.gateways.filter(one => ensureAddress(host, call, bridge, one, config)));
     if (config.ipMasq) {
       done.push(() => masquerade.remove(undoCall));
       masquerade.add(call, { addresses: addressing.ips.map(({ address }) => address), bridge: config.bridge });
@@ -79,10 +79,14 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
   }
 
   const port = await passingPort(host, portName(call), call.signal);
-  if (addressing) announce(inside, call, container);
-  if (config.enableDad && addressing?.ips.some(({ address }) => isIpv6(address))) {
-    await settle(sockets, call, config.bridge);
+  if (addressing?.ips.some(({ address }) => isIpv6(address))) {
+    const places = [
+      { socket: inside, link: container },
+      { socket: host, link: bridge.link, only: awaited },
+    ] as const;
+    await untilAnswering(call, ...places);
   }
+  if (addressing) announce(inside, call, container);
   keepBridge(host, call, bridge);
   const dns = config.dns ?? given?.dns;
   return {
@@ -105,7 +109,7 @@ function forward({ trace }: PluginCall, { ips }: Addressing): void {
   const families = new Set(ips.map(({ address }) => (isIpv6(address) ? 'v6' : 'v4')));
   for (const { name, value } of [...families].flatMap(forwardingChanges)) {
     try {
-      trace(`sysctl -w ${shellWord(`${name}=${value}`)}`, () => writeSysctl(name, value));
+      set(trace, name, value);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error; // an uplink has gone meanwhile
     }

@@ -1,17 +1,17 @@
 /** The container's end: addresses and routes in its network namespace, announced to the neighbours. */
-import { hasCode } from '../../../host/errno.ts';
 import { addAddress } from '../../../host/netlink/address.ts';
 import { type Link, setLink } from '../../../host/netlink/link.ts';
 import { addRoute } from '../../../host/netlink/route.ts';
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import { within } from '../../../host/netns.ts';
-import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
+import { readSysctl } from '../../../host/sysctl.ts';
 import type { Ip, Route } from '../../result.ts';
 import { insideOf } from '../inside.ts';
-import type { AttachmentCall } from '../plugin.ts';
+import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { shellWord } from '../shell-word.ts';
 import { type Addressing, broadcastOf, gatewayOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
+import { prefer, set } from './parameter.ts';
 
 /** Gives the interface, which is down, its addresses, sets it up, and adds the routes. */
 export function configureInside(
@@ -23,13 +23,12 @@ export function configureInside(
 ): void {
   const { ifName, trace } = call;
   const inside = insideOf(call);
-  setParameters(call, ips, config);
+  const noDad = setParameters(call, ips, config);
   for (const { address } of ips) {
     const broadcast = broadcastOf(address);
-    const noDad = isIpv6(address) && !config.enableDad;
-    const words = `${broadcast ? ` brd ${broadcast}` : ''} dev ${shellWord(ifName)}${noDad ? ' nodad' : ''}`;
+    const words = `${broadcast ? ` brd ${broadcast}` : ''} dev ${shellWord(ifName)}`;
     trace(`${inside}ip addr add ${address}${words}`, () =>
-      addAddress(socket, { link, address, noDad, ...(broadcast && { broadcast }) }),
+      addAddress(socket, { link, address, noDad: noDad && isIpv6(address), ...(broadcast && { broadcast }) }),
     );
   }
   setUp(socket, call, link);
@@ -67,32 +66,27 @@ function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, link:
   );
 }
 
-/** Parameters of the interface that have to be there before it has addresses and goes up. */
-function setParameters(call: AttachmentCall, ips: readonly Ip[], { enableDad }: BridgeConfig): void {
+/**
+ * Parameters of the interface that have to be there before it has addresses and goes up. Whether IPv6 addresses have to be added without
+ * duplicate address detection, one by one, as the interface could not be kept from it.
+ */
+function setParameters(call: AttachmentCall, ips: readonly Ip[], { enableDad }: BridgeConfig): boolean {
   const { netns, ifName, trace } = call;
   const hasIpv6 = ips.some(({ address }) => isIpv6(address));
-  const set = (name: string, value: number) =>
-    trace(`${insideOf(call)}sysctl -w ${shellWord(`${name}=${value}`)}`, () => writeSysctl(name, value));
-  const prefer = (name: string, value: number) => {
-    try {
-      set(name, value);
-    } catch (error) {
-      // Missing in this kernel, or /proc/sys is read-only here: what is left is only slower to be known or to answer.
-      if (!hasCode(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
-    }
-  };
-  within(netns, () => {
-    prefer(`net/ipv4/conf/${ifName}/arp_notify`, 1);
-    if (!hasIpv6) return;
+  const inside: PluginCall['trace'] = (command, effect) => trace(`${insideOf(call)}${command}`, effect);
+  return within(netns, () => {
+    prefer(inside, `net/ipv4/conf/${ifName}/arp_notify`, 1);
+    if (!hasIpv6) return false;
     for (const name of ['lo', ifName]) {
       // Some runtimes turn IPv6 off in every new namespace.
       const disabled = `net/ipv6/conf/${name}/disable_ipv6`;
-      if (readSysctl(disabled) !== '0') set(disabled, 0);
+      if (readSysctl(disabled) !== '0') set(inside, disabled, 0);
     }
-    prefer(`net/ipv6/conf/${ifName}/keep_addr_on_down`, 1);
-    prefer(`net/ipv6/conf/${ifName}/ndisc_notify`, 1);
-    prefer(`net/ipv6/conf/${ifName}/accept_dad`, enableDad ? 1 : 0);
-    if (enableDad) prefer(`net/ipv6/conf/${ifName}/enhanced_dad`, 1);
+    prefer(inside, `net/ipv6/conf/${ifName}/keep_addr_on_down`, 1);
+    prefer(inside, `net/ipv6/conf/${ifName}/ndisc_notify`, 1);
+    const isSet = prefer(inside, `net/ipv6/conf/${ifName}/accept_dad`, enableDad ? 1 : 0);
+    if (enableDad) prefer(inside, `net/ipv6/conf/${ifName}/enhanced_dad`, 1);
+    return !enableDad && !isSet;
   });
 }
 

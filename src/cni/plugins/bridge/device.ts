@@ -12,12 +12,12 @@ import {
   setLink,
 } from '../../../host/netlink/link.ts';
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
-import { writeSysctl } from '../../../host/sysctl.ts';
 import type { PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
 import { shellWord } from '../shell-word.ts';
 import { broadcastOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
+import { prefer } from './parameter.ts';
 
 /**
  * A bridge that an ADD has just made is in a group with a number of its own, from here up. Whoever else comes to use it takes it out of
@@ -50,7 +50,7 @@ export function ensureBridge(socket: NetlinkSocket, { trace }: Call, config: Bri
       trace(`ip link add ${shellWord(name)} ${words} type bridge`, () =>
         createBridge(socket, { name, group, mac, up: true, promiscuous: promiscMode, ...(mtu && { mtu }) }),
       );
-      refuseAdvertisements(trace, name);
+      prefer(trace, `net/ipv6/conf/${name}/accept_ra`, 0); // routes are this host's to decide, not a container's
       return { link: requireLink(socket, name), group };
     } catch (error) {
       // Another ADD has made it meanwhile, or one that failed has taken its own away.
@@ -100,19 +100,9 @@ export function undoBridge(socket: NetlinkSocket, { trace }: Call, { group }: Br
   }
 }
 
-/** Routes are this host's to decide, not a container's. Best effort, as there may be no IPv6. */
-function refuseAdvertisements(trace: PluginCall['trace'], bridge: string): void {
-  const parameter = `net/ipv6/conf/${bridge}/accept_ra`;
-  try {
-    trace(`sysctl -w ${shellWord(`${parameter}=0`)}`, () => writeSysctl(parameter, 0));
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
-  }
-}
-
 /**
  * Sees to it that the bridge has a gateway's address. Of IPv4 it has one only, of IPv6 several whose subnets don't overlap: one that is in
- * the way is replaced with `forceAddress`, else refused.
+ * the way is replaced with `forceAddress`, else refused. Whether it has to be waited for.
  */
 export function ensureAddress(
   socket: NetlinkSocket,
@@ -120,26 +110,30 @@ export function ensureAddress(
   { link, group }: Bridge,
   address: string,
   { forceAddress, enableDad }: Pick<BridgeConfig, 'forceAddress' | 'enableDad'>,
-): void {
+): boolean {
   const family = isIpv6(address) ? AF_INET6 : AF_INET;
-  const present = listAddresses(socket, { link: link.index, family }).map(one => one.address);
-  if (present.includes(address)) return;
+  const present = listAddresses(socket, { link, family });
+  const same = present.find(one => one.address === address);
+  if (same !== undefined) return same.tentative;
   const dev = `dev ${shellWord(link.name)}`;
-  for (const other of present.filter(one => excludes(one, address))) {
+  for (const other of present.map(one => one.address).filter(one => excludes(one, address))) {
     if (!forceAddress) throw taken(link.name, other, address);
     trace(`ip addr del ${other} ${dev}`, () =>
       tolerate('EADDRNOTAVAIL', () => deleteAddress(socket, { link, address: other })),
     );
   }
   const broadcast = broadcastOf(address);
-  const noDad = isIpv6(address) && !enableDad;
+  const isQuick = isIpv6(address) && !enableDad;
+  const noDad = isQuick && !prefer(trace, `net/ipv6/conf/${link.name}/accept_dad`, 0);
   const words = `${broadcast ? ` brd ${broadcast}` : ''} ${dev}${noDad ? ' nodad' : ''}`;
   const added = { link, address, noDad, ...(broadcast && { broadcast }) };
   trace(`ip addr add ${address}${words}`, () => tolerate('EEXIST', () => addAddress(socket, added)));
   // A bridge that was given no MAC has its lowest port's, and hosts would lose their gateway when that changes.
   const { mac } = link;
-  if (group !== undefined || mac === undefined) return;
-  trace(`ip link set ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link, { mac }));
+  if (group === undefined && mac !== undefined) {
+    trace(`ip link set ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link, { mac }));
+  }
+  return isIpv6(address) && !noDad;
 }
 
 function excludes(one: string, other: string): boolean {
