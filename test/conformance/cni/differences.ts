@@ -88,6 +88,9 @@ export const differences = {
     why: 'where FORWARD drops, only what belongs to a connection from inside is accepted, published ports not',
   },
   'firewall: no isolated': { of: ['reference'], why: 'came with version 1.3' },
+  'no VLANs': { of: ['kuke'], why: 'a network has a bridge of its own instead' },
+  'no runtimeConfig.dns': { of: ['reference'], why: 'ignored' },
+  'no iptables': { of: ['kuke'], why: 'rules are nftables’ own; what only iptables could do is refused by name' },
   'no portIsolation': { of: ['reference'], why: 'came with version 1.5; ignored' },
 } as const satisfies Record<string, Entry>;
 
