@@ -1,7 +1,7 @@
 #!/bin/bash
 # build-image.sh: makes the virtual machine's Debian and prints the folder with root.ext4, vmlinuz and initrd.cpio.
 #
-# A Debian of the release that this machine's apt knows, with systemd, containerd, runc, CNI plugins and nftables, and nothing of kuke's.
+# A Debian of the release that this machine's apt knows, with systemd, containerd, runc and nftables, and nothing of kuke's.
 # Kept in ~/.cache/kuke-vm under a hash of this recipe, so that it is made once (a minute, 500 MB) and again when the recipe changes.
 # Needs root, mmdebstrap, e2fsprogs, cpio, busybox-static.
 set -euo pipefail
@@ -21,7 +21,7 @@ root=$work/root initrd=$work/initrd
 mkdir -p "$work/image"
 
 packages=systemd,systemd-sysv,udev,dbus,kmod,util-linux,procps,sudo,ca-certificates,busybox-static
-packages+=,containerd,runc,containernetworking-plugins,iptables,nftables,iproute2
+packages+=,containerd,runc,iptables,nftables,iproute2
 mapfile -t sources < <(grep -lE '^(deb |Types:)' /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2> /dev/null)
 leave_out=()
 for folder in man doc locale info; do leave_out+=(--dpkgopt="path-exclude=/usr/share/$folder/*"); done
