@@ -24,11 +24,12 @@ export async function init(
   flags: Record<string, unknown>,
   options: EngineOptions,
 ): Promise<Outcome[]> {
-  const isNew = await isFirst(kernel);
+  await refuseStrangers(kernel);
+  const id = crypto.randomUUID();
   const takeBack = async (failure: KukeError): Promise<KukeError> =>
-    isNew ? failure.with(await leaveAsFound(kernel, journal, options)) : failure;
+    failure.with(await leaveAsFound(kernel, journal, id, options));
   try {
-    const steps = await prepare(kernel, journal, flags, options);
+    const steps = await prepare(kernel, journal, id, flags, options);
     const outcomes = await apply(kernel, journal, resources, options);
     const [first, ...others] = outcomes;
     if (first?.error !== undefined && outcomes.every(({ result }) => result === 'failed'))
@@ -39,21 +40,22 @@ export async function init(
   }
 }
 
-async function isFirst(kernel: Kernel): Promise<boolean> {
+async function refuseStrangers(kernel: Kernel): Promise<void> {
   const store = await kernel.use('store');
-  if ((await store.instance()) !== undefined) return false;
+  if ((await store.instance()) !== undefined) return;
   const strangers = await store.strangers();
-  if (strangers.length === 0) return true;
+  if (strangers.length === 0) return;
   const some = strangers.length > 5 ? [...strangers.slice(0, 5), `${strangers.length - 5} more`] : strangers;
   throw new KukeError('Conflict', `${kernel.settings.runPath} holds what is not kuke's: ${some.join(', ')}`, {
     remedy: 'give a folder of its own: --run-path',
   });
 }
 
-/** The steps that were run. */
+/** The steps that were run. `id`: the installation's, where it has none yet. */
 async function prepare(
   kernel: Kernel,
   journal: Journal,
+  id: string,
   flags: Record<string, unknown>,
   options: EngineOptions,
 ): Promise<Step[]> {
@@ -63,7 +65,7 @@ async function prepare(
   await withSession(kernel, journal, { ...options, settles: false }, async session => {
     if ((await store.instance()) === undefined) {
       const first = makePlan('create');
-      first.add(host, 'store.writeFile', { path: 'instance', content: `${crypto.randomUUID()}\n` });
+      first.add(host, 'store.writeFile', { path: 'instance', content: `${id}\n` });
       await session.run(first);
     }
     await kernel.hooks.call('host:init', { plan, update, flags });
@@ -73,14 +75,24 @@ async function prepare(
   return [...plan.steps, ...update.steps];
 }
 
-/** What went wrong with it. Another kuke may have made something here meanwhile: then all stays. Plugins that lie there stay, too. */
-async function leaveAsFound(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<KukeError[]> {
+/**
+ * Undoes an init that gave the installation this id, and was the first one therefore. What went wrong with it. Another kuke may have made
+ * something here meanwhile: then all stays. Plugins that lie there stay, too.
+ */
+async function leaveAsFound(
+  kernel: Kernel,
+  journal: Journal,
+  id: string,
+  options: EngineOptions,
+): Promise<KukeError[]> {
   // Also after Ctrl-C.
   const engine = { ...options, signal: new AbortController().signal, settles: false };
   try {
+    const store = await kernel.use('store');
+    const isOurs = async () => (await store.instance()) === id;
+    if (!(await isOurs())) return [];
     await withSession(kernel, journal, engine, async session => {
-      const store = await kernel.use('store');
-      if ((await store.instance()) === undefined || session.tree.all().length > 0) return;
+      if (!(await isOurs()) || session.tree.all().length > 0) return;
       const leaving = makePlan('delete');
       await kernel.hooks.call('host:uninstall', { plan: leaving });
       leaving.add(host, 'cgroup.remove', { path: CGROUP_ROOT });

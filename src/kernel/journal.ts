@@ -123,7 +123,7 @@ function writer(path: string, fd: number): PlanJournal {
     start: (step, found) => write({ event: 'start', step, found }),
     done: (step, result) => write({ event: 'done', step, result }),
     reverted: step => ifPossible(() => write({ event: 'reverted', step })), // undone twice is undone as well
-    dropped: step => write({ event: 'dropped', step }),
+    dropped: step => ifPossible(() => write({ event: 'dropped', step })), // what comes of it is done, and must not fail for this
     close() {
       // After a power cut the file may be there again: it must not have what has ended well undone.
       ifPossible(() => write({ event: 'ended' }));

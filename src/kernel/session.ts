@@ -111,8 +111,11 @@ function metadataChanges(stored: Resource, desired: Resource): FieldChange[] {
 
 export interface Session {
   tree: ResourceTree;
-  /** Runs a plan to its end; throws what execute() throws. */
-  run(plan: Plan): Promise<void>;
+  /**
+   * Runs a plan to its end; throws what execute() throws. What an earlier kuke still had to do with its resources is dropped then, unless
+   * nobody asked for the plan: `isDue`.
+   */
+  run(plan: Plan, options?: { isDue: boolean }): Promise<void>;
   /** Writes the status that the host gives the resource now into its file. */
   saveStatus(resource: Resource): Promise<void>;
 }
@@ -147,15 +150,16 @@ export async function withSession<T>(
     const tree = await readTree(kernel);
     const session: Session = {
       tree,
-      async run(plan) {
+      async run(plan, { isDue } = { isDue: false }) {
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
         const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
         const { steps } = plan;
         const intent = intentOf(plan, kernel.operations);
         const entry = journal.open(id, { intent, steps }, command);
-        const whole = () => supersede(left, new Set(steps.map(({ resource }) => resource)));
-        await execute({ id, intent, steps, journal: entry, started: new Map(), results: new Map(), whole }, execution);
+        const whole = isDue ? {} : { whole: () => supersede(left, new Set(steps.map(({ resource }) => resource))) };
+        const begun = { id, intent, steps, journal: entry, started: new Map(), results: new Map() };
+        await execute({ ...begun, ...whole }, execution);
       },
       async saveStatus(resource) {
         const seen = await observed(kernel, makeObserveContext(tree), resource);
@@ -202,7 +206,7 @@ async function settle(kernel: Kernel, session: Session, notice: (message: string
       );
       await lifecycle.planSettle(context, resource);
       if (context.plan.steps.length === 0) continue;
-      await session.run(context.plan);
+      await session.run(context.plan, { isDue: true });
       await session.saveStatus(resource);
     } catch (thrown) {
       const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });

@@ -114,7 +114,9 @@ describe('a first init elsewhere', () => {
   const elsewhere = ['--run-path', '/opt/elsewhere', 'init', '--realm', 'lab'];
 
   test('where another installation owns the cgroups, leaves nothing', async () => {
-    expect(await leavingNothing(() => failing(4, ...elsewhere))).toContain("/kukeon exists and is not kuke's");
+    expect(await leavingNothing(() => failing(4, ...elsewhere))).toContain(
+      '/kukeon belongs to another installation of kuke',
+    );
     expect(existsSync('/opt/elsewhere')).toBe(false);
   });
 

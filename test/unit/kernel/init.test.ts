@@ -60,6 +60,15 @@ describe('a first init', () => {
     expect(readied).toEqual(['init', 'uninstall']);
   });
 
+  test('that finds another one at work leaves what that has made, and waits for it once', async () => {
+    kuke.host.store.holder = { pid: 1, command: 'kuke init' };
+    kuke.engine.lockTimeoutMs = 20;
+    const ended = failure(kuke.init());
+    kuke.host.store.files.set('instance', 'theirs');
+    expect(await ended).toMatchObject({ code: 'Locked', also: [] });
+    expect(kuke.host.inventory()).toEqual(['file instance']);
+  });
+
   test('that makes some of it keeps that', async () => {
     kuke.host.faults.fail('network.define', new Error('no network'));
     const outcomes = await kuke.init();

@@ -99,6 +99,20 @@ describe('a delete that cannot be finished', () => {
   });
 });
 
+test('a delete that cannot be finished is not forgotten over what is due of itself', async () => {
+  await kuke.apply(cellYaml('web'));
+  await died(kuke.remove([cellRef('web')]), 'network.detach');
+  for (const action of ['network.detach', 'runtime.remove']) kuke.host.faults.fail(action, new Error('busy'));
+  const before = kuke.host.calls.length;
+  expect(results(await kuke.apply(cellYaml('other')))).toEqual(['created']);
+  // The cell's root has ended, so its network is taken down, just after the delete could not be finished.
+  const detached = kuke.host.calls.slice(before).filter(({ action }) => action === 'network.detach');
+  expect(detached.map(({ state }) => state)).toEqual(['failed', 'done']);
+  expect(journals()).toHaveLength(1);
+  await kuke.apply(cellYaml('third'));
+  expect(left().filter(line => line.endsWith('/web') || line.includes('_web_'))).toEqual([]);
+});
+
 test('a create that could not be undone is not undone on what was made under that name since', async () => {
   await died(kuke.apply(cellYaml('web')), 'runtime.start');
   kuke.host.faults.fail('cgroup.remove', new Error('busy'));
