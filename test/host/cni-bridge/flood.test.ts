@@ -91,7 +91,7 @@ test(`through ${ROUNDS} reconciles and reloads nothing leaks`, async () => {
   });
   expect(sent).toBeGreaterThan(ROUNDS);
   expect(leaked).toBe(0);
-});
+}, 180_000);
 
 test('through rules that are flushed and filled again one by one, much does', async () => {
   const chain = await output('nft', '-s', 'list', 'chain', 'inet', 'kukeon', 'space_forward');

@@ -1,4 +1,4 @@
-/** A program for a network namespace: `flood.ts ADDRESS PORT` sends UDP without a pause until it is told to stop by a line, and says how much. */
+/** A program for a network namespace: `flood.ts ADDRESS PORT` sends UDP all the time until it is told to stop by a line, and says how much. */
 const [, , hostname = '', port] = process.argv;
 
 const MOST = 5_000_000;
@@ -14,9 +14,9 @@ void stop();
 console.log('ready');
 while (!isStopped && sent < MOST) {
   sent += socket.sendMany(burst);
-  await new Promise(resolve => setImmediate(resolve));
+  await Bun.sleep(1);
 }
-console.log(`sent ${sent}`);
+await Bun.write(Bun.stdout, isStopped ? `sent ${sent}\n` : 'sent all that it may\n');
 process.exit(0);
 
 export {};

@@ -65,15 +65,16 @@ test('within the space, and on its gateway, nobody is masqueraded', async () => 
   });
 });
 
-test('a conflist that does not want it (`ipMasq`) is heeded', async () => {
+test('a conflist that does not want it (`ipMasq`) is heeded for cells that come after', async () => {
   const path = `${CONFIG_PATH}/${home.name}.conflist`;
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.replace('"ipMasq": true', '"ipMasq": false'));
   expect(await enforced()).toContain(false);
   await backend.define(home, context());
-  await output('iptables', '-t', 'nat', '-F');
-  await getsOut(NOTHING);
+  const late = await cell(backend, home, 'late');
+  await expectWays({ out: { from: late.name, to: OUTSIDE, gets: NOTHING } });
+  await getsOut(all(UPLINK));
   writeFileSync(path, text);
   await backend.define(home, context());
-  await getsOut(all(UPLINK));
+  await expectWays({ out: { from: late.name, to: OUTSIDE, gets: all(UPLINK) } });
 });
