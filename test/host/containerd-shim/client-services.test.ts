@@ -299,7 +299,9 @@ test('what containerd refuses comes with its code and words', async () => {
   expect(await failureOf(hurried.events.subscribe({ filters: ['topic=="/never"'] }).next())).toMatchObject(late);
   // A call may lift the limit of its client.
   const patient = hurried.events.subscribe({ filters: ['topic=="/never"'] }, { timeoutMs: undefined });
-  expect(await Promise.race([patient.next().catch((error: unknown) => error), Bun.sleep(200).then(() => 'waits')])).toBe('waits');
+  expect(
+    await Promise.race([patient.next().catch((error: unknown) => error), Bun.sleep(200).then(() => 'waits')]),
+  ).toBe('waits');
   bare.close();
 });
 
