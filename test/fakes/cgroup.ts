@@ -18,6 +18,8 @@ function checkPath(path: string): string {
   throw new KukeError('Internal', `${JSON.stringify(path)} is not the path of one of kuke's cgroups`);
 }
 
+/** Down to the cells; below them are the runtime's. */
+const isKukes = (path: string) => path.split('/').length <= 6;
 const isAtOrBelow = (path: string, top: string) => path === top || path.startsWith(`${top}/`);
 
 export function fakeCgroup(host: FakeHost): CgroupBackend {
@@ -53,6 +55,9 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     ),
     remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path }) => {
       if (host.cgroups.get(checkPath(path))?.ours !== true) return;
+      const below = [...host.cgroups.keys(), ...tasks(path).map(({ cgroup }) => cgroup)];
+      const foreign = below.find(group => isAtOrBelow(group, path) && isKukes(group) && !host.cgroups.get(group)?.ours);
+      if (foreign !== undefined) throw new KukeError('Conflict', `cgroup ${foreign} exists and is not kuke's`);
       for (const { namespace, id } of tasks(path)) host.exit(namespace, id, 137);
       for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);
     }),

@@ -1,5 +1,6 @@
 /** The Runtime backend on containerd and its runc shim (spec.md §1, §2, §6). */
 import { type ActionContext, asKukeError, type RuntimeBackend } from 'kuke/plugin';
+import { readOnly } from '../containerd.ts';
 import { asContainerdError } from '../errors.ts';
 import { isOurs } from '../labels.ts';
 import { type Creation, createContainer } from './create.ts';
@@ -47,12 +48,15 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     isThere: runtimeThere(containerd),
     explain,
     async ping() {
-      const { version } = await named('ask containerd for its version', containerd.client.version.version({}));
+      const { version } = await named(
+        'ask containerd for its version',
+        readOnly(containerd.client).version.version({}),
+      );
       return { name: 'containerd', version: version.replace(/^v/, '') };
     },
     async namespaces() {
       const instance = await containerd.instance();
-      const all = await named('list containerd namespaces', containerd.client.namespaces.list({}));
+      const all = await named('list containerd namespaces', readOnly(containerd.client).namespaces.list({}));
       return all.map(namespace => ({ namespace: namespace.name, ours: isOurs(namespace, instance) }));
     },
     observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
