@@ -135,9 +135,9 @@ function writer(path: string, fd: number): PlanJournal {
 
 function remove(path: string): void {
   rmSync(path, { force: true }); // an uninstall has taken it along
-  // The folder stays for the next plan, unless nothing else of ours is there: after an init that failed, say.
+  // The folder stays for the next plan, unless there is no installation (any more): after an init that failed, say.
   const folder = dirname(path);
-  if (entriesOf(dirname(folder)).length === 1) removeEmpty(folder, 3);
+  if (!existsSync(join(folder, '../instance'))) removeEmpty(folder, 3);
 }
 
 /** On a full disk, say. */

@@ -105,14 +105,18 @@ describe('a journal', () => {
     if (intent === 'update') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
   });
 
-  test('its folder goes where nothing else of kuke’s is there, and stays for the next plan where something is', () => {
+  test('its folder stays for the next plan where there is an installation, and goes where there is none', () => {
     const { folder, journal } = fresh();
     const entry = journal.open('a', plan(), 'kuke apply');
     writeFileSync(join(folder, '../instance'), 'id');
     entry.close();
     expect(readdirSync(folder)).toEqual([]);
     rmSync(join(folder, '../instance'));
+    mkdirSync(join(folder, '../plugins'));
     journal.open('b', plan(), 'kuke apply').close();
+    expect(readdirSync(join(folder, '..'))).toEqual(['plugins']);
+    rmSync(join(folder, '../plugins'), { recursive: true });
+    journal.open('c', plan(), 'kuke apply').close();
     expect(existsSync(join(folder, '../..'))).toBe(false);
   });
 

@@ -1,6 +1,6 @@
 /** What a kuke that died has left and the next one cannot undo or finish yet. */
 import { beforeEach, describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Outcome } from '../../../src/kernel/apply.ts';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 
 const results = (outcomes: Outcome[]) => outcomes.map(({ result, error }) => (error ? error.summary : result));
-const journals = (): string[] => readdirSync(folder).sort();
+const journals = (): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
 const left = (): string[] => kuke.host.inventory().map(line => line.replace(/ with bridge$/, ''));
 
 /** A kuke that died as it began to do this; the next one. */
