@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError, type NetworkRef } from 'kuke/plugin';
+import { collectNetwork } from '../../src/cni/plugins/collect.ts';
 import { removeStaleTemporaries, syncDirectory } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { markedBridges, removeLinks, requireOwnBridge } from './bridge.ts';
@@ -33,6 +34,7 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
     'remove its bridge': () => removeLinks(bridgesOf(instance, name, ours)),
     // What carries no mark but the name, is another's if the name is.
     ...(!isTaken && {
+      'remove what its plugins have left': () => collectNetwork(name, host.cniPath),
       'remove its masquerading rules': () => removeMasquerade(name),
       'remove its reservations': () => removeReservations(host.ipam, name),
     }),

@@ -3,8 +3,9 @@ import { rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ActionContext } from 'kuke/plugin';
 import { uninstallPlugins } from '../../src/cni/plugin-installation.ts';
+import { collectNetwork } from '../../src/cni/plugins/collect.ts';
 import { hasCode } from '../../src/host/errno.ts';
-import { markedBridges, removeLinks } from './bridge.ts';
+import { bridgeMark, markedBridges, removeLinks } from './bridge.ts';
 import { detachAll } from './detach.ts';
 import { tearDown } from './failures.ts';
 import { releaseAll } from './firewall.ts';
@@ -20,6 +21,7 @@ export async function uninstall(host: Host, context: ActionContext): Promise<voi
     'remove networks': () => removeNetworks(host, instance, context),
     // To networks whose conflist is lost.
     'detach what is attached': () => detachAll(host, () => true, context),
+    'remove what their plugins have left': () => collectLost(host, instance),
     'remove its rules': () => releaseAll(instance),
     'remove the tables of iptables that came with it': () => removeNatTables(host.state),
     'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
@@ -37,6 +39,17 @@ async function removeNetworks(host: Host, instance: string, context: ActionConte
   const { spaces } = await allNetworks(host);
   const ours = spaces.filter(network => network.instance === instance);
   await tearDown(Object.fromEntries(ours.map(one => [`remove ${one.path}`, () => removeNetwork(host, one, context)])));
+}
+
+/** Of networks whose conflist is lost, but whose bridge is there: unless somebody else has a network of that name. */
+async function collectLost(host: Host, instance: string): Promise<void> {
+  const { spaces, foreign } = await allNetworks(host);
+  const known = new Set([...spaces, ...foreign].map(({ name }) => name));
+  const lost = markedBridges(instance).map(({ alias = '' }) => alias.slice(bridgeMark(instance, '').length));
+  const steps = lost.flatMap(name =>
+    known.has(name) || name === '' ? [] : [[`of ${name}`, () => collectNetwork(name, host.cniPath)] as const],
+  );
+  await tearDown(Object.fromEntries(steps));
 }
 
 /** Those of CNI, and those made for conflists; only if nothing is left in them. */

@@ -1,6 +1,6 @@
 /** init tells of a host that is not ready; uninstall leaves it as it was. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { failure } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
@@ -24,6 +24,19 @@ test('init on a host without CNI plugins needs none', async () => {
   const kuke = await kernelOnNetwork({ cniPath: ['/nowhere', '/opt/none'] });
   await kuke.init();
   expect(results(await kuke.apply(cellYaml('one')))).toEqual(['created']);
+  await kuke.uninstall();
+  expect(difference(before, await inventory())).toEqual([]);
+});
+
+test('uninstall leaves nothing of what nobody knows of any more', async () => {
+  const kuke = await kernelOnNetwork();
+  await kuke.init();
+  expect(results(await kuke.apply(cellYaml('one')))).toEqual(['created']);
+  for (const folder of ['/var/lib/cni/results', '/var/lib/cni/networks', '/etc/cni/net.d']) {
+    rmSync(folder, { recursive: true });
+  }
+  mkdirSync('/etc/cni/net.d');
+  expect(await output('nft', 'list', 'ruleset')).toContain('elements');
   await kuke.uninstall();
   expect(difference(before, await inventory())).toEqual([]);
 });

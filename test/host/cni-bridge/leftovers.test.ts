@@ -239,6 +239,16 @@ describe('a network', () => {
     await expectNothing();
   });
 
+  test('of whose attachments nobody knows any more: the elements of its plugins carry its name', async () => {
+    const ports = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' as const }];
+    await backend.attach({ ...request, ports }, context());
+    rmSync('/var/lib/cni/results', { recursive: true });
+    await backend.close({ path: NETNS }, context());
+    expect(await output('nft', 'list', 'ruleset')).toContain(`${network.name} ${request.attachmentId}/eth0`);
+    await remove();
+    await expectNothing();
+  });
+
   test('whose conflist is lost: its mark is on all of it', async () => {
     await attach();
     await detach();
