@@ -79,6 +79,17 @@ describe('ADD, CHECK and DEL', () => {
   );
 });
 
+test('without cniVersion a configuration is of 0.1.0, before there were chains', () =>
+  onHost(async host => {
+    const made = await attachment(host, ALONE['host-local'](host), '');
+    const { cniVersion: _, ...network } = made.network;
+    const stdin = { name: network.name, ...network.plugins[0] };
+    const env = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: made.containerId, CNI_NETNS: made.netns, CNI_IFNAME: 'eth0' };
+    const answer = await execute({ type: 'host-local', env, stdin, host: host.name });
+    if (has('versions before 0.3.0')) expectMatch(answer.json, { cniVersion: '0.1.0', ip4: { ip: '10.77.0.2/24' } });
+    else expectError(answer, { code: 1, msg: /./ });
+  }));
+
 describe('GC and STATUS', () => {
   test.each(['GC', 'STATUS'])('%s came with 1.1.0', command =>
     onHost(async host => {

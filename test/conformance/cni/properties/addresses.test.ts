@@ -6,6 +6,7 @@ import { expectError, expectMatch, expectResult, onHost } from '../case.ts';
 import type { Host } from '../host.ts';
 import { type Attachment, add, check, del } from '../network.ts';
 import { addressOf } from '../views.ts';
+import { examples, LIMIT } from './times.ts';
 
 /** A range in a subnet of 16 addresses: numbers of the subnet, and within it of the first, the last and the gateway. */
 interface Range {
@@ -110,29 +111,37 @@ async function follow(host: Host, ranges: Range[], steps: Step[]): Promise<void>
   if (steps.length > 0) expect(reservations(host)).toEqual(new Map(expected.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-test('every address is in its range, none is given twice, a released one is free', async () => {
-  const property = fc.asyncProperty(rangeSet, fc.array(step, { minLength: 5, maxLength: 25 }), (ranges, steps) =>
-    onHost(host => follow(host, ranges, steps)),
-  );
-  await fc.assert(property, { numRuns: 12, endOnFailure: true });
-});
+test(
+  'every address is in its range, none is given twice, a released one is free',
+  async () => {
+    const property = fc.asyncProperty(rangeSet, fc.array(step, { minLength: 5, maxLength: 25 }), (ranges, steps) =>
+      onHost(host => follow(host, ranges, steps)),
+    );
+    await fc.assert(property, examples(12));
+  },
+  LIMIT,
+);
 
-test('a set of ranges gives exactly as many addresses as it has, then says so, and goes on after a release', async () => {
-  const property = fc.asyncProperty(rangeSet, fc.nat(100), (ranges, which) =>
-    onHost(async host => {
-      const all = addressesOf(ranges);
-      const given: string[] = [];
-      for (let number = 0; number < all.length; number++) {
-        given.push(addressOf(expectResult(await add(attachment(host, ranges, `c${number}`)), '1.0.0')));
-      }
-      expect(given.toSorted()).toEqual(all.toSorted());
-      const late = attachment(host, ranges, 'late');
-      expectError(await add(late), { code: 999, msg: /no IP addresses available/ });
-      if (all.length === 0) return;
-      const released = which % all.length;
-      expectMatch(await del(attachment(host, ranges, `c${released}`)), { status: 0 });
-      expect(addressOf(expectResult(await add(late), '1.0.0'))).toBe(given[released] ?? '');
-    }),
-  );
-  await fc.assert(property, { numRuns: 4, endOnFailure: true });
-});
+test(
+  'a set of ranges gives exactly as many addresses as it has, then says so, and goes on after a release',
+  async () => {
+    const property = fc.asyncProperty(rangeSet, fc.nat(100), (ranges, which) =>
+      onHost(async host => {
+        const all = addressesOf(ranges);
+        const given: string[] = [];
+        for (let number = 0; number < all.length; number++) {
+          given.push(addressOf(expectResult(await add(attachment(host, ranges, `c${number}`)), '1.0.0')));
+        }
+        expect(given.toSorted()).toEqual(all.toSorted());
+        const late = attachment(host, ranges, 'late');
+        expectError(await add(late), { code: 999, msg: /no IP addresses available/ });
+        if (all.length === 0) return;
+        const released = which % all.length;
+        expectMatch(await del(attachment(host, ranges, `c${released}`)), { status: 0 });
+        expect(addressOf(expectResult(await add(late), '1.0.0'))).toBe(given[released] ?? '');
+      }),
+    );
+    await fc.assert(property, examples(4));
+  },
+  LIMIT,
+);
