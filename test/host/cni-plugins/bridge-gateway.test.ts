@@ -6,6 +6,7 @@ import {
   addContainer,
   addresses,
   answers,
+  check,
   clear,
   del,
   link,
@@ -61,6 +62,16 @@ describe('the address of the bridge', () => {
     expect((await refusal(add(network(ranges), { id: 'b' }))).msg).toContain('has the address fd66::1/64 already');
     await add(network({ ...ranges, forceAddress: true }), { id: 'b' });
     expect(addresses('br0')).toEqual(['fd66::1/48', 'fd77::1/64']);
+  });
+
+  test('is the same however it is written', async () => {
+    const addresses6 = [{ address: 'FD77:0::9/64', gateway: 'fd77:0:0::0001' }];
+    const config = network({ isGateway: true, ipam: { type: 'static', addresses: addresses6 } });
+    await add(config, { id: 'a' });
+    expect(addresses('br0')).toEqual(['fd77::1/64']);
+    await del(config, { id: 'a' });
+    const result = await add(config, { id: 'b' });
+    await check(config, { id: 'b' }, result);
   });
 
   test('is IPAM’s where it names one', async () => {

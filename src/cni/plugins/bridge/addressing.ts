@@ -1,5 +1,5 @@
 /** From what IPAM gives to what an attachment gets: addresses with their gateways, routes, and what the bridge has to have. */
-import { formatAddress, parsePrefix, prefixMask } from '../../../host/netlink/inet.ts';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix, prefixMask } from '../../../host/netlink/inet.ts';
 import type { Ip, Result, Route } from '../../result.ts';
 import { PluginError } from '../plugin-error.ts';
 import type { BridgeConfig } from './config.ts';
@@ -39,9 +39,11 @@ export function addressingOf(
   return { ips, routes: [...given.routes, ...added], gateways: isGateway ? gatewaysOf(ips) : [] };
 }
 
-/** The addresses of a bridge that is the gateway of these: with the length of their subnets. */
+/** The addresses of a bridge that is the gateway of these, as the kernel has them: with the length of their subnets. */
 export function gatewaysOf(ips: readonly Ip[]): string[] {
-  const all = ips.flatMap(({ gateway, address }) => (gateway ? [`${gateway}${address.replace(/^[^/]*/, '')}`] : []));
+  const all = ips.flatMap(({ gateway, address }) =>
+    gateway ? [formatPrefix({ address: parseAddress(gateway), length: parsePrefix(address).length })] : [],
+  );
   return [...new Set(all)];
 }
 

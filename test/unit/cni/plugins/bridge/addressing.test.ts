@@ -34,6 +34,11 @@ describe('addresses', () => {
     expect(addressingOf(gateway, { ips, routes: [] }).gateways).toEqual(['10.88.1.0/32', 'fd00::1:0/128']);
   });
 
+  test('of the bridge are written as the kernel writes them', () => {
+    const ips = [{ address: 'FD00:0::9/64', gateway: 'FD00:0::0001' }];
+    expect(addressingOf(gateway, { ips, routes: [] }).gateways).toEqual(['fd00::1/64']);
+  });
+
   test('none at all is an error', () => {
     expect(() => addressingOf(plain, { ips: [], routes: [] })).toThrow('the IPAM plugin has given no address');
   });
