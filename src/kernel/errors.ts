@@ -114,6 +114,15 @@ function catalogueEntry(code: ErrorCode): CatalogueEntry {
 export function asKukeError(thrown: unknown, code: ErrorCode = 'Failed', details: ErrorDetails = {}): KukeError {
   if (thrown instanceof KukeError) return thrown.at(details);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const isBug = thrown instanceof TypeError || thrown instanceof ReferenceError;
-  return new KukeError(code === 'Failed' && isBug ? 'Internal' : code, message, { ...details, cause: thrown });
+  const isBug = (thrown instanceof TypeError || thrown instanceof ReferenceError) && hostsFault.has(code);
+  return new KukeError(isBug ? 'Internal' : code, message, { ...details, cause: thrown });
 }
+
+/** Codes that blame the host. */
+const hostsFault: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'Failed',
+  'NetworkFailed',
+  'RuntimeFailed',
+  'CgroupFailed',
+  'UndoFailed',
+]);

@@ -35,12 +35,13 @@ async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promis
 
 /**
  * A plan that got to its end was made from what the host is like, so nothing that an earlier one still had to do with the same resource
- * is wanted any more: undone or finished later, it would act on what is there now.
+ * is wanted any more: undone or finished later, it would act on what is there now. Returns those of which something is left.
  */
-export function supersede(left: readonly UnfinishedPlan[], resources: ReadonlySet<string>): void {
-  for (const { steps, journal } of left) {
+export function supersede(left: readonly UnfinishedPlan[], resources: ReadonlySet<string>): UnfinishedPlan[] {
+  return left.filter(({ steps, journal }) => {
     const over = steps.filter(({ resource }) => resources.has(resource));
+    for (const { id } of over) journal.dropped(id);
     if (over.length === steps.length) journal.close();
-    else for (const { id } of over) journal.dropped(id);
-  }
+    return over.length < steps.length;
+  });
 }

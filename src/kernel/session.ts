@@ -144,7 +144,7 @@ export async function withSession<T>(
       progress: options.progress,
     };
     const { plans, unreadable } = journal.unfinished();
-    const left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
+    let left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
     const tree = await readTree(kernel);
@@ -157,9 +157,10 @@ export async function withSession<T>(
         const { steps } = plan;
         const intent = intentOf(plan, kernel.operations);
         const entry = journal.open(id, { intent, steps }, command);
-        const whole = isDue ? {} : { whole: () => supersede(left, new Set(steps.map(({ resource }) => resource))) };
-        const begun = { id, intent, steps, journal: entry, started: new Map(), results: new Map() };
-        await execute({ ...begun, ...whole }, execution);
+        const whole = () => {
+          if (!isDue) left = supersede(left, new Set(steps.map(({ resource }) => resource)));
+        };
+        await execute({ id, intent, steps, journal: entry, started: new Map(), results: new Map(), whole }, execution);
       },
       async saveStatus(resource) {
         const seen = await observed(kernel, makeObserveContext(tree), resource);

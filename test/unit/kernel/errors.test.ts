@@ -96,6 +96,12 @@ describe('a failure on its way up', () => {
     for (const thrown of ['text', 5, null, undefined, { a: 1 }]) {
       expect(asKukeError(thrown)).toMatchObject({ code: 'Failed', message: String(thrown) });
     }
+    // A bug is told as one where the host would be blamed for it, and not where it is known whose it is.
+    for (const code of ['Failed', 'RuntimeFailed', 'UndoFailed'] as const) {
+      const bug = asKukeError(cause, code);
+      expect([bug.code, bug.remedy]).toEqual(['Internal', 'this is a bug in kuke: please report it']);
+      expect(asKukeError(new RangeError('no'), code).code).toBe(code);
+    }
     const own = new KukeError('Conflict', 'no');
     expect(asKukeError(own, 'Failed', { resource: 'realm main' })).toMatchObject({ code: 'Conflict', message: 'no' });
   });

@@ -1,5 +1,5 @@
 /** The kernel with the five kinds on one fake host, as a command line uses it. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import cell from '../../../plugins/cell/index.ts';
@@ -54,7 +54,7 @@ export async function kernelOnFakes(
   options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[] } = {},
 ): Promise<TestKernel> {
   const host = options.host ?? makeHost();
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'kuke-journal-'));
+  const folder = options.folder ?? journalFolder();
   const journal = makeJournal(folder);
   const notices: string[] = [];
   const plugins = [fakePlugin(host), realm, space, stack, container, cell, ...(options.plugins ?? [])];
@@ -98,6 +98,13 @@ export async function kernelOnFakes(
     },
     another: () => kernelOnFakes({ ...options, host, folder }),
   };
+}
+
+/** As beside an installation, where the folder stays from plan to plan. */
+function journalFolder(): string {
+  const top = mkdtempSync(join(tmpdir(), 'kuke-journal-'));
+  writeFileSync(join(top, 'instance'), '');
+  return join(top, 'journal');
 }
 
 const parents = `

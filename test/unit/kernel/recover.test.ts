@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Outcome } from '../../../src/kernel/apply.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
+import { supersede } from '../../../src/kernel/recover.ts';
 import { addImage } from '../../fakes/index.ts';
 import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
@@ -135,4 +136,29 @@ test('a journal that cannot be read is told of by each command, and holds nobody
   rmSync(path);
   await kuke.apply(cellYaml('c'));
   expect(kuke.notices).toEqual([]);
+});
+
+test('of what cannot be finished, only the part that another plan has seen to is dropped, and once', () => {
+  const log: string[] = [];
+  const journal = {
+    start: () => {},
+    done: () => {},
+    reverted: () => {},
+    dropped: (step: string) => void log.push(`dropped ${step}`),
+    close: () => void log.push('closed'),
+  };
+  const step = (id: string, resource: string) => ({
+    id,
+    type: 'cgroup.remove' as const,
+    params: {},
+    after: [],
+    resource,
+  });
+  const steps = [step('1', 'cell a'), step('2', 'cell b')];
+  const rest = { id: 'x', path: '/x', intent: 'delete', command: 'kuke test', journal } as const;
+  const plan = { ...rest, steps, started: new Map(), results: new Map() };
+  const left = supersede([plan], new Set(['cell a']));
+  expect([left, log.splice(0)]).toEqual([[plan], ['dropped 1']]);
+  const single = { ...plan, steps: steps.slice(0, 1) };
+  expect([supersede([single], new Set(['cell a'])), log]).toEqual([[], ['dropped 1', 'closed']]);
 });
