@@ -64,7 +64,7 @@ test('every level is a primitive of Linux that other tools see', async () => {
     cniVersion: '1.0.0',
     name: 'main-default',
     kukeon: { instance, realm: 'main', space: 'default' },
-    plugins: [{ type: 'bridge', isGateway: true, ipMasq: true, ipam: { type: 'host-local' } }],
+    plugins: [{ type: 'bridge', isGateway: true, ipMasq: true, ipam: { type: 'host-local' } }, { type: 'portmap' }],
   });
   // The bridge comes with the first cell.
   expect((await links()).map(({ ifname }) => ifname)).toEqual(['lo']);
@@ -104,7 +104,7 @@ test('a cell is where the contract says', async () => {
   const address = attachment?.addresses[0]?.split('/')[0];
   expect(readdirSync('/var/lib/cni/results')).toEqual([`main-default-${attachment?.attachmentId}-eth0`]);
   expect(readdirSync('/var/lib/cni/networks/main-default').sort()).toEqual(
-    [`${address}`, 'last_reserved_ip.0', 'lock'].sort(),
+    ['.by-id', `${address}`, 'last_reserved_ip.0', 'lock'].sort(),
   );
   expect(cgroups().filter(path => path.startsWith('kukeon/main/default/default/web/'))).toEqual([
     'kukeon/main/default/default/web/side',
