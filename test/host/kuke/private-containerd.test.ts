@@ -14,11 +14,12 @@ import { basename } from 'node:path';
 import { privatePaths, remainsOf, servingOf } from '../../../plugins/containerd-shim/private/files.ts';
 import { endServing } from '../../../plugins/containerd-shim/private/operations.ts';
 import { startContainerd } from '../containerd.ts';
+import { at, installKiller } from '../kuke-faults/killer.ts';
 import { output } from '../observe/command.ts';
 import { namespaces } from '../observe/containerd.ts';
 import { difference } from '../observe/inventory.ts';
 import { mounts, processes } from '../observe/system.ts';
-import { cell, container, loadImage, pidsOf, stateOf } from './cells.ts';
+import { cell, container, loadImage, logged, pidsOf, stateOf } from './cells.ts';
 import { footprint } from './footprint.ts';
 import { apply, failing, kuke, run } from './kuke.ts';
 
@@ -114,10 +115,10 @@ test('a first one that cannot start takes nothing with it that came meanwhile', 
 test('what is mounted in its own folders is unmounted, not emptied, also when the run path is a symbolic link', async () => {
   const before = await footprint();
   mkdirSync('/opt/real');
-  writeFileSync('/opt/real/.theirs', ''); // so that the folder stays
   symlinkSync('/opt/real', '/opt/link');
   const linked = ['--run-path', '/opt/link'];
   await kuke('init', ...linked);
+  writeFileSync('/opt/real/.theirs', ''); // so that the folder stays
   const [state = ''] = new Bun.Glob('/run/kukeon/*/containerd').scanSync({ absolute: true, onlyFiles: false });
   expect(existsSync(state)).toBe(true);
   for (const target of ['/opt/real/.kuke/containerd/root/left', `${state}/left/rootfs`]) {
@@ -137,28 +138,35 @@ test('what is mounted in its own folders is unmounted, not emptied, also when th
   expect(difference(before, await footprint())).toEqual([]);
 });
 
+/** ctr, asked by the first footprint, has containerd 2 make itself a name. */
+const INTROSPECTION = / \/opt\/kukeon\/.*\.introspection(?:\/uuid)?$/;
+
 test('two installations have a containerd each: uninstall of one harms nothing of the other', async () => {
+  installKiller();
   const before = await footprint();
   await kuke('init');
   await loadImage();
   await apply(cell('web'));
+  await logged('web', 'main', /ready/);
   const pids = await pidsOf('web');
   const made = await footprint();
   const other = ['--run-path', '/opt/other', '--containerd-socket', '/run/other/below/c.sock'];
-  // The tree of cgroups is one installation's; by then the other has its containerd.
+  // The tree of cgroups is one installation's. By then the other has its containerd, which goes again; unless it is killed there.
   await failing(4, 'init', ...other);
+  expect(difference(made, await footprint(), [INTROSPECTION])).toEqual([]);
+  expect(await run(['init', ...other], { env: at('before cgroup.create') })).toMatchObject({ status: null });
   expect(daemons()).toHaveLength(2);
   expect(await namespaces('/run/other/below/c.sock')).toEqual([]);
   expect(await namespaces()).toEqual(['kukeon-main']);
   await kuke('uninstall', '--yes', ...other);
-  // ctr, asked by the first footprint, has containerd 2 make itself a name.
-  expect(difference(made, await footprint(), [/ \/opt\/kukeon\/.*\.introspection(?:\/uuid)?$/])).toEqual([]);
+  expect(difference(made, await footprint(), [INTROSPECTION])).toEqual([]);
   expect(await stateOf('web')).toBe('Ready');
   expect(await pidsOf('web')).toEqual(pids);
   await kuke('stop', 'cell', 'web');
   await kuke('start', 'cell', 'web');
   await kuke('uninstall', '--yes');
   expect(difference(before, await footprint(), [/^mount \/run\/netns tmpfs$/])).toEqual([]);
+  for (const path of ['/opt/plugins', '/etc/kukeon']) rmSync(path, { recursive: true });
 });
 
 test.each(['', '{"socket":"/run/cont', '[]', '{"socket":7}'])('a damaged serving.json is none: %p', async text => {
@@ -193,7 +201,7 @@ function leaveJournal(attempt: string): void {
     isRestart: false,
   };
   const step = { id: 's1', type: 'containerd-shim.serve', params, after: [], resource: 'host' };
-  const head = { event: 'plan', version: 1, id: '0', intent: 'create', command: 'kuke init --early', steps: [step] };
+  const head = { event: 'plan', version: 2, id: '0', intent: 'create', command: 'kuke init --early', steps: [step] };
   const lines = [head, { event: 'start', step: 's1' }].map(line => JSON.stringify(line));
   mkdirSync('/opt/kukeon/.kuke/journal', { recursive: true, mode: 0o700 });
   writeFileSync('/opt/kukeon/.kuke/journal/0.jsonl', `${lines.join('\n')}\n`, { mode: 0o600 });

@@ -1,5 +1,5 @@
 /** The kernel with the five kinds on one fake host, as a command line uses it. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import cell from '../../../plugins/cell/index.ts';
@@ -100,12 +100,17 @@ export async function kernelOnFakes(
   };
 }
 
-/** As beside an installation, where the folder stays from plan to plan. */
+/** As beside an installation, where the folder stays from plan to plan; in memory, for it is synced at each step. */
 function journalFolder(): string {
-  const top = mkdtempSync(join(tmpdir(), 'kuke-journal-'));
+  const top = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kuke-journal-'));
   writeFileSync(join(top, 'instance'), '');
+  made.push(top);
+  for (const old of made.splice(0, made.length - 10)) rmSync(old, { recursive: true, force: true });
   return join(top, 'journal');
 }
+
+/** The last ones, of which a test may use several. */
+const made: string[] = [];
 
 const parents = `
 apiVersion: v1beta1
