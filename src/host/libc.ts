@@ -25,6 +25,7 @@ const SYMBOLS = {
 
   unshare: { args: ['i32'], returns: 'i32' },
   setns: { args: ['i32', 'i32'], returns: 'i32' },
+  madvise: { args: ['u64', 'u64', 'i32'], returns: 'i32' },
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   umount2: { args: ['ptr', 'i32'], returns: 'i32' },
 

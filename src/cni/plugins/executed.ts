@@ -1,8 +1,10 @@
 /** One call of the program by a runtime: standard input, standard output, and the signals that may come meanwhile. */
 import { lastErrno, libc, systemError } from '../../host/libc.ts';
+import { letGoOfProgram } from '../../host/program-pages.ts';
 import { LATEST } from '../version.ts';
 import { answer, type Environment, refusal } from './answer.ts';
 import { PluginError } from './plugin-error.ts';
+import { afterLoading } from './registry.ts';
 import { readInput } from './standard-input.ts';
 
 const STDOUT = 1;
@@ -12,6 +14,9 @@ const EAGAIN = 11;
 
 /** Serves a verb, and returns the exit status. An ADD whose result does not arrive is taken back. */
 export async function executed(env: Environment, called: string): Promise<number> {
+  // Starting and loading take most of what is mapped, and the work itself is to take its place, not to come on top of it.
+  letGoOfProgram();
+  afterLoading(letGoOfProgram);
   const signal = untilSignalled();
   const { status, text, undo } = await readInput(signal).then(
     stdin => answer({ env, called, stdin, signal }),

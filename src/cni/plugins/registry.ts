@@ -24,7 +24,17 @@ export function worksInside(type: string): boolean {
   return INSIDE.includes(type);
 }
 
+let loaded = () => {};
+
+/** `run` is called each time that a plugin has been loaded. */
+export function afterLoading(run: () => void): void {
+  loaded = run;
+}
+
 /** The plugin of that type; undefined where it is not built in. */
 export async function loadPlugin(type: string): Promise<CniPlugin | undefined> {
-  return isBuiltIn(type) ? await PLUGINS[type]?.() : undefined;
+  if (!isBuiltIn(type)) return undefined;
+  const plugin = await PLUGINS[type]?.();
+  loaded();
+  return plugin;
 }
