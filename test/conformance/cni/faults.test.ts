@@ -79,12 +79,24 @@ const LEFTOVERS = has('NAT rules by address')
   ? [/CNI-[0-9a-f]{24}|10\.77\.0\.|chain bridge nat cni-br-iface-|macspoofchk/]
   : [];
 
-/** Starts a verb and ends it so many milliseconds later; whether it was still running does not matter. */
+/** Hundredths of the time that a verb takes. */
+const MOMENTS = [5, 30, 50, 60, 70, 80, 90, 100];
+
+/** Starts a verb and ends it at a moment of the time that it took before; whether it was still running does not matter. */
 async function interrupted(attachment: Attachment, verb: string, signal: NodeJS.Signals, milliseconds: number) {
   const running = begin(attachment, verb, attachment.network.plugins[0] as Plugin);
   await Bun.sleep(milliseconds);
   running.kill(signal);
   return await running.answer;
+}
+
+/** Milliseconds that ADD and DEL take. */
+async function durations(attachment: Attachment): Promise<[add: number, del: number]> {
+  const started = performance.now();
+  const result = expectResult(await add(attachment), '1.0.0');
+  const added = performance.now();
+  await del(attachment, result);
+  return [added - started, performance.now() - added];
 }
 
 describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', signal => {
@@ -93,8 +105,9 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', signal => {
       const container = await host.container();
       const attachment = attachmentOf({ name: '', plugins: whole }, host, container);
       const before = await host.snapshot();
-      for (const moment of [1, 4, 8, 12, 16, 24, 32, 45, 60]) {
-        const answer = await interrupted(attachment, 'ADD', signal, moment);
+      const [duration] = await durations(attachment);
+      for (const moment of MOMENTS) {
+        const answer = await interrupted(attachment, 'ADD', signal, (duration * moment) / 100);
         // Who could still say something said something whole.
         if (answer.status === 0) expectResult(answer, '1.0.0');
         await del(attachment);
@@ -110,11 +123,14 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', signal => {
     onHost(async host => {
       const container = await host.container();
       const before = await host.snapshot();
-      for (const [index, moment] of [1, 4, 8, 12, 16, 24, 32].entries()) {
+      const [, duration] = await durations(
+        attachmentOf({ name: '', plugins: whole, containerId: 'c' }, host, container),
+      );
+      for (const [index, moment] of MOMENTS.entries()) {
         const containerId = `c${index}`;
         const attachment = attachmentOf({ name: '', plugins: whole, containerId }, host, container);
         expectResult(await add(attachment), '1.0.0');
-        await interrupted(attachment, 'DEL', signal, moment);
+        await interrupted(attachment, 'DEL', signal, (duration * moment) / 100);
         await del(attachment);
         expectMatch(await del(attachment), { status: 0, stdout: '' });
         expect(left(before, await host.snapshot(), LEFTOVERS)).toEqual([]);

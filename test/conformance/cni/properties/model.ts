@@ -35,6 +35,8 @@ export interface Pod {
 export interface Real {
   host: Host;
   pods: Pod[];
+  /** Milliseconds that the plugins of the chain take, in the order in which the verb runs them. */
+  durations: Record<'ADD' | 'DEL', number[]>;
 }
 
 /** fast-check's model: the same states, to decide what may happen next. */
@@ -45,7 +47,7 @@ export interface Model {
 const SUBNET = /10\.77\.0\.(\d+)/g;
 
 /** Compares the kernel and the disk with what the pods' states ask for. */
-export async function compare({ host, pods }: Real): Promise<void> {
+export async function compare({ host, pods }: Pick<Real, 'host' | 'pods'>): Promise<void> {
   const attached = pods.filter(({ state }) => state === 'attached');
   const unsure = pods.filter(({ state }) => state === 'lost' || state === 'unknown');
   const addressesNow = attached.map(({ result }) => addressOf(result ?? {}));

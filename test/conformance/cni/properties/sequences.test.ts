@@ -3,7 +3,8 @@ import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import { attachmentOf, expectMatch, left, onHost } from '../case.ts';
 import type { Host } from '../host.ts';
-import { type Attachment, add, del, gc } from '../network.ts';
+import { type Attachment, begin, del, gc } from '../network.ts';
+import type { Json } from '../plugin.ts';
 import { checkAll, LEAKY, plugins, type Real } from './model.ts';
 import { PODS, steps } from './steps.ts';
 import { examples, LIMIT } from './times.ts';
@@ -18,11 +19,24 @@ async function prepared(host: Host): Promise<Real> {
   }
   // The network's own folder is there from the first attachment on.
   const [first] = pods;
-  if (first !== undefined) {
-    const { json } = await add(first.attachment);
-    await del(first.attachment, json);
+  if (first === undefined) throw new Error('no pods');
+  const { json, durations: ofAdd } = await timed(first.attachment, 'ADD');
+  const { durations: ofDel } = await timed(first.attachment, 'DEL', json);
+  return { host, pods, durations: { ADD: ofAdd, DEL: ofDel } };
+}
+
+/** Runs a verb, and tells how many milliseconds each plugin took. */
+async function timed(attachment: Attachment, verb: 'ADD' | 'DEL', result?: Json) {
+  const { plugins } = attachment.network;
+  const durations: number[] = [];
+  let json = result;
+  for (const plugin of verb === 'ADD' ? plugins : plugins.toReversed()) {
+    const started = performance.now();
+    const answer = await begin(attachment, verb, plugin, json).answer;
+    durations.push(performance.now() - started);
+    if (verb === 'ADD') json = answer.json;
   }
-  return { host, pods };
+  return { json, durations };
 }
 
 async function clean(attachments: Attachment[], host: Host): Promise<void> {

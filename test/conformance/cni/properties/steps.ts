@@ -59,14 +59,14 @@ const examine = (index: number): Step =>
     return state;
   });
 
-/** A plugin of the chain is killed; those before it were run to their end. */
-function kill(verb: 'ADD' | 'DEL', index: number, which: number, milliseconds: number): Step {
+/** A plugin of the chain is killed, after so many hundredths of the time that it takes; those before it were run to their end. */
+function kill(verb: 'ADD' | 'DEL', index: number, which: number, hundredths: number): Step {
   const may: State[] | undefined = verb === 'ADD' ? ['detached'] : undefined;
   return step(
-    `kill, after ${milliseconds} ms, plugin ${which} of ${verb}`,
+    `kill, after ${hundredths} % of its time, plugin ${which} of ${verb}`,
     index,
     may,
-    async ({ attachment, result }) => {
+    async ({ attachment, result }, { durations }) => {
       const { plugins } = attachment.network;
       const chain = verb === 'ADD' ? plugins : plugins.toReversed();
       const nth = which % chain.length;
@@ -77,7 +77,7 @@ function kill(verb: 'ADD' | 'DEL', index: number, which: number, milliseconds: n
         if (verb === 'ADD') last = answer.json;
       }
       const running = begin(attachment, verb, chain[nth] ?? { type: '' }, last);
-      await Bun.sleep(milliseconds);
+      await Bun.sleep(((durations[verb][nth] ?? 0) * hundredths) / 100);
       running.kill('SIGKILL');
       await running.answer;
       return 'unknown';
@@ -125,7 +125,7 @@ const collect: Step = {
 };
 
 const pod = fc.nat(PODS - 1);
-const moment = fc.nat(40);
+const moment = fc.nat(120);
 
 export const steps: fc.Arbitrary<Step>[] = [
   pod.map(attach),
