@@ -66,7 +66,10 @@ export const LINK_LOCAL = 0;
 export const NO_LINK_LOCAL = 1;
 
 // IFLA_AF_SPEC is large in what the kernel sends, so it is only written.
-const addressFamilies = attributes({ inet6: [10, attributes({ addressGeneration: [8, u8] })] });
+const addressFamilies = attributes({
+  inet: [2, attributes({ parameters: [1, attributes({ arpNotify: [22, u32] })] })],
+  inet6: [10, attributes({ addressGeneration: [8, u8] })],
+});
 
 /** What a link is to be changed to. */
 export const linkChangeMessage = headed(ifinfomsg, attributes({ ...body, addressFamilies: [26, addressFamilies] }));

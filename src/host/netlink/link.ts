@@ -88,6 +88,8 @@ export interface LinkChanges extends LinkSettings {
   port?: Partial<BridgePort>;
   /** False: no IPv6 link-local address comes by itself. */
   linkLocal?: boolean;
+  /** Gratuitous ARP when it goes up and when it is given a MAC from now on: the parameter `arp_notify`. */
+  arpNotify?: boolean;
 }
 
 /** The path of a network namespace, or an open descriptor of one. */
@@ -257,14 +259,14 @@ function toValue(socket: NetlinkSocket, settings: LinkSettings) {
   };
 }
 
-function toChange({ alias, port, linkLocal }: LinkChanges) {
+function toChange({ alias, port, linkLocal, arpNotify }: LinkChanges) {
   const data = port && { hairpin: toNumber(port.hairpin), isolated: toNumber(port.isolated) };
+  const inet = arpNotify !== undefined && { inet: { parameters: { arpNotify: Number(arpNotify) } } };
+  const inet6 = linkLocal !== undefined && { inet6: { addressGeneration: linkLocal ? LINK_LOCAL : NO_LINK_LOCAL } };
   return {
     alias,
     ...(data && { info: { port: { kind: 'bridge', data } } as const }),
-    ...(linkLocal !== undefined && {
-      addressFamilies: { inet6: { addressGeneration: linkLocal ? LINK_LOCAL : NO_LINK_LOCAL } },
-    }),
+    ...((inet || inet6) && { addressFamilies: { ...inet, ...inet6 } }),
   };
 }
 

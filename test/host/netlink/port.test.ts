@@ -81,6 +81,16 @@ test('promiscuous mode goes on and off, and a capture is none', () => {
   expect(requireLink(socket, 'br-p')).toMatchObject({ promiscuous: false, up: true });
 });
 
+test('gratuitous ARP is a setting of a link, too', () => {
+  const parameter = () => run('sysctl', '-n', 'net.ipv4.conf.br-p.arp_notify');
+  expect(parameter()).toBe('0\n');
+  setLink(socket, 'br-p', { arpNotify: true, linkLocal: false });
+  expect(parameter()).toBe('1\n');
+  expect(shown('br-p')?.inet6_addr_gen_mode).toBe('none');
+  setLink(socket, 'br-p', { arpNotify: false });
+  expect(parameter()).toBe('0\n');
+});
+
 test('a group is deleted as long as the link is in it', () => {
   createBridge(socket, { name: 'br-g', group: 0x40000001 });
   expect(requireLink(socket, 'br-g').group).toBe(0x40000001);

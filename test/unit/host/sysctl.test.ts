@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { readSysctl, sysctlPath, writeSysctl } from '../../../src/host/sysctl.ts';
+import { openSysctls, readSysctl, sysctlPath, writeSysctl } from '../../../src/host/sysctl.ts';
 
 test('names as sysctl(8) writes them', () => {
   expect(sysctlPath('net.ipv4.ip_forward')).toBe('/proc/sys/net/ipv4/ip_forward');
@@ -41,5 +41,15 @@ test('a value is read without its newline; what is missing says so', () => {
   );
   expect(() => writeSysctl('net.ipv9.speed', 1)).toThrow(
     'open /proc/sys/net/ipv9/speed = 1: No such file or directory (ENOENT)',
+  );
+});
+
+test('a folder is looked up once, and its parameters are those of /proc/sys', () => {
+  using kernel = openSysctls('kernel.random');
+  expect(kernel.read('boot_id')).toBe(readSysctl('kernel.random.boot_id'));
+  expect(() => kernel.read('no-such')).toThrow('(ENOENT)');
+  expect(() => kernel.write('no-such', 1)).toThrow('(ENOENT)');
+  expect(() => openSysctls('net/ipv6/conf/no-such')).toThrow(
+    'open /proc/sys/net/ipv6/conf/no-such: No such file or directory (ENOENT)',
   );
 });

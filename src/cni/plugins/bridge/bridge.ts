@@ -86,7 +86,7 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
     ] as const;
     await untilAnswering(call, ...places);
   }
-  if (addressing) announce(inside, call, container);
+  if (addressing) announce(inside, call, container, addressing.ips);
   keepBridge(host, call, bridge);
   const dns = config.dns ?? given?.dns;
   return {

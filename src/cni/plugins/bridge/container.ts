@@ -4,14 +4,14 @@ import { type Link, setLink } from '../../../host/netlink/link.ts';
 import { addRoute } from '../../../host/netlink/route.ts';
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import { within } from '../../../host/netns.ts';
-import { readSysctl } from '../../../host/sysctl.ts';
 import type { Ip, Route } from '../../result.ts';
 import { insideOf } from '../inside.ts';
-import type { AttachmentCall, PluginCall } from '../plugin.ts';
+import type { AttachmentCall } from '../plugin.ts';
 import { shellWord } from '../shell-word.ts';
+import type { Trace } from '../trace.ts';
 import { type Addressing, broadcastOf, gatewayOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
-import { prefer, set } from './parameter.ts';
+import { ipv6ParametersOf, prefer, set } from './parameter.ts';
 
 /** Gives the interface, which is down, its addresses, sets it up, and adds the routes. */
 export function configureInside(
@@ -23,7 +23,7 @@ export function configureInside(
 ): void {
   const { ifName, trace } = call;
   const inside = insideOf(call);
-  const noDad = setParameters(call, ips, config);
+  const noDad = ips.some(({ address }) => isIpv6(address)) && setParameters(call, config);
   for (const { address } of ips) {
     const broadcast = broadcastOf(address);
     const words = `${broadcast ? ` brd ${broadcast}` : ''} dev ${shellWord(ifName)}`;
@@ -66,38 +66,46 @@ function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, link:
   );
 }
 
+/** What a command is told as that is run in the container. */
+function insideTrace(call: AttachmentCall): Trace {
+  return (command, effect) => call.trace(`${insideOf(call)}${command}`, effect);
+}
+
 /**
- * Parameters of the interface that have to be there before it has addresses and goes up. Whether IPv6 addresses have to be added without
+ * Parameters of IPv6 that have to be there before the interface has addresses and goes up. Whether the addresses have to be added without
  * duplicate address detection, one by one, as the interface could not be kept from it.
  */
-function setParameters(call: AttachmentCall, ips: readonly Ip[], { enableDad }: BridgeConfig): boolean {
-  const { netns, ifName, trace } = call;
-  const hasIpv6 = ips.some(({ address }) => isIpv6(address));
-  const inside: PluginCall['trace'] = (command, effect) => trace(`${insideOf(call)}${command}`, effect);
+function setParameters(call: AttachmentCall, { enableDad }: BridgeConfig): boolean {
+  const { netns, ifName } = call;
+  const trace = insideTrace(call);
   return within(netns, () => {
-    prefer(inside, `net/ipv4/conf/${ifName}/arp_notify`, 1);
-    if (!hasIpv6) return false;
-    for (const name of ['lo', ifName]) {
-      // Some runtimes turn IPv6 off in every new namespace.
-      const disabled = `net/ipv6/conf/${name}/disable_ipv6`;
-      if (readSysctl(disabled) !== '0') set(inside, disabled, 0);
-    }
-    prefer(inside, `net/ipv6/conf/${ifName}/keep_addr_on_down`, 1);
-    prefer(inside, `net/ipv6/conf/${ifName}/ndisc_notify`, 1);
-    const isSet = prefer(inside, `net/ipv6/conf/${ifName}/accept_dad`, enableDad ? 1 : 0);
-    if (enableDad) prefer(inside, `net/ipv6/conf/${ifName}/enhanced_dad`, 1);
+    using own = ipv6ParametersOf(ifName, trace);
+    using lo = ipv6ParametersOf('lo', trace);
+    // Some runtimes turn IPv6 off in every new namespace.
+    for (const one of [lo, own]) if (one.read('disable_ipv6') !== '0') one.set('disable_ipv6', 0);
+    own.prefer('keep_addr_on_down', 1);
+    const isSet = own.prefer('accept_dad', enableDad ? 1 : 0);
+    if (enableDad) own.prefer('enhanced_dad', 1);
     return !enableDad && !isSet;
   });
 }
 
 /**
- * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. They go out when
- * the interface goes up too, but then the bridge may still drop them; giving it the MAC that it has makes the kernel repeat them.
+ * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. The kernel could
+ * send them when the interface goes up, but then the bridge may still drop them; that it is given the MAC that it has makes it send them
+ * too. Once only: every container on the bridge gets to hear of it.
  */
-export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link): void {
+export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link, ips: readonly Ip[]): void {
+  const { netns, ifName } = call;
   const { mac } = link;
   if (mac === undefined) return;
-  const { ifName, trace } = call;
-  const command = `${insideOf(call)}ip link set ${shellWord(ifName)} address ${mac}`;
-  trace(command, () => setLink(socket, link, { mac }));
+  const trace = insideTrace(call);
+  const families = new Set(ips.map(({ address }) => isIpv6(address)));
+  if (families.has(true)) {
+    within(netns, () => void prefer(trace, `net/ipv6/conf/${ifName}/ndisc_notify`, 1));
+  }
+  if (families.has(false)) {
+    set(trace, `net/ipv4/conf/${ifName}/arp_notify`, 1, () => setLink(socket, link, { arpNotify: true }));
+  }
+  trace(`ip link set ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
 }
