@@ -117,12 +117,6 @@ export function isolationSection(instance: string): Section {
   const rules: Rule[] = [
     rule(forward, [inSet(['iifname', 'oifname'], pairs.set), accept()], 'within a space'),
     rule(forward, [fromSpace, inSet('oifname', bridges.set), drop()], 'from space to space'),
-    // A cell in two spaces answers by its default route, whichever of its addresses was asked.
-    rule(
-      forward,
-      [fromSpace, match('ct state', 'established,related'), match('ct direction', 'reply'), accept()],
-      'an answer',
-    ),
     ...FAMILIES.map(({ source, own }) =>
       rule(forward, [fromSpace, notInSet(['iifname', source], own.set), drop()], 'from an address of others'),
     ),

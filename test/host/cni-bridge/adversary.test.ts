@@ -5,11 +5,13 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
 import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { CONFIG_PATH, cleanHost, testBackend } from './backend.ts';
 import { all, cell, echo, expectWays, makeOutside, NOTHING, OUTSIDE, type TestCell, UPLINK } from './packets.ts';
+import type { Sending } from './send.ts';
 
 const { backend } = testBackend();
 const servers: Disposable[] = [];
@@ -45,8 +47,6 @@ beforeAll(async () => {
   const links = JSON.parse(stdout.toString()) as { ifname: string; address: string }[];
   const mac = (name: string) => links.find(({ ifname }) => ifname === name)?.address ?? '';
   macs = { own: mac(of(0).bridge), other: mac(of(1).bridge) };
-  servers.push(await echo(victim.name), await echo('outside'));
-  servers.push(await echo(undefined, [of(0).gateway, home.gateway6, UPLINK]));
   await output('sysctl', '-qw', `net.ipv4.conf.${of(0).bridge}.route_localnet=1`); // as publishing ports on it does
 });
 afterAll(async () => {
@@ -59,21 +59,22 @@ const inside = (...command: string[]) => {
   return { ok: exitCode === 0, stdout: stdout.toString() };
 };
 
-/** Sends TCP, UDP and ICMP to an address, if need be from another one that the cell is given for it. */
-async function send(to: string, from?: string): Promise<void> {
-  const v6 = to.includes(':');
-  const bound = from === undefined ? [] : ['-s', from];
-  const nc = (...options: string[]) => ['busybox', 'nc', ...options, ...bound, to, '7'];
-  const ping = v6 ? 'ping6' : 'ping';
-  const commands = [
-    ['sh', '-c', `echo x | timeout 0.4 ${nc('-u', '-w1').join(' ')}`],
-    ['timeout', '0.4', ...nc('-w1')],
-    ['timeout', '0.4', 'busybox', ping, ...(from === undefined ? [] : ['-I', from]), '-c1', to],
-  ];
-  await Promise.all(
-    commands.map(command => Bun.spawn(['ip', 'netns', 'exec', attacker.name, ...command], quiet).exited),
-  );
+/** Sends TCP, UDP and ICMP to addresses, if need be from others that the cell has been given for it. */
+async function send(...ways: [to: string, from?: string][]): Promise<void> {
+  const pings = ways.map(([to, from]) => {
+    const program = to.includes(':') ? 'ping6' : 'ping';
+    return ['timeout', '0.4', 'busybox', program, ...(from === undefined ? [] : ['-I', from]), '-c1', to];
+  });
+  const sendings = ways.map(([to, from]): Sending => ({ to, port: 7, ...(from !== undefined && { from }) }));
+  const run = (command: string[]) => Bun.spawn(['ip', 'netns', 'exec', attacker.name, ...command], quiet).exited;
+  await Promise.all([sending(attacker.name, ...sendings), ...pings.map(run)]);
 }
+
+const sending = (netns: string, ...list: Sending[]) =>
+  Bun.spawn(
+    [...['ip', 'netns', 'exec', netns, process.execPath], ...[join(import.meta.dir, 'send.ts'), JSON.stringify(list)]],
+    { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+  ).exited;
 const quiet = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const;
 
 /** Counters: of all but the neighbours' own talk that comes into the other cell; at the host, of what is not the attacker's to send. */
@@ -224,7 +225,7 @@ describe.each([1, 0])('with bridge-nf-call-iptables=%d', bridged => {
 
   test.each(Object.entries(attacks))('%s', async (_, { reaches, prepare = () => [], undo = () => [], sends }) => {
     for (const command of prepare()) expect([command, inside('sh', '-c', command).ok]).toEqual([command, true]);
-    const attack = () => Promise.all(sends().map(([to, from]) => send(to, from)));
+    const attack = () => send(...sends());
     await attack();
     expect(await seen()).toEqual({ victim: 0, host: 0 });
 
@@ -234,6 +235,32 @@ describe.each([1, 0])('with bridge-nf-call-iptables=%d', bridged => {
     expect(Object.keys(got).filter(who => got[who as keyof typeof got] > 0)).toEqual(expect.arrayContaining(reaches));
     for (const command of [...undo(), 'ip neigh flush nud permanent dev eth0']) inside('sh', '-c', command);
   });
+});
+
+test('nor does it answer in the name of another, where somebody outside waits for that', async () => {
+  await output('ip', '-n', 'outside', 'route', 'replace', '10.89.0.0/20', 'via', UPLINK);
+  await output(
+    ...['ip', 'netns', 'exec', 'outside', 'nft'],
+    `table inet watch {
+      counter seen { }
+      chain in { type filter hook prerouting priority -400; ip saddr ${victim.address} udp sport 9 counter name seen; }
+    }`,
+  );
+  const answers = async () =>
+    Number(/packets (\d+)/.exec(await output('ip', 'netns', 'exec', 'outside', 'nft', 'list', 'counters'))?.[1]);
+  const asks = () => sending('outside', { to: victim.address, port: 9, from: OUTSIDE, fromPort: 5555 });
+  const answer = { to: OUTSIDE, port: 5555, from: victim.address, fromPort: 9 };
+  inside('sh', '-c', address(`${victim.address}/32`)[0]);
+  await asks();
+  await sending(victim.name, answer);
+  expect(await answers()).toBe(1);
+  await sending(attacker.name, answer);
+  expect(await answers()).toBe(1);
+  await output('nft', 'flush chain inet kukeon space_forward');
+  await sending(attacker.name, answer);
+  expect(await answers()).toBe(2);
+  inside('sh', '-c', address(`${victim.address}/32`)[1]);
+  await define();
 });
 
 describe('the host’s answers', () => {
@@ -271,6 +298,9 @@ describe('the host’s answers', () => {
 });
 
 test('what is a cell’s own goes on: its gateway, the host’s other addresses, the outside', async () => {
+  // Not before: what a server answers it sends again later on, when something else is counted.
+  servers.push(await echo(victim.name), await echo('outside'));
+  servers.push(await echo(undefined, [of(0).gateway, home.gateway6, UPLINK]));
   await expectWays({
     gateway: { from: attacker.name, to: of(0).gateway, gets: all(attacker.address) },
     'gateway, v6': { from: attacker.name, to: home.gateway6, gets: all('fd00:1::2') },

@@ -47,13 +47,13 @@ test('it reaches both spaces, and the first gives it its default route', async (
   ]);
 });
 
-test('it answers by its default route, whichever of its addresses is asked from outside', async () => {
+test('by its default route it speaks under its first address alone, as if it were two cells', async () => {
   await makeOutside();
   await output('ip', '-n', 'outside', 'route', 'add', '10.64.0.0/10', 'via', UPLINK);
   servers.push(await echo('outside'));
   await expectWays({
     'first address': { from: 'outside', to: joined.address, gets: all(OUTSIDE) },
-    'second address': { from: 'outside', to: second, gets: all(OUTSIDE) },
+    'second address, whose answer would go by the first space': { from: 'outside', to: second, gets: NOTHING },
     'out by itself': { from: joined.name, to: OUTSIDE, gets: all(UPLINK) },
   });
 });

@@ -76,7 +76,6 @@ describe('the section', () => {
     expect(section.rules.map(rule => `${rule.chain}: ${formatRule(rule)}`.replace(/ comment.*/, ''))).toEqual([
       'space_forward: iifname . oifname @space_pairs accept',
       'space_forward: iifname @space_bridges oifname @space_bridges drop',
-      'space_forward: iifname @space_bridges ct state established,related ct direction reply accept',
       'space_forward: iifname @space_bridges iifname . ip saddr != @space_ranges drop',
       'space_forward: iifname @space_bridges iifname . ip6 saddr != @space_ranges6 drop',
       'space_input: iifname @space_bridges ip saddr != 0.0.0.0 iifname . ip saddr != @space_ranges drop',
