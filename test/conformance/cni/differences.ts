@@ -90,6 +90,7 @@ export const differences = {
   'firewall: no isolated': { of: ['reference'], why: 'came with version 1.3' },
   'portmap: taken ports unnoticed': { of: ['reference'], why: 'a port may be published twice; who was first has it' },
   'versions before 0.3.0': { of: ['reference'], why: 'are spoken too, with results of another shape' },
+  'SIGTERM is not minded': { of: ['reference'], why: 'it ends the plugin where it is' },
   'no VLANs': { of: ['kuke'], why: 'a network has a bridge of its own instead' },
   'no runtimeConfig.dns': { of: ['reference'], why: 'ignored' },
   'no iptables': { of: ['kuke'], why: 'rules are nftables’ own; what only iptables could do is refused by name' },

@@ -110,6 +110,10 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('%s', signal => {
         const answer = await interrupted(attachment, 'ADD', signal, (duration * moment) / 100);
         // Who could still say something said something whole.
         if (answer.status === 0) expectResult(answer, '1.0.0');
+        else if (signal === 'SIGTERM' && !has('SIGTERM is not minded')) {
+          if (answer.stdout !== '') expectError(answer, Number(answer.json?.code), '1.0.0');
+          expect(left(before, await host.snapshot())).toEqual([]);
+        }
         await del(attachment);
         expectMatch(await del(attachment), { status: 0, stdout: '' });
         expect(left(before, await host.snapshot(), LEFTOVERS)).toEqual([]);

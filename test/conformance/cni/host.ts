@@ -1,7 +1,7 @@
 /** A host of its own for each case: a network namespace that plays the host, others that play containers, and a folder for files. */
 import { mkdirSync, rmSync } from 'node:fs';
-import { output } from '../../host/observe/command.ts';
-import { addresses, links, type RulesetEntry, routes, ruleset } from '../../host/observe/network.ts';
+import { json, output } from '../../host/observe/command.ts';
+import { type Route, type RulesetEntry, ruleset } from '../../host/observe/network.ts';
 import { filesBelow } from '../../host/observe/system.ts';
 
 let serial = 0;
@@ -70,7 +70,7 @@ export class Host {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** All that a plugin can leave: links, addresses, routes, rules and files, a line each, in the host's namespace and the containers'. */
+  /** All that a plugin can leave: links, addresses, routes and files, a line each, in the host's namespace and the containers', and the host's rules. */
   async snapshot(): Promise<string[]> {
     const namespaces = [this.name, ...this.containers.map(({ name }) => name)];
     const views = await Promise.all(namespaces.map(networkOf));
@@ -79,28 +79,37 @@ export class Host {
   }
 }
 
+/** Of `ip -j -d addr`. */
+interface Interface {
+  ifname: string;
+  flags: string[];
+  master?: string;
+  addr_info: { local: string; prefixlen: number; scope: string }[];
+}
+
 async function networkOf(netns: string): Promise<string[]> {
-  const [allLinks, allAddresses, allRoutes, rules] = await Promise.all([
-    links(netns),
-    addresses(netns),
-    routes(netns),
-    ruleset(netns),
+  const inContainer = netns.includes('-');
+  const [interfaces, routes, rules] = await Promise.all([
+    json<Interface[]>('ip', '-n', netns, '-j', 'addr'),
+    json<(Route & { table?: string })[]>('ip', '-n', netns, '-j', 'route', 'show', 'table', 'all'),
+    inContainer ? [] : ruleset(netns),
   ]);
-  const inContainer = netns.includes('-') ? 'container ' : '';
   const lines = [
-    ...allLinks.map(({ ifname, flags, master }) =>
+    ...interfaces.map(({ ifname, flags, master }) =>
       ['link', ifname, master, flags.includes('UP') && 'up'].filter(Boolean).join(' '),
     ),
     // The kernel makes link-local ones by itself, some time after a link came up.
-    ...allAddresses
-      .filter(({ scope, ifname }) => scope !== 'link' && ifname !== 'lo')
+    ...interfaces
+      .filter(({ ifname }) => ifname !== 'lo')
+      .flatMap(({ ifname, addr_info }) => addr_info.map(address => ({ ifname, ...address })))
+      .filter(({ scope }) => scope !== 'link')
       .map(({ ifname, local, prefixlen }) => `address ${local}/${prefixlen} ${ifname}`),
-    ...allRoutes
-      .filter(({ dst, dev }) => !/^(?:fe80:|multicast)/.test(dst) && dev !== 'lo')
+    ...routes
+      .filter(({ dst, dev, table }) => table !== 'local' && !dst.startsWith('fe80:') && dev !== 'lo')
       .map(({ dst, gateway, dev }) => ['route', dst, gateway, dev].filter(Boolean).join(' ')),
     ...rules.map(ruleLine),
   ];
-  return lines.map(line => inContainer + line);
+  return inContainer ? lines.map(line => `container ${line}`) : lines;
 }
 
 /** `rule inet kukeon forward {...}`, without handles and counters. */
