@@ -8,7 +8,7 @@ import {
   observeCgroup,
   type PluginKernel,
 } from 'kuke/plugin';
-import { type Cell, containerdId } from './layout.ts';
+import { type Cell, containerdId, logPath } from './layout.ts';
 import { missingNetworks } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
@@ -99,7 +99,8 @@ function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[]): 
   if (root.state === 'Paused')
     return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
   if (root.state === 'Exited' && root.exitCode !== undefined) {
-    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${left}`;
+    const log = rootSpec === undefined ? '' : `, see ${logPath(cell, rootSpec)}`;
+    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${log}${left}`;
     return { state: 'Failed', reason: 'RootExited', message };
   }
   const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';

@@ -96,12 +96,18 @@ async function applyOne(
     // A kuke that died just after the last step has left a resource without status, which others need.
     if (isIdle && stored?.manifest.status !== undefined) return outcomeOf(resource, 'unchanged', planned);
     await runPlan(kernel, session, resource, planned.plan);
-    await session.saveStatus(resource);
-    return outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
+    const seen = await session.saveStatus(resource);
+    const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
+    return { ...outcome, notes: [...outcome.notes, ...failureIn(seen)] };
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
     return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };
   }
+}
+
+/** What was done well, and has come to nothing all the same: a container that ended at once, say. */
+function failureIn({ manifest: { status } }: Resource): string[] {
+  return status?.state === 'Failed' ? [`it is Failed: ${status.message ?? status.reason}`] : [];
 }
 
 /** When an update fails half-way, what the manifest says may be stored already: the status is that of what is stored. */

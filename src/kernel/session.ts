@@ -116,8 +116,8 @@ export interface Session {
    * nobody asked for the plan: `isDue`.
    */
   run(plan: Plan, options?: { isDue: boolean }): Promise<void>;
-  /** Writes the status that the host gives the resource now into its file. */
-  saveStatus(resource: Resource): Promise<void>;
+  /** Writes the status that the host gives the resource now into its file, and returns the resource with it. */
+  saveStatus(resource: Resource): Promise<Resource>;
 }
 
 /** Takes the lock, and gives it back whatever happens. */
@@ -143,6 +143,9 @@ export async function withSession<T>(
       signal,
       progress: options.progress,
     };
+    // Nothing is changed on a host whose containers nobody can see, save by the command that is to mend that (spec.md §6).
+    const isReady = options.settles === false || (await store.instance()) === undefined;
+    if (!isReady) await (await kernel.use('runtime')).ping();
     const { plans, unreadable } = journal.unfinished();
     let left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
@@ -167,6 +170,7 @@ export async function withSession<T>(
         const { ref, manifest } = seen;
         tree.set(seen);
         await store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
+        return seen;
       },
     };
     if (options.settles !== false) await settle(kernel, session, notice);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
+import type { KukeError } from '../../../src/kernel/errors.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions, type Verb } from '../../../src/kernel/planning.ts';
 import { addImage } from '../../fakes/index.ts';
 import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
@@ -242,9 +243,18 @@ describe('faults', () => {
   test('without containerd a cell is Unknown, and a change exits 5', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.runtime.up = false;
-    expect((await statusOf(kuke, 'web')).state).toBe('Unknown');
-    const [outcome] = await kuke.apply(cellYaml('two'));
-    expect(outcome?.error?.exitCode).toBe(5);
+    const { state, containers } = await statusOf(kuke, 'web');
+    expect([state, ...containers.map(one => one.state)]).toEqual(['Unknown', 'Unknown', 'Unknown']);
+    const before = kuke.host.inventory();
+    const stack = 'apiVersion: v1beta1\nkind: Stack\nmetadata: { name: more }\n';
+    for (const change of [
+      () => kuke.apply(cellYaml('two')),
+      () => kuke.apply(stack),
+      () => kuke.remove([cellRef('web')]),
+    ]) {
+      expect(await change().catch((error: KukeError) => error.exitCode)).toBe(5);
+    }
+    expect(kuke.host.inventory()).toEqual(before);
   });
 });
 
