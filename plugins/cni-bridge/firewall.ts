@@ -48,16 +48,6 @@ export function releaseAll(instance: string): Promise<Change[]> {
   return change(instance, () => []);
 }
 
-/** The bridges that are known to the kernel's table for a network. */
-export function isolatedBridges(instance: string, network: string): string[] {
-  using socket = new NetlinkSocket('netfilter');
-  const content = readSection(socket, isolationSection(instance));
-  if (content === undefined || !isMarked(instance, content)) return [];
-  return membersOf(content)
-    .filter(member => member.network === networkLabel(network))
-    .map(({ bridge }) => bridge);
-}
-
 /** All rules, as they are at one moment. */
 export interface Enforcement {
   /** Whether every rule that a bridge needs is in the kernel. */

@@ -27,7 +27,7 @@ function inUse(family: LegacyFamily, table: string): boolean {
   }
 }
 
-/** The rules for these interfaces and, unless `others` stay, no others that carry our mark, where FORWARD drops by its policy. */
+/** The rules for these interfaces and, unless `others` stay, no others that carry our mark, where FORWARD drops in the end. */
 export async function allowForward(
   mark: string,
   interfaces: readonly string[],
@@ -67,7 +67,7 @@ export function forwardLines(
 ): { missing: string[]; stale: string[] } {
   const chain = lines.includes('-A FORWARD -j DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
   const comment = `-m comment --comment "${mark}" -j ACCEPT`;
-  const wanted = lines.includes('-P FORWARD DROP')
+  const wanted = dropsInTheEnd(lines)
     ? interfaces.flatMap(name => [
         `-A ${chain} -i ${name} ${comment}`,
         `-A ${chain} -o ${name} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${comment}`,
@@ -78,6 +78,12 @@ export function forwardLines(
     missing: wanted.filter(line => !present.includes(line)),
     stale: present.filter(line => !wanted.includes(line)),
   };
+}
+
+/** By its policy, or by a rule that all get to. */
+function dropsInTheEnd(lines: readonly string[]): boolean {
+  const decisive = lines.find(line => /^-A FORWARD -j (?:ACCEPT|DROP|REJECT)\b/.test(line));
+  return decisive === undefined ? lines.includes('-P FORWARD DROP') : !decisive.endsWith('-j ACCEPT');
 }
 
 /** The text of a rule's comment, of which iptables escapes quotes. */

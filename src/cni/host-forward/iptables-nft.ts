@@ -1,9 +1,10 @@
-/** FORWARD of iptables-nft, IPv4 and IPv6, where its policy drops: our rules go first, or into DOCKER-USER, which Docker leaves to others. */
+/** FORWARD of iptables-nft, IPv4 and IPv6, where it drops in the end: our rules go first, or into DOCKER-USER, which Docker leaves to others. */
 import type { NetlinkSocket } from '../../host/netlink/socket.ts';
 import { insert } from '../../host/nftables/change.ts';
 import { listRules } from '../../host/nftables/list.ts';
 import { type Chain, type ChainName, type Rule, rule } from '../../host/nftables/object.ts';
 import { accept, counter, match, type Statement } from '../../host/nftables/statement.ts';
+import { endOf } from './chain-end.ts';
 import type { ForwardChain } from './forward.ts';
 
 /** A chain of iptables' making, in which a rule must not be nft's. */
@@ -19,8 +20,7 @@ export function iptablesChains(socket: NetlinkSocket, chains: readonly Chain[], 
     if (forward === undefined) return [];
     const rules = listRules(socket, forward);
     const isCalled = rules.some(({ statements }) => statements.some(jumpsToDocker));
-    const dropping = forward.base?.policy === 'drop' ? forward : undefined;
-    const place = dropping && (isCalled ? docker : forward);
+    const place = endOf(socket, forward, rules) === undefined ? undefined : isCalled ? docker : forward;
     return [forward, docker].flatMap(chain => {
       if (chain === undefined) return [];
       const present = (chain === forward ? rules : listRules(socket, chain)).filter(({ comment }) => comment === mark);

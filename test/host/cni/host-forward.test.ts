@@ -121,6 +121,21 @@ test.each(['ip', 'ip6', 'inet'])(
   },
 );
 
+test('FORWARD of iptables that rejects by its last rule, as some images of clouds have it', () => {
+  run('iptables', '-A', 'FORWARD', '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED', '-j', 'ACCEPT');
+  run('iptables', '-A', 'FORWARD', '-j', 'LOG');
+  expect(allow('br0')).toBe(0);
+  run('iptables', '-A', 'FORWARD', '-j', 'REJECT', '--reject-with', 'icmp-host-prohibited');
+  expect(allow('br0')).toBe(2);
+  expect(run('iptables', '-S', 'FORWARD').split('\n').slice(1, 3)).toEqual([
+    expect.stringContaining('kukeon test'),
+    expect.stringContaining('kukeon test'),
+  ]);
+  run('iptables', '-D', 'FORWARD', '-j', 'REJECT', '--reject-with', 'icmp-host-prohibited');
+  expect(allow('br0')).toBe(2);
+  expect(run('iptables', '-S', 'FORWARD')).not.toContain('kukeon');
+});
+
 test('rules of others stay, those that carry another mark too', () => {
   nft(table(chain('drop', 'iifname "br0" counter accept comment "kukeon other"')));
   allow('br0');

@@ -26,6 +26,17 @@ describe('FORWARD of old', () => {
     expect(forwardLines([...DROPS, ...mine('FORWARD')], 'kukeon me', ['br0'])).toEqual({ missing: [], stale: [] });
   });
 
+  test('that rejects by its last rule takes them too, one that accepts before does not', () => {
+    const rejects = [
+      '-P FORWARD ACCEPT',
+      '-A FORWARD -i x -j ACCEPT',
+      '-A FORWARD -j REJECT --reject-with icmp-host-prohibited',
+    ];
+    expect(forwardLines(rejects, 'kukeon me', ['br0'])).toEqual({ missing: mine('FORWARD'), stale: [] });
+    const accepts = ['-P FORWARD DROP', '-A FORWARD -i x -j DROP', '-A FORWARD -j ACCEPT', '-A FORWARD -j DROP'];
+    expect(forwardLines(accepts, 'kukeon me', ['br0'])).toEqual({ missing: [], stale: [] });
+  });
+
   test('rules of others stay, another installation’s too', () => {
     const theirs = mine('FORWARD').map(line => line.replace('kukeon me', 'kukeon you'));
     expect(forwardLines(['-P FORWARD ACCEPT', ...theirs], 'kukeon me', [])).toEqual({ missing: [], stale: [] });
