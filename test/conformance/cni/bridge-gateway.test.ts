@@ -173,6 +173,10 @@ cases('bridge as gateway', [
     plugins: host => [bridge(host)],
     async prepare(host) {
       await host.ip('link', 'add', 'br0', 'address', '0e:00:00:00:00:01', 'up', 'type', 'bridge');
+      // Without a port it has no carrier, and who has none forgets its neighbours, some time later.
+      await host.ip('link', 'add', 'other', 'up', 'master', 'br0', 'type', 'veth', 'peer', 'name', 'end');
+      await host.ip('link', 'set', 'end', 'up');
+      while ((await link(host.name, 'br0')).operstate !== 'UP') await Bun.sleep(5);
       await host.ip('addr', 'add', '10.77.0.200/24', 'dev', 'br0');
       await setSysctl(host.name, 'net.ipv4.neigh.br0.locktime', 0);
       await host.ip('neigh', 'add', '10.77.0.2', 'dev', 'br0', 'lladdr', '0e:00:00:00:00:99', 'nud', 'stale');

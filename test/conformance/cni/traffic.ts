@@ -51,7 +51,7 @@ export async function ask(
   protocol: 'tcp' | 'udp',
   address: string,
   port = PORT,
-  seconds = 3,
+  seconds = 10,
 ): Promise<string | undefined> {
   const script = `exec 3<> /dev/${protocol}/${address}/${port} && echo hello >&3 && exec dd bs=128 count=1 status=none <&3`;
   const program = Bun.spawn(['ip', 'netns', 'exec', netns, 'timeout', `${seconds}`, 'bash', '-c', script], {
