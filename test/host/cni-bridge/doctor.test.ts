@@ -1,5 +1,5 @@
 /** What is said of rules that are gone, and of others' rules that stand in the way and are not ours to change. */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import type { Finding } from '../../../src/kernel/extensible.ts';
 import { output } from '../observe/command.ts';
@@ -7,8 +7,13 @@ import { CONFIG_PATH, cleanHost } from './backend.ts';
 import { cellYaml, kernelOnNetwork, results, type TestKernel } from './kernel.ts';
 
 let kuke: TestKernel;
+let owner: ReturnType<typeof Bun.spawn> | undefined;
 beforeAll(async () => {
   kuke = await kernelOnNetwork();
+});
+afterEach(async () => {
+  owner?.kill();
+  await owner?.exited;
 });
 afterAll(cleanHost);
 
@@ -39,11 +44,12 @@ test('rules that somebody has flushed are named, with what puts them back, which
 });
 
 test('a chain that drops and that nobody else can change is told, with the rules that it should have', async () => {
-  const owner = Bun.spawn(['nft', '-i'], { stdin: 'pipe', stdout: 'ignore', stderr: 'inherit' });
-  owner.stdin.write(
+  const nft = Bun.spawn(['nft', '-i'], { stdin: 'pipe', stdout: 'ignore', stderr: 'inherit' });
+  owner = nft;
+  nft.stdin.write(
     'add table inet theirs { flags owner; }; add chain inet theirs gate { type filter hook forward priority 10; policy drop; }\n',
   );
-  await owner.stdin.flush();
+  await nft.stdin.flush();
   while (!(await output('nft', 'list', 'tables')).includes('theirs')) await Bun.sleep(10);
   await output(
     'nft',
@@ -64,12 +70,10 @@ test('a chain that drops and that nobody else can change is told, with the rules
   expect(await output('nft', 'list', 'chain', 'inet', 'theirs', 'gate')).not.toContain('kuke');
   // Whoever owns it has listened.
   const { bridge } = JSON.parse(readFileSync(`${CONFIG_PATH}/main-default.conflist`, 'utf8')).plugins[0];
-  owner.stdin.write(`insert rule inet theirs gate iifname ${bridge} accept\n`);
-  await owner.stdin.flush();
+  nft.stdin.write(`insert rule inet theirs gate iifname ${bridge} accept\n`);
+  await nft.stdin.flush();
   while (!(await output('nft', 'list', 'ruleset')).includes(`iifname "${bridge}" accept`)) await Bun.sleep(10);
   expect((await findings()).map(({ what }) => what)).toEqual([expect.any(String), says[1]]);
-  owner.kill();
-  await owner.exited;
 });
 
 test('a chain that drops and can be changed needs no word', async () => {
