@@ -225,8 +225,16 @@ export function setLink(
 
 /** Deletes an interface; of a veth, both ends. ENODEV if it is gone already. Deleting a veth takes the kernel 20 ms. */
 export function deleteLink(socket: NetlinkSocket, ref: LinkRef): void {
-  const step = `delete link ${linkName(ref)}`;
-  socket.request({ step, type: RTM_DELLINK, codec: linkMessage, value: identity(ref) });
+  socket.request(deletion(ref));
+}
+
+/** The same, for which a thread waits. */
+export async function deleteLinkAside(socket: NetlinkSocket, ref: LinkRef): Promise<void> {
+  await socket.requestAside(deletion(ref));
+}
+
+function deletion(ref: LinkRef) {
+  return { step: `delete link ${linkName(ref)}`, type: RTM_DELLINK, codec: linkMessage, value: identity(ref) };
 }
 
 /**
@@ -234,7 +242,16 @@ export function deleteLink(socket: NetlinkSocket, ref: LinkRef): void {
  * exactly if nobody has taken it out of the group meanwhile.
  */
 export function deleteGroup(socket: NetlinkSocket, group: number): void {
-  socket.request({ step: `delete group ${group}`, type: RTM_DELLINK, codec: linkMessage, value: { group } });
+  socket.request(groupDeletion(group));
+}
+
+/** The same, for which a thread waits. */
+export async function deleteGroupAside(socket: NetlinkSocket, group: number): Promise<void> {
+  await socket.requestAside(groupDeletion(group));
+}
+
+function groupDeletion(group: number) {
+  return { step: `delete group ${group}`, type: RTM_DELLINK, codec: linkMessage, value: { group } };
 }
 
 function create(socket: NetlinkSocket, step: string, value: LinkChange): void {

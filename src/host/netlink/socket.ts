@@ -1,6 +1,7 @@
 /** A netlink socket: requests and dumps, answered before the call returns (the kernel works in the sender's system call). */
+import { write } from 'node:fs';
 import { hasCode, SystemError } from '../errno.ts';
-import { checked, close, errnoText, lastErrno, libc } from '../libc.ts';
+import { asSystemError, checked, close, errnoText, lastErrno, libc } from '../libc.ts';
 import { readable } from '../readable.ts';
 import { ByteWriter, type Codec, MalformedMessage } from './bytes.ts';
 import { type Answer, DONE, ERROR, eachMessage, Flag, type Message, readAnswer, writeMessage } from './message.ts';
@@ -50,6 +51,16 @@ export function requestError(step: string, answer: Answer): SystemError {
   return new SystemError(step, errno, text ? `${text}: ${errnoText(errno)}` : errnoText(errno));
 }
 
+/** write(2) in a thread of Bun's pool. To a netlink socket it is send(2); the socket says by itself in which namespace. */
+function writeAside(fd: number, bytes: Uint8Array, step: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  write(fd, bytes, 0, bytes.length, null, error => {
+    if (error) reject(asSystemError(error, step));
+    else resolve();
+  });
+  return promise;
+}
+
 /** NETLINK_ROUTE or NETLINK_NETFILTER. Opened inside another network namespace (`within`), it stays in that one. */
 export class NetlinkSocket implements Disposable {
   readonly #fd: number;
@@ -84,6 +95,15 @@ export class NetlinkSocket implements Disposable {
   request<T>(request: Request<T>, reply: (message: Message) => void = () => {}): void {
     const sequence = this.#send(request, Flag.ACK);
     const { answer } = this.#reply(request.step, sequence, reply);
+    if (answer.errno !== 0) throw requestError(request.step, answer);
+  }
+
+  /** The same, while other work goes on: a thread sends it, and waits for the kernel. Until then the socket is for nothing else. */
+  async requestAside<T>(request: Request<T>): Promise<void> {
+    const out = new ByteWriter();
+    const sequence = this.#write(out, request, Flag.ACK);
+    await writeAside(this.#fd, out.finish(), request.step);
+    const { answer } = this.#reply(request.step, sequence, () => {});
     if (answer.errno !== 0) throw requestError(request.step, answer);
   }
 

@@ -5,7 +5,7 @@ import { getLink, type Link, requireLink } from '../../../host/netlink/link.ts';
 import { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import type { Interface, Result } from '../../result.ts';
 import { atLeast } from '../../version.ts';
-import { insideOf, openInside } from '../inside.ts';
+import { openInside } from '../inside.ts';
 import { ipam } from '../ipam.ts';
 import { labelOf } from '../label.ts';
 import { masquerade } from '../masquerade.ts';
@@ -18,7 +18,16 @@ import { announce, configureInside, setUp } from './container.ts';
 import { ensureAddress, ensureBridge, keepBridge, undoBridge } from './device.ts';
 import { checkFrames, collectChecks, uncheckFrames } from './mac-spoofing.ts';
 import { set } from './parameter.ts';
-import { createPort, findPort, passingPort, portName, refuseTaken, removeVeth, stalePorts } from './port.ts';
+import {
+  createPort,
+  findPort,
+  passingPort,
+  portName,
+  refuseTaken,
+  removeVeth,
+  removeVethInside,
+  stalePorts,
+} from './port.ts';
 import { untilAnswering } from './readiness.ts';
 
 interface Sockets {
@@ -30,7 +39,7 @@ async function add(call: AttachmentCall): Promise<Result> {
   const config = parseConfig(call);
   using host = new NetlinkSocket('route');
   using inside = openInside(call);
-  makeWay({ host, inside }, call);
+  await makeWay({ host, inside }, call);
   const done: Step[] = [];
   try {
     return await attach({ host, inside }, call, config, done);
@@ -40,11 +49,11 @@ async function add(call: AttachmentCall): Promise<Result> {
 }
 
 /** Before anything is made. What an ADD of this attachment has left, whose namespace is another or gone, goes. */
-function makeWay({ host, inside }: Sockets, call: AttachmentCall): void {
+async function makeWay({ host, inside }: Sockets, call: AttachmentCall): Promise<void> {
   const taken = getLink(inside, call.ifName);
   if (taken !== undefined) refuseTaken(call, taken);
   const left = findPort(host, call);
-  if (left !== undefined) removeVeth(host, call, left);
+  if (left !== undefined) await removeVeth(call, left);
 }
 
 /** What is done is put into `done` with what undoes it. From IPAM's answer on nothing waits until all is made. */
@@ -116,18 +125,18 @@ function forward({ trace }: PluginCall, { ips }: Addressing): void {
   }
 }
 
-function removePort(host: NetlinkSocket, call: AttachmentCall): void {
+async function removePort(host: NetlinkSocket, call: AttachmentCall): Promise<void> {
   const port = findPort(host, call);
-  if (port !== undefined) removeVeth(host, call, port);
+  if (port !== undefined) await removeVeth(call, port);
 }
 
 /** First the interface, so that nobody else is given an address that is still in use. */
 async function del(call: AttachmentCall): Promise<void> {
   const failure = await tearDown([
-    () => {
+    async () => {
       using host = new NetlinkSocket('route');
-      removePort(host, call);
-      removeInside(host, call);
+      await removePort(host, call);
+      await removeInside(host, call);
     },
     () => uncheckFrames(call),
     () => masquerade.remove(call),
@@ -137,12 +146,12 @@ async function del(call: AttachmentCall): Promise<void> {
 }
 
 /** What another plugin has made for the attachment under another name on the host: that in the container is the attachment's. */
-function removeInside(host: NetlinkSocket, call: AttachmentCall): void {
+async function removeInside(host: NetlinkSocket, call: AttachmentCall): Promise<void> {
   if (call.netns === '') return;
   try {
     using inside = openInside(call);
     const link = getLink(inside, call.ifName);
-    if (link?.kind === 'veth' && !isOfAnother(host, call, link)) removeVeth(inside, call, link, insideOf(call));
+    if (link?.kind === 'veth' && !isOfAnother(host, call, link)) await removeVethInside(inside, call, link);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error; // the namespace has gone meanwhile
   }
@@ -159,7 +168,10 @@ async function gc(call: GcCall): Promise<void> {
   const failure = await tearDown([
     async () => {
       using host = new NetlinkSocket('route');
-      const one = await tearDown(stalePorts(host, call).map(port => () => removeVeth(host, call, port)));
+      const ends = await Promise.allSettled(stalePorts(host, call).map(port => removeVeth(call, port)));
+      const one = await tearDown(
+        ends.map(end => () => (end.status === 'rejected' ? Promise.reject(end.reason) : undefined)),
+      );
       if (one) throw one;
     },
     () => collectChecks(call),

@@ -1,8 +1,10 @@
 /** An attachment's veth: one end a port of the bridge, named and marked after the attachment, the other in the container. */
 import { existsSync } from 'node:fs';
 import { hasCode } from '../../../host/errno.ts';
-import { createVeth, deleteLink, getLink, type Link, listLinks, requireLink } from '../../../host/netlink/link.ts';
+import { createVeth, deleteLinkAside, getLink, type Link, listLinks, requireLink } from '../../../host/netlink/link.ts';
+import { removeLink } from '../../../host/netlink/link-removal.ts';
 import { Group, NetlinkSocket } from '../../../host/netlink/socket.ts';
+import { insideOf } from '../inside.ts';
 import { digest, isStale, labelOf } from '../label.ts';
 import type { AttachmentCall, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
@@ -63,10 +65,20 @@ export function stalePorts(socket: NetlinkSocket, { network, valid }: GcCall): L
   return listLinks(socket).filter(({ kind, alias }) => kind === 'veth' && alias !== undefined && isGone(alias));
 }
 
-/** Removes a veth, both ends; one that is gone is as it should be. It is this that takes the kernel 20 ms. */
-export function removeVeth(socket: NetlinkSocket, { trace }: Pick<PluginCall, 'trace'>, link: Link, inside = ''): void {
+/** Removes a veth, both ends, while other work goes on; one that is gone is as it should be. It is this that takes the kernel 20 ms. */
+export async function removeVeth({ trace }: Pick<PluginCall, 'trace'>, link: Link): Promise<void> {
+  await ifThere(trace(`ip link del ${shellWord(link.name)}`, () => removeLink(link)));
+}
+
+/** The same, from the container's end. */
+export async function removeVethInside(socket: NetlinkSocket, call: AttachmentCall, link: Link): Promise<void> {
+  const command = `${insideOf(call)}ip link del ${shellWord(link.name)}`;
+  await ifThere(call.trace(command, () => deleteLinkAside(socket, link)));
+}
+
+async function ifThere(removal: Promise<void>): Promise<void> {
   try {
-    trace(`${inside}ip link del ${shellWord(link.name)}`, () => deleteLink(socket, link));
+    await removal;
   } catch (error) {
     if (!hasCode(error, 'ENODEV')) throw error;
   }
