@@ -11,7 +11,7 @@ import { shellWord } from '../shell-word.ts';
 import type { Trace } from '../trace.ts';
 import { type Addressing, broadcastOf, gatewayOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
-import { ipv6ParametersOf, prefer, set } from './parameter.ts';
+import { ipv6ParametersOf, prefer } from './parameter.ts';
 
 /** Gives the interface, which is down, its addresses, sets it up, and adds the routes. */
 export function configureInside(
@@ -31,13 +31,22 @@ export function configureInside(
       addAddress(socket, { link, address, noDad: noDad && isIpv6(address), ...(broadcast && { broadcast }) }),
     );
   }
-  setUp(socket, call, link);
+  setUp(
+    socket,
+    call,
+    link,
+    ips.some(({ address }) => !isIpv6(address)),
+  );
   for (const route of routes) addOne(socket, call, { ...route, gw: gatewayOf(route, ips) }, link);
 }
 
-export function setUp(socket: NetlinkSocket, call: AttachmentCall, link: Link): void {
-  const { ifName, trace } = call;
-  trace(`${insideOf(call)}ip link set ${shellWord(ifName)} up`, () => setLink(socket, link, { up: true }));
+/** `arpNotify`: from then on, but not for this once, as the bridge may not forward yet. The kernel takes the two in this order. */
+export function setUp(socket: NetlinkSocket, call: AttachmentCall, link: Link, arpNotify = false): void {
+  const { ifName } = call;
+  const parameter = ` && ${insideOf(call)}sysctl -w ${shellWord(`net/ipv4/conf/${ifName}/arp_notify=1`)}`;
+  insideTrace(call)(`ip link set ${shellWord(ifName)} up${arpNotify ? parameter : ''}`, () =>
+    setLink(socket, link, { up: true, ...(arpNotify && { arpNotify }) }),
+  );
 }
 
 function addOne(socket: NetlinkSocket, call: AttachmentCall, route: Route, link: Link): void {
@@ -100,12 +109,8 @@ export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link
   const { mac } = link;
   if (mac === undefined) return;
   const trace = insideTrace(call);
-  const families = new Set(ips.map(({ address }) => isIpv6(address)));
-  if (families.has(true)) {
+  if (ips.some(({ address }) => isIpv6(address))) {
     within(netns, () => void prefer(trace, `net/ipv6/conf/${ifName}/ndisc_notify`, 1));
-  }
-  if (families.has(false)) {
-    set(trace, `net/ipv4/conf/${ifName}/arp_notify`, 1, () => setLink(socket, link, { arpNotify: true }));
   }
   trace(`ip link set ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
 }
