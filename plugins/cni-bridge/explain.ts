@@ -1,16 +1,10 @@
 /** The commands that a person would type for the same effects. What only a run knows is a shell variable. */
 import { dirname } from 'node:path';
-import {
-  type DetachRequest,
-  explainWith,
-  type NetworkActions,
-  type NetworkDefinition,
-  shellCommand,
-  shellQuote,
-} from 'kuke/plugin';
+import { explainWith, type NetworkActions, type NetworkDefinition, shellCommand, shellQuote } from 'kuke/plugin';
 import { formatConflist } from '../../src/cni/conflist.ts';
 import { explain } from '../../src/host/nftables/explain.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
+import { explainAttach, explainDetach } from './explain-attach.ts';
 import type { Host } from './host.ts';
 import { isolated, isolationSection, memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
@@ -19,26 +13,26 @@ import { conflistOf, conflistPath } from './space-network.ts';
 /** Stands in a text for the installation's id, which the shell puts in. */
 const INSTANCE = '@INSTANCE@';
 
-type Explained = Pick<Host, 'cniPath' | 'ipam' | 'results' | 'instanceFile'>;
+type Explained = Pick<Host, 'cniPath' | 'ipam' | 'results' | 'instanceFile' | 'isExecuted'>;
 
-export function networkExplain({ cniPath, ipam, results, instanceFile }: Explained) {
+export function networkExplain(host: Explained) {
+  const { ipam, instanceFile } = host;
   return explainWith<NetworkActions>({
     define: definition =>
       [readInstance(instanceFile), writeFile(definition), ...isolateCommands(definition)].join('\n'),
     remove: ref => {
       const file = shellQuote(conflistPath(ref));
       const readKey = (key: string) => `${key}=$(sed -n 's/^ *"${key}": "\\([^"]*\\)".*/\\1/p' ${file})`;
-      const elements = [
-        'space_bridges { \\"$bridge\\" }',
-        'space_pairs { \\"$bridge\\" . \\"$bridge\\" }',
-        'space_ranges { \\"$bridge\\" . $subnet }',
-        'space_all { $subnet }',
-        'space_masqueraded { $subnet }',
-      ];
+      const remove = (element: string) => `nft "delete element inet kukeon ${element}"`;
+      const perRange = ['ranges$v { \\"$bridge\\" . $subnet }', 'all$v { $subnet }', 'masqueraded$v { $subnet }'];
       return [
         readKey('bridge'),
         readKey('subnet'),
-        ...elements.map(element => `nft "delete element inet kukeon ${element}"`),
+        ...['bridges { \\"$bridge\\" }', 'pairs { \\"$bridge\\" . \\"$bridge\\" }'].map(one => remove(`space_${one}`)),
+        'for subnet in $subnet; do',
+        '  case $subnet in *:*) v=6 ;; *) v= ;; esac',
+        ...perRange.map(one => `  ${remove(`space_${one}`)}`),
+        'done',
         'ip link delete "$bridge"',
         shellCommand('rm', '-rf', `${ipam}/${ref.name}`),
         `rm ${file}`,
@@ -53,28 +47,9 @@ export function networkExplain({ cniPath, ipam, results, instanceFile }: Explain
       ].join('\n');
     },
     close: ({ path }) => shellCommand('ip', 'netns', 'delete', nameOf(path)),
-    attach: request => {
-      const config = `jq '.plugins[0] + {cniVersion, name}' ${shellQuote(conflistPath(request))}`;
-      return `sysctl -qw net.ipv4.ip_forward=1\n${config} | ${plugin('ADD', request)}`;
-    },
-    detach: request => {
-      const cached = shellQuote(`${results}/${request.name}-${request.attachmentId}-${request.interface}`);
-      const config = `jq -r .config ${cached} | base64 -d | jq '.plugins[0] + {cniVersion, name}'`;
-      return `${config} | ${plugin('DEL', request)}\nrm ${cached}`;
-    },
+    attach: request => explainAttach(host, request),
+    detach: request => explainDetach(host, request),
   });
-
-  function plugin(command: 'ADD' | 'DEL', { attachmentId, netns, interface: ifName }: DetachRequest): string {
-    const environment = {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: attachmentId,
-      CNI_NETNS: netns,
-      CNI_IFNAME: ifName,
-      CNI_PATH: cniPath.join(':'),
-    };
-    const words = Object.entries(environment).map(([name, value]) => `${name}=${shellQuote(value)}`);
-    return [...words, shellQuote(`${cniPath.at(-1)}/bridge`)].join(' ');
-  }
 }
 
 export function explainRegenerate(
