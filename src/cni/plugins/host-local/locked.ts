@@ -57,6 +57,7 @@ async function underLock<T>(folder: string, call: Context, work: () => T): Promi
   const path = join(folder, 'lock');
   const command = `exec 9>> ${shellWord(path)} && flock 9`;
   const free = ifThere(() => call.trace(command, () => tryLock(path, nobody) ?? 'busy'));
+  if (free === 'read-only') return { value: work() };
   // Nothing is awaited from here to the release, so that calls in one process are never in each other's way.
   if (free !== 'busy') return free && holding(free, work);
   return await inTurn(path, async () => {
@@ -99,11 +100,13 @@ async function inTurn<T>(path: string, run: () => Promise<T>): Promise<T> {
   }
 }
 
-function ifThere<T>(take: () => T): T | undefined {
+/** On a file system that is read-only nobody changes anything, so that no lock is needed to see that nothing is to be freed. */
+function ifThere<T>(take: () => T): T | 'read-only' | undefined {
   try {
     return take();
   } catch (error) {
     if (isMissing(error)) return undefined;
+    if (hasCode(error, 'EROFS')) return 'read-only';
     throw error;
   }
 }
