@@ -1,16 +1,19 @@
-/** The network suite on cni-bridge, with Debian's plugins. */
+/** The network suite on cni-bridge, with the built-in CNI plugins, and with Debian's. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { networkSuite } from '../../suites/network.ts';
+import { type NetworkUnderTest, networkSuite } from '../../suites/network.ts';
 import { CONFIG_PATH, cleanHost, testBackend } from '../cni-bridge/backend.ts';
 import { output } from '../observe/command.ts';
 import { networkNamespaces } from '../observe/network.ts';
 
 const conflist = (name: string) => `${CONFIG_PATH}/${name}.conflist`;
 
-networkSuite('cni-bridge', async () => {
+for (const cniPlugins of ['built-in', 'exec'] as const)
+  networkSuite(`cni-bridge, ${cniPlugins}`, () => underTest(cniPlugins));
+
+async function underTest(cniPlugins: 'built-in' | 'exec'): Promise<NetworkUnderTest> {
   let serial = 0;
   return {
-    backend: testBackend().backend,
+    backend: testBackend({ config: { cniPlugins } }).backend,
     configPath: CONFIG_PATH,
     netns: () => `/run/netns/kuke-suite${++serial}`,
     foreignNetwork: async (name, subnet) => {
@@ -28,4 +31,4 @@ networkSuite('cni-bridge', async () => {
     },
     cleanup: cleanHost,
   };
-});
+}
