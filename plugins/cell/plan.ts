@@ -4,6 +4,7 @@ import {
   type ContainerObservation,
   cgroupPath,
   KukeError,
+  observeCgroup,
   type PlanContext,
   type PluginKernel,
   planCgroup,
@@ -66,6 +67,7 @@ async function planRunning(
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
   await refuseMissingImages(kernel, anew, seen.namespace);
 
+  if (cell.spec.containers.some(starts)) await refuseFrozen(kernel, context, cell);
   const cgroup = await planCgroup(kernel.use, context, cell.ref);
   const removed = new Map<string, Step>(
     [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),
@@ -90,6 +92,15 @@ async function planRunning(
   for (const one of cell.spec.containers) {
     if (!isRoot(cell, one) && (restarts || starts(one))) start(one, [rootStarted, ...network.ready, ...etc]);
   }
+}
+
+/** A process that is started in a frozen group never answers, and keeps the runtime waiting. */
+async function refuseFrozen(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const group = await observeCgroup(kernel.use, context, cell.ref);
+  if (!group?.frozen) return;
+  throw new KukeError('Conflict', `cgroup ${group.path} is frozen: nothing that is started in it would run`, {
+    remedy: 'thaw it, or the group above it that is frozen: write 0 into its cgroup.freeze',
+  });
 }
 
 /** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
@@ -137,7 +148,7 @@ async function refuseMissingImages(
   for (const name of new Set(containers.map(one => one.image))) await images.get({ namespace, name });
 }
 
-/** All but the root at once, then the root, then the network (spec.md §6). */
+/** All but the root at once, then the root, then the network (spec.md §6), for which what is to be done with the containers does not wait. */
 export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): Step[] {
   const rootId = seen.root?.id;
   const running = seen.containers.filter(one => one.state === 'running' || one.state === 'paused').map(one => one.id);
@@ -145,7 +156,8 @@ export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): 
   const root =
     rootId !== undefined && running.includes(rootId) ? planStopOne(context, cell, seen, rootId, others) : undefined;
   const stopped = [...others, root];
-  return [...stopped, ...planTeardown(context, cell, seen, stopped)];
+  planTeardown(context, cell, seen, stopped);
+  return stopped;
 }
 
 /** The root has ended, so the cell has: its network goes, and the others are stopped (spec.md §4). */

@@ -18,7 +18,7 @@ function observeOne(cgroup: Cgroup, instance: string | undefined): CgroupObserva
   if (events === undefined) return undefined;
   try {
     const ours = instance !== undefined && markOf(cgroup.path) === instance;
-    return { path: pathOf(cgroup), ours, ...reach(cgroup), populated: events.populated };
+    return { path: pathOf(cgroup), ours, ...reach(cgroup), populated: events.populated, frozen: events.frozen };
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV')) return undefined;
     throw error;

@@ -37,6 +37,7 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     controllers: WANTED.filter(name => host.controllers.has(name)),
     missing: missing(),
     populated: tasks(path).length > 0,
+    frozen: [...host.frozen].some(group => isAtOrBelow(path, group)),
   });
   return {
     create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(

@@ -66,6 +66,8 @@ export interface FakeHost {
     noticeMs: number;
   };
   /** By path. `missing` follows from what `controllers` lacks. */
+  /** Groups that somebody has frozen by hand. */
+  frozen: Set<string>;
   cgroups: Map<string, { ours: boolean }>;
   /** What the host offers. */
   controllers: Set<string>;
@@ -169,6 +171,7 @@ export function makeHost(): FakeHost {
       waiting: new Set(),
       noticeMs: 1000,
     },
+    frozen: new Set(),
     cgroups: new Map(),
     controllers: new Set(['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb']),
     networks: new Map(),

@@ -25,6 +25,8 @@ export interface CgroupObservation {
   controllers: string[];
   missing: string[];
   populated: boolean;
+  /** Nothing in it runs on, and nothing that is started in it begins to: by `cgroup.freeze` of its own or of a group above. */
+  frozen: boolean;
 }
 
 export interface CgroupBackend extends Backend<CgroupActions> {

@@ -1,6 +1,6 @@
 /** start, stop, kill, and what `get` says of a cell in every state (spec.md §6). */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
 import { ctr, tasks } from '../observe/containerd.ts';
 import { type Inventory, inventory } from '../observe/inventory.ts';
@@ -36,6 +36,17 @@ beforeAll(async () => {
 });
 afterEach(removeCells);
 afterAll(() => host.containerd.stop());
+
+test('what somebody has frozen by hand is named, and holds nobody up', async () => {
+  await apply(cell('web'));
+  await kuke('stop', 'cell', 'web');
+  const freezer = '/sys/fs/cgroup/kukeon/main/default/default/cgroup.freeze';
+  writeFileSync(freezer, '1');
+  expect(await failing(4, 'start', 'cell', 'web')).toContain('/kukeon/main/default/default/web is frozen');
+  writeFileSync(freezer, '0');
+  await kuke('start', 'cell', 'web');
+  expect(await stateOf('web')).toBe('Ready');
+});
 
 test('with containerd away nobody says what containers do', async () => {
   await apply(cell('web'));

@@ -240,6 +240,17 @@ describe('faults', () => {
     expect(left()).toEqual(empty);
   });
 
+  test('in a frozen cgroup nothing is started, and it is named', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    await kuke.change(cellRef('web'), set('stopped'), verb('stop'));
+    kuke.host.frozen.add('/kukeon/main/default');
+    const [outcome] = await kuke.change(cellRef('web'), set('running'), verb('start'));
+    expect(outcome?.error?.code).toBe('Conflict');
+    expect(outcome?.error?.message).toContain('/kukeon/main/default/default/web is frozen');
+    kuke.host.frozen.clear();
+    expect(results(await kuke.change(cellRef('web'), set('running'), verb('start')))).toEqual(['updated']);
+  });
+
   test('without containerd a cell is Unknown, and a change exits 5', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     kuke.host.runtime.up = false;
