@@ -30,8 +30,9 @@ const bridgePortData = attributes({ hairpin: [4, u8], isolated: [33, u8] });
 
 const ownKinds = { veth: vethData, bridge: bridgeData };
 const portKinds = { bridge: bridgePortData };
-const ownInfo = variant({ name: [1, string], data: 2 }, ownKinds);
-const portInfo = variant({ name: [4, string], data: 5 }, portKinds);
+const [OWN_KIND, OWN_DATA, PORT_KIND, PORT_DATA] = [1, 2, 4, 5];
+const ownInfo = variant({ name: [OWN_KIND, string], data: OWN_DATA }, ownKinds);
+const portInfo = variant({ name: [PORT_KIND, string], data: PORT_DATA }, portKinds);
 
 /** IFLA_LINKINFO: what a link is, and what it is a port of; a physical interface in a bridge has the latter alone. */
 interface LinkInfo {
@@ -45,15 +46,30 @@ const linkInfo: Codec<LinkInfo> & { readonly nested: true } = {
     if (own) ownInfo.write(out, own);
     if (port) portInfo.write(out, port);
   },
+  // Only the kinds, and a port's settings: the kernel tells dozens of a bridge's that nobody asks for.
   read(input) {
-    const types = new Set<number>();
-    forEachAttribute(input, type => types.add(type));
-    return {
-      own: types.has(1) ? ownInfo.read(input) : undefined,
-      port: types.has(4) ? portInfo.read(input) : undefined,
-    };
+    let own: LinkInfo['own'];
+    let portKind: string | undefined;
+    let settings: Uint8Array | undefined;
+    forEachAttribute(input, (type, start, end) => {
+      const value = input.subarray(start, end);
+      if (type === OWN_KIND) own = kindOf(string.read(value));
+      else if (type === PORT_KIND) portKind = string.read(value);
+      else if (type === PORT_DATA) settings = value;
+    });
+    return { own, port: portOf(portKind, settings) };
   },
 };
+
+function portOf(name: string | undefined, settings: Uint8Array | undefined): LinkInfo['port'] {
+  if (name === undefined) return undefined;
+  if (name !== 'bridge') return { kind: 'other', name };
+  return settings === undefined ? { kind: name } : { kind: name, data: bridgePortData.read(settings) };
+}
+
+function kindOf(name: string): LinkInfo['own'] {
+  return name === 'veth' || name === 'bridge' ? { kind: name } : { kind: 'other', name };
+}
 
 const body = { ...commonAttributes, info: [18, linkInfo] } as const;
 
