@@ -45,12 +45,27 @@ export async function answer({ env, called, stdin, signal }: Input, load: LoadPl
       return { status: 0, text: JSON.stringify(result), undo };
     } catch (error) {
       if (!signal?.aborted) throw error;
-      if (command === 'ADD') await undo().catch(() => {});
-      throw signal.reason;
+      throw command === 'ADD' ? await calledOff(signal.reason, undo) : signal.reason;
     }
   } catch (error) {
     return refusal(error, version);
   }
+}
+
+/** What an ADD that is called off answers, once it is taken back. */
+async function calledOff(reason: unknown, undo: () => Promise<unknown>): Promise<PluginError> {
+  const { code, msg } = asError(reason);
+  try {
+    await undo();
+    return new PluginError(code, msg, 'nothing of it is left');
+  } catch (error) {
+    return new PluginError(code, msg, `and it was not undone: ${asError(error).message}`, error);
+  }
+}
+
+function asError(thrown: unknown): PluginError {
+  if (thrown instanceof PluginError) return thrown;
+  return new PluginError('Internal', thrown instanceof Error ? thrown.message : `${thrown}`);
 }
 
 function commandOf({ CNI_COMMAND: given = '' }: Environment): Verb | 'VERSION' {
@@ -113,9 +128,6 @@ function pluginOf(called: string, { type }: JsonObject): string {
 
 /** The error object. */
 export function refusal(thrown: unknown, cniVersion: string): Answer {
-  const { code, msg, details } =
-    thrown instanceof PluginError
-      ? thrown
-      : new PluginError('Internal', thrown instanceof Error ? thrown.message : `${thrown}`);
+  const { code, msg, details } = asError(thrown);
   return { status: 1, text: JSON.stringify({ cniVersion, code, msg, ...(details !== '' && { details }) }) };
 }

@@ -37,7 +37,7 @@ function untilSignalled(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
-      controller.abort(new PluginError('TryAgainLater', `it was called off by ${name}, and nothing of it is left`));
+      controller.abort(new PluginError('TryAgainLater', `it was called off by ${name}`));
     });
   }
   return controller.signal;

@@ -254,8 +254,26 @@ describe('called off', () => {
     const recorded = recordingPlugin(({ command }) => {
       if (command === 'ADD') controller.abort(calledOff);
     });
-    expect(await refused({ signal: controller.signal }, recorded)).toMatchObject({ code: 11, msg: calledOff.msg });
+    expect(await refused({ signal: controller.signal }, recorded)).toMatchObject({
+      code: 11,
+      msg: calledOff.msg,
+      details: 'nothing of it is left',
+    });
     expect(recorded.calls).toMatchObject([{ command: 'ADD' }, { command: 'DEL', signal: undefined }]);
+  });
+
+  test('an ADD that cannot be undone says so', async () => {
+    const controller = new AbortController();
+    const recorded = recordingPlugin(({ command }) => {
+      if (command === 'DEL') throw new PluginError('Internal', 'the veth stays');
+      controller.abort(calledOff);
+    });
+    expect(await refused({ signal: controller.signal }, recorded)).toEqual({
+      cniVersion: '1.0.0',
+      code: 11,
+      msg: calledOff.msg,
+      details: 'and it was not undone: the veth stays',
+    });
   });
 
   test('an ADD that noticed is undone, too', async () => {
