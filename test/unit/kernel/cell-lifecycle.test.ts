@@ -240,6 +240,21 @@ describe('faults', () => {
     expect(left()).toEqual(empty);
   });
 
+  test('a delete removes the containers while the network is taken down', async () => {
+    await kuke.apply(cellYaml('web', sleeper));
+    const detaching = kuke.host.faults.pause('network.detach');
+    const removed = Promise.withResolvers<void>();
+    kuke.kernel.hooks.tap('test', 'step:after', ({ type }) => {
+      if (type === 'runtime.remove') removed.resolve();
+    });
+    const deletion = kuke.remove([cellRef('web')]);
+    await detaching.reached;
+    await removed.promise;
+    detaching.resume();
+    expect(results(await deletion)).toEqual(['deleted']);
+    expect(left()).toEqual(empty);
+  });
+
   test('in a frozen cgroup nothing is started, and it is named', async () => {
     await kuke.apply(cellYaml('web', sleeper));
     await kuke.change(cellRef('web'), set('stopped'), verb('stop'));
