@@ -29,9 +29,9 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** A plugin's type is the name of a file in one of the plugin folders: no path, and nothing hidden. */
 export const PLUGIN_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
-// What the kernel's dev_valid_name refuses; it counts bytes.
+// What the kernel's dev_valid_name refuses, which counts bytes; and `%`, which would stand for a number (dev_alloc_name).
 export function isInterfaceName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && Buffer.byteLength(name) <= 15 && !/[/:\s\0]/.test(name);
+  return name !== '' && name !== '.' && name !== '..' && Buffer.byteLength(name) <= 15 && !/[/:%\s\0]/.test(name);
 }
 
 /** Throws CniError `bad-request` where the id breaks the specification. */
