@@ -1,5 +1,6 @@
 /** podman with its CNI backend: networks of its own making, pods with published ports, restarts, flushed rules, and what is left. */
 import { beforeAll, describe, expect, test } from 'bun:test';
+import { basename } from 'node:path';
 import { createCniRuntime } from '../../../src/cni/runtime.ts';
 import { makeOutside, OUTSIDE, OUTSIDE6, UPLINK, UPLINK6 } from '../cni-bridge/packets.ts';
 import { output } from '../observe/command.ts';
@@ -8,7 +9,7 @@ import { addresses, links } from '../observe/network.ts';
 import { folderOf, install, REFERENCE, SETS } from './plugins.ts';
 import { type Attached, attached, type Podman, runPod, startPodman } from './podman.ts';
 import { AS_LISTED, leftovers, type Reasons, renew, state } from './state.ts';
-import { ask, asking, IMAGE, readAnswer } from './web.ts';
+import { ask, asking, IMAGE, readAnswer, untilServing } from './web.ts';
 
 const NETWORKS = {
   red: { subnets: ['10.99.0.0/24', 'fd00:99::/64'], gateway: '10.99.0.1' },
@@ -119,8 +120,8 @@ describe.each(SETS)('with the plugins of %s', plugins => {
     const mac = '92:d0:c6:0a:29:33';
     const requested = ['--ip', '10.99.0.77', '--ip6', 'fd00:99::77', '--mac-address', mac];
     await podman('run', '-d', '--name', 'd-web', '--network', 'red', ...requested, IMAGE, '/serve');
-    const netns = await podman('inspect', '-f', '{{.NetworkSettings.SandboxKey}}', 'd-web');
-    const name = netns.replace('/run/netns/', '');
+    const name = basename(await podman('inspect', '-f', '{{.NetworkSettings.SandboxKey}}', 'd-web'));
+    await untilServing(name);
     const interfaces = async () =>
       (await addresses(name))
         .filter(({ scope, ifname }) => scope === 'global' && ifname !== 'lo')

@@ -1,10 +1,10 @@
 /** podman with CNI as its network backend, on a folder of plugins. */
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { output } from '../observe/command.ts';
 import { type Ended, ended } from './command.ts';
 import { REFERENCE } from './plugins.ts';
-import { IMAGE, writeImage } from './web.ts';
+import { IMAGE, untilServing, writeImage } from './web.ts';
 
 const FOLDER = '/run/podman-test';
 
@@ -79,7 +79,7 @@ cni_plugin_dirs = ["${plugins}", "${REFERENCE}"]
 `;
 }
 
-/** A pod with a web server, and the name of its network namespace. */
+/** A pod with a web server. */
 export async function runPod(podman: Podman, name: string, ...options: string[]): Promise<void> {
   const pause = ['--infra-image', IMAGE, '--infra-command', '/pause'];
   // In a box there is no controller for a cgroup of the pod.
@@ -105,13 +105,16 @@ interface Inspected {
   };
 }
 
+/** Of a pod that runs, once its server answers. */
 export async function attached(podman: Podman, pod: string, network: string): Promise<Attached> {
   const { InfraContainerID } = JSON.parse(await podman('pod', 'inspect', pod)) as { InfraContainerID: string };
   const [{ Id: id, NetworkSettings } = unknown(pod)] = JSON.parse(
     await podman('container', 'inspect', InfraContainerID),
   ) as Inspected[];
   const { IPAddress: v4, GlobalIPv6Address: v6 } = NetworkSettings.Networks[network] ?? unknown(pod);
-  return { id, v4, v6, netns: NetworkSettings.SandboxKey.replace('/run/netns/', '') };
+  const netns = basename(NetworkSettings.SandboxKey);
+  await untilServing(netns);
+  return { id, v4, v6, netns };
 }
 
 function unknown(pod: string): never {

@@ -13,14 +13,17 @@ export async function state(): Promise<Inventory> {
     output('nft', '--stateless', 'list', 'ruleset'),
     output('sysctl', '-a', '--pattern', String.raw`^net\.(ipv[46]\.(ip_forward|conf\.)|bridge\.)`),
   ]);
-  return [
-    ...objects.filter(line => !line.startsWith('nft ')),
-    ...ruleLines(ruleset),
-    ...settings
-      .trim()
-      .split('\n')
-      .map(line => `sysctl ${line.replace(' = ', '=')}`),
-  ];
+  return [...objects.filter(line => !line.startsWith('nft ')), ...ruleLines(ruleset), ...settingLines(settings)];
+}
+
+/** `sysctl net.ipv4.ip_forward=1`; of interfaces only what is not as for new ones, since they come and go. */
+function settingLines(settings: string): string[] {
+  const all = new Map(settings.split('\n').map(line => line.split(' = ') as [string, string]));
+  const isDefault = (key: string, value: string) =>
+    !/\.conf\.(?:all|default)\./.test(key) && all.get(key.replace(/\.conf\.[^.]+\./, '.conf.default.')) === value;
+  return [...all]
+    .filter(([key, value]) => !key.includes('.conf.') || !isDefault(key, value))
+    .map(([key, value]) => `sysctl ${key}=${value}`);
 }
 
 /** `nft ip nat chain POSTROUTING: ... masquerade`, and a line for each table and chain. */

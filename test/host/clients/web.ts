@@ -26,6 +26,11 @@ export async function ask(from: string | undefined, address: string, port: numbe
   return readAnswer((await ended([...inside, ...asking(address, port, seconds)])).stdout);
 }
 
+/** Resolves when the server of a pod, whose namespace has this name, answers inside. */
+export async function untilServing(netns: string): Promise<void> {
+  while ((await ask(netns, '127.0.0.1', 80)) === '') await Bun.sleep(20);
+}
+
 export function readAnswer(stdout: string): string {
   return stdout.trim().replace(/::ffff:|[[\]]/g, '');
 }

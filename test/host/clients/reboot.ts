@@ -1,0 +1,40 @@
+/** What a reboot does to a host with containers, as far as a box can: all that is not on disk goes. */
+import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Containerd } from '../containerd.ts';
+import { output } from '../observe/command.ts';
+import { cgroups, mounts, processes } from '../observe/system.ts';
+
+const TASKS = ['containerd/runc/k8s.io', 'containerd/io.containerd.runtime.v2.task/k8s.io'];
+
+/** Resolves when containerd runs again; `bridge` is the network's. */
+export async function reboot(containerd: Containerd, bridge: string): Promise<void> {
+  await containerd.kill();
+  for (const pid of ofShims()) process.kill(pid, 'SIGKILL');
+  const gone = mounts().filter(({ target }) => /^\/run\/(?:containerd\/|netns\/cni-)/.test(target));
+  for (const { target } of gone.reverse()) await output('umount', '--lazy', target);
+  for (const folder of ['netns', 'containerd/s', 'containerd/fifo', ...TASKS]) {
+    const entries = readdirSync(`/run/${folder}`).filter(name => name !== 'outside');
+    for (const name of entries) rmSync(`/run/${folder}/${name}`, { recursive: true });
+  }
+  for (const path of cgroups().filter(path => path.startsWith('k8s.io/'))) await removeCgroup(`/sys/fs/cgroup/${path}`);
+  await output('ip', 'link', 'del', bridge);
+  await output('nft', 'flush', 'ruleset');
+  await containerd.start();
+}
+
+/** Its processes are dead, but the kernel takes a moment to see them out. */
+async function removeCgroup(path: string): Promise<void> {
+  while (/^populated 1$/m.test(readFileSync(join(path, 'cgroup.events'), 'utf8'))) await Bun.sleep(20);
+  rmdirSync(path);
+}
+
+/** Processes of shims and of what runs under them, a parent before its children. */
+function ofShims(): number[] {
+  const all = processes();
+  const found = new Set(all.filter(({ command }) => command[0]?.includes('containerd-shim')).map(({ pid }) => pid));
+  for (const parent of found) {
+    for (const process of all) if (process.parent === parent) found.add(process.pid);
+  }
+  return [...found];
+}
