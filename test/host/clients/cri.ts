@@ -3,18 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Bound, type Caller, unary } from '../../../plugins/containerd-shim/client/method.ts';
 import { Channel } from '../../../plugins/containerd-shim/grpc/channel.ts';
-import { enumeration, map, message, repeated } from '../../../plugins/containerd-shim/grpc/message.ts';
+import { map, message, repeated } from '../../../plugins/containerd-shim/grpc/message.ts';
 import { isGrpcError } from '../../../plugins/containerd-shim/grpc/status.ts';
 import { IMAGE, untilServing } from './web.ts';
 
 const Empty = message({});
 
-const PortMapping = message({
-  protocol: [1, enumeration('TCP', 'UDP', 'SCTP')],
-  containerPort: [2, 'int32'],
-  hostPort: [3, 'int32'],
-  hostIp: [4, 'string'],
-});
+const PortMapping = message({ containerPort: [2, 'int32'], hostPort: [3, 'int32'] });
 const PodSandboxConfig = message({
   metadata: [1, message({ name: [1, 'string'], uid: [2, 'string'], namespace: [3, 'string'], attempt: [4, 'uint32'] })],
   hostname: [2, 'string'],
@@ -22,7 +17,6 @@ const PodSandboxConfig = message({
 });
 const Sandbox = message({ podSandboxId: [1, 'string'] });
 const PodSandboxStatus = message({
-  state: [3, enumeration('READY', 'NOTREADY')],
   network: [5, message({ ip: [1, 'string'], additionalIps: [2, repeated(message({ ip: [1, 'string'] }))] })],
 });
 const ContainerConfig = message({

@@ -1,9 +1,8 @@
-/** What a reboot does to a host with containers, as far as a box can: all that is not on disk goes. */
-import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+/** What a reboot does to a host with containers, as far as a box can: all of the network that is not on disk goes, and every container. */
+import { readdirSync, rmSync } from 'node:fs';
 import type { Containerd } from '../containerd.ts';
 import { output } from '../observe/command.ts';
-import { cgroups, mounts, processes } from '../observe/system.ts';
+import { mounts, processes } from '../observe/system.ts';
 
 const TASKS = ['containerd/runc/k8s.io', 'containerd/io.containerd.runtime.v2.task/k8s.io'];
 
@@ -17,16 +16,9 @@ export async function reboot(containerd: Containerd, bridge: string): Promise<vo
     const entries = readdirSync(`/run/${folder}`).filter(name => name !== 'outside');
     for (const name of entries) rmSync(`/run/${folder}/${name}`, { recursive: true });
   }
-  for (const path of cgroups().filter(path => path.startsWith('k8s.io/'))) await removeCgroup(`/sys/fs/cgroup/${path}`);
   await output('ip', 'link', 'del', bridge);
   await output('nft', 'flush', 'ruleset');
   await containerd.start();
-}
-
-/** Its processes are dead, but the kernel takes a moment to see them out. */
-async function removeCgroup(path: string): Promise<void> {
-  while (/^populated 1$/m.test(readFileSync(join(path, 'cgroup.events'), 'utf8'))) await Bun.sleep(20);
-  rmdirSync(path);
 }
 
 /** Processes of shims and of what runs under them, a parent before its children. */

@@ -1,6 +1,7 @@
 /**
  * All that a client's pods can leave on a host, a line each: the inventory, every rule of nftables (also iptables' own chains, which the
- * inventory passes over), and the settings of the network in /proc/sys.
+ * inventory passes over), and the settings of the network in /proc/sys. Not cgroups: no plugin makes any, and containerd 1.7 forgets one
+ * now and then.
  */
 import { rmSync } from 'node:fs';
 import { output } from '../observe/command.ts';
@@ -13,7 +14,7 @@ export async function state(): Promise<Inventory> {
     output('nft', '--stateless', 'list', 'ruleset'),
     output('sysctl', '-a', '--pattern', String.raw`^net\.(ipv[46]\.(ip_forward|conf\.)|bridge\.)`),
   ]);
-  return [...objects.filter(line => !line.startsWith('nft ')), ...ruleLines(ruleset), ...settingLines(settings)];
+  return [...objects.filter(line => !/^(?:nft|cgroup) /.test(line)), ...ruleLines(ruleset), ...settingLines(settings)];
 }
 
 /** `sysctl net.ipv4.ip_forward=1`; of interfaces only what is not as for new ones, since they come and go. */
