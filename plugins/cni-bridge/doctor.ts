@@ -1,12 +1,13 @@
 /** What `kuke doctor` says of the network: rules that somebody has taken away, and rules of others that drop what spaces send. */
-import type { Finding } from 'kuke/plugin';
+import { type Finding, KukeError } from 'kuke/plugin';
 import { explainObstacle, readEnforcement } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
 import type { SpaceNetwork } from './space-network.ts';
 
 export async function networkFindings(host: Host): Promise<Finding[]> {
-  const instance = await host.instance();
+  const instance = await knownInstance(host);
+  if (instance === undefined) return [];
   const { spaces } = await allNetworks(host);
   const ours = spaces.filter(network => network.instance === instance);
   if (ours.length === 0) return [];
@@ -24,6 +25,16 @@ export async function networkFindings(host: Host): Promise<Finding[]> {
         },
     ...[...blocked].map((what): Finding => ({ level: 'warning', what })),
   ];
+}
+
+/** Undefined before `kuke init`, when no space is there. */
+async function knownInstance(host: Host): Promise<string | undefined> {
+  try {
+    return await host.instance();
+  } catch (error) {
+    if (error instanceof KukeError && error.code === 'NotInitialised') return undefined;
+    throw error;
+  }
 }
 
 const counted = (list: readonly unknown[]) => (list.length === 1 ? '1 space' : `${list.length} spaces`);

@@ -14,6 +14,9 @@ export default definePlugin<ContainerdConfig>({
     const images = once(async () => (await import('./images/index.ts')).makeImages(await containerd()));
     kernel.hook('host:init', async ({ plan }) => (await import('./private/host.ts')).planServing(kernel, plan));
     kernel.hook('host:uninstall', async ({ plan }) => (await import('./private/host.ts')).planEnd(kernel, plan));
+    kernel.hook('doctor', async ({ findings }) => {
+      findings.push(...(await (await import('./doctor.ts')).runtimeFindings(await containerd())));
+    });
     kernel.operation(serve);
     kernel.operation(endServing);
     kernel.backend('images', images);

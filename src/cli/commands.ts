@@ -32,6 +32,7 @@ export const commands: Record<string, CommandEntry> = below({
       uninstall: { summary: 'take them out again', load: () => import('./cni-uninstall.ts') },
     }),
   },
+  doctor: { summary: 'look for what is wrong with this host', load: () => import('./doctor.ts') },
   help: { summary: 'show how a command is used', load: () => import('./show-help.ts') },
   version: { summary: 'show the version of kuke', load: () => import('./version.ts') },
   uninstall: { summary: 'remove everything that kuke has made on this host', load: () => import('./uninstall.ts') },
