@@ -30,7 +30,7 @@ export function printResources(
   } else if (format === 'yaml' || format === 'json') {
     const [first] = resources;
     const value =
-      shown.one && first
+      shown.one && first && resources.length === 1
         ? first.manifest
         : { apiVersion: API_VERSION, kind: 'List', items: resources.map(({ manifest }) => manifest) };
     print(format === 'json' ? formatJson(value) : formatDocument(value));

@@ -60,6 +60,11 @@ describe('a table', () => {
     );
     expect(names(await get('containers', '-o', 'name'))).toEqual(['container/web', 'container/web']);
     expect(names(await get('containers', '-A', '-o', 'name'))).toHaveLength(3);
+    // Of one name in two cells both are shown.
+    expect(JSON.parse((await get('container', 'web', '-o', 'json')).stdout)).toMatchObject({ kind: 'List' });
+    expect(JSON.parse((await get('container', 'web', '--cell', 'db', '-o', 'json')).stdout)).toMatchObject({
+      kind: 'Container',
+    });
   });
 });
 
