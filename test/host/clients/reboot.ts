@@ -1,5 +1,6 @@
 /** What a reboot does to a host with containers, as far as a box can: all of the network that is not on disk goes, and every container. */
 import { readdirSync, rmSync } from 'node:fs';
+import { hasCode } from '../../../src/host/errno.ts';
 import type { Containerd } from '../containerd.ts';
 import { output } from '../observe/command.ts';
 import { mounts, processes } from '../observe/system.ts';
@@ -9,7 +10,7 @@ const TASKS = ['containerd/runc/k8s.io', 'containerd/io.containerd.runtime.v2.ta
 /** Resolves when containerd runs again; `bridge` is the network's. */
 export async function reboot(containerd: Containerd, bridge: string): Promise<void> {
   await containerd.kill();
-  for (const pid of ofShims()) process.kill(pid, 'SIGKILL');
+  for (const pid of ofShims()) end(pid);
   const gone = mounts().filter(({ target }) => /^\/run\/(?:containerd\/|netns\/cni-)/.test(target));
   for (const { target } of gone.reverse()) await output('umount', '--lazy', target);
   for (const folder of ['netns', 'containerd/s', 'containerd/fifo', ...TASKS]) {
@@ -19,6 +20,14 @@ export async function reboot(containerd: Containerd, bridge: string): Promise<vo
   await output('ip', 'link', 'del', bridge);
   await output('nft', 'flush', 'ruleset');
   await containerd.start();
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error; // with its shim, just now
+  }
 }
 
 /** Processes of shims and of what runs under them, a parent before its children. */
