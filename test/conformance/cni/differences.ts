@@ -22,7 +22,9 @@ export const differences = {
       /^chain ip6? (?:nat|filter) (?:PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) /,
       /^chain ip6? (?:nat|filter) CNI-(?:ADMIN|FORWARD|ISOLATION-STAGE-[12]|HOSTPORT-(?:DNAT|MASQ|SETMARK))$/,
       /^rule ip6? (?:nat|filter) (?:FORWARD|PREROUTING|OUTPUT|POSTROUTING) .*"target":"?CNI-/,
-      /^rule ip6? (?:nat|filter) CNI-/,
+      /^rule ip6? filter CNI-FORWARD .*CNI-ADMIN/,
+      /^rule ip6? filter CNI-ISOLATION-STAGE-/,
+      /^rule ip6? nat CNI-HOSTPORT-(?:MASQ|SETMARK) /,
     ],
   },
   'errors without a version': {
