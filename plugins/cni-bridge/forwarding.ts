@@ -1,6 +1,9 @@
 /** Forwarding of the host, which cells need to get out: turned on when needed, and put back if it was kuke that did (spec.md §4). */
+import { INET } from '../../src/cni/ruleset.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { forwardingChanges } from '../../src/host/forwarding.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { getTable } from '../../src/host/nftables/list.ts';
 import { writeSysctl } from '../../src/host/sysctl.ts';
 import type { HostStateFile } from './host-state.ts';
 import { isIpv6 } from './ip-range.ts';
@@ -19,13 +22,22 @@ export async function turnOnForwarding(state: HostStateFile, gateways: readonly 
   for (const { name, value } of changes) setIfThere(name, value);
 }
 
-/** In reverse: whoever forwards no more needs no `accept_ra` of 2. */
+/**
+ * In reverse: whoever forwards no more needs no `accept_ra` of 2. Where the table still has rules, they are those of other runtimes'
+ * attachments, or of another installation: they need the host to forward as well.
+ */
 export async function restoreForwarding(state: HostStateFile): Promise<void> {
   const { sysctl } = await state.read();
-  for (const [name, before] of Object.entries(sysctl).reverse()) setIfThere(name, before);
+  const before = isTableThere() ? {} : sysctl;
+  for (const [name, value] of Object.entries(before).reverse()) setIfThere(name, value);
   await state.update(kept => {
     kept.sysctl = {};
   });
+}
+
+function isTableThere(): boolean {
+  using socket = new NetlinkSocket('netfilter');
+  return getTable(socket, INET) !== undefined;
 }
 
 /** An interface may have gone meanwhile, and another kernel may run by now. */

@@ -1,38 +1,19 @@
 /** containerd's CRI, as a kubelet uses it: pods with published ports, restarts of all sorts, flushed rules, lost namespaces, what is left. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createCniRuntime } from '../../../src/cni/runtime.ts';
 import { makeOutside, OUTSIDE, OUTSIDE6, UPLINK, UPLINK6 } from '../cni-bridge/packets.ts';
-import { type Containerd, startContainerd } from '../containerd.ts';
+import type { Containerd } from '../containerd.ts';
 import { output } from '../observe/command.ts';
 import { ctr } from '../observe/containerd.ts';
 import type { Inventory } from '../observe/inventory.ts';
-import { type Cri, connectCri, criConfig, execIn, type Pod, removePod, runPod, untilInitialized } from './cri.ts';
+import { type Cri, execIn, type Pod, removePod, runPod, untilInitialized } from './cri.ts';
+import { BRIDGE, LOG, prepare, startCri } from './cri-host.ts';
 import { folderOf, install, SETS } from './plugins.ts';
 import { reboot } from './reboot.ts';
 import { AS_LISTED, leftovers, type Reasons, renew, state } from './state.ts';
-import { ask, asking, IMAGE, readAnswer, writeImage } from './web.ts';
-
-const CONFLISTS = '/run/cri-net.d';
-const LOG = '/run/cni.log';
-
-const ipam = {
-  type: 'host-local',
-  ranges: [[{ subnet: '10.99.0.0/24' }], [{ subnet: 'fd00:99::/64' }]],
-  routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
-};
-// The reference plugins know no log.
-const log = { logFile: LOG, logLevel: 'info' };
-const conflist = {
-  cniVersion: '1.0.0',
-  name: 'pods',
-  plugins: [
-    { type: 'bridge', bridge: 'pods0', isGateway: true, ipMasq: true, hairpinMode: true, ipam, ...log },
-    { type: 'portmap', capabilities: { portMappings: true }, ...log },
-    { type: 'firewall', ...log },
-  ],
-};
+import { ask, asking, readAnswer } from './web.ts';
 
 const BOTH: Reasons = { 'the bridge, for the next pod': /^\+ (?:link|address|route|sysctl) .*pods0/ };
 const LEFT_BY_REFERENCE: Reasons = {
@@ -43,14 +24,7 @@ const LEFT_BY_REFERENCE: Reasons = {
 beforeAll(async () => {
   await makeOutside();
   await install();
-  const plain = await startContainerd();
-  await writeImage('/run/web.tar');
-  await ctr('k8s.io', ['images', 'import', '/run/web.tar']);
-  // Makes folders that containerd keeps.
-  await ctr('k8s.io', ['run', '--rm', '--cpu-shares', '0', IMAGE, 'warm', 'true']);
-  await plain.stop();
-  mkdirSync(CONFLISTS);
-  writeFileSync(`${CONFLISTS}/10-pods.conflist`, JSON.stringify(conflist));
+  await prepare();
 });
 
 describe.each(SETS)('with the plugins of %s', plugins => {
@@ -94,9 +68,7 @@ describe.each(SETS)('with the plugins of %s', plugins => {
 
   beforeAll(async () => {
     await renew();
-    containerd = await startContainerd({ cri: true, config: criConfig(folderOf[plugins], CONFLISTS) });
-    cri = connectCri(containerd.address);
-    await untilInitialized(cri);
+    ({ containerd, cri } = await startCri(folderOf[plugins]));
     before = await state();
     await run('a', 8080);
     await run('b');
@@ -166,7 +138,7 @@ describe.each(SETS)('with the plugins of %s', plugins => {
   });
 
   test('a reboot', async () => {
-    await reboot(containerd, 'pods0');
+    await reboot(containerd, BRIDGE);
     await untilInitialized(cri);
     for (const [name, port] of [
       ['a', 8080],
@@ -190,7 +162,7 @@ describe.each(SETS)('with the plugins of %s', plugins => {
     await removePod(cri, pod('c'));
     expect(await leftovers(before, plugins, { ...BOTH, ...(!own && LEFT_BY_REFERENCE) })).toEqual(AS_LISTED);
     // Whoever made the network takes its bridge.
-    await output('ip', 'link', 'del', 'pods0');
+    await output('ip', 'link', 'del', BRIDGE);
   });
 });
 

@@ -1,5 +1,4 @@
 /** A client of containerd's CRI (kubernetes/cri-api, runtime.v1), as a kubelet is one: what is needed to run a pod with a container. */
-import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Bound, type Caller, unary } from '../../../plugins/containerd-shim/client/method.ts';
 import { Channel } from '../../../plugins/containerd-shim/grpc/channel.ts';
@@ -76,26 +75,6 @@ export async function untilInitialized(cri: Cri): Promise<void> {
       await Bun.sleep(20);
     }
   }
-}
-
-const RUNC = '/run/runc-without-limits';
-
-/** containerd's configuration of CRI for a box, where there are no controllers to set a limit with, and no score may be lowered. */
-export function criConfig(plugins: string, conflists: string): string {
-  const takeOut = `sed -i 's/"cpu":{[^}]*}/"cpu":{}/' "$each/config.json"`;
-  const script = `for each; do [ "$option" != --bundle ] || ${takeOut}; option=$each; done; exec runc "$@"`;
-  writeFileSync(RUNC, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  const table = 'plugins."io.containerd.grpc.v1.cri"';
-  return `[${table}]
-sandbox_image = "${IMAGE}"
-restrict_oom_score_adj = true
-[${table}.cni]
-bin_dir = "${plugins}"
-conf_dir = "${conflists}"
-[${table}.containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-options = { BinaryName = "${RUNC}" }
-`;
 }
 
 export interface Pod {

@@ -7,10 +7,16 @@ export const IMAGE = 'docker.io/library/web:1';
 // The first process of a container gets no signal that it does not ask for.
 const script = (command: string) => ({ mode: 0o755, content: `#!/bin/sh\ntrap 'exit 0' TERM\n${command} & wait\n` });
 
+/** What the web server executes for an answer, in a container with busybox. */
+export const WHO = '#!/bin/sh\nprintf "\\n%s %s" "$(hostname)" "$REMOTE_ADDR"\n';
+
 /** `/pause` does nothing; `/serve` answers on port 80 with the host name of the container and the address that asked. */
 export async function writeImage(path: string): Promise<void> {
-  const who = { mode: 0o755, content: '#!/bin/sh\nprintf "\\n%s %s" "$(hostname)" "$REMOTE_ADDR"\n' };
-  const files = { pause: script('sleep 100000'), serve: script('httpd -f -h /www -p 80'), 'www/cgi-bin/who': who };
+  const files = {
+    pause: script('sleep 100000'),
+    serve: script('httpd -f -h /www -p 80'),
+    'www/cgi-bin/who': { mode: 0o755, content: WHO },
+  };
   await Bun.write(path, dockerArchive({ name: IMAGE, layers: [busybox(), files], config: { Cmd: ['/pause'] } }));
 }
 
