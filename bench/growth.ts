@@ -1,0 +1,55 @@
+/** Whether an attachment costs more where there are many: with some ten in the space, and with some five hundred, in turn. */
+import type { NetworkConfig } from '../src/cni/config.ts';
+import type { CniRuntime } from '../src/cni/runtime.ts';
+import { addNamespaces, attachmentOf, netnsOf, network, runtimes } from './lab.ts';
+import { type Row, type Table, timed } from './table.ts';
+
+const FEW = 10;
+const MANY = 500;
+const ROUNDS = 40;
+
+export async function bench(): Promise<Table> {
+  const { inProcess, executed } = runtimes();
+  const few = network('few', 0);
+  const many = network('many', 1);
+  await fill(inProcess, few, FEW - 1);
+  await fill(inProcess, many, MANY - 1);
+  const rows: Row[] = [];
+  for (const [how, runtime] of [
+    ['in process', inProcess],
+    ['executed', executed],
+  ] as const) {
+    const samples = { few: [] as number[], many: [] as number[], delFew: [] as number[], delMany: [] as number[] };
+    for (let round = 0; round <= ROUNDS; round++) {
+      const [a, b] = await once(runtime, few, `few-${how.slice(0, 2)}-${round}`);
+      const [c, d] = await once(runtime, many, `many-${how.slice(0, 2)}-${round}`);
+      if (round === 0) continue;
+      samples.few.push(a);
+      samples.delFew.push(b);
+      samples.many.push(c);
+      samples.delMany.push(d);
+    }
+    const tenth = `${how}: ADD of the ${FEW}th`;
+    const del = `${how}: DEL of the ${FEW}th`;
+    rows.push(
+      { what: tenth, samples: samples.few },
+      { what: `${how}: ADD of the ${MANY}th`, samples: samples.many, against: { what: tenth, most: 1.2 } },
+      { what: del, samples: samples.delFew },
+      { what: `${how}: DEL of the ${MANY}th`, samples: samples.delMany },
+    );
+  }
+  return { title: `The ${MANY}th attachment of a network beside the ${FEW}th`, unit: 'ms', rows };
+}
+
+async function fill(runtime: CniRuntime, config: NetworkConfig, count: number): Promise<void> {
+  const ids = Array.from({ length: count }, (_, index) => `${config.name}${index}`);
+  addNamespaces(...ids);
+  for (const id of ids) await runtime.add(config, attachmentOf(id));
+}
+
+async function once(runtime: CniRuntime, config: NetworkConfig, id: string): Promise<[add: number, del: number]> {
+  addNamespaces(id);
+  const add = await timed(() => runtime.add(config, attachmentOf(id)));
+  const ended = { network: config.name, containerId: id, ifName: 'eth0' };
+  return [add, await timed(() => runtime.del(ended, { netns: netnsOf(id) }))];
+}

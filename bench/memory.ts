@@ -1,0 +1,61 @@
+/**
+ * The peak of a plugin's memory (ru_maxrss, by time(1): a child of ours would begin with our own). Most of it are pages of the program itself,
+ * which all of its processes share.
+ */
+import { join } from 'node:path';
+import { addNamespaces, kukePlugins, netnsOf, network, REFERENCE } from './lab.ts';
+import type { Row, Table } from './table.ts';
+
+const ROUNDS = 10;
+const MOST = 40;
+
+export async function bench(): Promise<Table> {
+  const verbs: [plugin: string, command: string][] = [
+    ['bridge', 'VERSION'],
+    ['host-local', 'ADD'],
+    ['host-local', 'DEL'],
+    ['bridge', 'ADD'],
+    ['bridge', 'DEL'],
+  ];
+  const samples = new Map<string, number[]>();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [who, folder] of [
+      ['reference', REFERENCE],
+      ['kuke', kukePlugins()],
+    ] as const) {
+      const id = `${who}${round}`;
+      addNamespaces(id);
+      for (const [plugin, command] of verbs) {
+        const what = `${who}: ${plugin} ${command}`;
+        samples.set(what, [...(samples.get(what) ?? []), await peak(folder, plugin, command, id, who)]);
+      }
+    }
+  }
+  const rows: Row[] = [...samples].map(([what, list]) => ({
+    what,
+    samples: list,
+    ...(what.startsWith('kuke') && { most: MOST }),
+  }));
+  return { title: 'Peak memory of a process run as plugin', unit: 'MiB', rows };
+}
+
+async function peak(folder: string, plugin: string, command: string, id: string, who: string): Promise<number> {
+  const { json } = network(who, who === 'kuke' ? 0 : 1);
+  const [config] = Array.isArray(json.plugins) ? json.plugins : [];
+  const program = Bun.spawn(['/usr/bin/time', '-f', '%M', join(folder, plugin)], {
+    env: {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: id,
+      CNI_NETNS: netnsOf(id),
+      CNI_IFNAME: 'eth0',
+      CNI_PATH: folder,
+      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    },
+    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.0.0', name: who, ...config })),
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [text, kibibytes] = await Promise.all([program.stdout.text(), program.stderr.text()]);
+  if ((await program.exited) !== 0) throw new Error(`${plugin} ${command}: ${text}${kibibytes}`);
+  return Number(kibibytes) / 1024;
+}
