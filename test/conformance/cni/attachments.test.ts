@@ -136,7 +136,7 @@ describe('reaching one another', () => {
       const dual = () => [bridge(host, { isDefaultGateway: true, ipMasq: true }, {}, [V4, V6])];
       for (const container of [one, other])
         expectResult(await add(attach(host, container, { plugins: dual })), '1.0.0');
-      using _ = await serve(other.name);
+      await using _ = await serve(other.name);
       for (const protocol of ['tcp', 'udp'] as const) {
         expect(await ask(one.name, protocol, '10.77.0.3')).toBe('10.77.0.2');
         expect(await ask(one.name, protocol, 'fd77::3')).toBe('fd77::2');
@@ -153,7 +153,7 @@ describe('reaching one another', () => {
       ] as const) {
         expectResult(await add(attach(host, container, { runtimeConfig: published(port) })), '1.0.0');
       }
-      using _ = await serve(other.name);
+      await using _ = await serve(other.name);
       expect(await ask(one.name, 'tcp', UPLINK, 8081)).toBeDefined();
     }));
 
@@ -170,11 +170,11 @@ describe('reaching one another', () => {
         expectError(answer, { code: Number(answer.json?.code), msg: /8080/ });
         await del(second);
       }
-      using _ = await serve(one.name);
+      await using _ = await serve(one.name);
       expect(await ask(outside, 'tcp', UPLINK, 8080)).toBeDefined();
       expectMatch(await del(first, result), OK);
       if (!has('portmap: taken ports unnoticed')) expectResult(await add(second), '1.0.0');
-      using __ = await serve(other.name);
+      await using __ = await serve(other.name);
       expect(await ask(outside, 'tcp', UPLINK, 8080)).toBeDefined();
     }));
 
@@ -185,7 +185,7 @@ describe('reaching one another', () => {
       const isolated = () => [bridge(host, { isDefaultGateway: true, portIsolation: true })];
       for (const container of [one, other])
         expectResult(await add(attach(host, container, { plugins: isolated })), '1.0.0');
-      using _ = await serve(other.name);
+      await using _ = await serve(other.name);
       const expected = has('no portIsolation') ? '10.77.0.2' : undefined;
       expect(await ask(one.name, 'tcp', '10.77.0.3', PORT, 0.5)).toBe(expected as never);
       expect(await ask(outside, 'tcp', '10.77.0.3')).toBeDefined();

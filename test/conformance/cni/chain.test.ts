@@ -21,8 +21,8 @@ const full = (subnets: string[]) => (host: Host) => [
 /** What the outside sees of the container, which is the host's address, and what the container sees that is asked by the published port. */
 async function outAndIn(made: Made, outside: string, uplink: string, seconds?: number) {
   const { container } = made;
-  using _ = await serve(beyond(made));
-  using __ = await serve(container.name);
+  await using _ = await serve(beyond(made));
+  await using __ = await serve(container.name);
   return [await ask(container.name, 'tcp', outside), await ask(beyond(made), 'tcp', uplink, 8080, seconds)];
 }
 
@@ -145,7 +145,7 @@ cases('bridge, portmap and firewall', [
       ips: [{ address: '10.77.0.9/24', gateway: '10.77.0.1', interface: 1 }],
     }),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await ask(beyond(made), 'tcp', UPLINK, 8080)).toBe(OUTSIDE);
       expect(await ask(made.host.name, 'tcp', '127.0.0.1', 8080)).toBe('10.77.0.1');
     },

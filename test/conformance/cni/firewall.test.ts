@@ -26,7 +26,7 @@ async function reachedBy(made: Made, expected: { same: boolean; other: boolean; 
   ];
   const results = [];
   for (const neighbour of neighbours) results.push((await add(neighbour)).json);
-  using _ = await serve(made.container.name);
+  await using _ = await serve(made.container.name);
   const from = async (netns: string, wanted: boolean) =>
     (await ask(netns, 'tcp', '10.77.0.2', undefined, wanted ? undefined : SHUT)) !== undefined;
   expect({
@@ -68,7 +68,7 @@ cases('firewall', [
       await host.run('ip6tables', '-P', 'FORWARD', 'DROP');
     },
     async state(made) {
-      using _ = await serve(beyond(made));
+      await using _ = await serve(beyond(made));
       expect(await ask(made.container.name, 'tcp', OUTSIDE)).toBe('10.77.0.2');
       expect(await ask(made.container.name, 'udp', OUTSIDE)).toBe('10.77.0.2');
       expect(await ask(made.container.name, 'tcp', OUTSIDE6)).toBe('fd77::2');

@@ -12,7 +12,7 @@ const gateway = { isDefaultGateway: true };
 
 /** What the outside sees of who asks it, over each protocol. */
 async function seen(made: Made, address: string) {
-  using _ = await serve(beyond(made));
+  await using _ = await serve(beyond(made));
   return [await ask(made.container.name, 'tcp', address), await ask(made.container.name, 'udp', address)];
 }
 
@@ -61,7 +61,7 @@ cases('ipMasq', [
     name: 'within the network the container’s own, also to the gateway',
     plugins: host => [bridge(host, { ...gateway, ipMasq: true })],
     async state({ host, container }) {
-      using _ = await serve(host.name);
+      await using _ = await serve(host.name);
       expect(await ask(container.name, 'tcp', '10.77.0.1')).toBe('10.77.0.2');
     },
   },
@@ -72,7 +72,7 @@ const spoofing = (name: string, macspoofchk: boolean): Case => ({
   name,
   plugins: host => [bridge(host, { ...gateway, macspoofchk })],
   async state({ host, container }) {
-    using _ = await serve(host.name);
+    await using _ = await serve(host.name);
     expect(await ask(container.name, 'udp', '10.77.0.1')).toBe('10.77.0.2');
     await output('ip', '-n', container.name, 'link', 'set', 'eth0', 'address', SPOOFED);
     const answer = await ask(container.name, 'udp', '10.77.0.1', undefined, macspoofchk ? SHUT : undefined);

@@ -32,7 +32,7 @@ cases('portmap', [
     ...published(tcp, udp),
     async state(made) {
       expect(await rulesAbout(made.host.name, `${HOST_PORT}`)).not.toEqual([]);
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await seenFrom(beyond(made), UPLINK)).toEqual([OUTSIDE, OUTSIDE]);
     },
     unless: CHECK_FAILS,
@@ -43,7 +43,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await ask(beyond(made), 'tcp', UPLINK, HOST_PORT)).toBe(OUTSIDE);
       expect(await ask(beyond(made), 'udp', UPLINK, HOST_PORT, SHUT)).toBeUndefined();
     },
@@ -55,7 +55,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp, udp),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await seenFrom(made.host.name, '127.0.0.1')).toEqual(['10.77.0.1', '10.77.0.1']);
       expect((await seenFrom(made.host.name, UPLINK)).every(Boolean)).toBe(true);
     },
@@ -70,7 +70,7 @@ cases('portmap', [
     },
     ...published(tcp, udp),
     async state(made: Made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await seenFrom(made.container.name, UPLINK)).toEqual(['10.77.0.1', '10.77.0.1']);
     },
     unless: CHECK_FAILS,
@@ -81,7 +81,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published({ ...tcp, hostIP: UPLINK }, { ...udp, hostIP: '198.51.100.7' }),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await ask(beyond(made), 'tcp', UPLINK, HOST_PORT)).toBe(OUTSIDE);
       expect(await ask(beyond(made), 'udp', UPLINK, HOST_PORT, SHUT)).toBeUndefined();
       expect(await ask(made.host.name, 'tcp', '127.0.0.1', HOST_PORT, SHUT)).toBeUndefined();
@@ -94,7 +94,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published({ ...tcp, hostIP: '127.0.0.1' }),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await ask(made.host.name, 'tcp', '127.0.0.1', HOST_PORT)).toBe('10.77.0.1');
       expect(await ask(beyond(made), 'tcp', UPLINK, HOST_PORT, SHUT)).toBeUndefined();
     },
@@ -106,7 +106,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp, udp),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await seenFrom(beyond(made), UPLINK6)).toEqual([OUTSIDE6, OUTSIDE6]);
     },
     unless: CHECK_FAILS,
@@ -117,7 +117,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp, { ...udp, hostIP: UPLINK6 }),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       const from = beyond(made);
       expect(await ask(from, 'tcp', UPLINK, HOST_PORT)).toBe(OUTSIDE);
       expect(await ask(from, 'tcp', UPLINK6, HOST_PORT)).toBe(OUTSIDE6);
@@ -132,7 +132,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       expect(await ask(beyond(made), 'tcp', UPLINK, HOST_PORT)).toBe(OUTSIDE);
       expect(await ask(made.host.name, 'tcp', '127.0.0.1', HOST_PORT, SHUT)).toBeUndefined();
     },
@@ -144,7 +144,7 @@ cases('portmap', [
     prepare: outsideOf,
     ...published(tcp, { ...tcp, hostPort: 8081 }, { ...tcp, hostPort: 8082 }),
     async state(made) {
-      using _ = await serve(made.container.name);
+      await using _ = await serve(made.container.name);
       for (const port of [8080, 8081, 8082]) expect(await ask(beyond(made), 'tcp', UPLINK, port)).toBe(OUTSIDE);
     },
     unless: CHECK_FAILS,

@@ -34,15 +34,25 @@ export async function outsideOf(host: Host): Promise<string> {
 }
 
 /** Answers on TCP and UDP in a namespace, with the address of who asks, until it is disposed of. */
-export async function serve(netns: string): Promise<Disposable> {
+export async function serve(netns: string): Promise<AsyncDisposable> {
   const echo = join(import.meta.dir, '../../host/cni-bridge/echo.ts');
   const program = Bun.spawn(['ip', 'netns', 'exec', netns, process.execPath, echo], {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'inherit',
   });
-  for await (const chunk of program.stdout) if (Buffer.from(chunk).includes('ready')) break;
-  return { [Symbol.dispose]: () => program.kill('SIGKILL') };
+  let said = '';
+  for await (const chunk of program.stdout) {
+    said += Buffer.from(chunk).toString();
+    if (said.includes('ready')) break;
+  }
+  if (!said.includes('ready')) throw new Error(`no server in ${netns}`);
+  return {
+    async [Symbol.asyncDispose]() {
+      program.kill('SIGKILL');
+      await program.exited;
+    },
+  };
 }
 
 /** What the server says: the address from which it was asked. Undefined where nothing answers in that time. */
