@@ -3,7 +3,7 @@
 # this machine lacks, and prints the folder that holds it all.
 #
 # They come as Debian packages, signature checked by apt. They are unpacked, not installed: podman's package puts a network of its own into
-# /etc/cni/net.d, around which kuke would then have to find its addresses. Takes 7 s and 40 MB, once; refresh by removing the folder.
+# /etc/cni/net.d, around which kuke would then have to find its addresses. Takes 7 to 20 s and 40 to 70 MB, once; refresh by removing the folder.
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/debian-suite.sh"
 

@@ -11,7 +11,7 @@ import type { Inventory } from '../observe/inventory.ts';
 import { type Cri, execIn, type Pod, removePod, runPod, untilInitialized } from './cri.ts';
 import { BRIDGE, LOG, prepare, startCri } from './cri-host.ts';
 import { folderOf, install, SETS } from './plugins.ts';
-import { reboot } from './reboot.ts';
+import { CONTAINERD, reboot } from './reboot.ts';
 import { AS_LISTED, leftovers, type Reasons, renew, state } from './state.ts';
 import { ask, asking, readAnswer } from './web.ts';
 
@@ -138,7 +138,9 @@ describe.each(SETS)('with the plugins of %s', plugins => {
   });
 
   test('a reboot', async () => {
-    await reboot(containerd, BRIDGE);
+    await containerd.kill();
+    await reboot({ ...CONTAINERD, bridges: [BRIDGE] });
+    await containerd.start();
     await untilInitialized(cri);
     for (const [name, port] of [
       ['a', 8080],

@@ -7,7 +7,7 @@ import { output } from '../observe/command.ts';
 import type { Inventory } from '../observe/inventory.ts';
 import { addresses, links } from '../observe/network.ts';
 import { folderOf, install, REFERENCE, SETS } from './plugins.ts';
-import { type Attached, attached, type Podman, runPod, startPodman } from './podman.ts';
+import { type Attached, attached, type Podman, rebootPodman, runPod, startPodman } from './podman.ts';
 import { AS_LISTED, leftovers, type Reasons, renew, state } from './state.ts';
 import { ask, asking, IMAGE, readAnswer, untilServing } from './web.ts';
 
@@ -175,6 +175,22 @@ describe.each(SETS)('with the plugins of %s', plugins => {
     await expectPublished(8082, 'e', 'red');
     expect([await check('a'), await check('e')]).toEqual([fine, fine]);
     expect(await Promise.all([askIn('a', pod('c').v4, 80, 1), askIn('c', UPLINK, 8080, 1)])).toEqual(['', '']);
+  });
+
+  test('a reboot', async () => {
+    await rebootPodman(['cni-podman1', 'cni-podman2']);
+    await podman('pod', 'start', 'a', 'c', 'e');
+    for (const [name, network] of [
+      ['a', 'red'],
+      ['c', 'green'],
+      ['e', 'red'],
+    ] as const) {
+      pods.set(name, await attached(podman, name, network));
+    }
+    await expectPublished(8080, 'a', 'red');
+    await expectPublished(8081, 'c', 'green');
+    expect(await askIn('e', pod('a').v6)).toBe(`a ${pod('e').v6}`);
+    expect(await askIn('c', pod('a').v4, 80, 1)).toBe('');
   });
 
   test('the end', async () => {

@@ -1,12 +1,20 @@
 /** podman with CNI as its network backend, on a folder of plugins. */
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { output } from '../observe/command.ts';
 import { type Ended, ended } from './command.ts';
 import { REFERENCE } from './plugins.ts';
+import { reboot } from './reboot.ts';
 import { IMAGE, untilServing, writeImage } from './web.ts';
 
 const FOLDER = '/run/podman-test';
+
+/** As Debian's /usr/lib/tmpfiles.d/podman.conf says, a boot empties one folder on disk too. */
+export async function rebootPodman(bridges: string[]): Promise<void> {
+  await reboot({ monitor: 'conmon', folders: ['podman-test/run', 'libpod', 'runc'], bridges });
+  rmSync('/dev/shm/libpod_lock');
+  rmSync('/var/lib/cni/networks', { recursive: true });
+}
 
 export interface Podman {
   /** Standard output of `podman ARGS`, trimmed; rejects with its standard error when it fails. */
