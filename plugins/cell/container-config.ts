@@ -1,7 +1,7 @@
 /** A container of a cell, in the neutral terms of the runtime. */
 import { type ContainerConfig, fieldsWith, nameOf, type PluginKernel } from 'kuke/plugin';
 import { etcMounts } from './etc-files.ts';
-import { type Cell, containerCgroup, containerdId, isRoot, logPath, netnsPath } from './layout.ts';
+import { type Cell, containerCgroup, containerdId, isRoot, logPath, netnsPath, shimGroup } from './layout.ts';
 import { LABELS, type ObservedCell } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
@@ -39,7 +39,7 @@ export async function containerConfig(
       [LABELS.container]: container.id,
       [LABELS.config]: configHash(kernel, cell, container),
     },
-    group: `kuke-${seen.hash}`,
+    group: shimGroup(seen.hash),
     hostname: nameOf(cell.ref),
     ...(command !== undefined && { command: Array.isArray(command) ? command : [command] }),
     ...(container.args && { args: container.args }),

@@ -27,6 +27,11 @@ export function isAttachmentOf(hash: string, attachmentId: string): boolean {
   return attachmentId.startsWith(`${hash}-`);
 }
 
+/** All containers of a cell share a shim. */
+export function shimGroup(hash: string): string {
+  return `kuke-${hash}`;
+}
+
 /** `default_blog_web_sidecar`, `default_blog_web_root`; too long a one becomes a hash and the end. */
 export function containerdId(cell: Cell, container: ContainerSpec): string {
   const [, space, stack, name] = cell.ref.path;

@@ -11,7 +11,7 @@ import {
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { planEtcFiles } from './etc-files.ts';
-import { type Cell, containerdId, etcFile, isRoot } from './layout.ts';
+import { type Cell, containerdId, etcFile, isRoot, shimGroup } from './layout.ts';
 import { planNetwork, planTeardown } from './network-steps.ts';
 import { LABELS, type ObservedCell, observeCell } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
@@ -32,7 +32,7 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, cell:
     await planCgroup(kernel.use, context, cell.ref);
     const stopped = planStop(context, cell, seen);
     for (const one of gone) {
-      context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id }, stopped);
+      planRemove(context, cell, seen, one.id, stopped);
     }
     return;
   }
@@ -131,7 +131,12 @@ function planReplace(context: PlanContext, cell: Cell, seen: ObservedCell, id: s
   const there = seen.containers.find(one => one.id === id);
   if (there === undefined) return undefined;
   const stopped = there.state === 'running' ? planStopOne(context, cell, seen, id, []) : undefined;
-  return context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id }, [stopped]);
+  return planRemove(context, cell, seen, id, [stopped]);
+}
+
+function planRemove(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
+  const params = { namespace: seen.namespace, id, group: shimGroup(seen.hash) };
+  return context.plan.add(cell.ref, 'runtime.remove', params, after);
 }
 
 function planStopOne(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
@@ -170,9 +175,7 @@ export async function planSettle(kernel: PluginKernel, context: PlanContext, cel
 export async function planDelete(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
   const stopped = planStop(context, cell, seen);
-  const removed = seen.containers.map(one =>
-    context.plan.add(cell.ref, 'runtime.remove', { namespace: seen.namespace, id: one.id }, stopped),
-  );
+  const removed = seen.containers.map(one => planRemove(context, cell, seen, one.id, stopped));
   context.plan.add(cell.ref, 'store.removeFile', { path: etcFile(cell.ref) }, removed);
   context.plan.add(cell.ref, 'cgroup.remove', { path: cgroupPath(cell.ref) }, removed);
 }

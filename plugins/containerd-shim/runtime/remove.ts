@@ -1,5 +1,5 @@
 /** Taking a container away: its task, the container object, its writable layer. The log stays. */
-import type { ContainerParams } from 'kuke/plugin';
+import type { RemoveParams } from 'kuke/plugin';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { GROUP, isOurContainer, isOurs } from '../labels.ts';
@@ -11,7 +11,7 @@ import { endTask } from './task.ts';
 /** What is not there, or not ours, is left as it is. */
 export async function removeContainer(
   containerd: Containerd,
-  { namespace, id }: ContainerParams,
+  { namespace, id, group: given }: RemoveParams,
   signal: AbortSignal,
 ): Promise<void> {
   const client = inNamespace(containerd, namespace);
@@ -33,6 +33,6 @@ export async function removeContainer(
   if (snapshot !== undefined && isOurs(snapshot, instance))
     await ifFound(client.snapshots.remove({ snapshotter, key }));
   clearUserFiles({ namespace, id });
-  const group = container?.labels[GROUP];
+  const group = container?.labels[GROUP] ?? given;
   if (group !== undefined) await removeShimSocket(client, containerd.socket, namespace, group);
 }

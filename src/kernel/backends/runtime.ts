@@ -11,6 +11,11 @@ export interface ContainerParams extends NamespaceParams {
   id: string;
 }
 
+export interface RemoveParams extends ContainerParams {
+  /** That of its creation: so a removal that was cut off ends the group's shim although the container is gone. */
+  group?: string;
+}
+
 export interface ContainerMount {
   kind: 'bind' | 'tmpfs';
   source?: string;
@@ -71,7 +76,7 @@ export interface RuntimeActions {
   /** Waits for the exit. The ended task stays, so that its exit code can be observed. Not running: nothing to do. */
   stop: { params: StopParams; result: { exitCode?: number } };
   /** Task (killed if it runs), container object, writable layer, runc's leftovers. Absent: nothing to do. */
-  remove: { params: ContainerParams; result: void };
+  remove: { params: RemoveParams; result: void };
 }
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'stopped' | 'unknown';

@@ -11,7 +11,7 @@ interface Finding {
   remedy?: string;
 }
 
-async function findings(): Promise<{ status: number; found: Finding[] }> {
+async function findings(): Promise<{ status: number | null; found: Finding[] }> {
   const { status, stdout } = await run(['doctor', '-o', 'json']);
   return { status, found: JSON.parse(stdout) };
 }
