@@ -1,5 +1,6 @@
 /** What a reboot does to a host with containers, as far as a box can: all of the network that is not on disk goes, and every container. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { hasCode } from '../../../src/host/errno.ts';
 import { output } from '../observe/command.ts';
 import { mounts, processes } from '../observe/system.ts';
 
@@ -19,7 +20,7 @@ export const CONTAINERD: Omit<Client, 'bridges'> = {
 
 /** The client itself does not run meanwhile. */
 export async function reboot({ monitor, folders, bridges }: Client): Promise<void> {
-  for (const pid of under(monitor)) process.kill(pid, 'SIGKILL');
+  for (const pid of under(monitor)) kill(pid);
   const isGone = (path: string) =>
     /^\/run\/netns\/(?:cni|netns)-/.test(path) || folders.some(folder => path.startsWith(`/run/${folder}/`));
   const gone = mounts().filter(({ target }) => isGone(target) || target.startsWith('/run/containerd/'));
@@ -30,6 +31,15 @@ export async function reboot({ monitor, folders, bridges }: Client): Promise<voi
   }
   for (const bridge of bridges) await output('ip', 'link', 'del', bridge);
   await output('nft', 'flush', 'ruleset');
+}
+
+/** One whose parent was killed may have ended with it. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
 }
 
 /** Processes of a program and of what runs under them, a parent before its children. */
