@@ -8,6 +8,7 @@ import {
   type NetworkRef,
   type ObserveContext,
   type PlanContext,
+  type PluginKernel,
   type PortMapping,
   portMapping,
   type Ref,
@@ -73,6 +74,23 @@ export function missingNetworks({ tree }: Pick<ObserveContext, 'tree'>, cell: Ce
     const isThere = seen.attachments.some(isAttached(networkOf(tree.find(ref))?.name, `eth${index}`));
     return isThere ? [] : [`eth${index} in ${describe(ref)}`];
   });
+}
+
+/** The spaces of the cell whose rules are not all in the kernel, so that nothing keeps it apart there. */
+export async function openSpaces(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<string[]> {
+  const open: string[] = [];
+  for (const ref of spacesOf(cell)) {
+    const space = context.tree.find(ref) as ResourceOf<'Space'> | undefined;
+    if (space === undefined) continue;
+    const { cniConfigPath } = space.spec;
+    const { networks } = await context.once(`network:${cniConfigPath}`, async () =>
+      (await kernel.use('network')).observe({ configPaths: [cniConfigPath] }),
+    );
+    const [realm, name] = ref.path;
+    const network = networks.find(one => one.realm === realm && one.space === name && one.ours);
+    if (network !== undefined && !network.enforced) open.push(describe(ref));
+  }
+  return open;
 }
 
 export interface PlannedNetwork {

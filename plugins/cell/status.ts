@@ -9,7 +9,7 @@ import {
   type PluginKernel,
 } from 'kuke/plugin';
 import { type Cell, containerdId, logPath } from './layout.ts';
-import { missingNetworks } from './network-steps.ts';
+import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
@@ -23,7 +23,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   const group = await observeCgroup(kernel.use, context, cell.ref);
   const containers = cell.spec.containers.map(one => containerStatus(cell, seen, one));
   return {
-    ...stateOf(cell, containers, missingNetworks(context, cell, seen)),
+    ...stateOf(cell, containers, missingNetworks(context, cell, seen), await openSpaces(kernel, context, cell)),
     cgroupPath: cgroupPath(cell.ref),
     attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId, ports }) => ({
       network,
@@ -82,14 +82,14 @@ function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpe
 
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
 
-/** `missing`: the networks that it should be on and is not. */
-function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[]): State {
+/** `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away. */
+function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[], open: string[]): State {
   const rootSpec = rootOf(cell.spec);
   const root = containers.find(one => one.id === rootSpec?.id);
   if (root === undefined || containers.every(one => one.state === 'Pending')) return { state: 'Pending' };
   const requested = cell.spec.desiredState === 'stopped';
   if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
-  if (root.state === 'Running') return whileRootRuns(containers, missing);
+  if (root.state === 'Running') return whileRootRuns(containers, missing, open);
   const others = containers.filter(one => one !== root && one.state === 'Running');
   const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
@@ -109,14 +109,15 @@ function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[]): 
   return { state: 'Failed', reason, message: `the root container \`${root.id}\` ${why}; start the cell` };
 }
 
-function whileRootRuns(containers: ContainerStatus[], missing: string[]): State {
+function whileRootRuns(containers: ContainerStatus[], missing: string[], open: string[]): State {
   const down = containers.filter(one => one.state !== 'Running' && !(one.state === 'Exited' && one.exitCode === 0));
-  if (down.length === 0 && missing.length === 0) return { state: 'Ready' };
+  if (down.length === 0 && missing.length === 0 && open.length === 0) return { state: 'Ready' };
   const faults = [
     ...(missing.length > 0 ? [`it is without ${missing.join(' and ')}; apply the cell again`] : []),
+    ...(open.length > 0 ? [`rules of ${open.join(' and ')} are not in the kernel; apply the cell again`] : []),
     ...(down.length > 0 ? [`${list(down)} not running`] : []),
   ];
-  const reason = missing.length > 0 ? 'NetworkMissing' : 'ContainersNotRunning';
+  const reason = missing.length > 0 ? 'NetworkMissing' : open.length > 0 ? 'RulesMissing' : 'ContainersNotRunning';
   return { state: 'Degraded', reason, message: faults.join('; ') };
 }
 

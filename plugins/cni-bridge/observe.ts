@@ -1,9 +1,11 @@
 /** What the host says of networks, attachments and namespaces. Reads only. */
 import { type Attachment, type DetachRequest, type NetworkObservation, networkDefinition } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
+import { publishesAll } from '../../src/cni/plugins/restore.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { isNetns } from '../../src/host/netns.ts';
 import { isPresent, toAttachment } from './attachment.ts';
 import { readPorts } from './bridge.ts';
 import { readEnforcement } from './firewall.ts';
@@ -15,7 +17,7 @@ import { markerOf, readNetworks } from './space-network.ts';
 export async function observeNetworks(host: Host, configPaths: readonly string[]): Promise<NetworkObservation> {
   const instance = await host.instance();
   const [networks, attachments] = await Promise.all([
-    observeConflists(instance, configPaths),
+    observeConflists(host, instance, configPaths),
     observeAttachments(host, instance),
   ]);
   return {
@@ -29,6 +31,7 @@ export async function observeNetworks(host: Host, configPaths: readonly string[]
 type Problems = NetworkObservation['problems'];
 
 async function observeConflists(
+  host: Host,
   instance: string,
   configPaths: readonly string[],
 ): Promise<{ found: NetworkObservation['networks']; problems: Problems }> {
@@ -40,16 +43,28 @@ async function observeConflists(
   if (spaces.length === 0) return { found: [], problems };
   const { covers } = await readEnforcement(instance);
   const bridges = bridgeNames();
+  const unpublished = await networksLackingPorts(host, instance);
   const found = spaces.map(network => {
     const ours = network.instance === instance;
     return {
       ...networkDefinition(network),
       ours,
       bridgeExists: bridges.has(network.bridge),
-      enforced: ours && covers(memberOf(network)),
+      enforced: ours && covers(memberOf(network)) && !unpublished.has(network.name),
     };
   });
   return { found, problems };
+}
+
+/** The networks of which an attachment publishes a port that does not lead to it any more. */
+async function networksLackingPorts({ results, cniPath }: Host, instance: string): Promise<Set<string>> {
+  const { attachments } = await listCached(results);
+  const lacking = new Set<string>();
+  for (const one of attachments) {
+    const isOurs = markerOf(one.config)?.instance === instance && isNetns(one.netns ?? '');
+    if (isOurs && !lacking.has(one.network) && !(await publishesAll(one, cniPath))) lacking.add(one.network);
+  }
+  return lacking;
 }
 
 function bridgeNames(): Set<string> {

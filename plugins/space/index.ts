@@ -189,7 +189,9 @@ function space(kernel: PluginKernel) {
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)} is not there`]),
           ...(there ? [] : [`the conflist of network ${recorded?.name ?? nameOf(ref)} is not there`]),
           ...(isCutOff ? [`bridge ${network?.bridge} of its cells is not there`] : []),
-          ...(there && !there.enforced ? [`the rules that isolate ${there.bridge} are not in the kernel`] : []),
+          ...(there && !there.enforced
+            ? [`the rules that isolate ${there.bridge}, or publish ports of its cells, are not in the kernel`]
+            : []),
         ];
         const remedy = isCutOff ? 'apply the space and its cells again' : 'apply the space again';
         return {

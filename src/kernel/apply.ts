@@ -12,7 +12,7 @@ import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
-import { type EngineOptions, type Planned, planResource, type Session, withSession } from './session.ts';
+import { type EngineOptions, isSettled, type Planned, planResource, type Session, withSession } from './session.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {
@@ -55,7 +55,7 @@ export async function apply(
   });
 }
 
-/** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left, that is the answer. */
+/** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */
 async function unchangedAll(
   kernel: Kernel,
   desiredIn: (tree: ResourceTree) => Resource[],
@@ -75,7 +75,7 @@ async function unchangedAll(
       return undefined; // told properly under the lock, where an earlier kuke's work has been dealt with
     }
   }
-  return outcomes;
+  return (await isSettled(kernel, tree, observe)) ? outcomes : undefined;
 }
 
 async function applyOne(

@@ -196,22 +196,31 @@ function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string)
   );
 }
 
+/** Whether nothing is due without anybody asking. Changes nothing. */
+export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: ObserveContext): Promise<boolean> {
+  for (const resource of tree.all()) {
+    const plan = await planDue(kernel, resource, observe).catch(() => undefined);
+    if (plan === undefined || plan.steps.length > 0) return false;
+  }
+  return true;
+}
+
+async function planDue(kernel: Kernel, resource: Resource, observe: ObserveContext): Promise<Plan> {
+  const plan = makePlan('update');
+  const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
+  const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
+  await lifecycle.planSettle?.(planContext(plan, options, [], observe), resource);
+  return plan;
+}
+
 /** What is due without anybody asking; a failure here is told and holds nobody up. */
 async function settle(kernel: Kernel, session: Session, notice: (message: string) => void): Promise<void> {
   const observe = makeObserveContext(session.tree);
   for (const resource of session.tree.all()) {
-    const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
-    if (lifecycle.planSettle === undefined) continue;
     try {
-      const context = planContext(
-        makePlan('update'),
-        { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS },
-        [],
-        observe,
-      );
-      await lifecycle.planSettle(context, resource);
-      if (context.plan.steps.length === 0) continue;
-      await session.run(context.plan, { isDue: true });
+      const plan = await planDue(kernel, resource, observe);
+      if (plan.steps.length === 0) continue;
+      await session.run(plan, { isDue: true });
       await session.saveStatus(resource);
     } catch (thrown) {
       const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });

@@ -94,7 +94,7 @@ export interface NetworkObservation {
   networks: (NetworkDefinition & {
     ours: boolean;
     bridgeExists: boolean;
-    /** The rules that isolate it are in the kernel. */
+    /** The rules that isolate it are in the kernel, and those of the ports that its attachments publish. */
     enforced: boolean;
   })[];
   /** As recorded in the CNI cache; `present` when the interface is there in its netns with that address, and its other end on the network's bridge. */

@@ -120,6 +120,25 @@ test('a port of the host leads to one cell; the second is refused, with whose it
   expect(await fetched('outside', `http://${UPLINK}:8080/file`)).toBe(page);
 });
 
+test('rules that somebody took away are missed by get, and put back by the next command, an unchanged apply too', async () => {
+  const web8080 = cell('web', [web(['8080:80'])]);
+  await apply(web8080);
+  const address = await addressesOf('web');
+  for (const loss of [
+    ['flush', 'ruleset'],
+    ['flush', 'map', 'inet', 'kukeon', 'ports'],
+    ['flush', 'chain', 'inet', 'kukeon', 'space_forward'],
+  ]) {
+    await output('nft', ...loss);
+    expect(await kuke('get', 'cells')).toMatch(/web +Degraded/);
+    expect((await getCell('web')).status).toMatchObject({ reason: 'RulesMissing' });
+    expect(await apply(web8080)).toContain('web unchanged');
+    expect(await kuke('get', 'cells')).toMatch(/web +Ready/);
+    expect(await fetched('outside', `http://${UPLINK}:8080/file`)).toBe(page);
+  }
+  expect(await addressesOf('web')).toEqual(address);
+});
+
 test('a stopped cell publishes nothing, a started one does again', async () => {
   await apply(cell('web', [web(['8080:80'])]));
   await kuke('stop', 'cell', 'web');
