@@ -45,9 +45,14 @@ export function isRoot(cell: Cell, container: ContainerSpec): boolean {
   return rootOf(cell.spec)?.id === container.id;
 }
 
+/** Of the container's cgroup, in that of the cell: `web_root` for the root. */
+export function leafName(cell: Cell, container: ContainerSpec): string {
+  return isRoot(cell, container) ? `${nameOf(cell.ref)}_root` : container.id;
+}
+
 /** The leaf, relative to the cgroup2 mount: `/kukeon/main/default/blog/web/web_root`. */
 export function containerCgroup(cell: Cell, container: ContainerSpec): string {
-  return `${cgroupPath(cell.ref)}/${isRoot(cell, container) ? `${nameOf(cell.ref)}_root` : container.id}`;
+  return `${cgroupPath(cell.ref)}/${leafName(cell, container)}`;
 }
 
 export function logPath(cell: Cell, container: ContainerSpec): string {

@@ -2,6 +2,7 @@
 import {
   type Added,
   type Attachment,
+  collides,
   describe,
   formatPortMapping,
   KukeError,
@@ -128,6 +129,7 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     if (there !== undefined) return there.addresses;
     // One after another: eth0 gets the default route.
     const { ports, ...place } = one;
+    refuseTaken(ports, seen);
     const before = fresh ? undefined : attached(one)?.addresses;
     const params = {
       ...place,
@@ -142,6 +144,16 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     return made.result<string[]>('addresses');
   });
   return { ready, addresses };
+}
+
+function refuseTaken(ports: PortMapping[], { published }: ObservedCell): void {
+  for (const port of ports) {
+    const taken = published.find(one => collides(one.port, port));
+    if (taken === undefined) continue;
+    throw new KukeError('Conflict', `port ${formatPortMapping(port)} of the host is published by ${taken.by}`, {
+      remedy: 'publish another port of the host, or take it out of that manifest',
+    });
+  }
 }
 
 /** Detaches and closes, after `after`. Nothing there: no step. */

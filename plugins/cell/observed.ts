@@ -1,5 +1,12 @@
 /** What the host says of one cell: its containers, attachments and network namespace. */
-import type { ContainerObservation, NetworkObservation, ObserveContext, PluginKernel } from 'kuke/plugin';
+import {
+  type ContainerObservation,
+  describe,
+  type NetworkObservation,
+  type ObserveContext,
+  type PluginKernel,
+  type PortMapping,
+} from 'kuke/plugin';
 import { type Cell, cellHash, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
@@ -21,6 +28,8 @@ export interface ObservedCell {
   root: ContainerObservation | undefined;
   attachments: NetworkObservation['attachments'];
   netnsExists: boolean;
+  /** Ports of the host that lead elsewhere, with whose they are: `cell main/default/blog/web`. */
+  published: { port: PortMapping; by: string }[];
 }
 
 /** eth0 first: the address in its own space is the cell's. */
@@ -47,5 +56,23 @@ export async function observeCell(kernel: PluginKernel, context: ObserveContext,
       .filter(one => isAttachmentOf(hash, one.attachmentId))
       .sort((a, b) => indexOf(a) - indexOf(b)),
     netnsExists: net.namespaces.includes(netnsPath(hash)),
+    published: publishedBy(
+      context,
+      net.attachments.filter(one => !isAttachmentOf(hash, one.attachmentId)),
+      await kernel.instance(),
+    ),
   };
+}
+
+function publishedBy(
+  { tree }: ObserveContext,
+  attachments: NetworkObservation['attachments'],
+  instance: string,
+): ObservedCell['published'] {
+  return attachments.flatMap(({ attachmentId, ports = [] }) => {
+    const owner = tree
+      .all('Cell')
+      .find(({ ref }) => ports.length > 0 && isAttachmentOf(cellHash(instance, ref), attachmentId));
+    return ports.map(port => ({ port, by: owner === undefined ? `attachment ${attachmentId}` : describe(owner.ref) }));
+  });
 }

@@ -4,6 +4,7 @@ import {
   type ContainerObservation,
   cgroupPath,
   KukeError,
+  nameOf,
   observeCgroup,
   type PlanContext,
   type PluginKernel,
@@ -11,7 +12,7 @@ import {
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { planEtcFiles } from './etc-files.ts';
-import { type Cell, containerdId, etcFile, isRoot, shimGroup } from './layout.ts';
+import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
 import { planNetwork, planTeardown } from './network-steps.ts';
 import { LABELS, type ObservedCell, observeCell } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
@@ -96,11 +97,15 @@ async function planRunning(
 
 /** A process that is started in a frozen group never answers, and keeps the runtime waiting. */
 async function refuseFrozen(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
-  const group = await observeCgroup(kernel.use, context, cell.ref);
-  if (!group?.frozen) return;
-  throw new KukeError('Conflict', `cgroup ${group.path} is frozen: nothing that is started in it would run`, {
-    remedy: 'thaw it, or the group above it that is frozen: write 0 into its cgroup.freeze',
-  });
+  const { kind, path } = cell.ref;
+  const leaves = cell.spec.containers.map(one => [...path, leafName(cell, one)]);
+  for (const at of [...path.map((_, depth) => path.slice(0, depth + 1)), ...leaves]) {
+    const group = await observeCgroup(kernel.use, context, { kind, path: at });
+    if (!group?.frozen) continue;
+    throw new KukeError('Conflict', `cgroup ${group.path} is frozen: nothing that is started in it would run`, {
+      remedy: 'thaw it: write 0 into its cgroup.freeze',
+    });
+  }
 }
 
 /** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
@@ -177,5 +182,7 @@ export async function planDelete(kernel: PluginKernel, context: PlanContext, cel
   const stopped = planStop(context, cell, seen);
   const removed = seen.containers.map(one => planRemove(context, cell, seen, one.id, stopped));
   context.plan.add(cell.ref, 'store.removeFile', { path: etcFile(cell.ref) }, removed);
-  context.plan.add(cell.ref, 'cgroup.remove', { path: cgroupPath(cell.ref) }, removed);
+  const named = seen.containers.flatMap(one => one.labels[LABELS.container] ?? []);
+  const leaves = [...new Set([`${nameOf(cell.ref)}_root`, ...cell.spec.containers.map(({ id }) => id), ...named])];
+  context.plan.add(cell.ref, 'cgroup.remove', { path: cgroupPath(cell.ref), leaves }, removed);
 }

@@ -40,10 +40,10 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       const id = await instance();
       return createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
-    remove: action<CgroupActions['remove']['params'], void>(async ({ path }, { signal }) => {
+    remove: action<CgroupActions['remove']['params'], void>(async ({ path, leaves }, { signal }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
-      await removeCgroup({ cgroup, instance: await instance(), mounts: table, killLimitMs, signal });
+      await removeCgroup({ cgroup, leaves, instance: await instance(), mounts: table, killLimitMs, signal });
     }),
     async observe(path) {
       try {

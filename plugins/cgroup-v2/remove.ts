@@ -16,6 +16,8 @@ const CELL_DEPTH = 5;
 
 export interface Removal {
   cgroup: Cgroup;
+  /** Names of the groups in it that a runtime makes; undefined: whatever there is. */
+  leaves: readonly string[] | undefined;
   instance: string;
   mounts: readonly Mount[];
   /** Milliseconds that killed processes have to end in. */
@@ -77,13 +79,15 @@ async function end({ cgroup, killLimitMs, signal }: Removal): Promise<KukeError 
   }
 }
 
-function refuseForeignBelow({ cgroup, instance, mounts }: Removal): void {
+function refuseForeignBelow({ cgroup, leaves, instance, mounts }: Removal): void {
   const mounted = mounts.find(mount => mount.mountPoint.startsWith(`${cgroup.path}/`));
   if (mounted !== undefined) throw inTheWay({ ...cgroup, path: mounted.mountPoint });
   for (const group of walk(cgroup)) {
     const mark = markOf(group.path);
     // Down to the cells only kuke makes groups; below them runtimes do, and programs in containers.
-    const isKukes = group.names.length <= CELL_DEPTH;
+    const isIn = group.names.length === cgroup.names.length + 1;
+    const isStray = isIn && leaves !== undefined && !leaves.includes(group.names.at(-1) ?? '');
+    const isKukes = group.names.length <= CELL_DEPTH || isStray;
     if (mark === undefined ? isKukes && ownership(group, instance) === 'foreign' : mark !== instance) {
       throw inTheWay(group);
     }

@@ -57,9 +57,14 @@ function readBack(known: SpaceNetwork, { subnets = [], ipv6 }: Request, configPa
     });
   }
   const has = [known.subnet, ...(known.subnet6 === undefined ? [] : [known.subnet6])];
-  const stays = `network ${known.name} stays on ${has.join(' and ')}, as ${known.path} says`;
   const isAsAsked = subnets.every(one => has.includes(one)) && (!ipv6 || known.subnet6 !== undefined);
-  return { ...networkDefinition(known), notes: isAsAsked ? [] : [stays] };
+  if (!isAsAsked) {
+    throw new KukeError('Conflict', `network ${known.name} is on ${has.join(' and ')}, as ${known.path} says`, {
+      field: 'spec.network',
+      remedy: 'say these ranges, or delete the space and create it anew',
+    });
+  }
+  return { ...networkDefinition(known), notes: [] };
 }
 
 /** Throws Conflict where a file or network of that name is not this installation's. */

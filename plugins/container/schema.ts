@@ -75,6 +75,8 @@ const port = v.pipe(
     text => portMapping(text) !== undefined,
     'must be [IP:]HOST:CONTAINER[/tcp|udp], such as "8080:80" or "127.0.0.1:5353:53/udp", with ports from 1 to 65535',
   ),
+  // No answer of a cell gets to ::1: IPv6 has no route_localnet.
+  v.check(text => portMapping(text)?.hostIP !== '::1', 'cannot be published on ::1; take 127.0.0.1'),
 );
 
 /** containerd keeps them, and takes no more than 4096 bytes of each. */

@@ -6,7 +6,8 @@ export function mountTargetFault(path: string): string | undefined {
   if (!path.startsWith('/') || path.includes('\0')) return 'must be an absolute path';
   if (path.split('/').includes('..')) return 'must not lead upwards (`..`)';
   const clean = mountTarget(path);
-  return clean === '/' || clean === '/proc' ? `nothing can be mounted at ${clean}` : undefined;
+  const isKernels = clean === '/' || clean === '/dev' || clean === '/proc' || clean.startsWith('/proc/');
+  return isKernels ? `nothing can be mounted at ${clean}` : undefined;
 }
 
 /** The same path for all spellings of it: `/a//b/./` is `/a/b`. */

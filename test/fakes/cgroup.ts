@@ -54,10 +54,16 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
         return { missing: missing() };
       },
     ),
-    remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path }) => {
+    remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path, leaves }) => {
       if (host.cgroups.get(checkPath(path))?.ours !== true) return;
+      const isStray = (group: string) =>
+        leaves !== undefined &&
+        group.split('/').length === path.split('/').length + 1 &&
+        !leaves.includes(group.split('/').at(-1) ?? '');
       const below = [...host.cgroups.keys(), ...tasks(path).map(({ cgroup }) => cgroup)];
-      const foreign = below.find(group => isAtOrBelow(group, path) && isKukes(group) && !host.cgroups.get(group)?.ours);
+      const foreign = below.find(
+        group => isAtOrBelow(group, path) && (isKukes(group) || isStray(group)) && !host.cgroups.get(group)?.ours,
+      );
       if (foreign !== undefined) throw new KukeError('Conflict', `cgroup ${foreign} exists and is not kuke's`);
       for (const { namespace, id } of tasks(path)) host.exit(namespace, id, 137);
       for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);

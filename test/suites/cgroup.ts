@@ -110,6 +110,17 @@ export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>):
       await failure(remove('/kukeon/main/default/blog'), 'Conflict');
     });
 
+    test('of a group with known leaves, removes these and no others', async () => {
+      const web = '/kukeon/main/default/blog/web';
+      await create('/kukeon', '/kukeon/main', '/kukeon/main/default', '/kukeon/main/default/blog', web);
+      await t.foreign(`${web}/mine`);
+      const leaves = ['web_root', 'side'];
+      await failure(cgroup.remove({ path: web, leaves }, context()), 'Conflict');
+      expect(await t.groups(`${web}/mine`)).toEqual([`${web}/mine`]);
+      await cgroup.remove({ path: web, leaves: [...leaves, 'mine'] }, context());
+      expect(await t.groups(web)).toEqual([]);
+    });
+
     test('does not remove a foreign /kukeon', async () => {
       await t.foreign('/kukeon');
       await remove('/kukeon');

@@ -6,6 +6,11 @@ export interface CgroupRequest {
   path: string;
 }
 
+export interface CgroupRemoval extends CgroupRequest {
+  /** Names of groups in it that a runtime makes; any other that carries no mark is somebody else's then. Absent: all are a runtime's. */
+  leaves?: string[];
+}
+
 export interface CgroupCreated {
   /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
   missing: string[];
@@ -15,7 +20,7 @@ export interface CgroupActions {
   /** One level, controllers delegated to it as far as the host has them; one that is ours and there already is left as it is. */
   create: { params: CgroupRequest; result: CgroupCreated };
   /** Kills what runs below (`cgroup.kill`) and removes the subtree, also from v1 hierarchies. Absent: nothing to do. */
-  remove: { params: CgroupRequest; result: void };
+  remove: { params: CgroupRemoval; result: void };
 }
 
 export interface CgroupObservation {

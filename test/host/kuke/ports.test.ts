@@ -111,8 +111,8 @@ test('ports come, change and go while the cell runs, which keeps its address and
 
 test('a port of the host leads to one cell; the second is refused, with whose it is, and leaves nothing', async () => {
   await apply(cell('web', [web(['8080:80'])]));
-  const refused = await applyFailing(1, cell('second', [web(['8080:80'])]));
-  expect(refused).toContain('8080');
+  const refused = await applyFailing(4, cell('second', [web(['8080:80'])]));
+  expect(refused).toContain('port 8080:80 of the host is published by cell main/default/default/web');
   expect(await kuke('get', 'cells', '-o', 'name')).toBe('cell/web\n');
   expect(await fetched('outside', `http://${UPLINK}:8080/file`)).toBe(page);
   await kuke('delete', 'cell', 'web', '--cascade');

@@ -42,7 +42,7 @@ test('what somebody has frozen by hand is named, and holds nobody up', async () 
   await kuke('stop', 'cell', 'web');
   const freezer = '/sys/fs/cgroup/kukeon/main/default/default/cgroup.freeze';
   writeFileSync(freezer, '1');
-  expect(await failing(4, 'start', 'cell', 'web')).toContain('/kukeon/main/default/default/web is frozen');
+  expect(await failing(4, 'start', 'cell', 'web')).toContain('/kukeon/main/default/default is frozen');
   writeFileSync(freezer, '0');
   await kuke('start', 'cell', 'web');
   expect(await stateOf('web')).toBe('Ready');

@@ -261,7 +261,7 @@ describe('faults', () => {
     kuke.host.frozen.add('/kukeon/main/default');
     const [outcome] = await kuke.change(cellRef('web'), set('running'), verb('start'));
     expect(outcome?.error?.code).toBe('Conflict');
-    expect(outcome?.error?.message).toContain('/kukeon/main/default/default/web is frozen');
+    expect(outcome?.error?.message).toContain('/kukeon/main/default is frozen');
     kuke.host.frozen.clear();
     expect(results(await kuke.change(cellRef('web'), set('running'), verb('start')))).toEqual(['updated']);
   });

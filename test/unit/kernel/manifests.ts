@@ -84,7 +84,7 @@ export const containerFields = {
 };
 
 const apart = (ports: string[], container: number) =>
-  ports.map((port, i) => `${['', '127.0.0.1:', '[::1]:'][i % 3]}${1000 * (container + 1) + i}${port}`);
+  ports.map((port, i) => `${['', '127.0.0.1:', '[fd00::1]:'][i % 3]}${1000 * (container + 1) + i}${port}`);
 
 const containers = fc
   .uniqueArray(fc.record(containerFields, { requiredKeys: ['id', 'image'] }), {

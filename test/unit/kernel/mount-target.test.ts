@@ -5,7 +5,10 @@ import { mountTarget, mountTargetFault } from '../../../src/kernel/mount-target.
 test.each([
   ['/data', undefined],
   ['//data/./x/', undefined],
-  ['/proc/sys', undefined],
+  ['/dev/shm', undefined],
+  ['/process', undefined],
+  ['/proc/sys', 'nothing can be mounted at /proc/sys'],
+  ['/dev/', 'nothing can be mounted at /dev'],
   ['data', 'must be an absolute path'],
   ['', 'must be an absolute path'],
   ['/a\0b', 'must be an absolute path'],

@@ -146,6 +146,7 @@ describe('containers', () => {
     ['a port as a number', { ports: [80] }, 'ports[0]: must be [IP:]HOST:CONTAINER[/tcp|udp] in quotes'],
     ['a port that is none', { ports: ['0:80'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
     ['a port beyond the last', { ports: ['80:65536'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
+    ['the loopback of IPv6', { ports: ['[::1]:80:80'] }, 'ports[0]: cannot be published on ::1'],
     ['another protocol', { ports: ['80:80/sctp'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
     ['an address that is none', { ports: ['999.0.0.1:80:80'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
     ['an IPv6 address without brackets', { ports: ['::1:80:80'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
