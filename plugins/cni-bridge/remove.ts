@@ -5,6 +5,8 @@ import { type ActionContext, KukeError, type NetworkRef } from 'kuke/plugin';
 import { collectNetwork } from '../../src/cni/plugins/collect.ts';
 import { removeStaleTemporaries, syncDirectory } from '../../src/host/atomic-file.ts';
 import { hasCode } from '../../src/host/errno.ts';
+import { listLinks } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { markedBridges, removeLinks, requireOwnBridge } from './bridge.ts';
 import { detachAll } from './detach.ts';
 import { tearDown } from './failures.ts';
@@ -31,7 +33,11 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
   await tearDown({
     'detach what is attached': () => detachAll(host, network => network === name, context),
     'remove its rules': () => release(instance, name, ours ? [ours.bridge] : []),
-    'remove its bridge': () => removeLinks(bridgesOf(instance, name, ours)),
+    'remove its bridge': () => {
+      const bridges = bridgesOf(instance, name, ours);
+      refuseForeignPorts(bridges);
+      removeLinks(bridges);
+    },
     // What carries no mark but the name, is another's if the name is.
     ...(!isTaken && {
       'remove what its plugins have left': () => collectNetwork(name, host.cniPath),
@@ -42,6 +48,18 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
   // Of a definition that was killed while it wrote the file, too.
   await removeStaleTemporaries(dirname(path));
   if (ours !== undefined) await removeFile(path);
+}
+
+/** No container's end is here any more, so that a port which is no veth, or leads to this very host, is somebody else's. */
+function refuseForeignPorts(bridges: readonly number[]): void {
+  using socket = new NetlinkSocket('route');
+  const ports = listLinks(socket).filter(({ master }) => master !== undefined && bridges.includes(master));
+  const foreign = ports.filter(({ kind, linkNetnsId }) => kind !== 'veth' || linkNetnsId === undefined);
+  if (foreign.length === 0) return;
+  const names = foreign.map(({ name }) => name).join(', ');
+  throw new KukeError('Conflict', `the bridge has ports that are not kuke's: ${names}`, {
+    remedy: `take them out of it (\`ip link set ${foreign[0]?.name} nomaster\`), then run the command again`,
+  });
 }
 
 function bridgesOf(instance: string, name: string, ours: SpaceNetwork | undefined): number[] {

@@ -120,6 +120,23 @@ test('a bridge that another runtime has made from our conflist is the space’s'
   expect(await output('ip', 'link')).not.toContain(mine.bridge);
 });
 
+test('a bridge with a port of somebody else’s stays until that is taken out', async () => {
+  const mine = await defined(t.backend, 'x');
+  await t.backend.open({ path: '/run/netns/kuke-cell' }, context());
+  const request = { ...mine, attachmentId: 'cell-1', netns: '/run/netns/kuke-cell', interface: 'eth0' };
+  await t.backend.attach(request, context());
+  await output('ip', 'link', 'add', 'theirs', 'type', 'veth', 'peer', 'name', 'theirs-end');
+  await output('ip', 'link', 'set', 'theirs', 'master', mine.bridge);
+  await t.backend.detach(request, context());
+  const { message, remedy } = await failure(t.backend.remove(mine, context()), 'Conflict');
+  expect(message).toContain("ports that are not kuke's: theirs");
+  expect(remedy).toContain('ip link set theirs nomaster');
+  expect(await output('ip', 'link')).toContain(mine.bridge);
+  await output('ip', 'link', 'delete', 'theirs');
+  await t.backend.remove(mine, context());
+  expect(await output('ip', 'link')).not.toContain(mine.bridge);
+});
+
 test('chains of that name in an nftables table of that name', async () => {
   const chain = '{ type filter hook forward priority 0; }';
   await output('nft', `add table inet kukeon; add chain inet kukeon space_forward ${chain}`);
