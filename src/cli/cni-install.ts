@@ -2,6 +2,20 @@ import { KukeError } from '../kernel/errors.ts';
 import { changePlugins, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
 import { command } from './command.ts';
 
+const conflicts = [
+  {
+    result: 'left',
+    are: (one: boolean) => (one ? "is another vendor's, and stays" : "are another vendor's, and stay"),
+    remedy: 'choose another folder with --dir, or replace them with --force if no kubelet needs them',
+  },
+  {
+    result: 'blocked',
+    are: (one: boolean) => (one ? 'is a folder, and stays' : 'are folders, and stay'),
+    remedy:
+      'where a folder has the name of a plugin, move it away, and run the command again: not even --force replaces it',
+  },
+];
+
 export default command({
   summary:
     'lay the CNI plugins down in a folder, for kubelet, containerd, podman and other runtimes; kuke itself needs no files',
@@ -20,15 +34,12 @@ export default command({
     const folder = requireAbsolute(dir);
     const files = await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath }));
     printPlugins(files, output);
-    const left = files.filter(({ result }) => result === 'left').map(({ plugin }) => plugin);
-    if (left.length === 0) return 0;
-    const which = left.length === 1 ? `${left[0]} is` : `${left.join(', ')} are`;
-    throw new KukeError(
-      'Conflict',
-      `in ${folder}, ${which} another vendor's, and stay${left.length === 1 ? 's' : ''}`,
-      {
-        remedy: 'choose another folder with --dir, or replace them with --force if no kubelet needs them',
-      },
-    );
+    const problems = conflicts.flatMap(({ result, are, remedy }) => {
+      const names = files.filter(file => file.result === result).map(({ plugin }) => plugin);
+      return names.length === 0 ? [] : [{ what: `${names.join(', ')} ${are(names.length === 1)}`, remedy }];
+    });
+    if (problems.length === 0) return 0;
+    const remedy = problems.map(problem => problem.remedy).join('; ');
+    throw new KukeError('Conflict', `in ${folder}, ${problems.map(({ what }) => what).join('; ')}`, { remedy });
   },
 });

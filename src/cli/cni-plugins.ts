@@ -15,10 +15,10 @@ export const outputArg = {
 type Opener = Pick<Invocation, 'globals' | 'program'>;
 
 /** Runs `change` with the plugins and the run path. */
-export async function changePlugins(
+export async function changePlugins<T>(
   { globals, program }: Opener,
-  change: (plugins: CniPlugins, runPath: string) => Promise<CniPluginFile[]>,
-): Promise<CniPluginFile[]> {
+  change: (plugins: CniPlugins, runPath: string) => Promise<T>,
+): Promise<T> {
   requireRoot();
   try {
     return await change(await program.cniPlugins(), globals.runPath);
@@ -27,12 +27,29 @@ export async function changePlugins(
   }
 }
 
+/** From one folder, or from all; prints what was done, also where something then fails. `none` is called if there was nothing. */
+export async function uninstallPlugins(
+  opener: Opener,
+  folder: string | undefined,
+  output: string,
+  none: () => void,
+): Promise<void> {
+  const files: CniPluginFile[] = [];
+  try {
+    await changePlugins(opener, (plugins, runPath) => plugins.uninstall(folder, runPath, file => files.push(file)));
+  } finally {
+    printPlugins(files, output);
+  }
+  if (files.length === 0) none();
+}
+
 const colours = {
   installed: 'green',
   renewed: 'yellow',
   replaced: 'yellow',
   unchanged: 'dim',
   left: 'red',
+  blocked: 'red',
   removed: 'green',
   'not found': 'dim',
 } as const;

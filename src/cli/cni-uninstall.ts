@@ -1,4 +1,4 @@
-import { changePlugins, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
+import { outputArg, requireAbsolute, uninstallPlugins } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { tell } from './output/terminal.ts';
 
@@ -12,9 +12,8 @@ export default command({
   async run(invocation) {
     const { dir, output } = invocation.args;
     const folder = dir === undefined ? undefined : requireAbsolute(dir);
-    const files = await changePlugins(invocation, (plugins, runPath) => plugins.uninstall(folder, runPath));
-    printPlugins(files, output);
-    if (files.length === 0) tell('kuke’s CNI plugins are not installed anywhere');
+    const none = () => tell('kuke’s CNI plugins are not installed anywhere');
+    await uninstallPlugins(invocation, folder, output, none);
     return 0;
   },
 });

@@ -27,15 +27,15 @@ export interface Program {
 export interface CniPlugins {
   /** Where they were installed is kept in the run path. */
   install(folder: string, options: { force: boolean; runPath: string }): Promise<CniPluginFile[]>;
-  /** Without a folder: from all in which they were installed. */
-  uninstall(folder: string | undefined, runPath: string): Promise<CniPluginFile[]>;
+  /** Without a folder: from all in which they were installed. Files that are done are told of, also where others fail. */
+  uninstall(folder: string | undefined, runPath: string, tell: (file: CniPluginFile) => void): Promise<void>;
 }
 
 export interface CniPluginFile {
   plugin: string;
   path: string;
-  /** `left`: another vendor's, which stays. */
-  result: 'installed' | 'renewed' | 'replaced' | 'unchanged' | 'left' | 'removed' | 'not found';
+  /** `left`: another vendor's, which stays; `blocked`: a folder has its name. */
+  result: 'installed' | 'renewed' | 'replaced' | 'unchanged' | 'left' | 'blocked' | 'removed' | 'not found';
 }
 
 export interface Invocation<A extends ArgsDef = ArgsDef> {

@@ -2,7 +2,7 @@ import type { Outcome } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { uninstall } from '../kernel/host.ts';
 import { readTree } from '../kernel/observe.ts';
-import { changePlugins, printPlugins } from './cni-plugins.ts';
+import { uninstallPlugins } from './cni-plugins.ts';
 import { command, type Invocation } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { confirm } from './output/confirm.ts';
@@ -36,17 +36,14 @@ export default command({
       printOutcomes(removed.map(({ error: _, ...outcome }) => outcome));
     }
     if (isSetUp) print('kuke has left this host; the program itself is yours to remove');
-    else await uninstallPluginsAlone(invocation);
+    else {
+      // Also a host on which kuke was never set up may have its CNI plugins.
+      const none = () => print('kuke has not been set up here: there is nothing to remove');
+      await uninstallPlugins(invocation, undefined, 'table', none);
+    }
     return 0;
   },
 });
-
-/** Also a host on which kuke was never set up may have its CNI plugins. */
-async function uninstallPluginsAlone(invocation: Pick<Invocation, 'globals' | 'program'>): Promise<void> {
-  const files = await changePlugins(invocation, (plugins, runPath) => plugins.uninstall(undefined, runPath));
-  if (files.length === 0) print('kuke has not been set up here: there is nothing to remove');
-  printPlugins(files, 'table');
-}
 
 async function requireYes(question: string, { signal }: Pick<Invocation, 'signal'>): Promise<void> {
   if (await confirm(question, signal)) return;

@@ -2,18 +2,27 @@
  * `kuke cni install`: the built-in plugins as files, for other runtimes. In which folders they were laid down is kept in a record, so that
  * an uninstall finds them.
  */
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { removeStaleTemporaries, replaceFile } from '../host/atomic-file.ts';
 import { hasCode } from '../host/errno.ts';
-import { lock } from '../host/flock.ts';
+import { type FileLock, lock } from '../host/flock.ts';
+import { asSystemError } from '../host/libc.ts';
 import { conform, parseJson } from './json.ts';
 import { isKuke, type Owner, PROGRAM, putProgram, recognizer } from './plugin-file.ts';
 import { BUILT_IN } from './plugins/registry.ts';
 
-/** `left`: another vendor's, which stays. */
-export type FileResult = 'installed' | 'renewed' | 'replaced' | 'unchanged' | 'left' | 'removed' | 'not found';
+/** `left`: another vendor's, which stays; `blocked`: a folder has its name. */
+export type FileResult =
+  | 'installed'
+  | 'renewed'
+  | 'replaced'
+  | 'unchanged'
+  | 'left'
+  | 'blocked'
+  | 'removed'
+  | 'not found';
 
 export interface PluginFile {
   plugin: string;
@@ -28,20 +37,37 @@ export interface InstallOptions {
   runPath: string;
 }
 
-/** Throws where the program that runs is not a compiled kuke. */
+/** Throws where the program that runs is not a compiled kuke. Only a folder in which something of ours lies then is recorded. */
 export async function installPlugins(folder: string, { force, runPath }: InstallOptions): Promise<PluginFile[]> {
   if (!isKuke()) throw new Error('only the compiled program can be a plugin: this one is Bun itself');
-  // First the record: by it what a killed install has left is found.
-  const made = missingPartOf(folder);
-  await update(recordIn(runPath), folders => {
+  return await withRecord(runPath, async (folders, write) => {
+    const isKnown = folder in folders;
+    const made = missingPartOf(folder);
+    // First the record: by it what a killed install has left is found.
     folders[folder] ??= made === undefined ? {} : { made };
+    await write();
+    const files: PluginFile[] = [];
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      await removeStaleTemporaries(folder);
+      for (const file of layIn(folder, force)) files.push(file);
+    } finally {
+      const isOurs = files.some(({ result }) => result !== 'left' && result !== 'blocked');
+      if (!isKnown && !isOurs) {
+        delete folders[folder];
+        removeFolders(folder, made);
+      }
+    }
+    return files;
   });
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
-  await removeStaleTemporaries(folder);
+}
+
+function* layIn(folder: string, force: boolean): Generator<PluginFile> {
   const ownerOf = recognizer();
   let source = programFile();
 
   function lay(path: string): FileResult {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return 'blocked';
     const result = resultOf(ownerOf(path), force);
     if (result === 'unchanged' || result === 'left') return result;
     try {
@@ -53,10 +79,10 @@ export async function installPlugins(folder: string, { force, runPath }: Install
     return result;
   }
 
-  return BUILT_IN.toSorted().map(plugin => {
+  for (const plugin of BUILT_IN.toSorted()) {
     const path = join(folder, plugin);
-    return { plugin, path, result: lay(path) };
-  });
+    yield { plugin, path, result: lay(path) };
+  }
 }
 
 /** `/opt/cni` of `/opt/cni/bin`, if that is what will have to be made. */
@@ -71,43 +97,69 @@ function resultOf(owner: Owner, force: boolean): FileResult {
   return ({ absent: 'installed', outdated: 'renewed', current: 'unchanged' } as const)[owner];
 }
 
-/** Removes ours from a folder, or from all that the record names. A folder that was made for them goes with them. */
-export async function uninstallPlugins(folder: string | undefined, runPath: string): Promise<PluginFile[]> {
-  const record = recordIn(runPath);
-  const recorded = await readFolders(record);
+/**
+ * Removes ours from a folder, or from all that the record names; each file is told of when it is done. A folder that was made for them
+ * goes with them. What fails is thrown at the end; its folder stays in the record.
+ */
+export async function uninstallPlugins(
+  folder: string | undefined,
+  runPath: string,
+  tell: (file: PluginFile) => void = () => {},
+): Promise<void> {
   const ownerOf = recognizer();
-  const files: PluginFile[] = [];
-  for (const one of folder === undefined ? Object.keys(recorded) : [folder]) {
-    files.push(...removeFrom(one, ownerOf));
-    await removeStaleTemporaries(one);
-    removeFolders(one, recorded[one]?.made);
-    if (one in recorded) {
-      await update(record, folders => {
-        delete folders[one];
-      });
+  const failures: unknown[] = [];
+
+  async function remove(one: string, made: string | undefined): Promise<boolean> {
+    const before = failures.length;
+    const steps = [
+      ...BUILT_IN.toSorted().map(plugin => () => tell(removeFrom(one, plugin, ownerOf))),
+      () => removeStaleTemporaries(one),
+      () => removeFolders(one, made),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        if (!hasCode(error, 'ENOENT', 'ENOTDIR')) failures.push(asSystemError(error, one));
+      }
     }
+    return failures.length === before;
   }
-  return files;
+
+  // A host on which nothing was installed gets no folder for the record.
+  if (Object.keys(await readFolders(recordIn(runPath))).length === 0) {
+    if (folder !== undefined) await remove(folder, undefined);
+  } else {
+    await withRecord(runPath, async folders => {
+      for (const one of folder === undefined ? Object.keys(folders) : [folder]) {
+        if (await remove(one, folders[one]?.made)) delete folders[one];
+      }
+    });
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '));
 }
 
-/** A link of the administrator's is not ours, whatever it leads to. */
-function removeFrom(folder: string, ownerOf: (path: string) => Owner): PluginFile[] {
-  return BUILT_IN.toSorted().map(plugin => {
-    const path = join(folder, plugin);
-    const owner = isLink(path) ? 'foreign' : ownerOf(path);
+function removeFrom(folder: string, plugin: string, ownerOf: (path: string) => Owner): PluginFile {
+  const path = join(folder, plugin);
+  try {
+    const owner = ownerInFolder(path, ownerOf);
     if (owner === 'absent') return { plugin, path, result: 'not found' };
     if (owner === 'foreign') return { plugin, path, result: 'left' };
     rmSync(path, { force: true });
     return { plugin, path, result: 'removed' };
-  });
+  } catch (error) {
+    throw asSystemError(error, path); // Bun's own does not name it
+  }
 }
 
-function isLink(path: string): boolean {
+/** A link of the administrator's is not ours, whatever it leads to. Where the folder is no folder, nothing is in it. */
+function ownerInFolder(path: string, ownerOf: (path: string) => Owner): Owner {
   try {
-    readlinkSync(path);
-    return true;
-  } catch {
-    return false; // EINVAL, ENOENT
+    return lstatSync(path).isSymbolicLink() ? 'foreign' : ownerOf(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'absent';
+    throw error;
   }
 }
 
@@ -128,33 +180,63 @@ async function readFolders(record: string): Promise<Folders> {
     return conform(schema, parseJson(readFileSync(record, 'utf8'))).folders;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return {};
-    throw new Error(`${record}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new Error(`${record}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** One after another. A record of nothing is no file. */
-async function update(record: string, change: (folders: Folders) => void): Promise<void> {
-  mkdirSync(dirname(dirname(record)), { recursive: true, mode: 0o755 });
-  mkdirSync(dirname(record), { recursive: true, mode: 0o700 });
+/**
+ * One change after another, from the reading of the record to the last file of its folders. `write` writes it down early; what stands in
+ * `folders` at the end is written whether the change fails or not. A record of nothing is no file.
+ */
+async function withRecord<T>(
+  runPath: string,
+  change: (folders: Folders, write: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const record = recordIn(runPath);
   const path = `${record}.lock`;
-  using _held = await lock(path, () => `${process.pid}`);
+  using _held = await lockIn(path);
   const folders = await readFolders(record);
-  change(folders);
-  if (Object.keys(folders).length > 0) {
-    await replaceFile(record, `${JSON.stringify({ folders }, null, 2)}\n`, { mode: 0o600 });
-    return;
+  const write = async () => {
+    if (Object.keys(folders).length > 0) {
+      await replaceFile(record, `${JSON.stringify({ folders }, null, 2)}\n`, { mode: 0o600 });
+      return;
+    }
+    rmSync(record, { force: true });
+    rmSync(path, { force: true });
+    removeFolders(dirname(record), dirname(dirname(record)));
+  };
+  try {
+    return await change(folders, write);
+  } finally {
+    await write();
   }
-  rmSync(record, { force: true });
-  rmSync(path, { force: true });
-  removeFolders(dirname(record), dirname(dirname(record)));
+}
+
+/** Makes the folder, also where whoever had the lock has removed it. */
+async function lockIn(path: string): Promise<FileLock> {
+  for (;;) {
+    mkdirSync(dirname(dirname(path)), { recursive: true, mode: 0o755 });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      return await lock(path, () => `${process.pid}`);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+  }
 }
 
 /** From `folder` up to `made`, as far as they are empty. */
 function removeFolders(folder: string, made: string | undefined): void {
   if (made === undefined) return;
-  try {
-    for (let path = folder; path.startsWith(made); path = dirname(path)) rmdirSync(path);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY')) throw error;
+  for (let path = folder; path.startsWith(made); path = dirname(path)) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) continue; // a killed install got no further
+      if (hasCode(error, 'ENOTDIR', 'ENOTEMPTY', 'EEXIST', 'EBUSY')) return;
+      throw error;
+    }
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { binary, failing, kuke, run } from '../kuke/kuke.ts';
+import { output } from '../observe/command.ts';
 
 const TYPES = ['bridge', 'firewall', 'host-local', 'loopback', 'portmap', 'static'];
 /** On the file system that is shared with the binary's copy, and on another one. */
@@ -149,9 +150,14 @@ describe('where there is something', () => {
 
   test('a folder in the place of a plugin is never replaced', async () => {
     mkdirSync(`${NEAR}/bridge`);
-    expect(await failing(4, 'cni', 'install', '--dir', NEAR)).toContain('bridge is another');
-    expect(await failing(4, 'cni', 'install', '--dir', NEAR, '--force')).toContain(NEAR);
-    expect(statSync(`${NEAR}/bridge`).isDirectory()).toBe(true);
+    for (const force of [[], ['--force']]) {
+      const stderr = await failing(4, 'cni', 'install', '--dir', NEAR, ...force);
+      expect(stderr).toContain(`in ${NEAR}, bridge is a folder, and stays`);
+      expect(stderr).toContain('move it away');
+      expect(statSync(`${NEAR}/bridge`).isDirectory()).toBe(true);
+      expect(identical(`${NEAR}/static`)).toBe(true);
+    }
+    expect(results(await own('uninstall'))).toEqual({ ...all('removed'), bridge: 'left' });
   });
 
   test('what a killed install has left is taken away', async () => {
@@ -167,6 +173,63 @@ describe('where there is something', () => {
     await own('uninstall');
     expect(readdirSync(NEAR)).toEqual(['macvlan']);
   });
+});
+
+describe('a folder that cannot be', () => {
+  afterEach(() => rmSync('/etc/somefile', { force: true }));
+
+  test.each(['/etc/somefile', '/etc/somefile/bin'])('%s is refused, and nothing is recorded', async folder => {
+    writeFileSync('/etc/somefile', 'theirs');
+    expect(await failing(4, 'cni', 'install', '--dir', folder)).toContain('/etc/somefile');
+    expect(existsSync(RECORD)).toBe(false);
+    expect(await kuke('uninstall', '--yes')).toContain('there is nothing to remove');
+    expect(readFileSync('/etc/somefile', 'utf8')).toBe('theirs');
+  });
+
+  test('one in which all is of others is not recorded either', async () => {
+    mkdirSync(NEAR);
+    for (const type of TYPES) vendor(`${NEAR}/${type}`);
+    await failing(4, 'cni', 'install', '--dir', NEAR);
+    expect(existsSync(RECORD)).toBe(false);
+  });
+
+  test('what was recorded, and is no folder, or is gone, is passed over', async () => {
+    await own('install', '--dir', NEAR);
+    await own('install', '--dir', `${FAR}/bin`);
+    rmSync(NEAR, { recursive: true });
+    writeFileSync(NEAR, 'theirs');
+    const removed = (await own('uninstall')).filter(({ result }) => result === 'removed');
+    expect(removed.map(({ path }) => path)).toEqual(TYPES.map(type => `${FAR}/bin/${type}`));
+    expect(readFileSync(NEAR, 'utf8')).toBe('theirs');
+    expect(existsSync(FAR)).toBe(false);
+    expect(existsSync(RECORD)).toBe(false);
+  });
+
+  test('of those that a killed install has begun to make, none stays', async () => {
+    await own('install', '--dir', `${FAR}/one/two`);
+    rmSync(`${FAR}/one/two`, { recursive: true });
+    await own('uninstall');
+    expect(existsSync(FAR)).toBe(false);
+  });
+});
+
+test('one that cannot be written to any more keeps no other from being cleared, and is told of', async () => {
+  await own('install', '--dir', NEAR);
+  await own('install', '--dir', FAR);
+  await output('mount', '--bind', NEAR, NEAR);
+  await output('mount', '-o', 'remount,bind,ro', NEAR);
+  try {
+    const { status, stdout, stderr } = await run(['cni', 'uninstall']);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('Read-only file system');
+    expect(stderr).toContain(`${NEAR}/bridge`);
+    expect(stdout).toContain(`${FAR}/bridge`);
+    expect(existsSync(FAR)).toBe(false);
+    expect(Object.keys(JSON.parse(readFileSync(RECORD, 'utf8')).folders)).toEqual([NEAR]);
+  } finally {
+    await output('umount', NEAR);
+  }
+  expect(results(await own('uninstall'))).toEqual(all('removed'));
 });
 
 test('many at once, into several folders', async () => {

@@ -40,7 +40,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
     version: async () => '1.2.3',
     builtins: async () => [fakePlugin(host), realm, space, stack, container, cell].map(source),
     sdk: async () => ({ ...(await import('../../../src/plugin.ts')) }),
-    cniPlugins: async () => ({ install: async () => [], uninstall: async () => [] }),
+    cniPlugins: async () => ({ install: async () => [], uninstall: async () => {} }),
   };
   return {
     host,
