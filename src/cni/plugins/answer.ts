@@ -17,6 +17,9 @@ export interface Input {
   signal?: AbortSignal;
 }
 
+/** The same, before standard input is read. */
+export type Caller = Pick<Input, 'env' | 'called'>;
+
 export interface Answer {
   status: number;
   /** Standard output: '' for nothing, else JSON. */
@@ -28,40 +31,53 @@ export interface Answer {
 /** Answers a call. Nothing is thrown. */
 export async function answer({ env, called, stdin, signal }: Input, load: LoadPlugin = loadPlugin): Promise<Answer> {
   let version: string = LATEST;
+  let config: JsonObject = {};
+  let request: CallRequest;
   try {
     const command = commandOf(env);
-    const config = configOf(stdin, command);
+    config = configOf(stdin, command);
     if (typeof config.cniVersion === 'string' && config.cniVersion !== '') version = config.cniVersion;
     if (command === 'VERSION') return { status: 0, text: JSON.stringify(versionInfo(config)) };
-    const request = requestOf(command, env, called, config, signal);
+    request = requestOf(command, env, called, config, signal);
+  } catch (error) {
+    return await misunderstood(error, { env, called }, config, version);
+  }
+  try {
+    const { command } = request;
     const { perform } = await import('./perform.ts');
     const undo = () => perform({ ...request, command: 'DEL', signal: undefined }, load);
-    try {
-      const result = await perform(request, load);
-      if (command !== 'ADD') return { status: 0, text: '' };
-      // What came while the plugin did not wait for anything is heard of here.
-      await new Promise(resolve => setImmediate(resolve));
-      signal?.throwIfAborted();
-      return { status: 0, text: JSON.stringify(result), undo };
-    } catch (error) {
-      if (!signal?.aborted) throw error;
-      throw command === 'ADD' ? await calledOff(signal.reason, undo) : signal.reason;
-    }
+    const result = await perform(request, load).catch((error: unknown) => {
+      throw signal?.aborted ? calledOffAmid(command, signal.reason, error) : error;
+    });
+    if (command !== 'ADD') return { status: 0, text: '' };
+    // What came while the plugin did not wait for anything is heard of here.
+    await new Promise(resolve => setImmediate(resolve));
+    if (signal?.aborted) throw await calledOff(signal.reason, undo);
+    return { status: 0, text: JSON.stringify(result), undo };
   } catch (error) {
     return refusal(error, version);
   }
 }
 
-/** What an ADD that is called off answers, once it is taken back. */
+/** An ADD that throws has undone itself; what it says besides that it was called off is told. */
+function calledOffAmid(command: Verb, reason: unknown, error: unknown): unknown {
+  if (command !== 'ADD') return reason;
+  const { code, msg } = asError(reason);
+  return new PluginError(code, msg, error === reason ? NOTHING_LEFT : asError(error).message, error);
+}
+
+/** What an ADD that is called off when it is done answers, once it is taken back. */
 async function calledOff(reason: unknown, undo: () => Promise<unknown>): Promise<PluginError> {
   const { code, msg } = asError(reason);
   try {
     await undo();
-    return new PluginError(code, msg, 'nothing of it is left');
+    return new PluginError(code, msg, NOTHING_LEFT);
   } catch (error) {
     return new PluginError(code, msg, `and it was not undone: ${asError(error).message}`, error);
   }
 }
+
+const NOTHING_LEFT = 'nothing of it is left';
 
 function asError(thrown: unknown): PluginError {
   if (thrown instanceof PluginError) return thrown;
@@ -126,8 +142,23 @@ function pluginOf(called: string, { type }: JsonObject): string {
   );
 }
 
-/** The error object. */
-export function refusal(thrown: unknown, cniVersion: string): Answer {
+/** The error object for a call that got to no plugin. Who looks by KUKE_CNI_LOG sees it, too. */
+export async function misunderstood(
+  thrown: unknown,
+  { env, called }: Caller,
+  config: JsonObject = {},
+  version: string = LATEST,
+): Promise<Answer> {
+  const path = process.env.KUKE_CNI_LOG;
+  if (path) {
+    const attachment = { containerId: env.CNI_CONTAINERID, netns: env.CNI_NETNS, ifName: env.CNI_IFNAME };
+    const subject = { command: env.CNI_COMMAND ?? '', plugin: called, ...attachment, config };
+    (await import('./log.ts')).openLog(path, subject).end(asError(thrown));
+  }
+  return refusal(thrown, version);
+}
+
+function refusal(thrown: unknown, cniVersion: string): Answer {
   const { code, msg, details } = asError(thrown);
   return { status: 1, text: JSON.stringify({ cniVersion, code, msg, ...(details !== '' && { details }) }) };
 }

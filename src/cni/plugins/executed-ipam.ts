@@ -53,7 +53,8 @@ async function execute(type: string, command: Command, call: AnyCall): Promise<u
   try {
     return await call.trace(commandLine(request), () => execPlugin(request));
   } catch (error) {
-    throw error instanceof CniError ? asPluginError(error, type, command) : error;
+    if (!(error instanceof CniError)) throw error;
+    throw error.failure.reason === 'aborted' ? call.signal?.reason : asPluginError(error, type, command);
   }
 }
 

@@ -1,8 +1,7 @@
 /** One call of the program by a runtime: standard input, standard output, and the signals that may come meanwhile. */
 import { lastErrno, libc, systemError } from '../../host/libc.ts';
 import { letGoOfProgram } from '../../host/program-pages.ts';
-import { LATEST } from '../version.ts';
-import { answer, type Environment, refusal } from './answer.ts';
+import { answer, type Environment, misunderstood } from './answer.ts';
 import { PluginError } from './plugin-error.ts';
 import { afterLoading } from './registry.ts';
 import { readInput } from './standard-input.ts';
@@ -20,7 +19,7 @@ export async function executed(env: Environment, called: string): Promise<number
   const signal = untilSignalled();
   const { status, text, undo } = await readInput(signal).then(
     stdin => answer({ env, called, stdin, signal }),
-    (error: unknown) => refusal(error, LATEST),
+    (error: unknown) => misunderstood(error, { env, called }),
   );
   try {
     if (text !== '') writeOutput(text);

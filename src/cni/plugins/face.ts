@@ -2,8 +2,8 @@
  * The binary as a CNI plugin (specification 1.1.0, section 2). What VERSION needs is all that is loaded here: it takes a few milliseconds,
  * most of which are Bun's own.
  */
-import { LATEST, VERSIONS } from '../version.ts';
-import { answer, type Environment, refusal } from './answer.ts';
+import { VERSIONS } from '../version.ts';
+import { answer, type Environment, misunderstood } from './answer.ts';
 import { readInput } from './standard-input.ts';
 
 /** Serves one call, and returns the exit status. `called`: the name that the program was called by. */
@@ -12,7 +12,7 @@ export async function face(env: Environment, called: string): Promise<number> {
   if (env.CNI_COMMAND !== 'VERSION') return (await import('./executed.ts')).executed(env, called);
   const { status, text } = await readInput().then(
     stdin => answer({ env, called, stdin }),
-    (error: unknown) => refusal(error, LATEST),
+    (error: unknown) => misunderstood(error, { env, called }),
   );
   console.log(text);
   return status;

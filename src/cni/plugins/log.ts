@@ -7,8 +7,8 @@
  */
 import { closeSync, writeSync } from 'node:fs';
 import { openLogFile } from '../../host/log-file.ts';
-import type { JsonObject } from '../json.ts';
 import type { CallRequest } from './call.ts';
+import { levelOf } from './log-level.ts';
 import type { PluginError } from './plugin-error.ts';
 import type { Trace } from './trace.ts';
 
@@ -18,16 +18,11 @@ export interface Log {
   end(error?: PluginError): void;
 }
 
-const LEVELS = ['error', 'info', 'debug'] as const;
-type Level = (typeof LEVELS)[number];
-
-/** `error`: verbs that failed; `info`: all verbs; anything else: their steps too. */
-function levelOf({ logLevel }: JsonObject): Level {
-  return LEVELS.find(level => level === String(logLevel).toLowerCase()) ?? 'debug';
-}
+/** What a line says whose it is by; of a call that cannot be understood, as far as it is known. */
+export type Subject = Pick<CallRequest, 'plugin' | 'containerId' | 'ifName' | 'netns' | 'config'> & { command: string };
 
 /** A log that cannot be written to is told of on stderr, once, and never fails what it is a log of. */
-export function openLog(path: string, request: CallRequest): Log {
+export function openLog(path: string, request: Subject): Log {
   const level = levelOf(request.config);
   const subject = subjectOf(request);
   const started = performance.now();
@@ -70,10 +65,10 @@ export function openLog(path: string, request: CallRequest): Log {
   };
 }
 
-function subjectOf({ command, plugin, containerId, ifName, netns, config }: CallRequest): string {
+function subjectOf({ command, plugin, containerId, ifName, netns, config }: Subject): string {
   const known = { network: config.name, container: containerId, ifname: ifName, netns };
   const parts = Object.entries(known).flatMap(([key, value]) => (value ? [`${key}=${word(String(value))}`] : []));
-  return [command, word(plugin), ...parts].join(' ');
+  return [word(command), word(plugin), ...parts].join(' ');
 }
 
 /** Foreign text must not make lines, nor steer the terminal of who reads them. */

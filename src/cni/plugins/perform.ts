@@ -4,6 +4,7 @@ import { formatResult } from '../result.ts';
 import { type Call, type CallRequest, callOf } from './call.ts';
 import { asPluginError } from './failure.ts';
 import type { Log } from './log.ts';
+import { checkLogging } from './log-level.ts';
 import type { CniPlugin } from './plugin.ts';
 import { PluginError } from './plugin-error.ts';
 import { loadPlugin } from './registry.ts';
@@ -17,6 +18,8 @@ const UNHEARD: Log = { trace: silent, end() {} };
 export async function perform(request: CallRequest, load: LoadPlugin = loadPlugin): Promise<JsonObject | undefined> {
   const log = await logOf(request);
   try {
+    // What takes away does its work however wrong the rest of the configuration may be.
+    if (request.command !== 'DEL' && request.command !== 'GC') checkLogging(request.config);
     const call = callOf(request, log.trace);
     const plugin = await load(request.plugin);
     if (plugin === undefined) throw notBuiltIn(request.plugin);

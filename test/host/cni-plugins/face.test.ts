@@ -162,6 +162,23 @@ describe('bad input', () => {
     await expectNothingLeft();
   });
 
+  test.each<[string, Record<string, string>, unknown, RegExp]>([
+    [
+      'garbage',
+      verb('ADD'),
+      'garb',
+      /^ADD bridge container=c1 ifname=eth0 netns=\S+ took=\S+ result=".* no JSON.*" code=6$/,
+    ],
+    ['no command', verb('FE\nTCH'), undefined, /^"FE\\nTCH" bridge .* result=".*" code=4$/],
+    ['too much', verb('VERSION'), ' '.repeat(17 << 20), /^VERSION bridge .*16 MiB" code=6$/],
+  ])('%s leaves a line in the log of who looks', async (_, env, stdin, says) => {
+    const status = (await call({ ...env, KUKE_CNI_LOG: '/run/face.log' }, { stdin })).status;
+    const lines = readFileSync('/run/face.log', 'utf8').trimEnd().split('\n');
+    rmSync('/run/face.log');
+    expect(status).toBe(1);
+    expect(lines.map(line => line.replace(/^\S+Z /, ''))).toEqual([expect.stringMatching(says)]);
+  });
+
   test('standard input that is closed, or a folder', async () => {
     for (const [redirected, code] of [
       ['<&-', 6],
@@ -208,6 +225,30 @@ describe('called off', () => {
     ipamPlugin(`kill -TERM $PPID; ${GIVEN}`);
     const { status, stdout } = await call(verb('ADD'), { stdin: ofMine });
     expect({ status, ...JSON.parse(stdout) }).toMatchObject({ status: 1, code: 11 });
+    // An ADD that was done before the signal came is taken back as by DEL, which leaves the bridge.
+    if (existsSync('/sys/class/net/lab0')) await removeBridge();
+    await expectNothingLeft();
+  });
+
+  test('SIGTERM while another process has the lock of the reservations: at once, for nothing was reserved', async () => {
+    mkdirSync('/var/lib/cni/networks/lab');
+    const holder = Bun.spawn(['flock', '/var/lib/cni/networks/lab/lock', 'bash', '-c', 'echo held; read'], {
+      stdin: 'pipe',
+      stdout: 'pipe',
+    });
+    await holder.stdout.getReader().read();
+    const stdin = Buffer.from(JSON.stringify(config));
+    const child = Bun.spawn([`${BIN}/bridge`], { env: verb('ADD'), stdin, stdout: 'pipe', stderr: 'inherit' });
+    // That it waits is to be seen in the kernel's list.
+    const waits = () => / -> FLOCK +ADVISORY +WRITE /.test(readFileSync('/proc/locks', 'utf8'));
+    await eventually(async () => waits() || undefined);
+    child.kill('SIGTERM');
+    // The lock is held until the program has ended: it cannot have waited for it.
+    expect(JSON.parse(await child.stdout.text())).toMatchObject({ code: 11, details: 'nothing of it is left' });
+    expect(await child.exited).toBe(1);
+    expect(holder.exitCode).toBe(null);
+    await holder.stdin.end();
+    await holder.exited;
     await expectNothingLeft();
   });
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PluginError } from '../../../../src/cni/plugins/plugin-error.ts';
 import { openLogFile } from '../../../../src/host/log-file.ts';
-import { ask, CONFIG, recordingPlugin } from './recording-plugin.ts';
+import { ask, CONFIG, recordingPlugin, refused } from './recording-plugin.ts';
 
 let folder: string;
 let logFile: string;
@@ -70,12 +70,25 @@ describe('what is written', () => {
     ['info', 1],
     ['INFO', 1],
     ['error', 0],
-    ['verbose', 3],
-    [7, 3],
+    ['debug', 3],
+    [null, 3],
+    ['', 3],
   ])('logLevel %s: %d lines of a verb that goes well', async (logLevel, count) => {
     writeFileSync(logFile, '');
     await ask({ config: { ...CONFIG, logFile, logLevel } }, stepping);
     expect(lines().filter(Boolean)).toHaveLength(count);
+  });
+
+  test.each([
+    [{ logLevel: 'trace' }, 'logLevel: must be one of error, info, debug, not "trace"'],
+    [{ logLevel: 7 }, 'logLevel: must be one of error, info, debug, not 7'],
+    [{ logFile: 7 }, 'logFile: must be a path, not 7'],
+  ])('%j is refused, but takes nothing from a DEL', async (wrong, msg) => {
+    const recorded = recordingPlugin();
+    const config = { ...CONFIG, logFile, ...wrong };
+    expect(await refused({ config }, recorded)).toMatchObject({ code: 7, msg });
+    expect(recorded.calls).toEqual([]);
+    expect(await ask({ config, env: { CNI_COMMAND: 'DEL' } }, recorded)).toMatchObject({ status: 0 });
   });
 
   test('a verb that fails, with its code, also one that is refused', async () => {
