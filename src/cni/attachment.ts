@@ -29,9 +29,13 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** A plugin's type is the name of a file in one of the plugin folders: no path, and nothing hidden. */
 export const PLUGIN_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
 
-// What the kernel's dev_valid_name refuses, which counts bytes; and `%`, which would stand for a number (dev_alloc_name).
+/** What `isInterfaceName` asks for. */
+export const INTERFACE_NAME = 'at most 15 bytes without "/", ":", "%" and white space, and not "all" or "default"';
+
+// What the kernel's dev_valid_name refuses, which counts bytes; `%`, which would stand for a number (dev_alloc_name); and what stands for
+// all interfaces in /proc/sys (sysctl_dev_name_is_allowed).
 export function isInterfaceName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && Buffer.byteLength(name) <= 15 && !/[/:%\s\0]/.test(name);
+  return !['', '.', '..', 'all', 'default'].includes(name) && Buffer.byteLength(name) <= 15 && !/[/:%\s\0]/.test(name);
 }
 
 /** Throws CniError `bad-request` where the id breaks the specification. */
@@ -45,7 +49,7 @@ export function checkAttachmentId(command: Command, { network, containerId, ifNa
     refuse(`${JSON.stringify(containerId)} is no container id: letters, digits, "_", "." and "-" only`);
   }
   if (!isInterfaceName(ifName)) {
-    refuse(`${JSON.stringify(ifName)} is no interface name: at most 15 bytes without "/", ":" and white space`);
+    refuse(`${JSON.stringify(ifName)} is no interface name: ${INTERFACE_NAME}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** From what a runtime says, in whatever way it says it, to a call of a plugin (specification 1.1.0, section 2), checked for all plugins alike. */
 import { isAbsolute } from 'node:path';
 import { isNetns, netnsId } from '../../host/netns.ts';
-import { type Attachment, isInterfaceName, NAME } from '../attachment.ts';
+import { type Attachment, INTERFACE_NAME, isInterfaceName, NAME } from '../attachment.ts';
 import { FormatError, isObject, type JsonObject } from '../json.ts';
 import { parseResult, type Result } from '../result.ts';
 import { atLeast, type CniVersion, type Command, isVersion, SINCE, VERSIONS } from '../version.ts';
@@ -84,8 +84,7 @@ function requireParameters(request: CallRequest): void {
     throw environment(`CNI_CONTAINERID is no container id: letters, digits, "_", "." and "-" only`, containerId);
   }
   if (ifName && !isInterfaceName(ifName)) {
-    const rule = 'at most 15 bytes, without "/", ":" and white space';
-    throw environment(`CNI_IFNAME is no name for an interface: ${rule}`, ifName);
+    throw environment(`CNI_IFNAME is no name for an interface: ${INTERFACE_NAME}`, ifName);
   }
 }
 

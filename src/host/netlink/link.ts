@@ -105,7 +105,10 @@ export function formatMac(mac: Uint8Array): string {
   return Array.from(mac, byte => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Throws a RangeError if the kernel would refuse this interface name (dev_valid_name), which it says as ERANGE or EINVAL. */
+/**
+ * Throws a RangeError if the kernel would refuse this interface name, which it says as ERANGE or EINVAL: dev_valid_name, and
+ * sysctl_dev_name_is_allowed.
+ */
 export function checkLinkName(name: string): void {
   const length = Buffer.byteLength(name);
   if (length > MAX_NAME) {
@@ -113,6 +116,9 @@ export function checkLinkName(name: string): void {
   }
   if (name === '' || name === '.' || name === '..' || /[/:\s\0]/.test(name)) {
     throw new RangeError(`not an interface name: ${JSON.stringify(name)}`);
+  }
+  if (name === 'all' || name === 'default') {
+    throw new RangeError(`not an interface name: ${JSON.stringify(name)} stands for every interface in /proc/sys`);
   }
 }
 

@@ -76,6 +76,10 @@ describe('bridges', () => {
     const name = 'kukeon-123456789';
     expect(() => createBridge(socket, { name })).toThrow(`interface name "${name}" has 16 characters; 15 is the most`);
     expect(() => createBridge(socket, { name: 'a/b' })).toThrow('not an interface name: "a/b"');
+    for (const name of ['all', 'default']) {
+      expect(Bun.spawnSync(['ip', 'link', 'add', name, 'type', 'bridge']).exitCode).not.toBe(0);
+      expect(() => createBridge(socket, { name })).toThrow(`not an interface name: "${name}"`);
+    }
     createBridge(socket, { name: 'kukeon-12345678' });
     expect(shown('kukeon-12345678')).toBeDefined();
     deleteLink(socket, 'kukeon-12345678');

@@ -101,6 +101,9 @@ function parseSubnet(text: string): Pick<Range, 'bits' | 'network' | 'length'> {
   const network = (value >> host) << host;
   const subnet = { bits, network, length: Number(length) };
   if (host < 2n) throw new RangeError(`Network ${formatSubnet(subnet)} too small to allocate from`);
+  // The reference plugin finds nothing to give in these.
+  if (network === 0n)
+    throw new RangeError(`Network ${formatSubnet(subnet)} begins with the address that stands for none`);
   if (network !== value) throw new RangeError(`Network ${text} has host bits set: it is ${formatSubnet(subnet)}`);
   return subnet;
 }

@@ -15,14 +15,11 @@ const read = (link: string): boolean => readSysctl(nameOf(link)).trim() !== '0';
 
 /** Throws PluginError if there is no such interface. */
 export function isOn(bridge: string): boolean {
-  // What these two name in /proc/sys is every interface.
-  if (bridge !== 'all' && bridge !== 'default') {
-    try {
-      checkLinkName(bridge);
-      return read(bridge);
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT') && !(error instanceof RangeError)) throw error;
-    }
+  try {
+    checkLinkName(bridge);
+    return read(bridge);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') && !(error instanceof RangeError)) throw error;
   }
   const name = JSON.stringify(bridge);
   throw new PluginError('InvalidConfig', `prevResult.interfaces: there is no interface ${name} on this host`);

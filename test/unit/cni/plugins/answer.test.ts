@@ -130,6 +130,8 @@ describe('refused', () => {
     ['several', { env: { CNI_NETNS: '', CNI_IFNAME: undefined } }, 4, /CNI_NETNS, CNI_IFNAME/],
     ['a container id with a slash', { env: { CNI_CONTAINERID: '../x' } }, 4, /CNI_CONTAINERID/],
     ['an interface of 16 characters', { env: { CNI_IFNAME: 'eth0123456789012' } }, 4, /CNI_IFNAME/],
+    ['what is all interfaces in /proc/sys', { env: { CNI_IFNAME: 'all' } }, 4, /CNI_IFNAME.*"all" or "default"/],
+    ['what new interfaces get there', { env: { CNI_IFNAME: 'default' } }, 4, /CNI_IFNAME.*"all" or "default"/],
     ['an interface with a slash', { env: { CNI_IFNAME: 'a/b' } }, 4, /CNI_IFNAME/],
     ['arguments without a value', { env: { CNI_ARGS: 'IP' } }, 4, /CNI_ARGS/],
     ['a bad id at DEL', { env: { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'a b' } }, 4, /CNI_CONTAINERID/],
@@ -276,14 +278,27 @@ describe('called off', () => {
     });
   });
 
-  test('an ADD that noticed is undone, too', async () => {
+  test('an ADD that noticed has undone itself', async () => {
     const controller = new AbortController();
     const recorded = recordingPlugin(({ command, signal }) => {
       if (command === 'ADD') controller.abort(calledOff);
       signal?.throwIfAborted();
     });
-    expect(await refused({ signal: controller.signal }, recorded)).toMatchObject({ code: 11 });
-    expect(recorded.calls.map(({ command }) => command)).toEqual(['ADD', 'DEL']);
+    const answered = await refused({ signal: controller.signal }, recorded);
+    expect(answered).toMatchObject({ code: 11, msg: calledOff.msg, details: 'nothing of it is left' });
+    expect(recorded.calls.map(({ command }) => command)).toEqual(['ADD']);
+  });
+
+  test('what an ADD that noticed could not undo is told', async () => {
+    const controller = new AbortController();
+    const recorded = recordingPlugin(() => {
+      controller.abort(calledOff);
+      throw new PluginError('TryAgainLater', calledOff.msg, 'and was not undone: the veth stays');
+    });
+    expect(await refused({ signal: controller.signal }, recorded)).toMatchObject({
+      code: 11,
+      details: expect.stringContaining('the veth stays'),
+    });
   });
 
   test('a DEL that is done stays done', async () => {

@@ -158,6 +158,8 @@ describe('refused', () => {
     [{ bridge: 'a/b' }, /^bridge: /],
     [{ bridge: 'br%d' }, /^bridge: /],
     [{ bridge: '..' }, /^bridge: /],
+    [{ bridge: 'all' }, /^bridge: .*"all" stands for every interface/],
+    [{ bridge: 'default' }, /^bridge: .*"default" stands for every interface/],
     [{ hairpinMode: true, promiscMode: true }, /hairpinMode and promiscMode exclude each other/],
     [{ ipMasq: true, ipMasqBackend: 'ebpf' }, /^ipMasqBackend: /],
     [{ ipam: [] }, /^ipam/],

@@ -27,7 +27,6 @@ describe('a range', () => {
     [{ subnet: '10.1.0.0/30' }, '10.1.0.1-10.1.0.2'],
     [{ subnet: 'fd00::/64' }, 'fd00::1-fd00::ffff:ffff:ffff:ffff'],
     [{ subnet: 'fd00::/126' }, 'fd00::1-fd00::3'],
-    [{ subnet: '0.0.0.0/0' }, '0.0.0.1-255.255.255.254'],
     [{ subnet: '10.1.0.0/24', rangeStart: '10.1.0.9', rangeEnd: '10.1.0.9' }, '10.1.0.9-10.1.0.9'],
     [{ subnet: '10.1.0.0/24', rangeStart: '', rangeEnd: '', gateway: '' }, '10.1.0.1-10.1.0.254'],
   ])('%j has the addresses %s', (config, text) => expect(formatRangeSet(parseRangeSet([config]))).toBe(text));
@@ -40,6 +39,9 @@ describe('a range', () => {
     [{ subnet: '10.1.0.0/-1' }, 'is no network'],
     [{ subnet: '::ffff:10.1.0.0/120' }, 'is no network'],
     [{ subnet: '::ffff:10.1.0.0/24' }, 'is no network'],
+    [{ subnet: '0.0.0.0/0' }, 'Network 0.0.0.0/0 begins with the address that stands for none'],
+    [{ subnet: '0.0.0.0/8' }, 'Network 0.0.0.0/8 begins'],
+    [{ subnet: '::/0' }, 'Network ::/0 begins'],
     [{ subnet: '10.1.0.0/31' }, 'Network 10.1.0.0/31 too small to allocate from'],
     [{ subnet: '10.1.0.0/32' }, 'Network 10.1.0.0/32 too small to allocate from'],
     [{ subnet: 'fd00::/127' }, 'Network fd00::/127 too small to allocate from'],
