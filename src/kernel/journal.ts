@@ -17,7 +17,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { asFileError } from './file-errors.ts';
 import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
 import type { Intent, Step } from './plan.ts';
@@ -137,7 +137,7 @@ function remove(path: string): void {
   rmSync(path, { force: true }); // an uninstall has taken it along
   // The folder stays for the next plan, unless there is no installation (any more): after an init that failed, say.
   const folder = dirname(path);
-  if (!existsSync(join(folder, '../instance'))) removeEmpty(folder, 3);
+  if (!existsSync(join(folder, '../instance'))) removeEmpty(folder, basename(dirname(folder)) === '.kuke' ? 3 : 1);
 }
 
 /** On a full disk, say. */
