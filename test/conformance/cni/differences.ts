@@ -94,7 +94,10 @@ export const differences = {
   'versions before 0.3.0': { of: ['reference'], why: 'are spoken too, with results of another shape' },
   'SIGTERM is not minded': { of: ['reference'], why: 'it ends the plugin where it is' },
   'no VLANs': { of: ['kuke'], why: 'a network has a bridge of its own instead' },
-  panics: { of: ['reference'], why: 'firewall dereferences nil where no address has an interface it knows' },
+  panics: {
+    of: ['reference'],
+    why: 'firewall dereferences nil where no address has an interface it knows, host-local where an address asked for is null',
+  },
   'no runtimeConfig.dns': { of: ['reference'], why: 'ignored' },
   'no iptables': { of: ['kuke'], why: 'rules are nftables’ own; what only iptables could do is refused by name' },
   'no portIsolation': { of: ['reference'], why: 'came with version 1.5; ignored' },
