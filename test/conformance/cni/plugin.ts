@@ -41,7 +41,8 @@ export function start({ type, env, stdin, host, cwd, folder = path }: Execution)
     stdin: Buffer.from(typeof stdin === 'string' ? stdin : JSON.stringify(stdin)),
     stdout: 'pipe',
     stderr: 'pipe',
-    ...(cwd !== undefined && { cwd }),
+    // The reference plugin takes a relative dataDir, from there.
+    cwd: cwd ?? '/',
   });
   const answer = Promise.all([program.stdout.text(), program.stderr.text(), program.exited]).then(
     ([stdout, stderr]): Answer => ({ status: program.exitCode, stdout, stderr, json: parsed(stdout) }),
