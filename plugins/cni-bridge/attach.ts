@@ -25,7 +25,7 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   requireLegalName(network);
   requireNamespace(request.netns);
   const id = attachmentId(request);
-  const cached = await readCached(host.results, id);
+  const cached = readCached(host.results, id);
   const there = cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
   if (there?.result !== undefined) {
     const made = toAttachment(request, there.result, there.capabilityArgs);
@@ -92,9 +92,9 @@ function isDuplicate(error: unknown): boolean {
 
 /** What the plugins have made, also if they do not take it back themselves. */
 async function takeBack(host: Host, request: AttachRequest): Promise<undefined> {
-  const cached = await readCached(host.results, attachmentId(request));
+  const cached = readCached(host.results, attachmentId(request));
   await sweep(host, request, cached);
-  if (cached !== undefined) await removeCached(host.results, attachmentId(request));
+  if (cached !== undefined) removeCached(host.results, attachmentId(request));
 }
 
 /** No process starts without the rules that keep its space apart: whoever has flushed them has let down all spaces. */

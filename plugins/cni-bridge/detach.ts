@@ -54,7 +54,7 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
     if (error.code === 'Cancelled' || leavesNothing || (config && !isSwept(config))) throw error;
     host.warn(`${error.summary}; what the plugin should have removed, kuke has removed itself`);
   }
-  if (known || cached instanceof CacheError) await removeCached(host.results, id);
+  if (known || cached instanceof CacheError) removeCached(host.results, id);
   else await removeStaleTemporaries(host.results); // the ADD was killed while it wrote the file, or never got there
 }
 
@@ -65,7 +65,7 @@ export async function detachAll(
   context: ActionContext,
 ): Promise<void> {
   const instance = await host.instance();
-  const { attachments } = await listCached(host.results);
+  const { attachments } = listCached(host.results);
   const ours = attachments.filter(
     ({ network, config }) => isWanted(network) && markerOf(config)?.instance === instance,
   );
@@ -124,7 +124,7 @@ function hostEnds(cached: CachedAttachment | undefined): number[] {
 async function readOwn(host: Host, request: DetachRequest): Promise<CachedAttachment | CacheError | undefined> {
   const id = attachmentId(request);
   try {
-    const cached = await readCached(host.results, id);
+    const cached = readCached(host.results, id);
     return cached !== undefined && sameAttachment(cached, id) ? cached : undefined;
   } catch (error) {
     if (error instanceof CacheError) return error;

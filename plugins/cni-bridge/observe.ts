@@ -58,7 +58,7 @@ async function observeConflists(
 
 /** The networks of which an attachment publishes a port that does not lead to it any more. */
 async function networksLackingPorts({ results, cniPath }: Host, instance: string): Promise<Set<string>> {
-  const { attachments } = await listCached(results);
+  const { attachments } = listCached(results);
   const lacking = new Set<string>();
   for (const one of attachments) {
     const isOurs = markerOf(one.config)?.instance === instance && isNetns(one.netns ?? '');
@@ -80,7 +80,7 @@ async function observeAttachments(
   { results }: Host,
   instance: string,
 ): Promise<{ found: NetworkObservation['attachments']; problems: Problems }> {
-  const { attachments, broken } = await listCached(results);
+  const { attachments, broken } = listCached(results);
   const problems = broken.map(({ path, message }) => ({ path, message }));
   const isPort = readPorts(instance);
   const found = attachments

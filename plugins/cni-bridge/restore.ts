@@ -9,7 +9,7 @@ import { markerOf } from './space-network.ts';
 /** Of those whose namespace is there; for the others the next detach does all. One that cannot be helped is told of, and holds nobody up. */
 export async function restoreAttachments(host: Host, network: string): Promise<void> {
   const instance = await host.instance();
-  const { attachments } = await listCached(host.results);
+  const { attachments } = listCached(host.results);
   for (const one of attachments) {
     if (one.network !== network || markerOf(one.config)?.instance !== instance || !isNetns(one.netns ?? '')) continue;
     try {

@@ -13,7 +13,7 @@ export const networkThere = (host: Host) =>
     open: ({ path }) => isNetns(path),
     async attach(request) {
       const id = attachmentId(request);
-      const cached = await readCached(host.results, id);
+      const cached = readCached(host.results, id);
       return cached?.result !== undefined && sameAttachment(cached, id);
     },
   });

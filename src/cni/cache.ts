@@ -2,10 +2,10 @@
  * The results of ADDs on disk, which CHECK and DEL need: one file an attachment, in the format of libcni (kind `cniCacheV1`), so that
  * tools of other runtimes read ours and we read theirs. One key more says which implementation served each plugin of the chain.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { replaceFile } from '../host/atomic-file.ts';
+import { replaceFileUnsynced } from '../host/atomic-file.ts';
 import { hasCode } from '../host/errno.ts';
 import type { AttachmentId } from './attachment.ts';
 import { type NetworkConfig, parseNetworkConfig } from './config.ts';
@@ -101,39 +101,50 @@ export function sameAttachment(a: AttachmentId, b: AttachmentId): boolean {
   return a.network === b.network && a.containerId === b.containerId && a.ifName === b.ifName;
 }
 
-/** Writes an attachment's file, atomically. The folder is made where it is missing. Throws CacheError. */
-export async function writeCached(folder: string, attachment: CachedAttachment): Promise<void> {
+/**
+ * Writes an attachment's file, whole or not at all, also if this process is killed. The folder is made where it is missing. Throws CacheError.
+ *
+ * Nothing is synced to the disk, as by libcni: with the power the network namespaces are gone too, and a file that it left empty counts as
+ * none. All here is synchronous: it is less work than a single hop through a pool of threads.
+ */
+export function writeCached(folder: string, attachment: CachedAttachment): void {
   const path = cachePath(folder, attachment);
+  const write = () => replaceFileUnsynced(path, formatCached(attachment), { mode: 0o600 });
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await replaceFile(path, formatCached(attachment), { mode: 0o600 });
+    try {
+      write();
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      write();
+    }
   } catch (error) {
     throw new CacheError(path, error);
   }
 }
 
 /** Reads the file under an attachment's name; it may be another's. Undefined where there is none. Throws CacheError. */
-export async function readCached(folder: string, id: AttachmentId): Promise<CachedAttachment | undefined> {
-  return await readFile(cachePath(folder, id));
+export function readCached(folder: string, id: AttachmentId): CachedAttachment | undefined {
+  return readFile(cachePath(folder, id));
 }
 
 /** Removes the file under an attachment's name; one that does not exist is no error. Throws CacheError. */
-export async function removeCached(folder: string, id: AttachmentId): Promise<void> {
+export function removeCached(folder: string, id: AttachmentId): void {
   const path = cachePath(folder, id);
   try {
-    await rm(path, { force: true });
+    rmSync(path, { force: true });
   } catch (error) {
     throw new CacheError(path, error);
   }
 }
 
 /** Every attachment in the cache, of all runtimes that share it, by file name; files of no use are reported. Throws CacheError. */
-export async function listCached(folder: string): Promise<{ attachments: CachedAttachment[]; broken: CacheError[] }> {
+export function listCached(folder: string): { attachments: CachedAttachment[]; broken: CacheError[] } {
   const attachments: CachedAttachment[] = [];
   const broken: CacheError[] = [];
-  for (const path of await cacheFiles(folder)) {
+  for (const path of cacheFiles(folder)) {
     try {
-      const attachment = await readFile(path);
+      const attachment = readFile(path);
       if (attachment === undefined) continue;
       if (cachePath(folder, attachment) !== path) throw new CacheError(path, 'holds an attachment of another name');
       attachments.push(attachment);
@@ -145,9 +156,9 @@ export async function listCached(folder: string): Promise<{ attachments: CachedA
   return { attachments, broken };
 }
 
-async function cacheFiles(folder: string): Promise<string[]> {
+function cacheFiles(folder: string): string[] {
   try {
-    const names = await readdir(folder);
+    const names = readdirSync(folder);
     // A leading dot can't begin a network's name: those are files that are just being written.
     return names
       .filter(name => !name.startsWith('.'))
@@ -159,11 +170,13 @@ async function cacheFiles(folder: string): Promise<string[]> {
   }
 }
 
-async function readFile(path: string): Promise<CachedAttachment | undefined> {
+function readFile(path: string): CachedAttachment | undefined {
   try {
-    const file = Bun.file(path);
-    if (!(await file.stat()).isFile()) throw new FormatError('not a regular file');
-    return parseCached(await file.text());
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (!stat.isFile()) throw new FormatError('not a regular file');
+    const text = readFileSync(path, 'utf8');
+    return text === '' ? undefined : parseCached(text);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw new CacheError(path, error);

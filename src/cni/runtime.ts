@@ -89,7 +89,7 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     const args = formatArgs('ADD', attachment.args);
     const chain: Chain = { access, command: 'ADD', network, invokers, ...attachment, args, signal };
     requireNotAborted(chain);
-    await requireFree(id);
+    requireFree(id);
     requirePlugins(chain);
 
     let made: Result | undefined;
@@ -100,14 +100,17 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
       }
       const result = made ?? { cniVersion: network.cniVersion, interfaces: [], ips: [], routes: [] };
       const { netns, args = [], capabilityArgs = {} } = attachment;
-      await writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
+      writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
       return result;
     } catch (error) {
       const first = asCniError(error, { command: 'ADD', network: network.name });
       const undo: Chain = { ...chain, command: 'DEL', signal: undefined };
       const undoing = await callBackwards(undo, { prevResult: made });
-      // A file whose fsync failed is there already.
-      await removeCached(cacheFolder, id).catch(cause => undoing.push(asCniError(cause, { command: 'DEL' })));
+      try {
+        removeCached(cacheFolder, id);
+      } catch (cause) {
+        undoing.push(asCniError(cause, { command: 'DEL' }));
+      }
       throw new CniError(first.failure, [...first.also, ...undoing]);
     }
   }
@@ -119,16 +122,17 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
    */
   async function del(id: AttachmentId, { netns, fallback, signal }: DelOptions = {}): Promise<DelOutcome> {
     checkAttachmentId('DEL', id);
-    const { found, broken } = await lookUp(id);
+    const { found, broken, isAnother } = lookUp(id);
     const known =
       found ?? (fallback && { ...fallback, config: fallback.network, invokers: invokersOf(fallback.network) });
     if (known === undefined) {
       if (broken !== undefined) throw asCniError(broken, { command: 'DEL' });
+      if (!isAnother) inCache('DEL', () => removeCached(cacheFolder, id));
       return { by: 'nothing' };
     }
     const chain = chainOf('DEL', id, known, netns ?? found?.netns ?? '', signal);
     throwAll(await callBackwards(chain, { prevResult: found?.result }));
-    if (found || broken) await inCache('DEL', removeCached(cacheFolder, id));
+    if (!isAnother) inCache('DEL', () => removeCached(cacheFolder, id));
     return { by: found ? 'result' : 'fallback', ...(broken && { broken }) };
   }
 
@@ -138,7 +142,7 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     { netns, signal }: { netns?: string; signal?: AbortSignal } = {},
   ): Promise<void> {
     checkAttachmentId('CHECK', id);
-    const { found, broken } = await lookUp(id);
+    const { found, broken } = lookUp(id);
     if (broken !== undefined) throw asCniError(broken, { command: 'CHECK' });
     if (found?.result === undefined) {
       throw new CniError({
@@ -195,18 +199,20 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     return { access, command, network, invokers, args, capabilityArgs, containerId, ifName, netns, signal };
   }
 
-  async function lookUp(id: AttachmentId): Promise<{ found?: CachedAttachment; broken?: CacheError }> {
+  /** `isAnother`: the file under its name is that of another attachment, and stays. */
+  function lookUp(id: AttachmentId): { found?: CachedAttachment; broken?: CacheError; isAnother?: boolean } {
     try {
-      const found = await readCached(cacheFolder, id);
-      return found !== undefined && sameAttachment(found, id) ? { found } : {};
+      const found = readCached(cacheFolder, id);
+      if (found === undefined) return {};
+      return sameAttachment(found, id) ? { found } : { isAnother: true };
     } catch (error) {
       if (error instanceof CacheError) return { broken: error };
       throw error;
     }
   }
 
-  async function requireFree(id: AttachmentId): Promise<void> {
-    const there = await inCache('ADD', readCached(cacheFolder, id));
+  function requireFree(id: AttachmentId): void {
+    const there = inCache('ADD', () => readCached(cacheFolder, id));
     if (there === undefined) return;
     const { network, containerId, ifName } = there;
     throw new CniError({
@@ -248,9 +254,9 @@ function readAnswer<T>(command: Command, network: string | undefined, plugin: st
   }
 }
 
-async function inCache<T>(command: Command, access: Promise<T>): Promise<T> {
+function inCache<T>(command: Command, access: () => T): T {
   try {
-    return await access;
+    return access();
   } catch (error) {
     throw asCniError(error, { command });
   }

@@ -1,5 +1,5 @@
 /** Files that, after a crash at any moment, are either as they were or as they should be. */
-import { constants } from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from './errno.ts';
@@ -27,6 +27,30 @@ export async function replaceFile(
     await syncDirectory(dirname(path));
   } catch (error) {
     await unlink(temporary).catch(() => {}); // after the rename it is gone already
+    throw asSystemError(error, path);
+  }
+}
+
+/**
+ * The same at once, and without fsync: for what nobody needs after a power failure, which may leave the file empty. What a killed call
+ * left stays until `removeStaleTemporaries` is called, so that the costs do not grow with the directory.
+ */
+export function replaceFileUnsynced(path: string, content: string, { mode }: { mode: number }): void {
+  const temporary = join(dirname(path), temporaryName(basename(path)));
+  let isThere = false;
+  try {
+    const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    isThere = true;
+    try {
+      const bytes = Buffer.from(content);
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    if (isThere) unlinkSync(temporary);
     throw asSystemError(error, path);
   }
 }

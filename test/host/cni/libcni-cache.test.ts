@@ -71,7 +71,7 @@ async function written(folder: string, name: string): Promise<void> {
 test('libcni’s file is read, and ours is read by libcni', async () => {
   const container = await startContainer();
 
-  const theirs = await readCached(results, id);
+  const theirs = readCached(results, id);
   if (theirs === undefined) throw new Error('not found');
   expect(theirs).toMatchObject({
     ...id,
@@ -79,7 +79,7 @@ test('libcni’s file is read, and ours is read by libcni', async () => {
     config: { name: 'probe', plugins: [{ type: 'probe', json: { own: '<&>' } }] },
   });
   expect(theirs.result?.ips).toMatchObject([{ address: '10.9.0.2/24', interface: 0 }]);
-  expect(await listCached(results)).toEqual({ attachments: [theirs], broken: [] });
+  expect(listCached(results)).toEqual({ attachments: [theirs], broken: [] });
 
   // The same attachment in our words: the same keys but one, the same values. (libcni before 1.3 writes an empty dns too.)
   const { config: theirConfig, ...file }: Record<string, unknown> = JSON.parse(
@@ -101,7 +101,7 @@ test('libcni’s file is read, and ours is read by libcni', async () => {
     routes: [],
     ips: [{ address: '10.9.0.99/24' }],
   };
-  await writeCached(results, { ...theirs, invokers: ['exec'], result });
+  writeCached(results, { ...theirs, invokers: ['exec'], result });
   await container.end();
   // Since 1.7 ctr does another DEL after this one, without a result.
   expect(dels()[0]).toMatchObject({

@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   // Only where a test failed is there anything.
-  for (const attached of (await listCached(results)).attachments) await cni.del(attached);
+  for (const attached of listCached(results).attachments) await cni.del(attached);
 });
 
 describe('bridge, portmap and firewall', () => {
@@ -143,7 +143,7 @@ test('ten at once on one network', async () => {
   expect(inside.map(all => all.find(one => one.ifname === 'eth0' && one.family === 'inet')?.local)).toEqual(
     given.map(address => address?.split('/')[0]),
   );
-  expect((await listCached(results)).attachments).toHaveLength(10);
+  expect(listCached(results).attachments).toHaveLength(10);
   await Promise.all(containers.map(name => cni.check(id(name))));
   await Promise.all(containers.map(name => cni.del(id(name))));
   expect(difference(before, await inventory())).toEqual([]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -37,8 +37,8 @@ const entry: CachedAttachment = {
   invokers: ['exec', 'exec'],
 };
 
-test('a file has libcni’s name and keys, and only root may read it', async () => {
-  await writeCached(folder, entry);
+test('a file has libcni’s name and keys, and only root may read it', () => {
+  writeCached(folder, entry);
   const path = join(folder, 'net-c1-eth0');
   const { config, ...rest } = JSON.parse(readFileSync(path, 'utf8'));
   expect(rest).toEqual({
@@ -55,7 +55,7 @@ test('a file has libcni’s name and keys, and only root may read it', async () 
   expect(JSON.parse(Buffer.from(config, 'base64').toString())).toEqual(entry.config.json);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
-  expect(await readCached(folder, entry)).toEqual(entry);
+  expect(readCached(folder, entry)).toEqual(entry);
 });
 
 test('what is empty is left out, as libcni does', () => {
@@ -79,22 +79,31 @@ test('a file of libcni 1.1, as ctr leaves it: no netns, null for what is empty',
   expect(read.result?.ips).toMatchObject([{ address: '10.1.0.2/24', interface: 0 }]);
 });
 
-test('reading and removing what is not there', async () => {
-  expect(await readCached(folder, entry)).toBeUndefined();
-  await removeCached(folder, entry);
-  expect(await listCached(folder)).toEqual({ attachments: [], broken: [] });
+test('reading and removing what is not there', () => {
+  expect(readCached(folder, entry)).toBeUndefined();
+  removeCached(folder, entry);
+  expect(listCached(folder)).toEqual({ attachments: [], broken: [] });
 });
 
-test('the list holds the good files and reports the others by path', async () => {
+test('a file that a power failure left empty counts as none', () => {
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'net-c1-eth0'), '');
+  expect(readCached(folder, entry)).toBeUndefined();
+  expect(listCached(folder)).toEqual({ attachments: [], broken: [] });
+  writeCached(folder, entry);
+  expect(readCached(folder, entry)).toEqual(entry);
+});
+
+test('the list holds the good files and reports the others by path', () => {
   const second = { ...entry, containerId: 'c2' };
-  await writeCached(folder, second);
-  await writeCached(folder, entry);
+  writeCached(folder, second);
+  writeCached(folder, entry);
   writeFileSync(join(folder, 'cut'), formatCached(entry).slice(0, 40));
   writeFileSync(join(folder, 'legacy'), JSON.stringify(RESULT));
   writeFileSync(join(folder, 'net-c3-eth0'), formatCached(entry));
   writeFileSync(join(folder, '.net-c4-eth0'), '');
   mkdirSync(join(folder, 'folder'));
-  const { attachments, broken } = await listCached(folder);
+  const { attachments, broken } = listCached(folder);
   expect(attachments).toEqual([entry, second]);
   expect(broken.map(error => error.message.slice(folder.length + 1))).toEqual([
     expect.stringMatching(/^cut: not JSON/),
@@ -102,8 +111,8 @@ test('the list holds the good files and reports the others by path', async () =>
     expect.stringMatching(/^legacy: kind: is missing; containerId: is missing/),
     'net-c3-eth0: holds an attachment of another name',
   ]);
-  await removeCached(folder, entry);
-  expect((await listCached(folder)).attachments).toEqual([second]);
+  removeCached(folder, entry);
+  expect(listCached(folder).attachments).toEqual([second]);
 });
 
 test.each([
@@ -116,14 +125,23 @@ test.each([
   expect(() => parseCached(JSON.stringify({ ...JSON.parse(formatCached(entry)), ...wrong }))).toThrow(message);
 });
 
-test('a file that can not be read or removed is an error with its path', async () => {
+test('a file that can not be read or removed is an error with its path', () => {
   mkdirSync(join(folder, 'net-c1-eth0', 'x'), { recursive: true });
-  for (const operation of [readCached(folder, entry), removeCached(folder, entry), writeCached(folder, entry)]) {
-    const outcome = await operation.catch((error: unknown) => error);
+  for (const operation of [readCached, removeCached, () => writeCached(folder, entry)]) {
+    const outcome = thrownBy(() => operation(folder, entry));
     expect(outcome).toBeInstanceOf(CacheError);
     expect(outcome).toMatchObject({ path: join(folder, 'net-c1-eth0') });
   }
+  expect(readdirSync(folder)).toEqual(['net-c1-eth0']);
 });
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+}
 
 const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$/);
 const ifName = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/);

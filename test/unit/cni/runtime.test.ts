@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCached } from '../../../src/cni/cache.ts';
 import { CniError } from '../../../src/cni/errors.ts';
@@ -199,7 +199,10 @@ test('DEL uses the configuration of the ADD, goes on after a failure, reports al
 
 test('DEL without a result goes by the fallback, or there is nothing to do', async () => {
   folder.plugin('first', '');
+  mkdirSync(cache);
+  writeFileSync(join(cache, 'net-c1-eth0'), ''); // what a power failure left
   expect(await runtime().del(id)).toEqual({ by: 'nothing' });
+  expect(cached()).toEqual([]);
   expect(folder.calls()).toEqual([]);
   const net = network([{ type: 'first', capabilities: { mac: true } }]);
   const fallback = { network: net, capabilityArgs: { mac: '0e:00:00:00:00:02' } };
@@ -316,7 +319,7 @@ test('another implementation serves an attachment from its ADD to its DEL, whate
   folder.plugin('second', say(RESULT));
   const mixed = runtime({ invokers: { inside }, invokerFor: type => (type === 'first' ? 'inside' : 'exec') });
   await mixed.add(network(['first', 'second']), attachment);
-  expect((await readCached(cache, id))?.invokers).toEqual(['inside', 'exec']);
+  expect(readCached(cache, id)?.invokers).toEqual(['inside', 'exec']);
 
   expect(await failure(runtime().del(id))).toMatchObject({
     reason: 'not-found',

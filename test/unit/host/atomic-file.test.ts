@@ -10,7 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { removeStaleTemporaries, replaceFile, rewriteInPlace } from '../../../src/host/atomic-file.ts';
+import {
+  removeStaleTemporaries,
+  replaceFile,
+  replaceFileUnsynced,
+  rewriteInPlace,
+} from '../../../src/host/atomic-file.ts';
 import { identify } from '../../../src/host/pidfd.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -77,6 +82,25 @@ test('readers see one version or the other, also after the writer was killed', a
   expect(readFileSync(file, 'utf8')).toMatch(/^(a{100000}|b{100000})$/);
   await removeStaleTemporaries(directory);
   expect(readdirSync(directory)).toEqual(['cell.yaml']);
+});
+
+test('unsynced: content and mode as asked for, a link replaced, and a failure leaves nothing', () => {
+  const { directory, file } = scene('unsynced');
+  writeFileSync(join(directory, 'victim'), 'precious');
+  symlinkSync('victim', file);
+  const umask = process.umask(0o077);
+  try {
+    replaceFileUnsynced(file, 'new', { mode: 0o644 });
+  } finally {
+    process.umask(umask);
+  }
+  expect([readFileSync(file, 'utf8'), mode(file)]).toEqual(['new', 0o644]);
+  expect(readFileSync(join(directory, 'victim'), 'utf8')).toBe('precious');
+  const refused = (path: string) => () => replaceFileUnsynced(path, 'x', { mode: 0o600 });
+  expect(refused(join(directory, 'no', 'file'))).toThrow('No such file or directory (ENOENT)');
+  mkdirSync(join(directory, 'folder', 'full'), { recursive: true });
+  expect(refused(join(directory, 'folder'))).toThrow('(EISDIR)');
+  expect(readdirSync(directory).sort()).toEqual(['cell.yaml', 'folder', 'victim']);
 });
 
 test('only temporaries of the dead are removed, and nothing that merely looks like one', async () => {
