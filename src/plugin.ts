@@ -20,6 +20,18 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
+export { cpuList, formatCpuList } from './kernel/limits/cpu-list.ts';
+export {
+  type DeviceRates,
+  eachLimit,
+  formatLimit,
+  type LimitField,
+  type Limits,
+  type LimitValue,
+  limitsOf,
+} from './kernel/limits/limits.ts';
+export { formatBytes, parseQuantity } from './kernel/limits/quantity.ts';
+export { type Resources, resources } from './kernel/limits/schema.ts';
 export { mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, nameFault } from './kernel/names.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';

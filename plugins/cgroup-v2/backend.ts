@@ -3,12 +3,13 @@ import {
   type ActionContext,
   type CgroupActions,
   type CgroupBackend,
+  eachLimit,
   explainWith,
   KukeError,
   thereWith,
 } from 'kuke/plugin';
 import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
-import { createCgroup } from './create.ts';
+import { createCgroup, createMarked } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
 import { explainCreate, explainRemove } from './explain.ts';
 import { cgroupAt, unifiedRoot } from './hierarchy.ts';
@@ -40,6 +41,12 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       const id = await instance();
       return createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
+    limit: action<CgroupActions['limit']['params'], void>(async ({ limits }) => {
+      if (eachLimit(limits).length > 0) throw new KukeError('Internal', 'no limits are set yet');
+    }),
+    leaf: action<CgroupActions['leaf']['params'], void>(async ({ path }) => {
+      createMarked(cgroupAt(unifiedRoot(mounts()), path), await instance());
+    }),
     remove: action<CgroupActions['remove']['params'], void>(async ({ path, leaves }, { signal }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
@@ -52,6 +59,19 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         throw asCgroupError(error);
       }
     },
+    async limits({ limits }) {
+      return eachLimit(limits).map(([field, asked]) => ({
+        field,
+        file: '',
+        asked,
+        manual: false,
+        notEnforced: 'not yet',
+        due: false,
+      }));
+    },
+    asked: async () => undefined,
+    oom: async () => undefined,
+    usage: async () => [],
     isThere: thereWith<CgroupActions>({
       async create({ path }) {
         try {
@@ -63,6 +83,8 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
     }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => explainCreate(mounts(), path),
+      limit: () => ':',
+      leaf: ({ path }) => explainCreate(mounts(), path),
       remove: ({ path }) => explainRemove(mounts(), path),
     }),
   };

@@ -11,6 +11,13 @@ import { forgetCreation, noteCreation, ownership, setMark } from './mark.ts';
 
 /** One that is ours and there already only gets what is missing in delegation. Conflict for one that is not ours, or lies in such a one. */
 export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
+  createMarked(cgroup, instance);
+  delegateThrough(cgroup);
+  return { missing: reach(cgroup).missing };
+}
+
+/** A group that hands nothing down, since processes are to live in it. */
+export function createMarked(cgroup: Cgroup, instance: string): void {
   const parent = parentOf(cgroup);
   if (parent.names.length > 0) {
     const owner = ownership(parent, instance);
@@ -20,8 +27,6 @@ export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
   const owner = ownership(cgroup, instance);
   if (owner === 'foreign') throw inTheWay(cgroup);
   if (owner !== 'ours') makeMarked(cgroup, instance);
-  delegateThrough(cgroup);
-  return { missing: reach(cgroup).missing };
 }
 
 /** Killed at any point, it leaves nothing that `ownership` would not know as ours; failed, nothing at all. */

@@ -22,6 +22,8 @@ export interface ExecuteContext {
   hooks: Hooks;
   signal: AbortSignal;
   progress(event: Progress): void;
+  /** A line for the person, which stays. */
+  note?(message: string): void;
 }
 
 export interface Execution {
@@ -189,5 +191,5 @@ function actionContext(step: Step, context: ExecuteContext, signal: AbortSignal)
   const progress = (message: string): void => {
     context.progress({ phase: 'progress', resource: step.resource, type: step.type, message });
   };
-  return { signal, progress };
+  return { signal, progress, note: message => context.note?.(`${step.resource}: ${message}`) };
 }

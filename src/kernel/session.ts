@@ -142,6 +142,7 @@ export async function withSession<T>(
       hooks: kernel.hooks,
       signal,
       progress: options.progress,
+      note: notice,
     };
     // Nothing is changed on a host whose containers nobody can see, save by the command that is to mend that (spec.md §6).
     const isReady = options.settles === false || (await store.instance()) === undefined;

@@ -8,6 +8,7 @@ import {
   thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
+import { eachLimit } from '../../src/kernel/limits/limits.ts';
 import { type FakeHost, processOn } from './host.ts';
 
 const WANTED = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
@@ -39,21 +40,30 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     populated: tasks(path).length > 0,
     frozen: [...host.frozen].some(group => isAtOrBelow(path, group)),
   });
+  const absent = (path: string) => new KukeError('CgroupFailed', `mkdir ${path}: No such file or directory (ENOENT)`);
+  const make = (path: string): void => {
+    const parent = checkPath(path).slice(0, path.lastIndexOf('/'));
+    if (parent !== '' && !host.cgroups.has(parent)) throw absent(path);
+    const found = host.cgroups.get(path);
+    if (found?.ours === false) throw new KukeError('Conflict', `cgroup ${path} exists and is not kuke's`);
+    host.cgroups.set(path, { ...found, ours: true });
+  };
   return {
     create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(
       'cgroup.create',
       ({ path }) => {
-        const parent = checkPath(path).slice(0, path.lastIndexOf('/'));
-        if (parent !== '' && !host.cgroups.has(parent)) {
-          throw new KukeError('CgroupFailed', `mkdir ${path}: No such file or directory (ENOENT)`);
-        }
-        if (host.cgroups.get(path)?.ours === false) {
-          throw new KukeError('Conflict', `cgroup ${path} exists and is not kuke's`);
-        }
-        host.cgroups.set(path, { ours: true });
+        make(path);
         return { missing: missing() };
       },
     ),
+    limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', ({ path, limits }) => {
+      if (host.cgroups.get(checkPath(path))?.ours !== true) throw absent(path);
+      host.cgroups.set(path, { ours: true, asked: limits });
+    }),
+    leaf: action<CgroupActions['leaf']['params'], void>('cgroup.leaf', ({ path, limits }) => {
+      make(path);
+      host.cgroups.set(path, { ours: true, asked: limits });
+    }),
     remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path, leaves }) => {
       if (host.cgroups.get(checkPath(path))?.ours !== true) return;
       const isStray = (group: string) =>
@@ -78,11 +88,38 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
           .sort(([a], [b]) => a.split('/').length - b.split('/').length || a.localeCompare(b))
           .map(([path, ours]) => observed(path, ours));
       }),
+    limits: ({ path, limits }) =>
+      read('cgroup.limits', () =>
+        eachLimit(limits).map(([field, asked]) => {
+          const controller = field
+            .replace(/^hugepages/, 'hugetlb')
+            .replace(/^cpu.cpuset$/, 'cpuset')
+            .replace(/\..*/, '');
+          const notEnforced = host.controllers.has(controller) ? undefined : `no cgroup controller ${controller}`;
+          const done = Bun.deepEquals(new Map(eachLimit(host.cgroups.get(path)?.asked ?? {})).get(field), asked);
+          return {
+            field,
+            file: `${controller}.max`,
+            asked,
+            manual: false,
+            due: notEnforced === undefined && !done,
+            ...(notEnforced === undefined ? done && { current: asked } : { notEnforced }),
+          };
+        }),
+      ),
+    asked: path => read('cgroup.asked', () => host.cgroups.get(path)?.asked),
+    oom: () => read('cgroup.oom', () => undefined),
+    usage: top =>
+      read('cgroup.usage', () =>
+        [...host.cgroups.keys()].filter(path => isAtOrBelow(path, top)).map(path => ({ path })),
+      ),
     isThere: thereWith<CgroupActions>({
       create: ({ path }) => read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true),
     }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
+      limit: ({ path }) => shellCommand('ls', `/sys/fs/cgroup${path}`),
+      leaf: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
       remove: ({ path }) => shellCommand('rmdir', `/sys/fs/cgroup${path}`),
     }),
   };

@@ -9,6 +9,7 @@ import type {
   StoreProblem,
 } from '../../src/kernel/backends/index.ts';
 import { asKukeError } from '../../src/kernel/errors.ts';
+import type { Limits } from '../../src/kernel/limits/limits.ts';
 import type { Manifest, ResourceRef } from '../../src/kernel/resource.ts';
 import { aborted, type FaultBoard, type Faults, makeFaults, never } from './faults.ts';
 
@@ -68,7 +69,7 @@ export interface FakeHost {
   /** By path. `missing` follows from what `controllers` lacks. */
   /** Groups that somebody has frozen by hand. */
   frozen: Set<string>;
-  cgroups: Map<string, { ours: boolean }>;
+  cgroups: Map<string, { ours: boolean; asked?: Limits }>;
   /** What the host offers. */
   controllers: Set<string>;
   /** By name. */

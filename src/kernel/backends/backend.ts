@@ -8,6 +8,8 @@ export interface ActionContext {
   signal: AbortSignal;
   /** A line for a person who waits: `unpacking layer 2 of 5`. */
   progress(message: string): void;
+  /** What the person is to know when all is done: `memory.max of ... was below what it used: 64Mi were given back`. */
+  note?(message: string): void;
 }
 
 type ParamsOf<A, K extends keyof A> = A[K] extends { params: infer P } ? P : never;

@@ -1,4 +1,5 @@
 /** The tree of cgroups (spec.md §5). Paths are `/kukeon/<realm>/...`, relative to the cgroup2 mount. */
+import type { LimitField, Limits, LimitValue } from '../limits/limits.ts';
 import type { Backend } from './backend.ts';
 
 export interface CgroupRequest {
@@ -16,9 +17,30 @@ export interface CgroupCreated {
   missing: string[];
 }
 
+export interface CgroupLimiting extends CgroupRequest {
+  /** All that the group is to have; what was set before and is not among them is lifted. */
+  limits: Limits;
+}
+
+export interface CgroupLeaf extends CgroupLimiting {
+  /** How often what ran here was killed for want of memory in its earlier lives: the count goes on from there. */
+  oomKills: number;
+}
+
 export interface CgroupActions {
   /** One level, controllers delegated to it as far as the host has them; one that is ours and there already is left as it is. */
   create: { params: CgroupRequest; result: CgroupCreated };
+  /**
+   * Gives a group its limits, as far as the host has the controllers. What an administrator wrote since the last time stays, unless what is
+   * asked for has changed. All or, after a failure, as before. What the person is to know (memory was given back, processes were killed)
+   * is told by `context.note`.
+   */
+  limit: { params: CgroupLimiting; result: void };
+  /**
+   * The group of a container, before the runtime starts it there: made where it is missing, with limits, with `memory.oom.group`, so that
+   * a container is killed whole, and with what is needed to tell later whose limit it was killed by.
+   */
+  leaf: { params: CgroupLeaf; result: void };
   /** Kills what runs below (`cgroup.kill`) and removes the subtree, also from v1 hierarchies. Absent: nothing to do. */
   remove: { params: CgroupRemoval; result: void };
 }
@@ -34,7 +56,66 @@ export interface CgroupObservation {
   frozen: boolean;
 }
 
+/** One limit of a group: as asked, and as it is. */
+export interface LimitObservation {
+  field: LimitField;
+  /** `memory.max` */
+  file: string;
+  /** What is asked for now; absent: nothing. */
+  asked?: LimitValue;
+  /** What the kernel has; absent: no limit, or no such file. */
+  current?: LimitValue;
+  /** An administrator wrote what is there: it is neither what was asked for nor what a new group has. */
+  manual: boolean;
+  /** Asked for, and what the host cannot do: `cgroup v1 at /sys/fs/cgroup/memory holds the controller memory`. */
+  notEnforced?: string;
+  /** Asked for, and what makes no sense on this host: `this host has 2 CPUs`. The group's limits are not changed then. */
+  fault?: string;
+  /** Asked for, possible, and not done yet. */
+  due: boolean;
+}
+
+/** The last time that what ran in a container's group was killed for want of memory. */
+export interface OomObservation {
+  /** In all of its lives. */
+  kills: number;
+  /** That life ended by it whose group is still there. */
+  last?: {
+    /** The group whose limit was hit; absent: the host itself had no more. */
+    path?: string;
+    /** Bytes: memory.max of that group. */
+    limit?: number;
+    /** Bytes: the most that the container had, where the kernel says. */
+    peak?: number;
+  };
+}
+
+/** What a group uses; what the host does not count is absent. */
+export interface CgroupUsage {
+  path: string;
+  /** Microseconds of processor time since it was made. */
+  cpuUsec?: number;
+  /** Bytes. `limit`: the lowest of its own and of those above. */
+  memory?: { current: number; limit?: number; swap?: number };
+  /** Since it was made, of all devices. */
+  io?: { readBytes: number; writeBytes: number; reads: number; writes: number };
+  pids?: { current: number; limit?: number };
+  /** Percent of the last ten seconds in which something waited for it (Documentation/accounting/psi.rst, `some avg10`). */
+  pressure?: { cpu?: number; memory?: number; io?: number };
+}
+
 export interface CgroupBackend extends Backend<CgroupActions> {
   /** All groups at and below `path`, parents first; empty when there is none. */
   observe(path: string): Promise<CgroupObservation[]>;
+  /**
+   * Every limit that is asked for or that somebody has set. Of a group that is not there yet: what it would have. Changes nothing; a
+   * container's leaf is asked for in the same way.
+   */
+  limits(request: CgroupLimiting): Promise<LimitObservation[]>;
+  /** What `limit` or `leaf` was asked for the last time; undefined where there is no group, or nothing was asked. */
+  asked(path: string): Promise<Limits | undefined>;
+  /** Undefined: there is no such group, or the host counts no such thing. */
+  oom(path: string): Promise<OomObservation | undefined>;
+  /** What each group at and below `path` uses, parents first. */
+  usage(path: string): Promise<CgroupUsage[]>;
 }
