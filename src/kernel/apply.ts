@@ -29,7 +29,7 @@ export interface Outcome {
  * The resources as they are to be; or what becomes of those that are stored, asked of the tree as it is: first without
  * the lock, and again under it, where nobody else changes it. What it throws is thrown.
  */
-export type Desired = Resource[] | ((tree: ResourceTree) => Resource[]);
+export type Desired = Resource[] | ((tree: ResourceTree) => Resource[] | Promise<Resource[]>);
 
 export async function apply(
   kernel: Kernel,
@@ -43,7 +43,7 @@ export async function apply(
   const idle = journal.isEmpty() ? await unchangedAll(kernel, desiredIn, planOptions) : undefined;
   if (idle !== undefined) return idle;
   return withSession(kernel, journal, options, async session => {
-    const resources = desiredIn(session.tree);
+    const resources = await desiredIn(session.tree);
     const outcomes = await levelByLevel<Outcome>(
       kernel,
       session.tree,
@@ -58,13 +58,13 @@ export async function apply(
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */
 async function unchangedAll(
   kernel: Kernel,
-  desiredIn: (tree: ResourceTree) => Resource[],
+  desiredIn: Exclude<Desired, Resource[]>,
   options: PlanOptions,
 ): Promise<Outcome[] | undefined> {
   const tree = await readTree(kernel);
   const observe = makeObserveContext(tree);
   const outcomes: Outcome[] = [];
-  for (const resource of desiredIn(tree)) {
+  for (const resource of await desiredIn(tree)) {
     if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
     try {
       requireNeeded(kernel, tree, resource, options.verb, outcomes);

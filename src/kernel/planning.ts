@@ -11,6 +11,8 @@ export interface PlanOptions {
   verb: Verb;
   /** From the first signal to SIGKILL, milliseconds. */
   stopTimeoutMs: number;
+  /** What the host cannot enforce is refused, in place of a note. */
+  strict?: boolean;
 }
 
 export const DEFAULT_STOP_TIMEOUT_MS = 10_000;
