@@ -9,7 +9,12 @@ import { type ContainerSpec, rootOf } from './schema.ts';
 export function configHash(kernel: PluginKernel, cell: Cell, container: ContainerSpec): string {
   const inPlace = new Set(fieldsWith(kernel.schema('Container'), said => said.change === 'in-place'));
   const said = Object.entries(container).filter(([field]) => !inPlace.has(field) && field !== 'root');
-  const sorted = JSON.stringify([said.sort(([a], [b]) => a.localeCompare(b)), isRoot(cell, container)], sortKeys);
+  const { runtime } = cell.spec;
+  const ofCell = runtime === undefined ? [] : [runtime];
+  const sorted = JSON.stringify(
+    [said.sort(([a], [b]) => a.localeCompare(b)), isRoot(cell, container), ...ofCell],
+    sortKeys,
+  );
   return new Bun.CryptoHasher('sha256').update(sorted).digest('hex').slice(0, 16);
 }
 
@@ -61,6 +66,7 @@ export async function containerConfig(
     privileged: container.privileged ?? false,
     readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
     securityOpts: container.securityOpts ?? [],
+    ...(cell.spec.runtime && { runtime: cell.spec.runtime }),
     ...(!hostNetwork && { netns: netnsPath(seen.hash) }),
     cgroup: containerCgroup(cell, container),
     logPath: logPath(cell, container),

@@ -68,7 +68,10 @@ async function planRunning(
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
   await refuseMissingImages(kernel, anew, seen.namespace);
 
-  if (cell.spec.containers.some(starts)) await refuseFrozen(kernel, context, cell);
+  if (cell.spec.containers.some(starts)) {
+    await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
+    await refuseFrozen(kernel, context, cell);
+  }
   const cgroup = await planCgroup(kernel.use, context, cell.ref);
   const removed = new Map<string, Step>(
     [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),

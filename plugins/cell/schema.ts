@@ -1,5 +1,5 @@
 /** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
-import { collides, type KindDefinition, type KukeKinds, mountTarget, portMapping } from 'kuke/plugin';
+import { collides, type KindDefinition, type KukeKinds, mountTarget, ociRuntime, portMapping } from 'kuke/plugin';
 import * as v from 'valibot';
 
 export type ContainerSpec = KukeKinds['Container'] extends KindDefinition<infer Spec, infer _> ? Spec : never;
@@ -16,6 +16,8 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
     desiredState: v.exactOptional(
       v.pipe(v.picklist(['running', 'stopped']), v.metadata({ kuke: { sticky: true, change: 'in-place' } })),
     ),
+    /** The OCI runtime of all its containers; absent: the configured one. */
+    runtime: v.exactOptional(v.pipe(ociRuntime, v.metadata({ kuke: { change: 'recreate' } }))),
     containers: v.pipe(v.optional(v.array(container), []), v.metadata({ kuke: { change: 'recreate' } })),
   });
 }
@@ -24,6 +26,7 @@ export interface CellSpec {
   id?: string;
   rootContainerId?: string;
   desiredState?: 'running' | 'stopped';
+  runtime?: string;
   containers: ContainerSpec[];
 }
 

@@ -80,7 +80,8 @@ export interface FakeHost {
   netns: Map<string, boolean>;
   /** By attachment id. */
   attachments: Map<string, Attachment & { netns: string }>;
-  runtime: { up: boolean; namespaces: Map<string, FakeNamespace> };
+  /** `ociRuntimes`: names and paths of those that are installed. */
+  runtime: { up: boolean; ociRuntimes: Set<string>; namespaces: Map<string, FakeNamespace> };
   /** What containers wrote, by path. */
   logs: Map<string, string>;
   /** A container ends by itself. */
@@ -179,7 +180,7 @@ export function makeHost(): FakeHost {
     usedRanges: new Set(),
     netns: new Map(),
     attachments: new Map(),
-    runtime: { up: true, namespaces: new Map() },
+    runtime: { up: true, ociRuntimes: new Set(['runc']), namespaces: new Map() },
     logs: new Map(),
     exit(namespace, id, exitCode) {
       const task = host.runtime.namespaces.get(namespace)?.containers.get(id)?.task;

@@ -115,6 +115,10 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       }),
     namespaces: () =>
       read('runtime.namespaces', () => [...requireRuntime()].map(([namespace, { ours }]) => ({ namespace, ours }))),
+    requireOciRuntime: (name = 'runc') =>
+      read('runtime.requireOciRuntime', () => {
+        if (!host.runtime.ociRuntimes.has(name)) throw new KukeError('HostNotReady', `there is no OCI runtime ${name}`);
+      }),
     observe: ({ namespace }) =>
       read('runtime.observe', () =>
         [...(requireRuntime().get(namespace)?.containers.values() ?? [])].filter(({ ours }) => ours).map(observed),

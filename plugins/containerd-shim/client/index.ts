@@ -48,7 +48,7 @@ export type { Plugin } from './introspection.ts';
 export type { Lease, LeaseResource } from './leases.ts';
 export type { CallOptions, MessageStream } from './method.ts';
 export type { Namespace } from './namespaces.ts';
-export { ociProcess, ociResources, ociSpec, runcOptions } from './runtime-types.ts';
+export { ociProcess, ociResources, ociSpec, readRuncOptions, runcOptions } from './runtime-types.ts';
 export type { SnapshotInfo } from './snapshots.ts';
 export { subscribe } from './subscription.ts';
 export type { Process } from './tasks.ts';

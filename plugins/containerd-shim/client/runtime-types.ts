@@ -1,8 +1,9 @@
 /** What tasks and containers carry as Any: the OCI types as JSON, and the options of the runc shim. */
-import { type Any, packJson, packMessage } from '../grpc/any.ts';
-import { type Init, message } from '../grpc/message.ts';
+import { type Any, packJson, packMessage, unpackMessage } from '../grpc/any.ts';
+import { type Init, type Message, message } from '../grpc/message.ts';
 
-/** containerd.runc.v1.Options. */
+const RUNC_OPTIONS = 'containerd.runc.v1.Options';
+
 const RuncOptions = message({
   noPivotRoot: [1, 'bool'],
   noNewKeyring: [2, 'bool'],
@@ -21,7 +22,12 @@ const RuncOptions = message({
 
 /** For `Container.runtime.options` and, where they have to differ, `tasks.create`. */
 export function runcOptions(options: Init<typeof RuncOptions>): Any {
-  return packMessage('containerd.runc.v1.Options', RuncOptions, options);
+  return packMessage(RUNC_OPTIONS, RuncOptions, options);
+}
+
+/** Undefined: they are another shim's. */
+export function readRuncOptions(options: Any): Message<typeof RuncOptions> | undefined {
+  return options.typeUrl === RUNC_OPTIONS ? unpackMessage(RuncOptions, options) : undefined;
 }
 
 const OCI = 'types.containerd.io/opencontainers/runtime-spec/1';

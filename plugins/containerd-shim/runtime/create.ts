@@ -1,6 +1,6 @@
 /** Making a container: its writable layer, then the container object with the OCI spec. Nothing runs yet. */
 import { asKukeError, type ContainerConfig, type ImageConfig, KukeError, type OciSpec } from 'kuke/plugin';
-import { type Client, isGrpcError, type Mount, ociSpec, runcOptions } from '../client/index.ts';
+import { type Client, isGrpcError, type Mount, ociSpec } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import type { ContainerdImages } from '../images/index.ts';
@@ -19,6 +19,7 @@ import { clearMountPoint, readSnapshotFiles } from '../oci/rootfs.ts';
 import { buildSpec } from '../oci/spec.ts';
 import { resolveUser } from '../oci/user.ts';
 import { readHost } from './host.ts';
+import { requireOciRuntime, runtimeOf } from './oci-runtime.ts';
 
 /** Called with the specification of a container before it is created; may change it in place, or throw. */
 export type SpecHook = (event: { container: ContainerConfig; spec: OciSpec }) => Promise<void>;
@@ -32,7 +33,7 @@ export interface Creation {
 
 /**
  * One of the same configuration is left as it is; one of ours that differs is replaced if it was never started. Throws Conflict for
- * any other that has the id, ImageNotFound, what buildSpec throws, and what the hook throws; nothing is left behind then.
+ * any other that has the id, ImageNotFound, HostNotReady without its OCI runtime, what buildSpec throws, and what the hook throws; nothing is left behind then.
  */
 export async function createContainer(
   { containerd, images, specHook }: Creation,
@@ -42,6 +43,7 @@ export async function createContainer(
   const client = inNamespace(containerd, config.namespace);
   const instance = await containerd.instance();
   if (!(await isToBeMade(client, config, instance))) return;
+  requireOciRuntime(config.runtime ?? containerd.runtime);
   const image = await images.rootSnapshot({ namespace: config.namespace, name: config.image, signal });
 
   const mounts = await prepareSnapshot(client, containerd.snapshotter, config, image.name, instance);
@@ -116,7 +118,7 @@ function specOf(
 }
 
 function containerOf(
-  { snapshotter, runtime, runtimeBinary }: Containerd,
+  containerd: Containerd,
   config: ContainerConfig,
   image: ImageConfig,
   spec: OciSpec,
@@ -134,12 +136,9 @@ function containerOf(
       [LOG_PATH]: config.logPath,
       ...(image.stopSignal !== undefined && { [STOP_SIGNAL]: image.stopSignal }),
     },
-    runtime: {
-      name: runtime,
-      ...(runtimeBinary !== undefined && { options: runcOptions({ binaryName: runtimeBinary }) }),
-    },
+    runtime: runtimeOf(containerd, config.runtime),
     spec: ociSpec(spec),
-    snapshotter,
+    snapshotter: containerd.snapshotter,
     snapshotKey: config.id,
   };
 }

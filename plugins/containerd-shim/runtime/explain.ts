@@ -9,7 +9,7 @@ import {
 } from 'kuke/plugin';
 import { INSTANCE } from '../labels.ts';
 
-/** With flags that ctr has had since 1.6, which sets neither host name nor cgroup, but for `--user`, which came with 1.7. */
+/** With flags that ctr has had since 1.6, which sets neither host name nor cgroup nor OCI runtime, but for `--user`, which came with 1.7. */
 export const explain = explainWith<RuntimeActions>({
   // The installation's id is not known before `kuke init` has run.
   createNamespace: ({ namespace }) =>

@@ -7,6 +7,7 @@ import { type Creation, createContainer } from './create.ts';
 import { explain } from './explain.ts';
 import { createNamespace, removeNamespace } from './namespace.ts';
 import { observeContainers } from './observe.ts';
+import { requireOciRuntime } from './oci-runtime.ts';
 import { removeContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
@@ -59,6 +60,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
       const all = await named('list containerd namespaces', readOnly(containerd.client).namespaces.list({}));
       return all.map(namespace => ({ namespace: namespace.name, ours: isOurs(namespace, instance) }));
     },
+    requireOciRuntime: async (name = containerd.runtime) => void requireOciRuntime(name),
     observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
   };
 }

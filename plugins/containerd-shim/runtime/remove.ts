@@ -23,7 +23,7 @@ export async function removeContainer(
   if (container !== undefined) {
     if (!isOurContainer(container, instance)) return;
     await endTask(client, id, signal);
-    if (task === undefined) await clearStray(containerd, { namespace, id });
+    if (task === undefined) await clearStray(containerd, namespace, container);
     await ifFound(client.containers.delete({ id }));
   }
   // Also when there was no container: a creation or a removal may have been killed in between.

@@ -9,6 +9,7 @@ import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
 import { GROUP, isOurContainer, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { ociRuntimeOf, requireOciRuntime } from './oci-runtime.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
 import { clearStray, isStrayInTheWay } from './stray.ts';
@@ -17,7 +18,7 @@ import { endTask } from './task.ts';
 const CLEANUP_INTERVAL_MS = 50;
 const CLEANUP_ATTEMPTS = 200;
 
-/** Throws NotFound for a container that is not there or not ours, CommandNotFound, RuntimeFailed; no task is left then. */
+/** Throws NotFound for a container that is not there or not ours, HostNotReady without its OCI runtime, CommandNotFound, RuntimeFailed; no task is left then. */
 export async function startContainer(
   containerd: Containerd,
   { namespace, id }: ContainerParams,
@@ -36,12 +37,13 @@ export async function startContainer(
     if (task.status === 'RUNNING' || task.status === 'PAUSED' || task.status === 'PAUSING') return { pid: task.pid };
     await endTask(client, id, signal);
   }
+  requireOciRuntime(ociRuntimeOf(container));
   const rootfs = await client.snapshots.mounts({ snapshotter: container.snapshotter, key: container.snapshotKey });
   const output = outputs(container);
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
   try {
     const group = `${namespace}/${container.labels[GROUP] ?? id}`;
-    await inTurn(group, () => createTask(containerd, namespace, { containerId: id, rootfs, ...output }, signal));
+    await inTurn(group, () => createTask(containerd, namespace, container, { rootfs, ...output }, signal));
     const startedAt = new Date().toISOString();
     const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
     return { pid };
@@ -59,20 +61,22 @@ export async function startContainer(
 async function createTask(
   containerd: Containerd,
   namespace: string,
-  task: Parameters<Client['tasks']['create']>[0] & { containerId: string },
+  container: Container,
+  task: Omit<Parameters<Client['tasks']['create']>[0], 'containerId'>,
   signal: AbortSignal,
 ): Promise<void> {
   const client = inNamespace(containerd, namespace);
+  const containerId = container.id;
   for (let attempt = 1; ; attempt++) {
     try {
-      await client.tasks.create(task);
+      await client.tasks.create({ ...task, containerId });
       return;
     } catch (error) {
       const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
-      if (isStrayInTheWay(error)) await clearStray(containerd, { namespace, id: task.containerId });
+      if (isStrayInTheWay(error)) await clearStray(containerd, namespace, container);
     }
-    if (attempt === 1) await endTask(client, task.containerId, signal);
+    if (attempt === 1) await endTask(client, containerId, signal);
     await Bun.sleep(CLEANUP_INTERVAL_MS);
   }
 }

@@ -10,8 +10,9 @@ import { PATH, scrubbedEnvironment } from '../../../src/host/environment.ts';
 import { hasCode } from '../../../src/host/errno.ts';
 import { unmount } from '../../../src/host/mount.ts';
 import { readMounts } from '../../../src/host/mountinfo.ts';
-import { isGrpcError } from '../client/index.ts';
+import { type Container, isGrpcError } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
+import { ociRuntimeOf, requireOciRuntime } from './oci-runtime.ts';
 
 const TASKS = 'io.containerd.runtime.v2.task';
 const DEFAULT_STATE = '/run/containerd';
@@ -31,7 +32,8 @@ export function isStrayInTheWay(error: unknown): boolean {
 }
 
 /** For a container of ours without a task. Gives containerd time, then cleans up as it would. Nothing left: nothing to do. */
-export async function clearStray(containerd: Containerd, params: ContainerParams): Promise<void> {
+export async function clearStray(containerd: Containerd, namespace: string, container: Container): Promise<void> {
+  const params = { namespace, id: container.id };
   const limit = Date.now() + PATIENCE_MS;
   const isLeft = () => isBeingMade(params) || existsSync(ociState(params)) || bundleOf(params) !== undefined;
   while (isLeft() && Date.now() < limit) await Bun.sleep(INTERVAL_MS);
@@ -40,7 +42,7 @@ export async function clearStray(containerd: Containerd, params: ContainerParams
     await shimDelete(containerd.socket, params, bundle);
     removeBundle(bundle);
   }
-  if (existsSync(ociState(params))) await ociDelete(containerd, params);
+  if (existsSync(ociState(params))) await ociDelete(ociRuntimeOf(container), params);
 }
 
 /** Where the shim has the OCI runtime keep what it knows, whatever containerd's own state folder is. */
@@ -82,11 +84,9 @@ async function shimDelete(socket: string, { namespace, id }: ContainerParams, bu
 }
 
 /** Where containerd has removed the bundle while the OCI runtime was still at it. */
-async function ociDelete({ runtimeBinary = 'runc' }: Containerd, { namespace, id }: ContainerParams): Promise<void> {
+async function ociDelete(runtime: string, { namespace, id }: ContainerParams): Promise<void> {
   const what = `what is left of a task in ${ociState({ namespace, id })}`;
-  const program = Bun.which(runtimeBinary, { PATH });
-  if (program === null) throw new KukeError('RuntimeFailed', `${what} stays, for there is no ${runtimeBinary}`);
-  await run([program, '--root', ociRoot(namespace), 'delete', '--force', id], what);
+  await run([requireOciRuntime(runtime), '--root', ociRoot(namespace), 'delete', '--force', id], what);
 }
 
 async function run(

@@ -50,6 +50,8 @@ export interface ContainerConfig extends ContainerParams {
   readOnlyRootFilesystem: boolean;
   /** `no-new-privileges`, `seccomp=unconfined`, `seccomp=/path/to/profile.json`. */
   securityOpts: string[];
+  /** OCI runtime: `runc`, `crun` or an absolute path; absent: the configured one. */
+  runtime?: string;
   /** Path of the network namespace; absent: the host's. */
   netns?: string;
   /** Leaf cgroup, relative to the cgroup2 mount. */
@@ -97,6 +99,8 @@ export interface RuntimeBackend extends Backend<RuntimeActions> {
   /** What answers: `{name: 'containerd', version: '1.6.20'}`. Throws RuntimeUnavailable. */
   ping(): Promise<{ name: string; version: string }>;
   namespaces(): Promise<{ namespace: string; ours: boolean }[]>;
+  /** Throws HostNotReady, which names it, when there is no such OCI runtime here; undefined: the configured one. */
+  requireOciRuntime(runtime: string | undefined): Promise<void>;
   /** The containers of ours in a namespace; empty when there is no such namespace. */
   observe(request: NamespaceParams): Promise<ContainerObservation[]>;
 }

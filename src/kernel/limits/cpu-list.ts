@@ -1,6 +1,6 @@
 /** Lists of CPUs as the kernel writes them (cpuset(7), list format): `0-3,6`. */
 
-const MOST = 8192; // as many as any Linux knows
+const MOST = 8192; // no Linux knows more
 
 /** The numbers, ascending; undefined for what is no such list, or empty. */
 export function cpuList(text: string): number[] | undefined {
