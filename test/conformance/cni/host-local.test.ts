@@ -78,7 +78,7 @@ cases('host-local', [
     }),
     prepare: reserve('10.77.0.10'),
     result: ips(['10.78.0.20/24', '10.78.0.1']),
-    leaves: [/10\.77\.0\.10$/],
+    leaves: [/(?:10\.77\.0\.10|\.by-id\/\w+\.0)$/],
   },
   {
     name: 'addresses are given in turn: the one after the last',
@@ -106,7 +106,7 @@ cases('host-local', [
       await reserve('10.77.0.2')(host);
     },
     result: ips(['10.77.0.4/24', '10.77.0.3']),
-    leaves: [/10\.77\.0\.[12]$/],
+    leaves: [/(?:10\.77\.0\.[12]|\.by-id\/\w+\.[01])$/],
   },
   {
     name: 'routes, dns of resolvConf',
@@ -171,7 +171,7 @@ cases('host-local', [
     runtimeConfig: { ips: ['10.77.0.200'] },
     error: { code: 999, msg: /10\.77\.0\.200/ },
     leaves: [/lock$/],
-    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.[\d.]+$/] } },
+    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.0$/] } },
   },
   {
     name: 'a requested address that is in no range',
@@ -195,7 +195,7 @@ cases('host-local', [
     prepare: reserve('10.77.0.2'),
     error: { code: 999, msg: /no IP addresses available/ },
     leaves: [/lock$/],
-    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.[\d.]+$/] } },
+    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.0$/] } },
   },
   {
     name: 'no address is left in the second set: that of the first is given back',
@@ -203,7 +203,7 @@ cases('host-local', [
     prepare: reserve('10.78.0.2'),
     error: { code: 999, msg: /no IP addresses available/ },
     leaves: [/(?:lock|last_reserved_ip\.0)$/],
-    unless: { 'host-local: an index': { leaves: [/(?:lock|last_reserved_ip\.0)$/, /\.by-id\/\w+\.[\d.]+$/] } },
+    unless: { 'host-local: an index': { leaves: [/(?:lock|last_reserved_ip\.0)$/, /\.by-id\/\w+\.0$/] } },
   },
   {
     name: 'a second address for the same interface',
@@ -211,7 +211,7 @@ cases('host-local', [
     prepare: (host, { name }) => reserve('10.77.0.5', `${name}\r\neth0`)(host),
     error: { code: 999, msg: /10\.77\.0\.5/ },
     leaves: [/lock$/],
-    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.[\d.]+$/] } },
+    unless: { 'host-local: an index': { leaves: [/lock$/, /\.by-id\/\w+\.0$/] } },
   },
   {
     name: 'a reservation as versions before 0.8 wrote it, of the container’s id alone, is released too',

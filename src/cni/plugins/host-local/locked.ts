@@ -25,7 +25,7 @@ type Context = Pick<PluginCall, 'trace' | 'signal'>;
 export async function inReservations<T>(folder: string, call: Context, work: (of: Reservations) => T): Promise<T> {
   return await told(folder, async () => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const done = await underLock(folder, call, () => work(new Reservations(folder, call.trace)));
+      const done = await underLock(folder, call, () => through(folder, call, work));
       if (done !== undefined) return done.value;
       call.trace(`mkdir -p ${shellWord(folder)}`, () => mkdirSync(folder, { recursive: true, mode: 0o755 }));
     }
@@ -39,8 +39,14 @@ export async function inExisting<T>(
   call: Context,
   work: (of: Reservations) => T,
 ): Promise<T | undefined> {
-  const run = () => work(new Reservations(folder, call.trace));
-  return (await told(folder, () => underLock(folder, call, run)))?.value;
+  return (await told(folder, () => underLock(folder, call, () => through(folder, call, work))))?.value;
+}
+
+function through<T>(folder: string, { trace }: Context, work: (of: Reservations) => T): T {
+  const reservations = new Reservations(folder, trace);
+  const value = work(reservations);
+  reservations.seal();
+  return value;
 }
 
 /** Removes the folder with all that is in it. */

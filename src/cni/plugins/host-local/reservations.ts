@@ -3,12 +3,27 @@
  * may run at once: `<dataDir>/<network>/` holds a file for each address that is given (`<container id>\r\n<interface>`), the last
  * address of each range set (`last_reserved_ip.N`), and `lock`, which whoever reads or writes them has locked.
  *
- * Of our own is `.by-id/`: for each address a second name `<hash of the content>.<address>` of the same file, so that an attachment's
- * addresses are found without reading all. It is only a hint: what the reference plugin has made meanwhile is added when it is seen,
- * and what it removes, it removes there too, for it looks through the whole tree. The folder goes with its last name.
+ * Of our own is `.by-id/`, so that an attachment's addresses are found, and another is added, at the same cost however many there are:
+ * `<hash of the content>.0`, `.1`, ... are symbolic links to its reservations. The reference plugin removes with a reservation also the
+ * link to it, for it looks through the whole tree. That nobody else has changed the folder is seen by its time, which is set to a fixed
+ * moment after each change of ours; else all is read, and `.by-id` made anew. It goes with the last link.
  */
-import { closeSync, constants, linkSync, mkdirSync, openSync, renameSync, rmdirSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { hasCode } from '../../../host/errno.ts';
 import { asSystemError } from '../../../host/libc.ts';
 import { digest } from '../label.ts';
@@ -20,8 +35,14 @@ import { namesIn, readText, remove } from './files.ts';
 const BY_ID = '.by-id';
 const DIGITS = 32;
 
+/** Seconds since 1970: the time of a folder that nobody has changed since `.by-id` was right. Another layout takes another moment. */
+const UNCHANGED = 1_000_000_000;
+
 // What a crash leaves under this name is another name of a complete reservation, or nothing that anybody needs.
-const NEW = 'new';
+const NEW = '.new';
+
+/** So many addresses are looked at one by one before all are read. */
+const GLANCES = 16;
 
 const ADDRESS = /^(?:\d+\.\d+\.\d+\.\d+|[0-9a-f]*:[0-9a-f:.]*)$/;
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
@@ -36,22 +57,27 @@ export class Reservations {
   readonly #folder: string;
   readonly #byId: string;
   readonly #trace: Trace;
-  readonly #taken: Set<string>;
-  /** The hash of each address's content. */
-  readonly #hashes = new Map<string, string>();
+  /** Of each address that has been looked up, its link in `.by-id`. */
+  readonly #links = new Map<string, string>();
+  /** All, by the hash of their content, where `.by-id` could not be put right. */
+  #all: Map<string, string[]> | undefined;
+  #taken: Set<string> | undefined;
+  #glances = 0;
+  #isSealed: boolean;
 
   /** Puts `.by-id` right, and removes what those who were killed have left half done. */
   constructor(folder: string, trace: Trace) {
     this.#folder = folder;
     this.#byId = join(folder, BY_ID);
     this.#trace = trace;
-    this.#taken = takenIn(folder);
-    for (const name of namesIn(this.#byId)) this.#readName(name);
-    for (const address of this.#taken) if (!this.#hashes.has(address)) this.#notice(address);
+    this.#isSealed = statSync(folder).mtimeMs === UNCHANGED * 1000;
+    if (!this.#isSealed) this.#readAll();
   }
 
   isTaken(address: string): boolean {
-    return this.#taken.has(address);
+    this.#glances++;
+    if (this.#glances > GLANCES) this.#taken ??= takenIn(this.#folder);
+    return this.#taken?.has(address) ?? isThere(join(this.#folder, address));
   }
 
   /** The addresses of an attachment. Very old versions of the reference plugin wrote no interface name. */
@@ -63,22 +89,23 @@ export class Reservations {
   /** Reserves a free address, as the latest of its range set. A crash leaves the whole reservation or none; an error leaves none. */
   reserve(address: string, endpoint: Endpoint, set: number): void {
     const content = contentFor(endpoint);
-    const hash = digest(content, DIGITS);
-    const temporary = join(this.#byId, NEW);
+    const temporary = join(this.#folder, NEW);
     const path = join(this.#folder, address);
-    const name = this.#name(hash, address);
     const last = this.#lastFile(set);
     const { containerId, ifName } = endpoint;
+    const hash = digest(content, DIGITS);
+    let isMade = false;
     try {
       const write = `printf '%s\\r\\n%s' ${shellWord(containerId)} ${shellWord(ifName)} > ${shellWord(temporary)}`;
-      this.#effect(`mkdir -p ${shellWord(this.#byId)} && ${write}`, temporary, () => this.#write(temporary, content));
+      this.#effect(write, temporary, () => writeFile(temporary, O_EXCL, content));
       this.#effect(`ln ${shellWord(temporary)} ${shellWord(path)}`, path, () => linkSync(temporary, path));
-      this.#taken.add(address);
-      this.#effect(`mv ${shellWord(temporary)} ${shellWord(name)}`, name, () => renameSync(temporary, name));
-      this.#hashes.set(address, hash);
+      isMade = true;
+      this.#taken?.add(address);
+      this.#link(address, hash, this.#linked(hash).length);
+      this.#remove(temporary);
       this.#effect(`printf %s ${address} > ${shellWord(last)}`, last, () => writeFile(last, O_TRUNC, address));
     } catch (error) {
-      this.#undo(temporary, address);
+      this.#undo(temporary, isMade ? [address] : []);
       throw error;
     }
   }
@@ -88,62 +115,97 @@ export class Reservations {
     return readText(this.#lastFile(set));
   }
 
+  /** All that an attachment holds, of those that were looked up. */
   release(addresses: readonly string[]): void {
-    for (const address of addresses) {
-      const hash = this.#hashes.get(address);
-      this.#remove(join(this.#folder, address), ...(hash === undefined ? [] : [this.#name(hash, address)]));
-      this.#taken.delete(address);
-      this.#hashes.delete(address);
+    // A crash must not leave a link without those before it.
+    for (const address of addresses.toReversed()) {
+      const link = this.#links.get(address);
+      this.#remove(join(this.#folder, address), ...(link === undefined ? [] : [link]));
+      this.#taken?.delete(address);
+      this.#links.delete(address);
     }
-    if (this.#hashes.size === 0) this.#removeById();
+    if (addresses.length > 0) this.#removeById();
   }
 
   /** Frees what no valid attachment holds. */
   collect(valid: readonly Endpoint[]): void {
     const kept = new Set(valid.flatMap(endpoint => [contentFor(endpoint), endpoint.containerId]));
-    const isStale = (content: string | undefined) => content !== undefined && !kept.has(content);
-    this.release([...this.#taken].filter(address => isStale(this.#contentOf(address))));
+    const contents = new Set([...takenIn(this.#folder)].map(address => this.#contentOf(address)));
+    for (const content of contents) {
+      if (content !== undefined && !kept.has(content)) this.release(this.#withContent(content));
+    }
+  }
+
+  /** To be called at the end, so that the next one need not read all. */
+  seal(): void {
+    if (this.#isSealed || this.#all !== undefined) return;
+    const command = `touch -d @${UNCHANGED} ${shellWord(this.#folder)}`;
+    try {
+      this.#trace(command, () => utimesSync(this.#folder, UNCHANGED, UNCHANGED));
+    } catch {
+      // The next one reads all.
+    }
   }
 
   #withContent(content: string): string[] {
     const hash = digest(content, DIGITS);
-    const found = [...this.#hashes].flatMap(([address, of]) => (of === hash ? [address] : []));
-    return found.filter(address => {
-      if (this.#contentOf(address) === content) return true;
-      // Its first name alone was removed, and the address then given to another.
-      this.#remove(this.#name(hash, address));
-      this.#hashes.delete(address);
-      this.#notice(address);
-      return false;
-    });
+    const isOwn = (address: string) => this.#contentOf(address) === content;
+    const found = this.#lookUp(hash);
+    if (found.every(isOwn)) return found;
+    this.#readAll(); // somebody has changed what is in .by-id
+    return this.#lookUp(hash).filter(isOwn);
   }
 
-  #readName(name: string): void {
-    const address = name.slice(DIGITS + 1);
-    if (this.#taken.has(address)) this.#hashes.set(address, name.slice(0, DIGITS));
-    else this.#remove(join(this.#byId, name));
+  #lookUp(hash: string): string[] {
+    return this.#all === undefined ? this.#linked(hash) : (this.#all.get(hash) ?? []);
   }
 
-  /** Gives a reservation of the reference plugin's its second name. One that is empty, it was killed while it made. */
-  #notice(address: string): void {
-    const content = this.#contentOf(address);
-    if (content === undefined) return;
-    if (content === '') {
-      this.#remove(join(this.#folder, address));
-      this.#taken.delete(address);
-      return;
+  #linked(hash: string): string[] {
+    const found: string[] = [];
+    for (;;) {
+      const link = this.#linkPath(hash, found.length);
+      const stat = lstatSync(link, { throwIfNoEntry: false });
+      if (stat === undefined) return found;
+      const address = stat.isSymbolicLink() ? basename(readlinkSync(link)) : '';
+      found.push(address);
+      this.#links.set(address, link);
     }
-    const hash = digest(content, DIGITS);
-    const [path, name] = [join(this.#folder, address), this.#name(hash, address)];
+  }
+
+  /** Makes `.by-id` anew. A reservation that is empty: who made it was killed. */
+  #readAll(): void {
+    if (isThere(join(this.#folder, NEW))) this.#remove(join(this.#folder, NEW));
+    const all = new Map<string, string[]>();
+    for (const address of takenIn(this.#folder)) {
+      const content = this.#contentOf(address);
+      if (content === '') this.#remove(join(this.#folder, address));
+      if (!content) continue;
+      const hash = digest(content, DIGITS);
+      all.set(hash, [...(all.get(hash) ?? []), address]);
+    }
     try {
-      this.#effect(`mkdir -p ${shellWord(this.#byId)} && ln ${shellWord(path)} ${shellWord(name)}`, name, () => {
-        mkdirSync(this.#byId, { recursive: true });
-        linkSync(path, name);
-      });
+      const clear = () => rmSync(this.#byId, { recursive: true, force: true });
+      if (isThere(this.#byId)) this.#effect(`rm -rf ${shellWord(this.#byId)}`, this.#byId, clear);
+      for (const [hash, addresses] of all)
+        for (const [index, address] of addresses.entries()) this.#link(address, hash, index);
     } catch {
-      // A full disk, say: it will be read again the next time.
+      this.#all = all; // a full disk, say: all will be read again the next time
     }
-    this.#hashes.set(address, hash);
+  }
+
+  #link(address: string, hash: string, index: number): void {
+    const link = this.#linkPath(hash, index);
+    const target = join('..', address);
+    this.#effect(`mkdir -p ${shellWord(this.#byId)} && ln -s ${target} ${shellWord(link)}`, link, () => {
+      try {
+        symlinkSync(target, link);
+      } catch (error) {
+        if (!hasCode(error, 'ENOENT')) throw error;
+        mkdirSync(this.#byId);
+        symlinkSync(target, link);
+      }
+    });
+    this.#links.set(address, link);
   }
 
   /** Without white space around it; undefined for what is no file. */
@@ -151,21 +213,11 @@ export class Reservations {
     return readText(join(this.#folder, address))?.trim();
   }
 
-  #write(path: string, content: string): void {
-    try {
-      writeFile(path, O_EXCL, content);
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
-      mkdirSync(this.#byId);
-      writeFile(path, O_EXCL, content);
-    }
-  }
-
   /** After a failure, which is the one to tell. */
-  #undo(temporary: string, address: string): void {
+  #undo(temporary: string, made: string[]): void {
     try {
       remove(temporary);
-      this.release(this.#taken.has(address) ? [address] : []);
+      this.release(made);
     } catch {
       // GC removes it.
     }
@@ -186,8 +238,8 @@ export class Reservations {
     });
   }
 
-  #name(hash: string, address: string): string {
-    return join(this.#byId, `${hash}.${address}`);
+  #linkPath(hash: string, index: number): string {
+    return join(this.#byId, `${hash}.${index}`);
   }
 
   #lastFile(set: number): string {
@@ -195,12 +247,17 @@ export class Reservations {
   }
 
   #effect(command: string, path: string, effect: () => void): void {
+    this.#isSealed = false;
     try {
       this.#trace(command, effect);
     } catch (error) {
       throw asSystemError(error, path);
     }
   }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function contentFor({ containerId, ifName }: Endpoint): string {

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -280,7 +281,7 @@ describe('GC', () => {
     reserve('10.1.0.70', '');
     reserve('10.1.0.71', 'c2');
     reserve('10.1.0.72', 'c9');
-    writeFileSync(join(data.folder, '.by-id/new'), 'c8\r\neth0');
+    writeFileSync(join(data.folder, '.new'), 'c8\r\neth0');
     await hostLocal.gc(
       call(SUBNET, {
         valid: [
@@ -320,11 +321,11 @@ describe('what others have left', () => {
 
   test.each([
     ['before the file had an address', false],
-    ['before it had its second name', true],
+    ['before a link led to it', true],
   ])('of an ADD of ours that was killed %s nothing is in the way', async (_, linked) => {
     await hostLocal.add(of('c0'));
-    writeFileSync(join(data.folder, '.by-id/new'), 'c1\r\neth0');
-    if (linked) linkSync(join(data.folder, '.by-id/new'), join(data.folder, '10.1.0.3'));
+    writeFileSync(join(data.folder, '.new'), 'c1\r\neth0');
+    if (linked) linkSync(join(data.folder, '.new'), join(data.folder, '10.1.0.3'));
     if (linked) expect((await refusal(hostLocal.add(of('c1')))).msg).toContain('10.1.0.3 has been allocated to c1');
     expect(await addresses(of('c2'))).toEqual([linked ? '10.1.0.4/24' : '10.1.0.3/24']);
     await hostLocal.del(of('c1'));
@@ -342,6 +343,35 @@ describe('what others have left', () => {
     expect(data.given()).toEqual({ '10.1.0.2': 'c2 eth0' });
     expect((await refusal(hostLocal.add(of('c2')))).msg).toContain('10.1.0.2 has been allocated to c2');
     expect(await addresses(of('c1'))).toEqual(['10.1.0.3/24']);
+  });
+
+  test('what others do after our own last change is seen', async () => {
+    await hostLocal.add(of('c1'));
+    expect(statSync(data.folder).mtimeMs).toBe(1e12);
+    reserve('10.1.0.3', 'c2\r\neth0');
+    expect((await refusal(hostLocal.add(of('c2')))).msg).toContain('10.1.0.3 has been allocated to c2');
+    expect(await addresses(of('c3'))).toEqual(['10.1.0.4/24']);
+    expect(statSync(data.folder).mtimeMs).toBe(1e12);
+    rmSync(join(data.folder, '10.1.0.4'));
+    await hostLocal.add(of('c3', { runtimeConfig: { ips: ['10.1.0.4'] } }));
+    for (const id of ['c1', 'c2', 'c3']) await hostLocal.del(of(id));
+    expect(data.names()).toEqual(['last_reserved_ip.0', 'lock']);
+  });
+
+  test('links of another layout, or that lead elsewhere, are made anew', async () => {
+    for (const id of ['c1', 'c2']) await hostLocal.add(of(id));
+    const [link = ''] = byId();
+    rmSync(join(data.folder, '.by-id', link));
+    linkSync(join(data.folder, '10.1.0.3'), join(data.folder, '.by-id', `${link.slice(0, 32)}.10.1.0.3`));
+    symlinkSync('../lock', join(data.folder, '.by-id', link));
+    for (const id of ['c1', 'c2']) await hostLocal.del(of(id));
+    expect(data.names()).toEqual(['last_reserved_ip.0', 'lock']);
+  });
+
+  test('a range that is nearly full is gone through at once', async () => {
+    for (let last = 2; last < 200; last++) reserve(`10.1.0.${last}`, `x${last}\r\neth0`);
+    expect(await addresses(of('c1'))).toEqual(['10.1.0.200/24']);
+    expect(await addresses(of('c2'))).toEqual(['10.1.0.201/24']);
   });
 
   test('a name that looks like an address and is none is in nobody’s way, and goes with its holder', async () => {
