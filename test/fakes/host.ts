@@ -180,7 +180,7 @@ export function makeHost(): FakeHost {
     usedRanges: new Set(),
     netns: new Map(),
     attachments: new Map(),
-    runtime: { up: true, ociRuntimes: new Set(['runc']), namespaces: new Map() },
+    runtime: { up: true, ociRuntimes: new Set(['runc', 'crun']), namespaces: new Map() },
     logs: new Map(),
     exit(namespace, id, exitCode) {
       const task = host.runtime.namespaces.get(namespace)?.containers.get(id)?.task;

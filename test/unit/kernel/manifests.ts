@@ -143,7 +143,14 @@ export const manifests = {
   Stack: given('Stack', optional({ realmId, spaceId })),
   Cell: given(
     'Cell',
-    optional({ realmId, spaceId, stackId: spaceId, desiredState: fc.constantFrom('running', 'stopped'), containers }),
+    optional({
+      realmId,
+      spaceId,
+      stackId: spaceId,
+      desiredState: fc.constantFrom('running', 'stopped'),
+      runtime: fc.constantFrom('runc', 'crun'),
+      containers,
+    }),
   ).chain(manifest =>
     // The root's name instead of its mark.
     fc.boolean().map(byName => {
