@@ -1,15 +1,18 @@
 #!/bin/bash
-# build-image.sh: makes the virtual machine's Debian and prints the folder with root.ext4, vmlinuz and initrd.cpio.
+# build-image.sh [RELEASE]: makes the virtual machine's Debian and prints the folder with root.ext4, vmlinuz and initrd.cpio.
 #
-# A Debian of the release that this machine's apt knows, with systemd, containerd, runc and nftables, and nothing of kuke's.
+# A Debian of that release, from where this machine's apt gets its own (without RELEASE: that one), with systemd, containerd, runc, crun and
+# nftables, and nothing of kuke's.
 # Kept in ~/.cache/kuke-vm under a hash of this recipe, so that it is made once (a minute, 500 MB) and again when the recipe changes.
 # Needs root, mmdebstrap, e2fsprogs, cpio, busybox-static.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
-recipe=$(cat "$here/build-image.sh" "$here"/guest/* /etc/debian_version | sha256sum | cut -c1-16)
+own=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+release=${1:-$own}
+recipe=$(cat "$here/build-image.sh" "$here"/guest/* /etc/debian_version - <<< "$release" | sha256sum | cut -c1-16)
 image=${XDG_CACHE_HOME:-$HOME/.cache}/kuke-vm/$recipe
 [ ! -d "$image" ] || { touch "$image"; echo "$image"; exit; }
-echo 'Making the image of the virtual machine: about a minute, once' >&2
+echo "Making the image of the virtual machine ($release): about a minute, once" >&2
 
 mkdir -p "${image%/*}"
 # Images of other recipes that nobody has used for two weeks.
@@ -21,8 +24,13 @@ root=$work/root initrd=$work/initrd
 mkdir -p "$work/image"
 
 packages=systemd,systemd-sysv,udev,dbus,kmod,util-linux,procps,sudo,ca-certificates,busybox-static
-packages+=,containerd,runc,iptables,nftables,iproute2
-mapfile -t sources < <(grep -lE '^(deb |Types:)' /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2> /dev/null)
+packages+=,containerd,runc,crun,iptables,nftables,iproute2
+# Debian's own sources: those that name the release itself, as no third party's do.
+mkdir "$work/sources"
+for file in $(grep -lE "^(deb|Suites:) .*\b$own\b" /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2> /dev/null); do
+  grep -qE "[ :]$own(-security)?( |\$)" "$file" && sed -E "s/([ :])$own\b/\1$release/g" "$file" > "$work/sources/${file##*/}"
+done
+sources=("$work"/sources/*)
 leave_out=()
 for folder in man doc locale info; do leave_out+=(--dpkgopt="path-exclude=/usr/share/$folder/*"); done
 

@@ -4,16 +4,17 @@
 #
 # The guest is a fresh Debian with systemd, pure cgroup v2 and every controller. It has no network, shares nothing with this machine, and
 # forgets all. It gets copies of the files that JOB names on a line `# files: dist/kuke ...`, side by side in its working folder; a line
-# `# prepare: COMMAND` is run on this machine before, to make them.
+# `# prepare: COMMAND` is run on this machine before, to make them. `# release: trixie` asks for a Debian other than this machine's.
 # A job may reboot: it is run again, and finds what it left on the disk. Emulated where there is no KVM: programs run 20 times slower.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 [ $# = 1 ] && [ -f "$1" ] || { echo 'usage: run.sh JOB' >&2; exit 2; }
 job=$(readlink -f "$1")
 cd "$here/../.."
-image=$("$here/build-image.sh")
+release=$(sed -n 's/^# release: //p' "$job")
+image=$("$here/build-image.sh" ${release:+"$release"})
 # Held until this script ends: two emulated machines at once are slower than one after the other.
-exec 9> "$image.lock"
+exec 9> "${image%/*}/lock"
 flock 9
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kuke-vm.XXXXXX")
