@@ -3,6 +3,7 @@ import { command } from './command.ts';
 import { readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
+import { applyOptions, strictArg } from './strict.ts';
 
 export default command({
   summary: 'create or change what manifests describe, in any order; one that is invalid, and nothing is done',
@@ -10,6 +11,7 @@ export default command({
     ['apply -f cell.yaml', 'bring a cell up, or change it field by field'],
     ['apply -f space.yaml -f cell.yaml', 'several files'],
     ['get cell web -o yaml | kuke apply -f -', 'what is there, unchanged'],
+    ['apply -f cell.yaml --strict', 'or not at all, if the host cannot enforce one of its limits'],
   ],
   args: {
     filename: {
@@ -19,6 +21,7 @@ export default command({
       valueHint: 'FILE',
       description: 'manifest, or - for standard input',
     },
+    ...strictArg,
   },
   repeatable: ['filename'],
   async run(invocation) {
@@ -27,7 +30,7 @@ export default command({
     requireRoot();
     await kernel.instance();
     const outcomes = await withEngine(invocation, options =>
-      apply(kernel, openJournal(invocation), resources, options),
+      apply(kernel, openJournal(invocation), resources, options, applyOptions(invocation.args)),
     );
     return printOutcomes(outcomes);
   },

@@ -25,7 +25,7 @@ export const timeoutArg = {
   timeout: { type: 'string', valueHint: 'TIME', description: 'from the first signal to SIGKILL (10s)' },
 } as const satisfies ArgsDef;
 
-/** The flags of `stateArgs` and, for stop, of `timeoutArg`. */
+/** The flags of `stateArgs`, and of `timeoutArg` (stop) or `strictArg` (start). */
 type StateInvocation = Omit<Invocation, 'args'> & { args: Record<string, unknown> };
 
 export async function changeState(
@@ -33,7 +33,7 @@ export async function changeState(
   verb: Verb,
   desiredState: 'running' | 'stopped',
 ): Promise<number> {
-  const { kind: word, name, timeout } = invocation.args;
+  const { kind: word, name, timeout, strict } = invocation.args;
   const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
   requireRoot();
   const kernel = await openKernel(invocation);
@@ -50,7 +50,7 @@ export async function changeState(
     return [toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } })];
   };
   const [outcome] = await withEngine(invocation, options =>
-    apply(kernel, openJournal(invocation), desired, options, { verb, stopTimeoutMs }),
+    apply(kernel, openJournal(invocation), desired, options, { verb, stopTimeoutMs, strict: strict === true }),
   );
   if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
     return printOutcomes(outcome === undefined ? [] : [outcome]);

@@ -13,6 +13,12 @@ export const commands: Record<string, CommandEntry> = below({
   start: { summary: 'start a cell', load: () => import('./start.ts') },
   stop: { summary: 'stop a cell', load: () => import('./stop.ts') },
   kill: { summary: 'stop a cell at once', load: () => import('./kill.ts') },
+  set: {
+    summary: 'change a part of what is there',
+    below: below({
+      resources: { summary: 'set limits of CPU, memory, io, processes', load: () => import('./set-resources.ts') },
+    }),
+  },
   image: {
     summary: 'load, list and remove images',
     below: below({

@@ -8,6 +8,7 @@ import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { applyOptions, strictArg } from './strict.ts';
 
 export default command({
   summary: 'create an empty realm, space, stack or cell',
@@ -20,6 +21,7 @@ export default command({
     kind: { type: 'positional', required: true, description: 'realm, space, stack or cell' },
     name: { type: 'positional', required: true, description: 'its name' },
     ...scopeArgs,
+    ...strictArg,
   },
   async run(invocation) {
     const { args } = invocation;
@@ -47,7 +49,9 @@ export default command({
       if (there !== undefined) refuseOtherCase(there.ref, ref);
       return [there ?? resource];
     };
-    const outcomes = await withEngine(invocation, options => apply(kernel, openJournal(invocation), desired, options));
+    const outcomes = await withEngine(invocation, options =>
+      apply(kernel, openJournal(invocation), desired, options, applyOptions(args)),
+    );
     return printOutcomes(outcomes);
   },
 });

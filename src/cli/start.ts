@@ -1,5 +1,6 @@
 import { changeState, stateArgs } from './change-state.ts';
 import { command } from './command.ts';
+import { strictArg } from './strict.ts';
 
 export default command({
   summary: 'start a cell: its root container first, then the others',
@@ -7,6 +8,6 @@ export default command({
     ['start cell web', 'in realm main, space and stack default'],
     ['start cell web --stack blog', 'in another stack'],
   ],
-  args: stateArgs,
+  args: { ...stateArgs, ...strictArg },
   run: invocation => changeState(invocation, 'start', 'running'),
 });
