@@ -27,6 +27,7 @@ export interface CallRequest {
   signal?: AbortSignal | undefined;
   /** CNI_NETNS_OVERRIDE: the namespace may be the one that the plugin itself runs in. */
   ownNetns?: boolean;
+  goesOn?: boolean | undefined;
 }
 
 export type Call =
@@ -68,6 +69,7 @@ export function callOf(request: CallRequest, trace: Trace): Call {
     path: request.path.filter(isAbsolute),
     trace,
     signal,
+    goesOn: request.goesOn,
   };
   if (command === 'STATUS') return { ...call, command };
   if (command === 'GC') return { ...call, command, valid: validOf(config) };

@@ -25,7 +25,7 @@ export function nativeInvoke(load: LoadPlugin): Invoke {
     const limit = AbortSignal.timeout(timeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
-      const result = await perform({ ...request, command, signal: either }, load);
+      const result = await perform({ ...request, command, signal: either, goesOn: true }, load);
       if (command === 'ADD') either.throwIfAborted();
       return result;
     } catch (thrown) {

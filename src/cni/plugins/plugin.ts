@@ -30,6 +30,8 @@ export interface PluginCall {
   /** Where each step is told to who follows. */
   trace: Trace;
   signal: AbortSignal | undefined;
+  /** This process goes on after the answer: what nobody waits for may follow it. */
+  goesOn?: boolean | undefined;
 }
 
 /** ADD, DEL and CHECK. */

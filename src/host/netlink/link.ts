@@ -222,11 +222,18 @@ export function setLink(
   change: LinkChanges & { name?: string; netns?: NetnsRef },
 ): void {
   if (change.name !== undefined) checkLinkName(change.name);
+  withNetns(change.netns, netnsFd => socket.request(changing(socket, ref, change, netnsFd)));
+}
+
+/** The same, for which a thread waits. */
+export async function setLinkAside(socket: NetlinkSocket, ref: LinkRef, change: LinkChanges): Promise<void> {
+  await socket.requestAside(changing(socket, ref, change));
+}
+
+function changing(socket: NetlinkSocket, ref: LinkRef, change: LinkChanges & { name?: string }, netnsFd?: number) {
   const index = linkIndex(socket, ref);
-  withNetns(change.netns, netnsFd => {
-    const value = { index, name: change.name, ...toValue(socket, change), ...toChange(change), netnsFd };
-    socket.request({ step: `set link ${linkName(ref)}`, type: RTM_NEWLINK, codec: linkChangeMessage, value });
-  });
+  const value = { index, name: change.name, ...toValue(socket, change), ...toChange(change), netnsFd };
+  return { step: `set link ${linkName(ref)}`, type: RTM_NEWLINK, codec: linkChangeMessage, value };
 }
 
 /** Deletes an interface; of a veth, both ends. ENODEV if it is gone already. Deleting a veth takes the kernel 20 ms. */

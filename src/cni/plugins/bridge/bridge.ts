@@ -95,12 +95,13 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
     ] as const;
     await untilAnswering(call, ...places);
   }
+  const interfaces = interfacesOf(call, requireLink(host, bridge.link.index), port, container);
   if (addressing) announce(inside, call, container, addressing.ips);
   keepBridge(host, call, bridge);
   const dns = config.dns ?? given?.dns;
   return {
     cniVersion: call.cniVersion,
-    interfaces: interfacesOf(call, requireLink(host, bridge.link.index), port, container),
+    interfaces,
     ips: addressing?.ips ?? [],
     routes: addressing?.routes ?? [],
     ...(dns && { dns }),

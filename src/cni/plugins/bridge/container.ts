@@ -1,11 +1,11 @@
 /** The container's end: addresses and routes in its network namespace, announced to the neighbours. */
 import { addAddress } from '../../../host/netlink/address.ts';
-import { type Link, setLink } from '../../../host/netlink/link.ts';
+import { type Link, setLink, setLinkAside } from '../../../host/netlink/link.ts';
 import { addRoute } from '../../../host/netlink/route.ts';
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import { within } from '../../../host/netns.ts';
 import type { Ip, Route } from '../../result.ts';
-import { insideOf } from '../inside.ts';
+import { insideOf, openInside } from '../inside.ts';
 import type { AttachmentCall } from '../plugin.ts';
 import { shellWord } from '../shell-word.ts';
 import type { Trace } from '../trace.ts';
@@ -102,7 +102,8 @@ function setParameters(call: AttachmentCall, { enableDad }: BridgeConfig): boole
 /**
  * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. The kernel could
  * send them when the interface goes up, but then the bridge may still drop them; that it is given the MAC that it has makes it send them
- * too. Once only: every container on the bridge gets to hear of it.
+ * too. Once only: every container on the bridge gets to hear of it. With hundreds of them this takes longer than all the rest of an ADD, so
+ * where this process goes on, a thread does it.
  */
 export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link, ips: readonly Ip[]): void {
   const { netns, ifName } = call;
@@ -112,5 +113,16 @@ export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link
   if (ips.some(({ address }) => isIpv6(address))) {
     within(netns, () => void prefer(trace, `net/ipv6/conf/${ifName}/ndisc_notify`, 1));
   }
-  trace(`ip link set ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
+  if (call.goesOn) void announceAside(call, link, mac);
+  else trace(`ip link set ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
+}
+
+/** It is the same interface or none: indices are not given twice in a namespace, and the socket stays in this one. */
+async function announceAside(call: AttachmentCall, link: Link, mac: string): Promise<void> {
+  try {
+    using own = openInside(call);
+    await setLinkAside(own, link, { mac });
+  } catch {
+    // A DEL came first.
+  }
 }
