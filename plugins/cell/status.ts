@@ -8,7 +8,7 @@ import {
   observeCgroup,
   type PluginKernel,
 } from 'kuke/plugin';
-import { type Cell, containerdId, logPath } from './layout.ts';
+import { type Cell, containerCgroup, containerdId, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell } from './observed.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
@@ -50,6 +50,7 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
     containers: cell.spec.containers.map(one => ({
       id: one.id,
       containerdId: containerdId(cell, one),
+      cgroupPath: containerCgroup(cell, one),
       state: 'Unknown',
       restarts: before?.containers?.find(({ id }) => id === one.id)?.restarts ?? 0,
     })),
@@ -71,6 +72,7 @@ function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpe
   return {
     id: container.id,
     containerdId: containerdId(cell, container),
+    cgroupPath: containerCgroup(cell, container),
     state: there === undefined ? 'Pending' : states[there.state],
     ...(there?.pid && there.state === 'running' && { pid: there.pid }),
     ...(there?.exitCode !== undefined && { exitCode: there.exitCode }),

@@ -5,6 +5,8 @@ import { type ContainerSpec, containerSpec } from './schema.ts';
 export interface ContainerStatus {
   id: string;
   containerdId: string;
+  /** Relative to the cgroup2 mount; it is there while the container runs. */
+  cgroupPath: string;
   state: 'Pending' | 'Created' | 'Running' | 'Paused' | 'Exited' | 'Unknown';
   pid?: number;
   exitCode?: number;
