@@ -3,19 +3,25 @@ import {
   type ActionContext,
   type CgroupActions,
   type CgroupBackend,
-  eachLimit,
   explainWith,
   KukeError,
   thereWith,
 } from 'kuke/plugin';
+import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
 import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
-import { createCgroup, createMarked } from './create.ts';
+import { createCgroup, requireOurs } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
-import { explainCreate, explainRemove } from './explain.ts';
+import { explainCreate, explainLeaf, explainLimit, explainRemove } from './explain.ts';
 import { cgroupAt, unifiedRoot } from './hierarchy.ts';
+import { prepareLeaf } from './leaf.ts';
+import { type Examined, examine } from './limits/examine.ts';
+import { readRecord } from './limits/record.ts';
+import { setLimits } from './limits/set.ts';
 import { ownership } from './mark.ts';
 import { observeCgroups } from './observe.ts';
+import { observeOom } from './oom.ts';
 import { removeCgroup } from './remove.ts';
+import { readUsage } from './usage.ts';
 
 export interface CgroupOptions {
   /** This installation's id. */
@@ -36,59 +42,59 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         throw asCgroupError(error);
       }
     };
+  const look = async <T>(path: string, seen: (cgroup: Cgroup, table: readonly Mount[]) => T): Promise<Awaited<T>> => {
+    try {
+      const table = mounts();
+      return await seen(cgroupAt(unifiedRoot(table), path), table);
+    } catch (error) {
+      throw asCgroupError(error);
+    }
+  };
+  const isOurs = async (cgroup: Cgroup) => ownership(cgroup, await instance()) === 'ours';
   return {
     create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(async ({ path }) => {
       const id = await instance();
       return createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
-    limit: action<CgroupActions['limit']['params'], void>(async ({ limits }) => {
-      if (eachLimit(limits).length > 0) throw new KukeError('Internal', 'no limits are set yet');
+    limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits }, { note = ignore }) => {
+      const table = mounts();
+      const cgroup = cgroupAt(unifiedRoot(table), path);
+      requireOurs(cgroup, await instance());
+      setLimits({ cgroup, limits, mounts: table, note });
     }),
-    leaf: action<CgroupActions['leaf']['params'], void>(async ({ path }) => {
-      createMarked(cgroupAt(unifiedRoot(mounts()), path), await instance());
+    leaf: action<CgroupActions['leaf']['params'], void>(async ({ path, limits, oomKills }, { note = ignore }) => {
+      const table = mounts();
+      const cgroup = cgroupAt(unifiedRoot(table), path);
+      prepareLeaf({ cgroup, limits, oomKills, instance: await instance(), mounts: table, note });
     }),
     remove: action<CgroupActions['remove']['params'], void>(async ({ path, leaves }, { signal }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
       await removeCgroup({ cgroup, leaves, instance: await instance(), mounts: table, killLimitMs, signal });
     }),
-    async observe(path) {
-      try {
-        return observeCgroups(cgroupAt(unifiedRoot(mounts()), path), await knownInstance(instance));
-      } catch (error) {
-        throw asCgroupError(error);
-      }
-    },
-    async limits({ limits }) {
-      return eachLimit(limits).map(([field, asked]) => ({
-        field,
-        file: '',
-        asked,
-        manual: false,
-        notEnforced: 'not yet',
-        due: false,
-      }));
-    },
-    asked: async () => undefined,
-    oom: async () => undefined,
-    usage: async () => [],
+    observe: path => look(path, async cgroup => observeCgroups(cgroup, await knownInstance(instance))),
+    limits: ({ path, limits }) =>
+      look(path, (cgroup, table) => examine(cgroup, limits, table).limits.map(({ observation }) => observation)),
+    asked: path => look(path, cgroup => readRecord(cgroup)?.asked),
+    oom: path => look(path, observeOom),
+    usage: path => look(path, readUsage),
     isThere: thereWith<CgroupActions>({
-      async create({ path }) {
-        try {
-          return ownership(cgroupAt(unifiedRoot(mounts()), path), await instance()) === 'ours';
-        } catch (error) {
-          throw asCgroupError(error);
-        }
-      },
+      create: ({ path }) => look(path, isOurs),
+      leaf: ({ path }) => look(path, isOurs),
+      limit: ({ path, limits }) =>
+        look(path, (cgroup, table) => exists(cgroup) && !examine(cgroup, limits, table).limits.some(isDue)),
     }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => explainCreate(mounts(), path),
-      limit: () => ':',
-      leaf: ({ path }) => explainCreate(mounts(), path),
+      limit: ({ path, limits }) => explainLimit(mounts(), path, limits),
+      leaf: ({ path, limits }) => explainLeaf(mounts(), path, limits),
       remove: ({ path }) => explainRemove(mounts(), path),
     }),
   };
 }
+
+const ignore = () => {};
+const isDue = ({ observation }: Examined) => observation.due;
 
 /** Undefined before `kuke init`, when nothing can be ours yet. */
 async function knownInstance(instance: () => Promise<string>): Promise<string | undefined> {

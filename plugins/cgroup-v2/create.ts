@@ -1,13 +1,13 @@
 /** Making a cgroup: one level, marked, with the controllers handed down to it. */
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import type { CgroupCreated } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { errnoOf, hasCode } from '../../src/host/errno.ts';
 import { asSystemError, systemError } from '../../src/host/libc.ts';
 import { delegateThrough, reach } from './delegation.ts';
 import { inTheWay } from './errors.ts';
-import { parentOf } from './hierarchy.ts';
-import { forgetCreation, noteCreation, ownership, setMark } from './mark.ts';
+import { CELL_DEPTH, parentOf } from './hierarchy.ts';
+import { forgetCreation, markOf, noteCreation, ownership, setMark } from './mark.ts';
 
 /** One that is ours and there already only gets what is missing in delegation. Conflict for one that is not ours, or lies in such a one. */
 export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
@@ -25,8 +25,23 @@ export function createMarked(cgroup: Cgroup, instance: string): void {
     if (owner === 'foreign') throw inTheWay(parent);
   }
   const owner = ownership(cgroup, instance);
-  if (owner === 'foreign') throw inTheWay(cgroup);
+  // A leaf that a runtime left behind is ours by what it lies in.
+  if (owner === 'foreign' && !isUnmarkedLeaf(cgroup)) throw inTheWay(cgroup);
   if (owner !== 'ours') makeMarked(cgroup, instance);
+}
+
+/** Conflict for a group that is not ours, SystemError ENOENT for none. */
+export function requireOurs(cgroup: Cgroup, instance: string): void {
+  const owner = ownership(cgroup, instance);
+  if (owner === 'absent') throw systemError('open', errnoOf('ENOENT'), cgroup.path);
+  if (owner !== 'foreign') return;
+  if (!isUnmarkedLeaf(cgroup)) throw inTheWay(cgroup);
+  if (ownership(parentOf(cgroup), instance) !== 'ours') throw inTheWay(parentOf(cgroup));
+}
+
+function isUnmarkedLeaf(cgroup: Cgroup): boolean {
+  const isMounted = lstatSync(cgroup.path).dev !== lstatSync(cgroup.root).dev;
+  return cgroup.names.length > CELL_DEPTH && !isMounted && markOf(cgroup.path) === undefined;
 }
 
 /** Killed at any point, it leaves nothing that `ownership` would not know as ours; failed, nothing at all. */

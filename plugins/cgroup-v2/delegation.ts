@@ -1,8 +1,10 @@
 /** Handing controllers down (cgroup-v2.rst, "Controlling Controllers"): as far as the host lets us, and no cell fails for it. */
-import { type Cgroup, descendant, lineage } from '../../src/host/cgroupfs/cgroup.ts';
+import { CGROUP_ROOT } from 'kuke/plugin';
+import { type Cgroup, children, descendant, lineage, readWords } from '../../src/host/cgroupfs/cgroup.ts';
 import { controllers, delegate } from '../../src/host/cgroupfs/controllers.ts';
 import { SystemError } from '../../src/host/errno.ts';
 import { CONTROLLERS } from './hierarchy.ts';
+import { forgetFound } from './limits/record.ts';
 
 /**
  * From the root to the cgroup itself, so that what a runtime makes in it has them as well. A level that has processes of its own, or
@@ -12,11 +14,20 @@ export function delegateThrough(cgroup: Cgroup): void {
   for (const level of lineage(cgroup)) {
     const alone: Cgroup = { root: level.path, names: [], path: level.path };
     try {
+      forgetLost(level);
       delegate(descendant(alone, 'below'), CONTROLLERS);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
     }
   }
+}
+
+/** What was written below a level that handed a controller down once, and does not now, is gone. */
+function forgetLost(level: Cgroup): void {
+  const enabled = readWords(level, 'cgroup.subtree_control');
+  const coming = controllers(level).filter(name => CONTROLLERS.includes(name) && !enabled.includes(name));
+  const below = level.names.length === 0 ? [descendant(level, CGROUP_ROOT.slice(1))] : children(level);
+  if (coming.length > 0) for (const group of below) forgetFound(group, coming);
 }
 
 export interface Reach {

@@ -1,10 +1,11 @@
 /** The commands that a person would type for what this backend does. */
 import { existsSync } from 'node:fs';
-import { shellCommand, shellQuote } from 'kuke/plugin';
+import { type Limits, shellCommand, shellQuote } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { cgroup2MountPoint, type Mount } from '../../src/host/mountinfo.ts';
 import { reach } from './delegation.ts';
 import { CONTROLLERS, cgroupAt, parentOf, v1Hierarchies } from './hierarchy.ts';
+import { examine } from './limits/examine.ts';
 import { MARK } from './mark.ts';
 
 export function explainCreate(mounts: readonly Mount[], path: string): string {
@@ -17,10 +18,36 @@ export function explainCreate(mounts: readonly Mount[], path: string): string {
   const delegation = levels.map(
     level => `echo ${shellQuote(words)} > ${shellQuote(`${level.path}/cgroup.subtree_control`)}`,
   );
+  return [...making(cgroup), ...(words === '' ? [] : delegation)].join('\n');
+}
+
+const making = ({ path }: Cgroup) => [
+  shellCommand('mkdir', path),
+  `setfattr -n trusted.${MARK} -v "$KUKE_INSTANCE" ${shellQuote(path)}`,
+];
+
+/** What there is to write; the kernel's word on what cannot be is a comment. */
+export function explainLimit(mounts: readonly Mount[], path: string, limits: Limits): string {
+  const { cgroup } = place(mounts, path);
+  const lines = examine(cgroup, limits, mounts).limits.flatMap(({ knob, observation }) => {
+    const { field, asked, manual, fault, notEnforced, due } = observation;
+    const why = fault ?? notEnforced;
+    const text = asked === undefined ? knob.unset : knob.text(asked);
+    if (due && (asked !== undefined || !manual)) {
+      return `echo ${shellQuote(text)} > ${shellQuote(`${cgroup.path}/${knob.file}`)}`;
+    }
+    return why === undefined ? [] : [`# ${field}: ${why.replaceAll('\n', ' ')}`];
+  });
+  return lines.length === 0 ? '# nothing is to be written' : lines.join('\n');
+}
+
+export function explainLeaf(mounts: readonly Mount[], path: string, limits: Limits): string {
+  const { root, cgroup } = place(mounts, path);
+  const hasMemory = offered(root).includes('memory');
   return [
-    shellCommand('mkdir', cgroup.path),
-    `setfattr -n trusted.${MARK} -v "$KUKE_INSTANCE" ${shellQuote(cgroup.path)}`,
-    ...(words === '' ? [] : delegation),
+    ...making(cgroup),
+    ...(hasMemory ? [`echo 1 > ${shellQuote(`${cgroup.path}/memory.oom.group`)}`] : []),
+    explainLimit(mounts, path, limits),
   ].join('\n');
 }
 

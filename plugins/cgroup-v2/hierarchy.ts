@@ -6,6 +6,9 @@ import { cgroup2MountPoint, type Mount, mountOf } from '../../src/host/mountinfo
 /** What kuke can limit, and hands down (spec.md §5). */
 export const CONTROLLERS: readonly string[] = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
 
+/** Of `/kukeon/<realm>/<space>/<stack>/<cell>` (spec.md §5); below lie the containers' leaves. */
+export const CELL_DEPTH = 5;
+
 /** A cgroup v1 hierarchy. */
 export interface V1Hierarchy {
   mountPoint: string;

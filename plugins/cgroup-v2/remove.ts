@@ -6,13 +6,10 @@ import { remove } from '../../src/host/cgroupfs/tree.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import type { Mount } from '../../src/host/mountinfo.ts';
 import { inTheWay, throwIfAborted } from './errors.ts';
-import { v1Hierarchies } from './hierarchy.ts';
+import { CELL_DEPTH, v1Hierarchies } from './hierarchy.ts';
 import { forgetCreation, markOf, ownership } from './mark.ts';
 import { removeLeftovers } from './v1-leftovers.ts';
 import { walk } from './walk.ts';
-
-/** `/kukeon/<realm>/<space>/<stack>/<cell>` (spec.md §5). */
-const CELL_DEPTH = 5;
 
 export interface Removal {
   cgroup: Cgroup;

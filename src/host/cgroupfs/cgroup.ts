@@ -75,6 +75,18 @@ export function readInterface(cgroup: Cgroup, file: string): string {
   return readKernelFile(interfacePath(cgroup, file));
 }
 
+/** The same; undefined where there is no such file: without the controller, on a kernel that has none of it, without the cgroup. */
+export function readIfThere(cgroup: Cgroup, file: string): string | undefined {
+  const path = interfacePath(cgroup, file);
+  try {
+    return existsSync(path) ? readKernelFile(path) : undefined;
+  } catch (error) {
+    // It went meanwhile; or the kernel shows a file of what was turned off when it booted (psi=0).
+    if (hasCode(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+}
+
 /** Writes an interface file. SystemError in the kernel's words: ENOENT without the controller, EINVAL or ERANGE for a bad value. */
 export function writeInterface(cgroup: Cgroup, file: string, value: string | number): void {
   writeKernelFile(interfacePath(cgroup, file), value);

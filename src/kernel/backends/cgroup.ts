@@ -67,11 +67,14 @@ export interface LimitObservation {
   current?: LimitValue;
   /** An administrator wrote what is there: it is neither what was asked for nor what a new group has. */
   manual: boolean;
-  /** Asked for, and what the host cannot do: `cgroup v1 at /sys/fs/cgroup/memory holds the controller memory`. */
+  /**
+   * Asked for, and what the host cannot do: `cgroup v1 at /sys/fs/cgroup/memory holds the controller memory`. It is written all the same
+   * where there is a file that takes it: `this host has no swap`.
+   */
   notEnforced?: string;
   /** Asked for, and what makes no sense on this host: `this host has 2 CPUs`. The group's limits are not changed then. */
   fault?: string;
-  /** Asked for, possible, and not done yet. */
+  /** `limit` would do something for it: asked for and not done yet, or not asked for any more and not lifted yet. */
   due: boolean;
 }
 

@@ -1,0 +1,74 @@
+/** What of the limits that are asked for makes no sense on this host, whether it can enforce them or not. */
+import { cpuList, formatBytes, formatCpuList, type LimitField, type LimitValue } from 'kuke/plugin';
+import { type BlockDevice, blockDevice } from '../../../src/host/block-device.ts';
+import { type Cgroup, lineage, readIfThere } from '../../../src/host/cgroupfs/cgroup.ts';
+import { hasCode } from '../../../src/host/errno.ts';
+import type { Capacity } from './capacity.ts';
+
+const PAGE = 4096;
+const PID_MAX_LIMIT = 2 ** 22; // include/linux/threads.h
+
+type Check = (value: LimitValue, host: Capacity, cgroup: Cgroup) => string | undefined;
+
+const notMoreMemory: Check = (value, host) =>
+  Number(value) > host.memory() ? `this host has ${rounded(host.memory())} of memory` : undefined;
+
+const checks: Partial<Record<LimitField, Check>> = {
+  'cpu.limit': (value, host) => {
+    const cpus = host.cpus().length;
+    return Number(value) > cpus ? `this host has ${cpus} CPU${cpus === 1 ? '' : 's'}` : undefined;
+  },
+  'cpu.cpuset': (value, host, cgroup) => {
+    const outside = (offered: readonly number[]) =>
+      formatCpuList((cpuList(String(value)) ?? []).filter(cpu => !offered.includes(cpu)));
+    const online = host.cpus();
+    if (outside(online) !== '') return `this host has the CPUs ${formatCpuList(online)}, not ${outside(online)}`;
+    const above = effective(cgroup);
+    if (above === undefined || outside(above.cpus) === '') return undefined;
+    return `${above.path} has the CPUs ${formatCpuList(above.cpus)}, not ${outside(above.cpus)}`;
+  },
+  'memory.limit': (value, host, cgroup) =>
+    Number(value) < PAGE ? `the kernel counts in pages of ${formatBytes(PAGE)}` : notMoreMemory(value, host, cgroup),
+  'memory.high': notMoreMemory,
+  'memory.reservation': notMoreMemory,
+  'pids.limit': value => (Number(value) > PID_MAX_LIMIT ? `the kernel has ${PID_MAX_LIMIT} process ids` : undefined),
+};
+
+/** `this host has 2 CPUs`. Of a device: `deviceFault`, of huge pages: `hugepagesFault`. */
+export function plainFault(field: LimitField, value: LimitValue, host: Capacity, cgroup: Cgroup): string | undefined {
+  return checks[field]?.(value, host, cgroup);
+}
+
+export function hugepagesFault(pageSize: number, host: Capacity): string | undefined {
+  const sizes = host.pageSizes();
+  if (sizes.includes(pageSize)) return undefined;
+  return sizes.length === 0
+    ? 'this host has no huge pages'
+    : `this host has huge pages of ${sizes.map(formatBytes).join(' and ')}`;
+}
+
+/** `others`: paths by number, of devices that were named before. */
+export function deviceFault(path: string, others: ReadonlyMap<string, string>): BlockDevice | { fault: string } {
+  try {
+    const device = blockDevice(path);
+    const same = others.get(device.number);
+    if (device.disk !== undefined)
+      return { fault: `${path} is a partition, and the kernel limits whole disks: ${device.disk}` };
+    return same === undefined ? device : { fault: `${path} is the same device as ${same}` };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return { fault: `there is no device ${path}` };
+    if (hasCode(error, 'ENOTBLK')) return { fault: `${path} is not a block device` };
+    throw error;
+  }
+}
+
+/** What the group above has: a group cannot run where that one may not. Undefined: no cpuset there. */
+function effective(cgroup: Cgroup): { path: string; cpus: number[] } | undefined {
+  for (const level of lineage(cgroup).slice(0, -1).reverse()) {
+    const cpus = cpuList(readIfThere(level, 'cpuset.cpus.effective') ?? '');
+    if (cpus !== undefined) return { path: level.path, cpus };
+  }
+  return undefined;
+}
+
+const rounded = (bytes: number) => `${Math.floor((bytes / 2 ** 30) * 10) / 10}Gi`;

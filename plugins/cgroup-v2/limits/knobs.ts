@@ -1,0 +1,132 @@
+/**
+ * Which file each limit is written to, and how (cgroup-v2.rst, "Controllers"). A file's content is compared as `text`: the kernel's own
+ * form of what concerns the limit, which is what it shows after a write.
+ */
+import type { DeviceRates, LimitField, LimitValue } from 'kuke/plugin';
+import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
+
+export interface Knob {
+  field: LimitField;
+  controller: string;
+  /** `memory.max` */
+  file: string;
+  /** What a new group has. */
+  unset: string;
+  read(content: string): string;
+  /** Undefined: no limit. */
+  value(text: string): LimitValue | undefined;
+  text(value: LimitValue): string;
+}
+
+const PERIOD = 100_000; // microseconds, the kernel's own default
+const BFQ_MOST = 1000;
+
+/** A number, or `max`. */
+function amount(field: LimitField, controller: string, file: string, unset = 'max'): Knob {
+  return {
+    field,
+    controller,
+    file,
+    unset,
+    // hugetlb shows its largest number where others show `max`.
+    read: content => (Number(content) >= 2 ** 62 ? 'max' : content),
+    value: text => (text === 'max' ? undefined : Number(text)),
+    text: value => `${value}`,
+  };
+}
+
+const weight: Knob = {
+  ...amount('io.weight', 'io', 'io.weight', '100'),
+  read: content => /^default (\d+)/m.exec(content)?.[1] ?? content,
+};
+
+/** What a person asks for from 1 to 10000, BFQ has from 1 to 1000; 100 is the middle of both, as systemd has it. */
+const bfqWeight: Knob = {
+  ...weight,
+  file: 'io.bfq.weight',
+  value: text => spread(Number(text), BFQ_MOST, 10_000),
+  text: value => `${spread(Number(value), 10_000, BFQ_MOST)}`,
+};
+
+const spread = (of: number, from: number, to: number) =>
+  of <= 100 ? of : Math.round(100 + ((of - 100) * (to - 100)) / (from - 100));
+
+/** In the order in which they are written: what protects before what presses. */
+const PLAIN: readonly Knob[] = [
+  {
+    field: 'cpu.limit',
+    controller: 'cpu',
+    file: 'cpu.max',
+    unset: `max ${PERIOD}`,
+    read: content => (content.startsWith('max') ? `max ${PERIOD}` : content),
+    value(text) {
+      const [quota = '', period = PERIOD] = text.split(' ');
+      return quota === 'max' ? undefined : Number(quota) / Number(period);
+    },
+    text: value => `${Math.round(Number(value) * PERIOD)} ${PERIOD}`,
+  },
+  amount('cpu.weight', 'cpu', 'cpu.weight', '100'),
+  {
+    ...amount('cpu.cpuset', 'cpuset', 'cpuset.cpus', ''),
+    read: content => content,
+    value: text => (text === '' ? undefined : text),
+  },
+  {
+    ...amount('memory.reservation', 'memory', 'memory.low', '0'),
+    // By hand it may be `max`: all that there is.
+    value: text => (text === '0' ? undefined : text === 'max' ? text : Number(text)),
+  },
+  amount('memory.swap', 'memory', 'memory.swap.max'),
+  amount('memory.limit', 'memory', 'memory.max'),
+  amount('memory.high', 'memory', 'memory.high'),
+  weight,
+  amount('pids.limit', 'pids', 'pids.max'),
+];
+
+/** Of `io.weight` the one that this host goes by. */
+export function plainKnobs(isBfq: boolean): readonly Knob[] {
+  return isBfq ? PLAIN.map(knob => (knob === weight ? bfqWeight : knob)) : PLAIN;
+}
+
+/** `2 * 2 ** 20` is `2MB` in the names of files (hugetlb_cgroup.c, mem_fmt). */
+export function hugepagesKnob(field: LimitField, pageSize: number): Knob {
+  const [unit, name] = pageSize >= 2 ** 30 ? [2 ** 30, 'GB'] : pageSize >= 2 ** 20 ? [2 ** 20, 'MB'] : [2 ** 10, 'KB'];
+  return amount(field, 'hugetlb', `hugetlb.${pageSize / unit}${name}.max`);
+}
+
+const RATES = { readBps: 'rbps', writeBps: 'wbps', readIops: 'riops', writeIops: 'wiops' } as const;
+const ratesOf = Object.entries(RATES) as [keyof DeviceRates, string][];
+
+/** One device's line of `io.max`; `number` is its `254:0`. */
+export function deviceKnob(field: LimitField, number: string): Knob {
+  const line = (rate: (name: keyof DeviceRates, key: string) => string | number | undefined) =>
+    [number, ...ratesOf.map(([name, key]) => `${key}=${rate(name, key) ?? 'max'}`)].join(' ');
+  return {
+    field,
+    controller: 'io',
+    file: 'io.max',
+    unset: line(() => undefined),
+    read(content) {
+      const found = nestedKeyed(content).get(number);
+      return line((_, key) => found?.get(key));
+    },
+    value(text) {
+      const found = nestedKeyed(text).get(number);
+      const limited = ratesOf.flatMap(([name, key]): [string, number][] => {
+        const rate = found?.get(key) ?? 'max';
+        return rate === 'max' ? [] : [[name, Number(rate)]];
+      });
+      return limited.length === 0 ? undefined : Object.fromEntries(limited);
+    },
+    text: value => line(name => (typeof value === 'object' ? value[name] : undefined)),
+  };
+}
+
+/** The device that a text of `deviceKnob` is about. */
+export const deviceOf = (text: string): string => text.split(' ')[0] ?? '';
+
+/** `memory` of `memory.limit`; the one that brings the file. */
+export function controllerOf(field: string): string {
+  if (field.startsWith('hugepages.')) return 'hugetlb';
+  return PLAIN.find(knob => knob.field === field)?.controller ?? field.split('.', 1)[0] ?? '';
+}

@@ -1,0 +1,131 @@
+/** Giving a group its limits: all that are possible here, or, when the kernel refuses one, none. */
+import { formatLimit, KukeError, type Limits } from 'kuke/plugin';
+import { type Cgroup, readIfThere, writeInterface } from '../../../src/host/cgroupfs/cgroup.ts';
+import type { Mount } from '../../../src/host/mountinfo.ts';
+import { delegateThrough } from '../delegation.ts';
+import { parentOf, pathOf } from '../hierarchy.ts';
+import { type Examination, type Examined, examine } from './examine.ts';
+import { lowerMemory, usesMoreThan } from './memory.ts';
+import { type LimitRecord, readRecord, writeRecord } from './record.ts';
+
+export interface Setting {
+  /** It exists. */
+  cgroup: Cgroup;
+  limits: Limits;
+  mounts: readonly Mount[];
+  /** What the person is to know. */
+  note(message: string): void;
+}
+
+/**
+ * InvalidManifest for what makes no sense on this host, and then nothing has changed. Killed at any point, it leaves a record by which the
+ * next one knows what it has still to write.
+ */
+export function setLimits(setting: Setting): void {
+  const { cgroup, limits, note } = setting;
+  const before = readRecord(cgroup);
+  const examination = examineDelegated(setting);
+  const changes = examination.limits.filter(isToBeWritten);
+  const isLowered = ({ knob, observation }: Examined) =>
+    knob.field === 'memory.limit' && usesMoreThan(cgroup, Number(observation.asked ?? Number.POSITIVE_INFINITY));
+  const lowered = changes.find(isLowered);
+  if (changes.length > 0) writeRecord(cgroup, intent(examination.record, limits, changes, lowered));
+  const notes: string[] = [];
+  const touched: Examined[] = [];
+  try {
+    for (const change of changes) {
+      touched.push(change);
+      if (change === lowered) notes.push(lowerMemory(cgroup, Number(change.observation.asked)));
+      else write(cgroup, change, textAfter(change));
+      notes.push(...replaced(cgroup, change));
+    }
+  } catch (error) {
+    takeBack(cgroup, touched, before, error);
+  }
+  const after = settled(cgroup, examination, limits);
+  if (!Bun.deepEquals(after, before)) writeRecord(cgroup, after);
+  for (const message of notes) note(message);
+}
+
+/** Refuses what is at fault; hands down what a limit waits for. */
+function examineDelegated({ cgroup, limits, mounts }: Setting): Examination {
+  const first = examine(cgroup, limits, mounts);
+  const faulty = first.limits.find(({ observation }) => observation.fault !== undefined)?.observation;
+  if (faulty?.asked !== undefined) {
+    const asked = formatLimit(faulty.field, faulty.asked);
+    throw new KukeError('InvalidManifest', `${faulty.field} of ${pathOf(cgroup)} cannot be ${asked}: ${faulty.fault}`);
+  }
+  if (!first.limits.some(({ observation, text }) => observation.due && text === undefined)) return first;
+  delegateThrough(parentOf(cgroup));
+  return examine(cgroup, limits, mounts);
+}
+
+/** What is there already is only recorded; of what is not asked for any more, what somebody wrote by hand stays. */
+function isToBeWritten({ observation: { due, asked, current, manual }, text }: Examined): boolean {
+  if (!due || text === undefined) return false;
+  return asked === undefined ? !manual : !Bun.deepEquals(current, asked);
+}
+
+const textAfter = ({ knob, observation: { asked } }: Examined) => (asked === undefined ? knob.unset : knob.text(asked));
+
+function write(cgroup: Cgroup, { knob }: Examined, text: string): void {
+  // Nothing at all would not reach the kernel: cpuset.cpus takes an empty line.
+  writeInterface(cgroup, knob.file, text === '' ? '\n' : text);
+}
+
+function replaced(cgroup: Cgroup, { knob, observation }: Examined): string[] {
+  const { field, manual, current, asked } = observation;
+  if (!manual || asked === undefined) return [];
+  const old = current === undefined ? 'no limit' : formatLimit(field, current);
+  return [`${knob.file} of ${pathOf(cgroup)} was set by hand: ${old}; it is ${formatLimit(field, asked)} now`];
+}
+
+/** All as before, as far as that is possible; then the error, with what could not be taken back. */
+function takeBack(
+  cgroup: Cgroup,
+  touched: readonly Examined[],
+  record: LimitRecord | undefined,
+  error: unknown,
+): never {
+  const errors = [error];
+  for (const one of touched.toReversed()) {
+    try {
+      if (one.text !== undefined && textNow(cgroup, one) !== one.text) write(cgroup, one, one.text);
+    } catch (another) {
+      errors.push(another);
+    }
+  }
+  writeRecord(cgroup, record);
+  throw errors.length === 1 ? error : new AggregateError(errors);
+}
+
+/**
+ * While it is being written: what is asked for and not found is due. What is lifted stays known as ours until it is gone. memory.high is
+ * written where memory.max is lowered, whoever set it: asked for or not, it is due then.
+ */
+function intent(record: LimitRecord, asked: Limits, changes: readonly Examined[], lowered?: Examined): LimitRecord {
+  const found = { ...record.found };
+  for (const { knob, observation } of changes) if (observation.asked !== undefined) delete found[knob.field];
+  if (lowered === undefined) return { asked, found };
+  const { 'memory.high': _, ...others } = asked;
+  return { asked: others, found: { ...found, 'memory.high': textAfter(lowered) } };
+}
+
+/** Undefined: there is nothing to know. */
+function settled(cgroup: Cgroup, { record, limits }: Examination, asked: Limits): LimitRecord | undefined {
+  const found = { ...record.found };
+  for (const one of limits) {
+    const { field, due } = one.observation;
+    if (!due) continue;
+    const text = one.observation.asked === undefined ? undefined : textNow(cgroup, one);
+    if (text === undefined) delete found[field];
+    else found[field] = text;
+  }
+  const isEmpty = Object.keys(asked).length === 0 && Object.keys(found).length === 0;
+  return isEmpty ? undefined : { asked, found };
+}
+
+function textNow(cgroup: Cgroup, { knob }: Examined): string | undefined {
+  const content = readIfThere(cgroup, knob.file);
+  return content === undefined ? undefined : knob.read(content);
+}
