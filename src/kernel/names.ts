@@ -10,17 +10,20 @@ export function nameFault(name: string): string | undefined {
   return 'is not a name: letters and digits, with single hyphens between them (containerd refuses others)';
 }
 
-/** The known word that is meant, if one is near: at most a third of its letters differ. */
+/** The known word that is meant, if one is near: at most a third of its letters differ; else the shortest that begins so. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  const words = [...known];
   let best: { word: string; distance: number } | undefined;
-  for (const candidate of known) {
+  for (const candidate of words) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance <= Math.max(1, Math.ceil(candidate.length / 3)) && (best === undefined || distance < best.distance)) {
       best = { word: candidate, distance };
     }
   }
-  return best?.word;
+  return best?.word ?? shortest(word.length < 3 ? [] : words.filter(one => one.startsWith(word)));
 }
+
+const shortest = (words: string[]): string | undefined => words.sort((a, b) => a.length - b.length)[0];
 
 /** `; did you mean \`image\`?`, or nothing. */
 export function didYouMean(word: string, known: Iterable<string>): string {

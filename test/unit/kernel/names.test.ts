@@ -80,4 +80,9 @@ describe('nearest', () => {
     expect(nearest('env', ['env1', 'env'])).toBe('env');
     expect(nearest('cells', ['cell', 'cello'])).toBe('cell');
   });
+
+  test('takes the beginning of a word for the shortest that begins so', () => {
+    expect(nearest('mem', ['cpu', 'memory-high', 'memory'].values())).toBe('memory');
+    expect(nearest('me', ['cpu', 'memory'])).toBeUndefined();
+  });
 });
