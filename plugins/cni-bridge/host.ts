@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
 import { EXEC } from '../../src/cni/chain.ts';
 import { DEFAULT_PATH } from '../../src/cni/exec.ts';
+import { DEFAULT_DATA_DIR } from '../../src/cni/plugins/host-local/folder.ts';
 import { invokeNative, NATIVE } from '../../src/cni/plugins/native.ts';
 import { isBuiltIn } from '../../src/cni/plugins/registry.ts';
 import { type CniRuntime, createCniRuntime } from '../../src/cni/runtime.ts';
@@ -35,9 +36,6 @@ export interface HostOptions {
   warn(message: string): void;
 }
 
-/** host-local's default folder. */
-const RESERVATIONS = '/var/lib/cni/networks';
-
 export function openHost({ instance, runPath, config, warn }: HostOptions): Host {
   const cniPath = config.cniPath ?? pathFromEnvironment() ?? DEFAULT_PATH;
   const isExecuted = (type: string) => config.cniPlugins === 'exec' || !isBuiltIn(type);
@@ -56,7 +54,7 @@ export function openHost({ instance, runPath, config, warn }: HostOptions): Host
     isExecuted,
     cniPath,
     results: DEFAULT_CACHE,
-    ipam: RESERVATIONS,
+    ipam: DEFAULT_DATA_DIR,
     warn,
   };
 }

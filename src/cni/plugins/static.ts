@@ -1,10 +1,11 @@
 /** The IPAM plugin `static`: addresses, routes and dns as they stand in the configuration, or as the runtime asks for them. */
 import * as v from 'valibot';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix, prefixContains } from '../../host/netlink/inet.ts';
-import { conform, FormatError } from '../json.ts';
+import { conform } from '../json.ts';
 import { absent, address, cidr, DnsSchema, gateway, type Ip, list, RouteSchema } from '../result.ts';
 import type { AttachmentCall, CniPlugin, PluginCall } from './plugin.ts';
-import { type ErrorName, PluginError } from './plugin-error.ts';
+import { PluginError } from './plugin-error.ts';
+import { valid } from './valid.ts';
 
 const IpamSchema = v.object({
   addresses: list(v.object({ address: cidr, gateway })),
@@ -43,14 +44,14 @@ export const staticIpam: CniPlugin = {
 };
 
 function configOf({ config }: PluginCall): v.InferOutput<typeof IpamSchema> {
-  return checked('InvalidConfig', () => conform(IpamSchema, config.ipam, 'ipam'));
+  return valid('InvalidConfig', () => conform(IpamSchema, config.ipam, 'ipam'));
 }
 
 /** Those of runtimeConfig, or those of `args`, or those of the configuration and of CNI_ARGS: as the reference plugin has it. */
 function addressesOf(call: AttachmentCall): Ip[] {
   const { addresses } = configOf(call);
-  const { ips } = checked('InvalidConfig', () => conform(wanted, call.runtimeConfig, 'runtimeConfig'));
-  const { cni } = checked('InvalidConfig', () => conform(ArgsSchema, call.config.args ?? {}, 'args'));
+  const { ips } = valid('InvalidConfig', () => conform(wanted, call.runtimeConfig, 'runtimeConfig'));
+  const { cni } = valid('InvalidConfig', () => conform(ArgsSchema, call.config.args ?? {}, 'args'));
   const added = ofEnvironment(call);
   if (ips.length > 0) return ips.map(text => ip(text));
   if (cni !== undefined && cni.ips.length > 0) return cni.ips.map(text => ip(text));
@@ -63,10 +64,8 @@ function ofEnvironment({ args }: AttachmentCall): Ip[] {
     const [, value = ''] = args.findLast(([key]) => key === wanted) ?? [];
     return value.split(',').flatMap(text => text.trim() || []);
   };
-  const gateways = checked('InvalidEnvironment', () =>
-    conform(v.array(address), values('GATEWAY'), 'CNI_ARGS: GATEWAY'),
-  );
-  const addresses = checked('InvalidEnvironment', () => conform(v.array(cidr), values('IP'), 'CNI_ARGS: IP'));
+  const gateways = valid('InvalidEnvironment', () => conform(v.array(address), values('GATEWAY'), 'CNI_ARGS: GATEWAY'));
+  const addresses = valid('InvalidEnvironment', () => conform(v.array(cidr), values('IP'), 'CNI_ARGS: IP'));
   return addresses.map(text => {
     const network = parsePrefix(text);
     return ip(
@@ -83,13 +82,4 @@ function ip(text: string, gateway?: string): Ip {
 
 function hostOf(cidr: string): string {
   return cidr.slice(0, cidr.indexOf('/'));
-}
-
-function checked<T>(name: ErrorName, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new PluginError(name, error.message, '', error);
-  }
 }

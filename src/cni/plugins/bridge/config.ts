@@ -5,6 +5,7 @@ import { conform, FormatError, object } from '../../json.ts';
 import { absent, type Dns, DnsSchema, list } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
+import { valid } from '../valid.ts';
 
 export interface BridgeConfig {
   bridge: string;
@@ -127,11 +128,7 @@ function refuseUnknownArgs({ args }: AttachmentCall): void {
 }
 
 function checkBridge(name: string): string {
-  try {
-    checkLinkName(name);
-  } catch (error) {
-    throw invalid(`bridge: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  valid('InvalidConfig', () => checkLinkName(name), 'bridge: ');
   // The kernel would put a number there.
   if (name.includes('%')) throw invalid(`bridge: not an interface name: ${JSON.stringify(name)}`);
   return name;
@@ -174,15 +171,6 @@ function dnsOf({ runtimeConfig }: PluginCall, { dns }: Given): Dns | undefined {
 
 function isSet(dns: Dns | undefined): dns is Dns {
   return Object.values(dns ?? {}).some(value => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
-}
-
-function valid<T>(code: ErrorName, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof FormatError) throw new PluginError(code, error.message, '', error);
-    throw error;
-  }
 }
 
 function invalid(msg: string): PluginError {

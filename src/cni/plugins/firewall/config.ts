@@ -1,8 +1,9 @@
 /** The firewall plugin's configuration: the reference plugin's keys, as far as they mean something to nftables. */
 import * as v from 'valibot';
-import { conform, FormatError } from '../../json.ts';
+import { conform } from '../../json.ts';
 import type { PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
+import { valid } from '../valid.ts';
 
 const POLICIES = ['open', 'same-bridge', 'isolated'] as const;
 
@@ -29,7 +30,9 @@ const ConfigSchema = v.object({
 
 /** Throws PluginError: InvalidConfig, or UnsupportedField for what only iptables or firewalld could do. */
 export function readConfig({ config }: PluginCall): FirewallConfig {
-  const { backend, ingressPolicy, iptablesAdminChainName, firewalldZone } = read(config);
+  const { backend, ingressPolicy, iptablesAdminChainName, firewalldZone } = valid('InvalidConfig', () =>
+    conform(ConfigSchema, config),
+  );
   if (backend && backend !== 'nftables') {
     throw unsupported(
       'backend',
@@ -40,15 +43,6 @@ export function readConfig({ config }: PluginCall): FirewallConfig {
     throw unsupported('iptablesAdminChainName', 'rules of your own go into a table of your own, or into DOCKER-USER');
   }
   return { ingressPolicy: policyOf(ingressPolicy || 'open'), zone: zoneOf(firewalldZone) };
-}
-
-function read(config: PluginCall['config']): v.InferOutput<typeof ConfigSchema> {
-  try {
-    return conform(ConfigSchema, config);
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new PluginError('InvalidConfig', error.message, '', error);
-  }
 }
 
 function policyOf(name: string): IngressPolicy {

@@ -2,14 +2,14 @@
 import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
 import { NAME } from '../../attachment.ts';
-import { conform, FormatError } from '../../json.ts';
+import { conform } from '../../json.ts';
 import { absent, list, type Route, RouteSchema } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
+import { valid } from '../valid.ts';
 import { type Address, formatNumber, parseNumber } from './address.ts';
+import { DEFAULT_DATA_DIR } from './folder.ts';
 import { parseRangeSet, type RangeConfig, type RangeSet, setsOverlap } from './range.ts';
-
-const DEFAULT_DATA_DIR = '/var/lib/cni/networks';
 
 export interface HostLocalConfig {
   /** One address is given from each. */
@@ -86,13 +86,4 @@ function parseSets(configs: readonly (readonly RangeConfig[])[]): RangeSet[] {
     if (other !== -1) throw new PluginError('InvalidConfig', `range set ${index} overlaps with ${other}`);
   }
   return sets;
-}
-
-function valid<T>(name: ErrorName, parse: () => T, prefix = ''): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
-    throw new PluginError(name, `${prefix}${error.message}`, '', error);
-  }
 }

@@ -1,9 +1,10 @@
 /** The portmap plugin's configuration: the reference plugin's keys, as far as they mean something to nftables. */
 import * as v from 'valibot';
 import { formatAddress, parseAddress } from '../../../host/netlink/inet.ts';
-import { conform, FormatError, isObject } from '../../json.ts';
+import { conform, isObject } from '../../json.ts';
 import type { PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
+import { valid } from '../valid.ts';
 
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -57,7 +58,7 @@ const LIST = 'runtimeConfig.portMappings';
 
 /** Throws PluginError: InvalidConfig, or UnsupportedField for what only iptables could do. */
 export function readConfig({ config, runtimeConfig }: PluginCall): PortmapConfig {
-  const read = valid(() => conform(ConfigSchema, config));
+  const read = valid('InvalidConfig', () => conform(ConfigSchema, config));
   const { externalSetMarkChain, backend, conditionsV4, conditionsV6 } = read;
   if (externalSetMarkChain)
     throw unsupported('externalSetMarkChain', 'a chain of iptables; what has to be masqueraded is without');
@@ -98,7 +99,7 @@ function readMapping(value: unknown, at: string): PortMapping {
     MAPPING_KEYS.find(name => name.toLowerCase() === key.toLowerCase()) ?? key,
     one,
   ]);
-  const { hostPort, containerPort, protocol, hostIP } = valid(() =>
+  const { hostPort, containerPort, protocol, hostIP } = valid('InvalidConfig', () =>
     conform(MappingSchema, Object.fromEntries(named), at),
   );
   return { hostPort, containerPort, protocol, ...readHostIp(hostIP, at) };
@@ -106,12 +107,8 @@ function readMapping(value: unknown, at: string): PortMapping {
 
 function readHostIp(text: string | null | undefined, at: string): Pick<PortMapping, 'hostIp' | 'family'> {
   if (!text) return {};
-  let address: string;
-  try {
-    address = formatAddress(parseAddress(text)).replace(/^::ffff:(?=.*\.)/, '');
-  } catch (error) {
-    throw new PluginError('InvalidConfig', `${at}.hostIP: ${(error as Error).message}`, '', error);
-  }
+  const given = valid('InvalidConfig', () => parseAddress(text), `${at}.hostIP: `);
+  const address = formatAddress(given).replace(/^::ffff:(?=.*\.)/, '');
   if (address === '::1') {
     const why = 'no answer from an attachment gets to ::1 (IPv6 has no route_localnet); 127.0.0.1 does it';
     throw new PluginError('UnsupportedField', `${at}.hostIP: ${why}`);
@@ -119,15 +116,6 @@ function readHostIp(text: string | null | undefined, at: string): Pick<PortMappi
   if (address === '0.0.0.0') return { family: 'v4' };
   if (address === '::') return { family: 'v6' };
   return { hostIp: address, family: address.includes(':') ? 'v6' : 'v4' };
-}
-
-function valid<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new PluginError('InvalidConfig', error.message, '', error);
-  }
 }
 
 function unsupported(key: string, why: string): PluginError {
