@@ -10,6 +10,6 @@ export const builtins: PluginSource[] = [
   { ...{"name":"containerd-shim","requires":[],"provides":{"backends":["runtime","images"],"operations":["containerd-shim.serve","containerd-shim.endServing"]},"origin":"built-in"}, load: async () => (await import('../plugins/containerd-shim/index.ts')).default as PluginDefinition },
   { ...{"name":"metadata-fs","requires":[],"provides":{"backends":["store"]},"origin":"built-in"}, load: async () => (await import('../plugins/metadata-fs/index.ts')).default as PluginDefinition },
   { ...{"name":"realm","requires":["backend:store","backend:cgroup","backend:runtime"],"provides":{"kinds":["Realm"]},"origin":"built-in"}, load: async () => (await import('../plugins/realm/index.ts')).default as PluginDefinition },
-  { ...{"name":"space","requires":["kind:Realm","backend:network"],"provides":{"kinds":["Space"]},"origin":"built-in"}, load: async () => (await import('../plugins/space/index.ts')).default as PluginDefinition },
+  { ...{"name":"space","requires":["kind:Realm","kind:Container","backend:network"],"provides":{"kinds":["Space"]},"origin":"built-in"}, load: async () => (await import('../plugins/space/index.ts')).default as PluginDefinition },
   { ...{"name":"stack","requires":["kind:Space","backend:cgroup"],"provides":{"kinds":["Stack"]},"origin":"built-in"}, load: async () => (await import('../plugins/stack/index.ts')).default as PluginDefinition },
 ];

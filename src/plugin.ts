@@ -1,7 +1,8 @@
 /** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
 export * from './kernel/backends/index.ts';
 export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
-export { CGROUP_ROOT, cgroupPath, observeCgroup, planCgroup } from './kernel/cgroup-steps.ts';
+export { type PlannedCgroup, planCgroup, planLimits } from './kernel/cgroup-steps.ts';
+export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroups } from './kernel/cgroups.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
@@ -20,6 +21,8 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
+export { groupName } from './kernel/limits/above-and-below.ts';
+export { type Asked, type AskedOfGroup, askedOf } from './kernel/limits/asked.ts';
 export { cpuList, formatCpuList } from './kernel/limits/cpu-list.ts';
 export {
   type DeviceRates,
@@ -28,10 +31,13 @@ export {
   type LimitField,
   type Limits,
   type LimitValue,
+  limitsFrom,
   limitsOf,
 } from './kernel/limits/limits.ts';
+export { checkLimits, type LimitsToGive } from './kernel/limits/plan.ts';
 export { formatBytes, parseQuantity } from './kernel/limits/quantity.ts';
 export { type Resources, resources } from './kernel/limits/schema.ts';
+export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
 export { mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, nameFault } from './kernel/names.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
@@ -43,7 +49,7 @@ export { definePlugin, type PluginDefinition, type PluginKernel, type Settings }
 export { collides, formatPortMapping, portMapping } from './kernel/port-mapping.ts';
 export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
 export { runPathTag } from './kernel/run-path-tag.ts';
-export { fieldsWith, notYet, notYetFor } from './kernel/schema.ts';
+export { entriesOf, fieldsWith, notYet, notYetFor } from './kernel/schema.ts';
 export type { Ref } from './kernel/step-references.ts';
 export type { ResourceTree } from './kernel/tree.ts';
 export { refuseWritable } from './kernel/trusted-path.ts';

@@ -18,6 +18,16 @@ export const LABELS = {
   config: 'kukeon.io/config',
 } as const;
 
+/** It has processes. */
+export function runs(container: ContainerObservation | undefined): boolean {
+  return container?.state === 'running' || container?.state === 'paused';
+}
+
+/** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
+export function isLost({ state, exitCode }: ContainerObservation): boolean {
+  return state === 'stopped' && exitCode === undefined;
+}
+
 export interface ObservedCell {
   namespace: string;
   /** By which its netns, attachments and shim are known. */

@@ -1,7 +1,6 @@
 /** From what is observed of a cell to what its manifest asks for (spec.md §4, §6). */
 import {
   type Added,
-  type ContainerObservation,
   cgroupPath,
   KukeError,
   nameOf,
@@ -11,15 +10,19 @@ import {
   planCgroup,
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
+import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
+import { checkContainers, planLeaf, planLimitsInPlace, planStrayLeaves, settleLimits } from './limit-steps.ts';
 import { planNetwork, planTeardown } from './network-steps.ts';
-import { LABELS, type ObservedCell, observeCell } from './observed.ts';
+import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 type Step = Added<unknown> | undefined;
 
-export async function planCell(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+export async function planCell(kernel: PluginKernel, context: PlanContext, said: Cell): Promise<void> {
+  const cell = effectiveCell(context, said);
+  if (cell === undefined) throw new KukeError('NotFound', 'its space is not there');
   const seen = await observeCell(kernel, context, cell);
   if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
     throw new KukeError('Conflict', 'it has no containers to start', {
@@ -30,7 +33,8 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, cell:
     one => !cell.spec.containers.some(container => containerdId(cell, container) === one.id),
   );
   if (cell.spec.desiredState === 'stopped') {
-    await planCgroup(kernel.use, context, cell.ref);
+    const { limits } = await planCgroup(kernel.use, context, cell);
+    await checkContainers(kernel, context, cell, limits);
     const stopped = planStop(context, cell, seen);
     for (const one of gone) {
       planRemove(context, cell, seen, one.id, stopped);
@@ -50,7 +54,7 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, cell:
 async function planRunning(
   kernel: PluginKernel,
   context: PlanContext,
-  cell: Cell,
+  cell: EffectiveCell,
   seen: ObservedCell,
   gone: string[],
 ): Promise<void> {
@@ -72,7 +76,9 @@ async function planRunning(
     await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
     await refuseFrozen(kernel, context, cell);
   }
-  const cgroup = await planCgroup(kernel.use, context, cell.ref);
+  const { limits: ofCell, ready: cgroup } = await planCgroup(kernel.use, context, cell);
+  const limits = await checkContainers(kernel, context, cell, ofCell);
+  planLimitsInPlace(context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
   const removed = new Map<string, Step>(
     [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),
   );
@@ -88,13 +94,17 @@ async function planRunning(
   const ended = restarts ? planEndOthers(context, cell, seen, anew) : [];
   const network = planNetwork(context, cell, seen, restarts);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
-  const start = (one: ContainerSpec, after: Step[]): Step => {
+  const start = async (one: ContainerSpec, after: Step[]): Promise<Step> => {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };
-    return context.plan.add(cell.ref, 'runtime.start', params, [...after, created.get(one), ...ended]);
+    // A task takes its group along when it goes, so an ended one goes before the next one's is made ready; and as late as can be.
+    const isLeft = !anew.includes(one) && seen.of(one) !== undefined;
+    const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, [...after, ...ended]) : undefined;
+    const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, removed.get(params.id), cleared]);
+    return context.plan.add(cell.ref, 'runtime.start', params, [...after, created.get(one), leaf, ...ended]);
   };
-  const rootStarted = restarts ? start(root, [...network.ready, ...etc, ...removed.values()]) : undefined;
+  const rootStarted = restarts ? await start(root, [...network.ready, ...etc, ...removed.values()]) : undefined;
   for (const one of cell.spec.containers) {
-    if (!isRoot(cell, one) && (restarts || starts(one))) start(one, [rootStarted, ...network.ready, ...etc]);
+    if (!isRoot(cell, one) && (restarts || starts(one))) await start(one, [rootStarted, ...network.ready, ...etc]);
   }
 }
 
@@ -109,11 +119,6 @@ async function refuseFrozen(kernel: PluginKernel, context: PlanContext, cell: Ce
       remedy: 'thaw it: write 0 into its cgroup.freeze',
     });
   }
-}
-
-/** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
-function isLost({ state, exitCode }: ContainerObservation): boolean {
-  return state === 'stopped' && exitCode === undefined;
 }
 
 function needsNew(kernel: PluginKernel, cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {
@@ -176,9 +181,17 @@ export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): 
 /** The root has ended, so the cell has: its network goes, and the others are stopped (spec.md §4). */
 export async function planSettle(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
-  if (seen.root?.state === 'running' || seen.root?.state === 'paused' || seen.root?.state === 'unknown') return;
-  planStop(context, cell, seen);
+  await planStrayLeaves(kernel, context, cell, seen);
+  if (!runs(seen.root) && seen.root?.state !== 'unknown') return void planStop(context, cell, seen);
+  const effective = effectiveCell(context, cell);
+  if (effective === undefined) return;
+  await settleLimits(kernel, context, effective, seen);
+  const isStale = effective.spec.containers.some(one => seen.of(one) && needsNew(kernel, effective, one, seen));
+  if (isStale && cell.spec.desiredState !== 'stopped') context.note(AS_BEFORE);
 }
+
+/** A space's defaults have changed, and more than a file of a cgroup has to. */
+const AS_BEFORE = 'its containers have to be made anew for that: apply it again';
 
 export async function planDelete(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);

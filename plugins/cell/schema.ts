@@ -1,5 +1,15 @@
 /** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
-import { collides, type KindDefinition, type KukeKinds, mountTarget, ociRuntime, portMapping } from 'kuke/plugin';
+import {
+  collides,
+  type KindDefinition,
+  type KukeKinds,
+  type LimitStatus,
+  mountTarget,
+  ociRuntime,
+  portMapping,
+  type Resources,
+  resources,
+} from 'kuke/plugin';
 import * as v from 'valibot';
 
 export type ContainerSpec = KukeKinds['Container'] extends KindDefinition<infer Spec, infer _> ? Spec : never;
@@ -18,6 +28,7 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
     ),
     /** The OCI runtime of all its containers; absent: the configured one. */
     runtime: v.exactOptional(v.pipe(ociRuntime, v.metadata({ kuke: { change: 'recreate' } }))),
+    resources,
     containers: v.pipe(v.optional(v.array(container), []), v.metadata({ kuke: { change: 'recreate' } })),
   });
 }
@@ -27,6 +38,7 @@ export interface CellSpec {
   rootContainerId?: string;
   desiredState?: 'running' | 'stopped';
   runtime?: string;
+  resources?: Resources;
   containers: ContainerSpec[];
 }
 
@@ -45,8 +57,8 @@ export interface CellStatus {
     ports?: string[];
   }[];
   containers: ContainerStatus[];
-  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
-  notEnforced?: string[];
+  /** Limits of all that is in it; absent: none. */
+  resources?: LimitStatus[];
 }
 
 /** Exactly one container is the root (spec.md §3). Undefined: there are no containers. */

@@ -1,16 +1,19 @@
 /** The state of a cell from what is observed of it (spec.md §6). */
 import {
   asKukeError,
+  askedOf,
   cgroupPath,
   formatPortMapping,
   type KukeError,
+  limitStatus,
   type ObserveContext,
-  observeCgroup,
   type PluginKernel,
 } from 'kuke/plugin';
+import { askedOfContainer, type EffectiveCell, effectiveCell, inheritedFields, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup, containerdId, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
-import { type ObservedCell, observeCell } from './observed.ts';
+import { type ObservedCell, observeCell, runs } from './observed.ts';
+import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
 export async function cellStatus(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<CellStatus> {
@@ -20,8 +23,10 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   } catch (thrown) {
     return unobserved(cell, asKukeError(thrown));
   }
-  const group = await observeCgroup(kernel.use, context, cell.ref);
-  const containers = cell.spec.containers.map(one => containerStatus(cell, seen, one));
+  const effective = effectiveCell(context, cell) ?? uninheriting(cell);
+  const containers: ContainerStatus[] = [];
+  for (const one of effective.spec.containers)
+    containers.push(await containerStatus(kernel, context, effective, seen, one));
   return {
     ...stateOf(cell, containers, missingNetworks(context, cell, seen), await openSpaces(kernel, context, cell)),
     cgroupPath: cgroupPath(cell.ref),
@@ -34,7 +39,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
       ...(ports && { ports: ports.map(formatPortMapping) }),
     })),
     containers,
-    ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+    ...(await limitStatus(kernel.use, askedOf(cell))),
   };
 }
 
@@ -65,8 +70,17 @@ const states = {
   unknown: 'Unknown',
 } as const;
 
-function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpec): ContainerStatus {
+async function containerStatus(
+  kernel: PluginKernel,
+  context: ObserveContext,
+  cell: EffectiveCell,
+  seen: ObservedCell,
+  container: ContainerSpec,
+): Promise<ContainerStatus> {
   const there = seen.of(container);
+  const { kills, last } = await oomOf(kernel, cell, container);
+  const wasKilled = last !== undefined && there?.state === 'stopped';
+  const defaults = inheritedFields(cell, container);
   const before = cell.manifest.status?.containers?.find(one => one.id === container.id);
   const startedAt = there?.startedAt;
   return {
@@ -79,6 +93,10 @@ function containerStatus(cell: Cell, seen: ObservedCell, container: ContainerSpe
     ...(startedAt && { startedAt }),
     ...(there?.finishedAt && { finishedAt: there.finishedAt }),
     restarts: before?.restarts ?? 0,
+    ...(wasKilled && { reason: OOM_KILLED, message: await oomText(context, cell, container, last) }),
+    ...(kills > 0 && { oomKills: kills }),
+    ...(await limitStatus(kernel.use, askedOfContainer(cell, container), { isIdle: !runs(there) })),
+    ...(defaults && { defaults }),
   };
 }
 
@@ -95,6 +113,12 @@ function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[], o
   const others = containers.filter(one => one !== root && one.state === 'Running');
   const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
+  if (root.reason === OOM_KILLED)
+    return {
+      state: 'Failed',
+      reason: OOM_KILLED,
+      message: `the root container \`${root.id}\` was ${root.message}${left}`,
+    };
   if (root.exitCode === 0) {
     return { state: 'Stopped', reason: 'Completed', message: `the root container \`${root.id}\` ended well${left}` };
   }
@@ -124,6 +148,9 @@ function whileRootRuns(containers: ContainerStatus[], missing: string[], open: s
 }
 
 function list(containers: ContainerStatus[]): string {
-  const names = containers.map(one => (one.exitCode ? `\`${one.id}\` (exit code ${one.exitCode})` : `\`${one.id}\``));
+  const names = containers.map(({ id, reason, message, exitCode }) => {
+    const how = reason === OOM_KILLED ? message : exitCode ? `exit code ${exitCode}` : undefined;
+    return how === undefined ? `\`${id}\`` : `\`${id}\` (${how})`;
+  });
   return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;
 }

@@ -1,5 +1,13 @@
 /** Container: one OCI container in a cell; it is declared there, and can be read by itself (spec.md §1, §3). */
-import { API_VERSION, defineKind, definePlugin, type KindDefinition, type Manifest, type Resource } from 'kuke/plugin';
+import {
+  API_VERSION,
+  defineKind,
+  definePlugin,
+  type KindDefinition,
+  type LimitStatus,
+  type Manifest,
+  type Resource,
+} from 'kuke/plugin';
 import { type ContainerSpec, containerSpec } from './schema.ts';
 
 export interface ContainerStatus {
@@ -14,6 +22,15 @@ export interface ContainerStatus {
   startedAt?: string;
   finishedAt?: string;
   restarts: number;
+  /** `OOMKilled`: it ended by that. */
+  reason?: string;
+  message?: string;
+  /** How often it was killed for want of memory, in all of its lives; absent: never. */
+  oomKills?: number;
+  /** Its limits; absent: none. */
+  resources?: LimitStatus[];
+  /** What it took from its space, where it says nothing itself: `{user: {value: 'nobody', from: 'space main/default'}}`. */
+  defaults?: Record<string, { value: unknown; from: string }>;
 }
 
 declare module 'kuke/plugin' {
@@ -37,6 +54,7 @@ const container = defineKind<ContainerSpec, ContainerStatus>({
     { header: 'EXIT', value: resource => String(statusOf(resource).exitCode ?? '') },
     { header: 'IMAGE', value: ({ manifest }) => String(manifest.spec.image) },
     { header: 'CONTAINERD-ID', wide: true, value: resource => statusOf(resource).containerdId ?? '' },
+    { header: 'REASON', wide: true, value: resource => statusOf(resource).reason ?? '' },
     { header: 'STARTED', wide: true, value: resource => statusOf(resource).startedAt ?? '' },
   ],
   embedded: cell => {

@@ -5,9 +5,9 @@ import {
   isCapability,
   mountTargetFault,
   nameFault,
-  notYet,
   notYetFor,
   portMapping,
+  resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -144,7 +144,7 @@ export const containerSpec = v.strictObject({
   privileged: v.exactOptional(v.boolean()),
   readOnlyRootFilesystem: v.exactOptional(v.boolean()),
   securityOpts: v.exactOptional(v.array(securityOpt)),
-  resources: notYet('no limits are set'),
+  resources,
   restartPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['never', 'on-failure', 'always']),

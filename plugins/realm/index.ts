@@ -1,5 +1,6 @@
 /** Realm: a containerd namespace and a cgroup; a tenant with images, credentials and a ceiling of its own (spec.md §1). */
 import {
+  askedOf,
   cgroupPath,
   defineKind,
   definePlugin,
@@ -7,6 +8,8 @@ import {
   type KindDefinition,
   KukeError,
   keyOf,
+  type LimitStatus,
+  limitStatus,
   nameOf,
   notYet,
   observeCgroup,
@@ -14,6 +17,7 @@ import {
   type PluginKernel,
   planCgroup,
   type Resource,
+  resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -29,7 +33,7 @@ const spec = v.strictObject({
     ),
   ),
   registryCredentials: notYet('images are loaded from files'),
-  resources: notYet('no limits are set'),
+  resources,
 });
 
 export type RealmSpec = v.InferOutput<typeof spec>;
@@ -40,8 +44,8 @@ export interface RealmStatus {
   message?: string;
   namespace: string;
   cgroupPath: string;
-  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
-  notEnforced?: string[];
+  /** Limits of all that is in it; absent: none. */
+  resources?: LimitStatus[];
 }
 
 declare module 'kuke/plugin' {
@@ -54,7 +58,11 @@ type Realm = Resource<RealmSpec & { namespace: string }, RealmStatus>;
 
 function realm(kernel: PluginKernel) {
   const namespaces = async () => (await kernel.use('runtime')).namespaces();
-  const ensure = async (context: PlanContext, { ref, spec: { namespace } }: Realm): Promise<void> => {
+  const ensure = async (context: PlanContext, desired: Realm): Promise<void> => {
+    const {
+      ref,
+      spec: { namespace },
+    } = desired;
     const other = context.tree
       .all('Realm')
       .find(one => one.spec.namespace === namespace && keyOf(one.ref) !== keyOf(ref));
@@ -63,7 +71,7 @@ function realm(kernel: PluginKernel) {
         remedy: 'give it another spec.namespace',
       });
     }
-    await planCgroup(kernel.use, context, ref);
+    await planCgroup(kernel.use, context, desired);
     const known = await context.once('runtime:namespaces', namespaces);
     const taken = known.find(one => one.namespace === namespace);
     if (!taken?.ours) context.plan.add(ref, 'runtime.createNamespace', { namespace });
@@ -95,8 +103,13 @@ function realm(kernel: PluginKernel) {
         const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace }, ended);
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);
       },
-      async observe(context, { ref, spec: { namespace } }) {
+      async observe(context, resource) {
+        const {
+          ref,
+          spec: { namespace },
+        } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
+        const limits = await limitStatus(kernel.use, askedOf(resource));
         const known = await context.once('runtime:namespaces', namespaces);
         const missing = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)}`]),
@@ -110,7 +123,7 @@ function realm(kernel: PluginKernel) {
           }),
           namespace,
           cgroupPath: cgroupPath(ref),
-          ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+          ...limits,
         };
       },
     },

@@ -1,21 +1,28 @@
 /** Space: one CNI network, which is one bridge and one range of addresses, and a cgroup (spec.md §1, §4). */
 import {
+  askedOf,
   cgroupPath,
+  checkLimits,
   defineKind,
   definePlugin,
+  entriesOf,
   isIpv6Range,
   type KindDefinition,
+  type LimitStatus,
+  type LimitsToGive,
+  limitStatus,
   type NetworkDefinition,
   nameOf,
   networkDefinition,
-  notYet,
   type ObserveContext,
   observeCgroup,
   type PlanContext,
   type PluginKernel,
   planCgroup,
   type Resource,
+  type ResourceOf,
   rangeFault,
+  resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -40,49 +47,71 @@ const ranges = v.pipe(
   v.metadata(fixed),
 );
 
-const spec = v.strictObject({
-  id: v.exactOptional(v.string()),
-  realmId: v.exactOptional(v.string()),
-  /** Folder of the conflist. */
-  cniConfigPath: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\/(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without . and ..'),
-      v.metadata(fixed),
-    ),
-    '/etc/cni/net.d',
-  ),
-  network: v.exactOptional(
-    v.pipe(
-      v.strictObject({
-        /** IPv4 range of the space, `10.90.0.0/20`; the next free one when absent. */
-        subnet: v.exactOptional(
-          v.pipe(
-            range,
-            v.check(text => !isIpv6Range(text), 'must be an IPv4 range; `subnets` takes both'),
-            v.metadata(fixed),
-          ),
-        ),
-        /** An IPv4 and an IPv6 range, or either. */
-        subnets: v.exactOptional(ranges),
-        /** Gives the space an IPv6 range of its own as well: unique local addresses (RFC 4193). */
-        ipv6: v.exactOptional(v.pipe(v.boolean(), v.metadata(fixed))),
-      }),
-      v.check(
-        ({ subnet, subnets }) => subnet === undefined || subnets === undefined,
-        'say `subnet` or `subnets`, not both',
-      ),
-      v.check(
-        ({ ipv6, subnets = [] }) => ipv6 !== false || !subnets.some(isIpv6Range),
-        '`ipv6: false`, and yet `subnets` has an IPv6 range',
-      ),
-    ),
-  ),
-  defaults: notYet('containers say everything themselves'),
-  resources: notYet('no limits are set'),
-});
+type ContainerSpec = ResourceOf<'Container'>['spec'];
 
-export type SpaceSpec = v.InferOutput<typeof spec>;
+/** What containers take from their space where they say nothing of it themselves. */
+const INHERITED = [
+  'resources',
+  'user',
+  'capabilities',
+  'readOnlyRootFilesystem',
+  'securityOpts',
+  'tmpfs',
+] as const satisfies (keyof ContainerSpec)[];
+
+export type ContainerDefaults = Pick<ContainerSpec, (typeof INHERITED)[number]>;
+
+/** As the Container kind's own schema has them. */
+function containerDefaults(container: v.GenericSchema): v.GenericSchema<unknown, ContainerDefaults> {
+  const entries = entriesOf(container) ?? {};
+  const inherited = INHERITED.flatMap(name => (entries[name] ? [[name, entries[name]] as const] : []));
+  return v.strictObject(Object.fromEntries(inherited)) as v.GenericSchema<unknown, ContainerDefaults>;
+}
+
+const spaceSchema = (container: v.GenericSchema) =>
+  v.strictObject({
+    id: v.exactOptional(v.string()),
+    realmId: v.exactOptional(v.string()),
+    /** Folder of the conflist. */
+    cniConfigPath: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^\/(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without . and ..'),
+        v.metadata(fixed),
+      ),
+      '/etc/cni/net.d',
+    ),
+    network: v.exactOptional(
+      v.pipe(
+        v.strictObject({
+          /** IPv4 range of the space, `10.90.0.0/20`; the next free one when absent. */
+          subnet: v.exactOptional(
+            v.pipe(
+              range,
+              v.check(text => !isIpv6Range(text), 'must be an IPv4 range; `subnets` takes both'),
+              v.metadata(fixed),
+            ),
+          ),
+          /** An IPv4 and an IPv6 range, or either. */
+          subnets: v.exactOptional(ranges),
+          /** Gives the space an IPv6 range of its own as well: unique local addresses (RFC 4193). */
+          ipv6: v.exactOptional(v.pipe(v.boolean(), v.metadata(fixed))),
+        }),
+        v.check(
+          ({ subnet, subnets }) => subnet === undefined || subnets === undefined,
+          'say `subnet` or `subnets`, not both',
+        ),
+        v.check(
+          ({ ipv6, subnets = [] }) => ipv6 !== false || !subnets.some(isIpv6Range),
+          '`ipv6: false`, and yet `subnets` has an IPv6 range',
+        ),
+      ),
+    ),
+    defaults: v.exactOptional(v.strictObject({ container: v.exactOptional(containerDefaults(container)) })),
+    resources,
+  });
+
+export type SpaceSpec = v.InferOutput<ReturnType<typeof spaceSchema>>;
 
 export interface SpaceStatus {
   state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
@@ -91,7 +120,8 @@ export interface SpaceStatus {
   /** Absent until there is one. What is recorded here rewrites a conflist that got lost. */
   network?: NetworkDefinition;
   cgroupPath: string;
-  notEnforced?: string[];
+  /** Limits of all that is in it; absent: none. */
+  resources?: LimitStatus[];
 }
 
 declare module 'kuke/plugin' {
@@ -148,7 +178,7 @@ function space(kernel: PluginKernel) {
     parent: 'Realm',
     defaultName: 'default',
     description: 'a network: one bridge, one range of addresses; cells of different spaces cannot reach each other',
-    spec,
+    spec: spaceSchema(kernel.schema('Container')),
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'SUBNET', value: resource => networkOf(resource)?.subnet ?? '' },
@@ -159,13 +189,14 @@ function space(kernel: PluginKernel) {
     ],
     lifecycle: {
       async plan(context, desired, stored) {
-        await planCgroup(kernel.use, context, desired.ref);
+        const { limits } = await planCgroup(kernel.use, context, desired);
+        await checkDefaults(kernel, context, desired, limits);
         const status = stored?.manifest.status;
         await planNetwork(context, { ...desired, manifest: { ...desired.manifest, ...(status && { status }) } });
       },
       /** Someone flushed the rules, the conflist got lost, or the host rebooted: isolation does not wait for an apply. */
       async planSettle(context, resource) {
-        await planCgroup(kernel.use, context, resource.ref);
+        await planCgroup(kernel.use, context, resource);
         if (resource.manifest.status?.network !== undefined) await planNetwork(context, resource);
       },
       async planDelete(context, resource) {
@@ -181,6 +212,7 @@ function space(kernel: PluginKernel) {
       async observe(context, resource) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
+        const limits = await limitStatus(kernel.use, askedOf(resource));
         const there = await observeNetwork(context, resource);
         const recorded = resource.manifest.status?.network;
         const network = there ? networkDefinition(there) : recorded;
@@ -199,11 +231,23 @@ function space(kernel: PluginKernel) {
           ...(faults.length > 0 && { reason: 'Missing', message: `${faults.join(', and ')}; ${remedy}` }),
           ...(network && { network }),
           cgroupPath: cgroupPath(ref),
-          ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+          ...limits,
         };
       },
     },
   });
+}
+
+/** What makes no sense in any container of the space. It is asked of a group whose name is nobody's. */
+async function checkDefaults(
+  kernel: PluginKernel,
+  context: PlanContext,
+  { ref, spec: { defaults } }: Space,
+  limits: LimitsToGive,
+): Promise<void> {
+  const resources = defaults?.container?.resources;
+  const group = { path: `${cgroupPath(ref)}/a.container`, resources, field: 'spec.defaults.container.resources' };
+  await checkLimits(kernel.use, context, group, { parent: { ref, ...limits } });
 }
 
 function networkOf(resource: Resource): NetworkDefinition | undefined {
@@ -213,7 +257,7 @@ function networkOf(resource: Resource): NetworkDefinition | undefined {
 export default definePlugin({
   name: 'space',
   version: '0.1.0',
-  requires: ['kind:Realm', 'backend:network'],
+  requires: ['kind:Realm', 'kind:Container', 'backend:network'],
   provides: { kinds: ['Space'] },
   setup: kernel => kernel.kind(space(kernel)),
 });

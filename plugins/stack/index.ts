@@ -1,15 +1,18 @@
 /** Stack: a cgroup for a deployment, whose cells live and die together (spec.md §1). */
 import {
+  askedOf,
   cgroupPath,
   defineKind,
   definePlugin,
   type KindDefinition,
-  notYet,
+  type LimitStatus,
+  limitStatus,
   observeCgroup,
   type PlanContext,
   type PluginKernel,
   planCgroup,
   type Resource,
+  resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
 
@@ -17,7 +20,7 @@ const spec = v.strictObject({
   id: v.exactOptional(v.string()),
   realmId: v.exactOptional(v.string()),
   spaceId: v.exactOptional(v.string()),
-  resources: notYet('no limits are set'),
+  resources,
 });
 
 export type StackSpec = v.InferOutput<typeof spec>;
@@ -27,7 +30,8 @@ export interface StackStatus {
   reason?: string;
   message?: string;
   cgroupPath: string;
-  notEnforced?: string[];
+  /** Limits of all that is in it; absent: none. */
+  resources?: LimitStatus[];
 }
 
 declare module 'kuke/plugin' {
@@ -37,8 +41,8 @@ declare module 'kuke/plugin' {
 }
 
 function stack(kernel: PluginKernel) {
-  const ensure = async (context: PlanContext, { ref }: Resource<StackSpec, StackStatus>): Promise<void> => {
-    await planCgroup(kernel.use, context, ref);
+  const ensure = async (context: PlanContext, desired: Resource<StackSpec, StackStatus>): Promise<void> => {
+    await planCgroup(kernel.use, context, desired);
   };
   return defineKind<StackSpec, StackStatus>({
     kind: 'Stack',
@@ -59,8 +63,10 @@ function stack(kernel: PluginKernel) {
       async planDelete(context, { ref }) {
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) });
       },
-      async observe(context, { ref }) {
+      async observe(context, resource) {
+        const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
+        const limits = await limitStatus(kernel.use, askedOf(resource));
         const there = group?.ours === true;
         return {
           state: there ? 'Ready' : 'Failed',
@@ -69,7 +75,7 @@ function stack(kernel: PluginKernel) {
             message: `cgroup ${cgroupPath(ref)} is not there; apply the stack again`,
           }),
           cgroupPath: cgroupPath(ref),
-          ...(group && group.missing.length > 0 && { notEnforced: group.missing }),
+          ...limits,
         };
       },
     },

@@ -44,12 +44,14 @@ export async function apply(
   if (idle !== undefined) return idle;
   return withSession(kernel, journal, options, async session => {
     const resources = await desiredIn(session.tree);
+    const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
+    const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
     const outcomes = await levelByLevel<Outcome>(
       kernel,
       session.tree,
       resources,
       'parents first',
-      (one, observe, earlier) => applyOne(kernel, session, one, planOptions, earlier, observe),
+      (one, observe, earlier) => applyOne(kernel, session, one, planOptions, earlier, observe, isPlanned),
     );
     return inOrderOf(resources, outcomes);
   });
@@ -85,6 +87,7 @@ async function applyOne(
   options: PlanOptions,
   earlier: readonly Outcome[],
   observe: ObserveContext,
+  isPlanned: (ref: ResourceRef) => boolean,
 ): Promise<Outcome> {
   const stored = session.tree.find(given.ref);
   try {
@@ -98,7 +101,8 @@ async function applyOne(
     await runPlan(kernel, session, resource, planned.plan);
     const seen = await session.saveStatus(resource);
     const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
-    return { ...outcome, notes: [...outcome.notes, ...failureIn(seen)] };
+    const below = planned.changes.length > 0 ? await session.settleBelow(resource.ref, isPlanned) : [];
+    return { ...outcome, notes: [...outcome.notes, ...failureIn(seen), ...below] };
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
     return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };

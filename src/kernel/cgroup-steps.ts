@@ -1,39 +1,60 @@
-/** The cgroup of a resource: one directory a level, named after the resources (spec.md §5). */
+/** The steps that make a resource's cgroup, and give it its limits. */
 import type { UseBackend } from './backend-operations.ts';
-import type { CgroupCreated, CgroupObservation } from './backends/index.ts';
-import type { ObserveContext } from './kinds.ts';
+import { CGROUP_ROOT, cgroupPath, observeCgroup } from './cgroups.ts';
+import { type AskedOfGroup, askedOf, type WithCgroup } from './limits/asked.ts';
+import { checkLimits, type LimitsToGive } from './limits/plan.ts';
 import type { Added } from './plan.ts';
 import type { PlanContext } from './planning.ts';
+import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
 import type { ResourceRef } from './resource.ts';
 
-export const CGROUP_ROOT = '/kukeon';
-
-/** `/kukeon/main/default`, relative to the cgroup2 mount. */
-export function cgroupPath(ref: ResourceRef): string {
-  return [CGROUP_ROOT, ...ref.path].join('/');
+export interface PlannedCgroup {
+  /** What is to come into the group waits for it; absent: the group is as it should be. */
+  ready?: Added<unknown>;
+  limits: LimitsToGive;
 }
 
-/** Undefined: there is none. */
-export async function observeCgroup(
-  use: UseBackend,
-  context: ObserveContext,
-  ref: ResourceRef,
-): Promise<CgroupObservation | undefined> {
-  const all = await context.once('cgroup', async () => (await use('cgroup')).observe(CGROUP_ROOT));
+/**
+ * Adds what is missing of the resource's cgroup and of its limits, as after a reboot; before the first realm's, of the root of them all.
+ * Throws as checkLimits does, before it adds a step.
+ */
+export async function planCgroup(use: UseBackend, context: PlanContext, resource: WithCgroup): Promise<PlannedCgroup> {
+  const { ref } = resource;
   const path = cgroupPath(ref);
-  return all.find(group => group.path === path);
+  const group = await observeCgroup(use, context, ref);
+  const limits = await checkLimits(use, context, askedOf(resource));
+  // Nobody takes it from under what is in it; its own limits are seen to with a realm's.
+  const seesToRoot = ref.path.length === 1 || group === undefined;
+  // No manifest is to blame for what init has kept.
+  const quiet: PlanContext = { ...context, options: { ...context.options, verb: 'settle' } };
+  const root = seesToRoot ? await planRoot(use, quiet, ref, await readReserve(use)) : undefined;
+  // One that is not ours is in the way: making ours says so, in words that name it.
+  const made = group?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path }, [root]);
+  const ready = planLimits(context, ref, path, limits, made) ?? made;
+  return { limits, ...(ready && { ready }) };
 }
 
-/** Adds the step that makes the resource's cgroup, if there is none; before the first realm's, the root of them all. */
-export async function planCgroup(
+/** `/kukeon`, with what init has left of the host to all that is in it. */
+export async function planRoot(
   use: UseBackend,
   context: PlanContext,
   ref: ResourceRef,
-): Promise<Added<CgroupCreated> | undefined> {
-  const group = await observeCgroup(use, context, ref);
-  // One that is not ours is in the way: making ours says so, in words that name it.
-  if (group?.ours) return undefined;
+  reserve: Reserve,
+): Promise<Added<unknown> | undefined> {
   const root = await observeCgroup(use, context, { kind: ref.kind, path: [] });
-  const parent = root?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: CGROUP_ROOT });
-  return context.plan.add(ref, 'cgroup.create', { path: cgroupPath(ref) }, [parent]);
+  const group: AskedOfGroup = { path: CGROUP_ROOT, resources: leftByReserve(reserve), field: 'reserve' };
+  const limits = await checkLimits(use, context, group);
+  const made = root?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: CGROUP_ROOT });
+  return planLimits(context, ref, CGROUP_ROOT, limits, made) ?? made;
+}
+
+/** Nothing is due: no step. */
+export function planLimits(
+  { plan }: PlanContext,
+  ref: ResourceRef,
+  path: string,
+  { limits, due }: LimitsToGive,
+  after?: Added<unknown>,
+): Added<unknown> | undefined {
+  return due ? plan.add(ref, 'cgroup.limit', { path, limits }, [after]) : undefined;
 }

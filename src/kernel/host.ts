@@ -1,35 +1,39 @@
 /** `init` and `uninstall`: what plugins do to make the host ready, and to leave it as it was. */
-import { apply, type Outcome } from './apply.ts';
-import { CGROUP_ROOT } from './cgroup-steps.ts';
+import { apply, type Desired, type Outcome } from './apply.ts';
+import { planRoot } from './cgroup-steps.ts';
+import { CGROUP_ROOT } from './cgroups.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
-import type { Resource } from './kinds.ts';
-import { makePlan, type Step } from './plan.ts';
+import { makeObserveContext } from './observe.ts';
+import { makePlan, type Plan, type Step } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
+import { changedReserve, RESERVE_FILE, type Reserve, readReserve } from './reserve.ts';
 import { describe } from './resource.ts';
-import { type EngineOptions, withSession } from './session.ts';
+import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
 
 /**
  * Makes the instance id once, lets the plugins prepare the host, and applies `resources`. A first one that comes to nothing leaves the host
- * as it found it. Throws Conflict where the state would lie among what is somebody else's.
+ * as it found it. Throws Conflict where the state would lie among what is somebody else's. `reserve`: what is to be kept of the host from
+ * all that kuke runs; what is absent stays as it was, 0 keeps nothing. Throws Usage for more than the host has.
  */
 export async function init(
   kernel: Kernel,
   journal: Journal,
-  resources: Resource[],
+  resources: Desired,
   flags: Record<string, unknown>,
   options: EngineOptions,
+  reserve: Reserve = {},
 ): Promise<Outcome[]> {
   await refuseStrangers(kernel);
   const id = crypto.randomUUID();
   const takeBack = async (failure: KukeError): Promise<KukeError> =>
     failure.with(await leaveAsFound(kernel, journal, id, options));
   try {
-    const steps = await prepare(kernel, journal, id, flags, options);
+    const steps = await prepare(kernel, journal, id, flags, reserve, options);
     const outcomes = await apply(kernel, journal, resources, options);
     const [first, ...others] = outcomes;
     if (first?.error !== undefined && outcomes.every(({ result }) => result === 'failed'))
@@ -57,6 +61,7 @@ async function prepare(
   journal: Journal,
   id: string,
   flags: Record<string, unknown>,
+  reserve: Reserve,
   options: EngineOptions,
 ): Promise<Step[]> {
   const store = await kernel.use('store');
@@ -69,10 +74,28 @@ async function prepare(
       await session.run(first);
     }
     await kernel.hooks.call('host:init', { plan, update, flags });
+    await planReserve(kernel, session, plan, reserve, options.notice);
     await session.run(plan);
     await session.run(update);
   });
   return [...plan.steps, ...update.steps];
+}
+
+async function planReserve(
+  { use }: Kernel,
+  { tree }: Session,
+  plan: Plan,
+  given: Reserve,
+  notice: (message: string) => void,
+): Promise<void> {
+  const before = await readReserve(use);
+  const reserve = changedReserve(before, given);
+  if (Bun.deepEquals(before, reserve)) return;
+  plan.add(host, 'store.writeFile', { path: RESERVE_FILE, content: `${JSON.stringify(reserve)}\n` });
+  const options = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
+  const context = planContext(plan, options, [], makeObserveContext(tree));
+  await planRoot(use, context, host, reserve);
+  for (const note of context.notes) notice(`warning: ${note}`);
 }
 
 /**
@@ -96,6 +119,7 @@ async function leaveAsFound(
       const leaving = makePlan('delete');
       await kernel.hooks.call('host:uninstall', { plan: leaving });
       leaving.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
+      leaving.add(host, 'store.removeFile', { path: RESERVE_FILE });
       await session.run(leaving);
       // By the id, what could not be removed is known as ours; so it goes last, and only then.
       const last = makePlan('delete');

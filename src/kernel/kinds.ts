@@ -128,10 +128,13 @@ export function makeKindRegistry(): KindRegistry {
     const parent = kinds.get(kinds.get(kind)?.parent ?? '');
     return parent === undefined ? [] : [...above(parent.kind), parent];
   };
+  const all = () => [...kinds.values()].sort((a, b) => above(a.kind).length - above(b.kind).length);
   const get = (kind: string): KindDefinition => {
     const found = kinds.get(kind);
     if (found !== undefined) return found;
-    const known = [...kinds.keys()].join(', ');
+    const known = all()
+      .map(one => one.kind)
+      .join(', ');
     const message = `unknown kind \`${kind}\`${didYouMean(kind, kinds.keys())}`;
     throw new KukeError('InvalidManifest', message, { field: 'kind', remedy: `known kinds: ${known}` });
   };
@@ -163,11 +166,13 @@ export function makeKindRegistry(): KindRegistry {
     lookup(word) {
       const found = words.get(word.toLowerCase());
       if (found !== undefined) return found;
-      const known = [...kinds.values()].map(kind => kind.plural).join(', ');
+      const known = all()
+        .map(kind => kind.plural)
+        .join(', ');
       const message = `there is no kind \`${word}\`${didYouMean(word, words.keys())}`;
       throw new KukeError('Usage', message, { remedy: `kinds: ${known}` });
     },
-    all: () => [...kinds.values()].sort((a, b) => above(a.kind).length - above(b.kind).length),
+    all,
     above,
   };
 }

@@ -11,7 +11,7 @@ import { intentOf, makePlan, type Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
 import { type Recovery, recover, supersede } from './recover.ts';
 import type { Kernel } from './registry.ts';
-import { describe } from './resource.ts';
+import { describe, type ResourceRef } from './resource.ts';
 import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
 
 const nextId = hyperid({ urlSafe: true });
@@ -74,7 +74,9 @@ export function planContext(
     options,
     changes,
     notes,
-    note: message => void notes.push(message),
+    note(message) {
+      if (!notes.includes(message)) notes.push(message);
+    },
   };
 }
 
@@ -116,6 +118,11 @@ export interface Session {
    * nobody asked for the plan: `isDue`.
    */
   run(plan: Plan, options?: { isDue: boolean }): Promise<void>;
+  /**
+   * What follows for those below from a change of the resource, such as limits that containers take from their space. Returns what the person
+   * is to know of it. `isPlanned`: the same command comes to it anyway.
+   */
+  settleBelow(ref: ResourceRef, isPlanned: (ref: ResourceRef) => boolean): Promise<string[]>;
   /** Writes the status that the host gives the resource now into its file, and returns the resource with it. */
   saveStatus(resource: Resource): Promise<Resource>;
 }
@@ -166,6 +173,14 @@ export async function withSession<T>(
         };
         await execute({ id, intent, steps, journal: entry, started: new Map(), results: new Map(), whole }, execution);
       },
+      async settleBelow(ref, isPlanned) {
+        const told: Told[] = [];
+        const below = tree.descendants(ref).filter(one => !isPlanned(one.ref));
+        await settle(kernel, session, below, one => void told.push(one));
+        return [...Map.groupBy(told, ({ message }) => message)].map(
+          ([message, same]) => `${same.map(({ resource }) => resource).join(', ')}: ${message}`,
+        );
+      },
       async saveStatus(resource) {
         const seen = await observed(kernel, makeObserveContext(tree), resource);
         const { ref, manifest } = seen;
@@ -174,7 +189,12 @@ export async function withSession<T>(
         return seen;
       },
     };
-    if (options.settles !== false) await settle(kernel, session, notice);
+    if (options.settles !== false) {
+      const tellFailure = ({ error }: Told) => {
+        if (error !== undefined) notice(error.summary);
+      };
+      await settle(kernel, session, tree.all(), tellFailure);
+    }
     return await use(session);
   } finally {
     await lock.release();
@@ -200,33 +220,51 @@ function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string)
 /** Whether nothing is due without anybody asking. Changes nothing. */
 export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: ObserveContext): Promise<boolean> {
   for (const resource of tree.all()) {
-    const plan = await planDue(kernel, resource, observe).catch(() => undefined);
-    if (plan === undefined || plan.steps.length > 0) return false;
+    const due = await planDue(kernel, resource, observe).catch(() => undefined);
+    if (due === undefined || due.plan.steps.length > 0) return false;
   }
   return true;
 }
 
-async function planDue(kernel: Kernel, resource: Resource, observe: ObserveContext): Promise<Plan> {
-  const plan = makePlan('update');
+async function planDue(
+  kernel: Kernel,
+  resource: Resource,
+  observe: ObserveContext,
+): Promise<{ plan: Plan; notes: string[] }> {
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-  const lifecycle = kernel.kinds.lifecycle(resource.ref.kind);
-  await lifecycle.planSettle?.(planContext(plan, options, [], observe), resource);
-  return plan;
+  const context = planContext(makePlan('update'), options, [], observe);
+  await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
+  return context;
+}
+
+/** `cell main/default/blog/web`, and what there is to say of it. */
+interface Told {
+  resource: string;
+  message: string;
+  /** It could not be settled. */
+  error?: KukeError;
 }
 
 /** What is due without anybody asking; a failure here is told and holds nobody up. */
-async function settle(kernel: Kernel, session: Session, notice: (message: string) => void): Promise<void> {
+async function settle(
+  kernel: Kernel,
+  session: Session,
+  resources: readonly Resource[],
+  tell: (told: Told) => void,
+): Promise<void> {
   const observe = makeObserveContext(session.tree);
-  for (const resource of session.tree.all()) {
+  for (const one of resources) {
+    const resource = describe(one.ref);
     try {
-      const plan = await planDue(kernel, resource, observe);
+      const { plan, notes } = await planDue(kernel, one, observe);
+      for (const message of notes) tell({ resource, message });
       if (plan.steps.length === 0) continue;
       await session.run(plan, { isDue: true });
-      await session.saveStatus(resource);
+      await session.saveStatus(one);
     } catch (thrown) {
-      const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });
+      const error = asKukeError(thrown, 'Failed', { resource });
       // Without a runtime nothing can be told of a cell, and the command itself says so if it needs one.
-      if (error.code !== 'RuntimeUnavailable') notice(error.summary);
+      if (error.code !== 'RuntimeUnavailable') tell({ resource, message: error.message, error });
     }
   }
 }

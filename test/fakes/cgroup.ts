@@ -8,7 +8,8 @@ import {
   thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
-import { eachLimit } from '../../src/kernel/limits/limits.ts';
+import { eachLimit, formatLimit, type Limits } from '../../src/kernel/limits/limits.ts';
+import { fakeAsked, fakeLimit, fakeLimits, fakeUsage } from './cgroup-limits.ts';
 import { type FakeHost, processOn } from './host.ts';
 
 const WANTED = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
@@ -22,6 +23,10 @@ function checkPath(path: string): string {
 /** Down to the cells; below them are the runtime's. */
 const isKukes = (path: string) => path.split('/').length <= 6;
 const isAtOrBelow = (path: string, top: string) => path === top || path.startsWith(`${top}/`);
+
+const inTheWay = (path: string) => new KukeError('Conflict', `cgroup ${path} exists and is not kuke's`);
+const byDepth = (paths: string[]): string[] =>
+  paths.sort((a, b) => a.split('/').length - b.split('/').length || a.localeCompare(b));
 
 export function fakeCgroup(host: FakeHost): CgroupBackend {
   const { action, read } = processOn(host);
@@ -45,9 +50,16 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     const parent = checkPath(path).slice(0, path.lastIndexOf('/'));
     if (parent !== '' && !host.cgroups.has(parent)) throw absent(path);
     const found = host.cgroups.get(path);
-    if (found?.ours === false) throw new KukeError('Conflict', `cgroup ${path} exists and is not kuke's`);
+    if (found?.ours === false) throw inTheWay(path);
     host.cgroups.set(path, { ...found, ours: true });
   };
+  const setLimits = (path: string, limits: Limits, note?: (message: string) => void): void => {
+    const wrong = fakeLimits(host, path, limits).find(({ fault }) => fault !== undefined);
+    if (wrong !== undefined) throw new KukeError('InvalidManifest', `${wrong.field}: ${wrong.fault}`);
+    for (const message of fakeLimit(host, path, limits)) note?.(message);
+  };
+  const isOurs = ({ path }: { path: string }) =>
+    read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true);
   return {
     create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(
       'cgroup.create',
@@ -56,13 +68,23 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
         return { missing: missing() };
       },
     ),
-    limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', ({ path, limits }) => {
-      if (host.cgroups.get(checkPath(path))?.ours !== true) throw absent(path);
-      host.cgroups.set(path, { ours: true, asked: limits });
+    limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', ({ path, limits }, { note }) => {
+      const group = host.cgroups.get(checkPath(path));
+      if (group === undefined) throw absent(path);
+      if (!group.ours) throw inTheWay(path);
+      setLimits(path, limits, note);
     }),
-    leaf: action<CgroupActions['leaf']['params'], void>('cgroup.leaf', ({ path, limits }) => {
+    leaf: action<CgroupActions['leaf']['params'], void>('cgroup.leaf', ({ path, limits, oomKills }, { note }) => {
+      const isNew = !host.cgroups.has(path);
       make(path);
-      host.cgroups.set(path, { ours: true, asked: limits });
+      try {
+        setLimits(path, limits, note);
+      } catch (thrown) {
+        if (isNew) host.cgroups.delete(path);
+        throw thrown;
+      }
+      const group = host.cgroups.get(path);
+      if (group) group.oom = { kills: oomKills };
     }),
     remove: action<CgroupActions['remove']['params'], void>('cgroup.remove', ({ path, leaves }) => {
       if (host.cgroups.get(checkPath(path))?.ours !== true) return;
@@ -74,7 +96,7 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       const foreign = below.find(
         group => isAtOrBelow(group, path) && (isKukes(group) || isStray(group)) && !host.cgroups.get(group)?.ours,
       );
-      if (foreign !== undefined) throw new KukeError('Conflict', `cgroup ${foreign} exists and is not kuke's`);
+      if (foreign !== undefined) throw inTheWay(foreign);
       for (const { namespace, id } of tasks(path)) host.exit(namespace, id, 137);
       for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);
     }),
@@ -83,42 +105,30 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       read('cgroup.observe', () => {
         const groups = new Map([...host.cgroups].map(([path, { ours }]) => [path, ours]));
         for (const { cgroup } of tasks(top)) if (!groups.has(cgroup)) groups.set(cgroup, false);
-        return [...groups]
-          .filter(([path]) => isAtOrBelow(path, top))
-          .sort(([a], [b]) => a.split('/').length - b.split('/').length || a.localeCompare(b))
-          .map(([path, ours]) => observed(path, ours));
+        return byDepth([...groups.keys()])
+          .filter(path => isAtOrBelow(path, top))
+          .map(path => observed(path, groups.get(path) === true));
       }),
-    limits: ({ path, limits }) =>
-      read('cgroup.limits', () =>
-        eachLimit(limits).map(([field, asked]) => {
-          const controller = field
-            .replace(/^hugepages/, 'hugetlb')
-            .replace(/^cpu.cpuset$/, 'cpuset')
-            .replace(/\..*/, '');
-          const notEnforced = host.controllers.has(controller) ? undefined : `no cgroup controller ${controller}`;
-          const done = Bun.deepEquals(new Map(eachLimit(host.cgroups.get(path)?.asked ?? {})).get(field), asked);
-          return {
-            field,
-            file: `${controller}.max`,
-            asked,
-            manual: false,
-            due: notEnforced === undefined && !done,
-            ...(notEnforced === undefined ? done && { current: asked } : { notEnforced }),
-          };
-        }),
-      ),
-    asked: path => read('cgroup.asked', () => host.cgroups.get(path)?.asked),
-    oom: () => read('cgroup.oom', () => undefined),
+    limits: ({ path, limits }) => read('cgroup.limits', () => fakeLimits(host, checkPath(path), limits)),
+    asked: path => read('cgroup.asked', () => fakeAsked(host, checkPath(path))),
+    oom: path =>
+      read('cgroup.oom', () => (host.controllers.has('memory') ? host.cgroups.get(checkPath(path))?.oom : undefined)),
     usage: top =>
       read('cgroup.usage', () =>
-        [...host.cgroups.keys()].filter(path => isAtOrBelow(path, top)).map(path => ({ path })),
+        byDepth([...host.cgroups.keys()])
+          .filter(path => isAtOrBelow(path, top))
+          .map(path => fakeUsage(host, path, tasks(path).length)),
       ),
     isThere: thereWith<CgroupActions>({
-      create: ({ path }) => read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true),
+      create: isOurs,
+      leaf: isOurs,
     }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
-      limit: ({ path }) => shellCommand('ls', `/sys/fs/cgroup${path}`),
+      limit: ({ path, limits }) =>
+        eachLimit(limits)
+          .map(([field, value]) => shellCommand('echo', formatLimit(field, value), `/sys/fs/cgroup${path}`))
+          .join('\n') || ':',
       leaf: ({ path }) => shellCommand('mkdir', `/sys/fs/cgroup${path}`),
       remove: ({ path }) => shellCommand('rmdir', `/sys/fs/cgroup${path}`),
     }),

@@ -1,4 +1,5 @@
 /** The host that the fakes share: everything on it can be looked at and tampered with by a test, as a person would with `rm` or `ip`. */
+import { cpus, totalmem } from 'node:os';
 import type {
   ActionContext,
   Attachment,
@@ -6,10 +7,11 @@ import type {
   ImageConfig,
   ImageInfo,
   NetworkDefinition,
+  OomObservation,
   StoreProblem,
 } from '../../src/kernel/backends/index.ts';
 import { asKukeError } from '../../src/kernel/errors.ts';
-import type { Limits } from '../../src/kernel/limits/limits.ts';
+import type { LimitField, LimitValue } from '../../src/kernel/limits/limits.ts';
 import type { Manifest, ResourceRef } from '../../src/kernel/resource.ts';
 import { aborted, type FaultBoard, type Faults, makeFaults, never } from './faults.ts';
 
@@ -47,6 +49,18 @@ export interface FakeNetwork extends NetworkDefinition {
   enforced: boolean;
 }
 
+export interface FakeGroup {
+  ours: boolean;
+  /** What its files say, as somebody may write it by hand; absent: as in a new group. */
+  values?: Map<LimitField, LimitValue>;
+  /** By what was asked the last time; `found`: what the file said afterwards. */
+  record?: Map<LimitField, { asked: LimitValue; found?: LimitValue | undefined; isDone: boolean }>;
+  /** Of a container's: what the kernel has counted. */
+  oom?: OomObservation;
+  /** Bytes in use. */
+  memory?: number;
+}
+
 export interface FakeHost {
   /** Every action called, in order. */
   calls: Call[];
@@ -66,12 +80,14 @@ export interface FakeHost {
     /** How long a second kuke waits before it says for whom. */
     noticeMs: number;
   };
-  /** By path. `missing` follows from what `controllers` lacks. */
   /** Groups that somebody has frozen by hand. */
   frozen: Set<string>;
-  cgroups: Map<string, { ours: boolean; asked?: Limits }>;
+  /** By path. `missing` follows from what `controllers` lacks. */
+  cgroups: Map<string, FakeGroup>;
   /** What the host offers. */
   controllers: Set<string>;
+  /** Bytes of memory; paths of disks; sizes of huge pages: `2Mi`. */
+  machine: { cpus: number; memory: number; swap: boolean; disks: Set<string>; hugepages: Set<string> };
   /** By name. */
   networks: Map<string, FakeNetwork>;
   /** Ranges that the host uses otherwise: `10.88.0.0/16`. */
@@ -84,6 +100,8 @@ export interface FakeHost {
   runtime: { up: boolean; ociRuntimes: Set<string>; namespaces: Map<string, FakeNamespace> };
   /** What containers wrote, by path. */
   logs: Map<string, string>;
+  /** A container is killed for want of memory: `path` is the group whose limit it hit; absent: the host had no more. */
+  oomKill(namespace: string, id: string, path?: string): void;
   /** A container ends by itself. */
   exit(namespace: string, id: string, exitCode: number): void;
   /** The lock's holder lets go, or is gone. */
@@ -176,12 +194,36 @@ export function makeHost(): FakeHost {
     frozen: new Set(),
     cgroups: new Map(),
     controllers: new Set(['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb']),
+    machine: {
+      // The tests' own host has no more.
+      cpus: Math.max(4, cpus().length),
+      memory: Math.max(8 * 2 ** 30, totalmem()),
+      swap: true,
+      disks: new Set(['/dev/vda']),
+      hugepages: new Set(['2Mi', '1Gi']),
+    },
     networks: new Map(),
     usedRanges: new Set(),
     netns: new Map(),
     attachments: new Map(),
     runtime: { up: true, ociRuntimes: new Set(['runc', 'crun']), namespaces: new Map() },
     logs: new Map(),
+    oomKill(namespace, id, path) {
+      const leaf = host.cgroups.get(host.runtime.namespaces.get(namespace)?.containers.get(id)?.config.cgroup ?? '');
+      const limit = path === undefined ? undefined : host.cgroups.get(path)?.values?.get('memory.limit');
+      if (leaf?.oom !== undefined) {
+        const peak = leaf.memory;
+        leaf.oom = {
+          kills: leaf.oom.kills + 1,
+          last: {
+            ...(path !== undefined && { path }),
+            ...(typeof limit === 'number' && { limit }),
+            ...(peak !== undefined && { peak }),
+          },
+        };
+      }
+      host.exit(namespace, id, 137);
+    },
     exit(namespace, id, exitCode) {
       const task = host.runtime.namespaces.get(namespace)?.containers.get(id)?.task;
       if (task?.state === 'running') {

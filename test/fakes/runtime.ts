@@ -55,12 +55,20 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
     namespace.containers.set(config.id, { ours: true, config, image: image.config });
   }
 
+  /** The cgroup that it was in goes with a task. */
+  function clear(params: ContainerParams): void {
+    const container = find(params);
+    if (container?.task === undefined || container.task.state === 'running') return;
+    delete container.task;
+    host.cgroups.delete(container.config.cgroup);
+  }
+
   function start(params: ContainerParams): { pid: number } {
     const container = find(params);
     if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
     const { config, task } = container;
     if (task?.state === 'running') return { pid: task.pid };
-    delete container.task;
+    clear(params);
     if (config.netns !== undefined && !host.netns.has(config.netns)) {
       throw new KukeError('RuntimeFailed', `open ${config.netns}: No such file or directory (ENOENT)`);
     }
@@ -105,8 +113,12 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
     create: action<ContainerConfig, void>('runtime.create', create),
     start: action<ContainerParams, { pid: number }>('runtime.start', start),
     stop: action<StopParams, RuntimeActions['stop']['result']>('runtime.stop', stop),
+    clear: action<ContainerParams, void>('runtime.clear', clear),
     remove: action<ContainerParams, void>('runtime.remove', params => {
-      if (find(params) !== undefined) host.runtime.namespaces.get(params.namespace)?.containers.delete(params.id);
+      if (find(params) === undefined) return;
+      host.exit(params.namespace, params.id, 137);
+      clear(params);
+      host.runtime.namespaces.get(params.namespace)?.containers.delete(params.id);
     }),
     ping: () =>
       read('runtime.ping', () => {
@@ -133,6 +145,7 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       removeNamespace: ({ namespace }) => shellCommand('ctr', 'namespaces', 'remove', namespace),
       create: ({ namespace, id, image, env }) =>
         shellCommand('ctr', '-n', namespace, 'containers', 'create', ...env.flatMap(e => ['--env', e]), image, id),
+      clear: ({ namespace, id }) => shellCommand('ctr', '-n', namespace, 'tasks', 'rm', id),
       start: ({ namespace, id }) => shellCommand('ctr', '-n', namespace, 'tasks', 'start', '-d', id),
       stop: ({ namespace, id, signal = 'TERM' }) =>
         shellCommand('ctr', '-n', namespace, 'tasks', 'kill', '-s', signal, id),

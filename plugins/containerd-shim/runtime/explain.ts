@@ -22,6 +22,7 @@ export const explain = explainWith<RuntimeActions>({
   create: config =>
     // `--`, or ctr takes a `-c` of the command for its own; ctr 1.6 does so even then.
     ctr(config, 'containers', 'create', ...createFlags(config), '--', config.image, config.id, ...commandOf(config)),
+  clear: params => ctr(params, 'tasks', 'rm', params.id),
   start: params => ctr(params, 'tasks', 'start', '--detach', params.id),
   stop: stopCommands,
   remove: params =>

@@ -3,6 +3,7 @@ import { type ActionContext, asKukeError, type RuntimeBackend } from 'kuke/plugi
 import { readOnly } from '../containerd.ts';
 import { asContainerdError } from '../errors.ts';
 import { isOurs } from '../labels.ts';
+import { clearTask } from './clear.ts';
 import { type Creation, createContainer } from './create.ts';
 import { explain } from './explain.ts';
 import { createNamespace, removeNamespace } from './namespace.ts';
@@ -33,6 +34,10 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     create: action(
       ({ id }) => `create container ${id}`,
       (config, signal) => createContainer(creation, config, signal),
+    ),
+    clear: action(
+      ({ id }) => `remove the ended task of container ${id}`,
+      (params, signal) => clearTask(containerd, params, signal),
     ),
     start: action(
       ({ id }) => `start container ${id}`,

@@ -36,6 +36,8 @@ const runtime: ActionDeclarations<RuntimeBackend, RuntimeActions> = {
   createNamespace: { undoneBy: 'removeNamespace' },
   removeNamespace: { irreversible: true },
   create: { undoneBy: 'remove' },
+  // The start that comes after it would take the same away, and no start is not undone for it.
+  clear: {},
   start: {
     undo: {
       look: (backend, params) => backend.isThere('start', params),

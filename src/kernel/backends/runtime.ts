@@ -73,7 +73,9 @@ export interface RuntimeActions {
   removeNamespace: { params: NamespaceParams; result: void };
   /** Writable layer and container object; nothing runs yet. */
   create: { params: ContainerConfig; result: void };
-  /** A new task; an ended one is removed first. */
+  /** The task of a container that has ended goes, with its exit code and the cgroup it was in; one that runs stays. Absent: nothing to do. */
+  clear: { params: ContainerParams; result: void };
+  /** A new task, in its cgroup as that has been made ready; an ended one is removed first, with its cgroup. */
   start: { params: ContainerParams; result: { pid: number } };
   /** Waits for the exit. The ended task stays, so that its exit code can be observed. Not running: nothing to do. */
   stop: { params: StopParams; result: { exitCode?: number } };

@@ -70,6 +70,19 @@ export function eachLimit(limits: Limits): [LimitField, LimitValue][] {
   ];
 }
 
+/** What `eachLimit` has taken apart. */
+export function limitsFrom(all: readonly (readonly [LimitField, LimitValue])[]): Limits {
+  const below = (prefix: string) =>
+    all.flatMap(([field, value]) => (field.startsWith(prefix) ? [[field.slice(prefix.length), value]] : []));
+  const plain = all.filter(([field]) => !/^(io\.devices|hugepages)\./.test(field));
+  const [devices, hugepages] = [below('io.devices.'), below('hugepages.')];
+  return {
+    ...Object.fromEntries(plain),
+    ...(devices.length > 0 && { 'io.devices': Object.fromEntries(devices) }),
+    ...(hugepages.length > 0 && { hugepages: Object.fromEntries(hugepages) }),
+  };
+}
+
 /** As a person writes it: `512Mi`, `1.5`, `readBps=1Mi writeIops=100`. */
 export function formatLimit(field: LimitField, value: LimitValue): string {
   if (typeof value === 'object')

@@ -99,7 +99,7 @@ describe('1: failed', () => {
     const { stderr } = await apply(cellYaml('web'));
     const [error, also] = stderr.split('\n');
     expect(error).toContain('no start');
-    expect(also).toStartWith('  also: cell main/default/default/web: undo cgroup.create: busy');
+    expect(also).toStartWith('  also: cell main/default/default/web: undo cgroup.leaf: busy');
   });
 
   test('what is a bug of kuke’s says so', async () => {
@@ -130,8 +130,8 @@ describe('2: bad usage or an invalid manifest', () => {
     ['an illegal name', cellYaml('a_b').replace('id: a_b, ', ''), ':4:13: metadata.name: `a_b` is not a name'],
     [
       'what nothing acts on',
-      cellYaml('web', '[{ id: a, image: busybox, resources: {} }]'),
-      'spec.containers[0].resources: is known, but',
+      cellYaml('web', '[{ id: a, image: busybox, restartPolicy: always }]'),
+      'spec.containers[0].restartPolicy: is known, but',
     ],
     ['a name twice', `${cellYaml('web')}---${cellYaml('WEB')}`, 'cell main/default/default/web: is there as'],
     ['no document', '# nothing\n', 'there is no manifest in it'],

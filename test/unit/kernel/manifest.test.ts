@@ -79,7 +79,7 @@ describe('the envelope', () => {
 
   test('known kinds are in the remedy', async () => {
     expect((await refusal(cell({ kind: 'Pod' }))).summary).toContain(
-      'known kinds: Realm, Space, Stack, Container, Cell',
+      'known kinds: Realm, Space, Stack, Cell, Container',
     );
   });
 });
@@ -161,12 +161,12 @@ describe('a cell as a whole', () => {
   });
 
   test('what nothing acts on yet is refused by name, with an exit code of its own kind', async () => {
-    const error = await refusal(containers({ id: 'a', restartPolicy: 'always', resources: { memory: 1 } }));
+    const error = await refusal(containers({ id: 'a', restartPolicy: 'always', imagePullPolicy: 'Always' }));
     expect(error.code).toBe('Unsupported');
     expect(error.exitCode).toBe(2);
     const places = lines(error).map(line => line.split(':')[0]);
-    expect(places.sort()).toEqual(['spec.containers[0].resources', 'spec.containers[0].restartPolicy']);
-    const mixed = await refusal(containers({ id: 'a', resources: {}, imgae: 'x' }));
+    expect(places.sort()).toEqual(['spec.containers[0].imagePullPolicy', 'spec.containers[0].restartPolicy']);
+    const mixed = await refusal(containers({ id: 'a', restartPolicy: 'always', imgae: 'x' }));
     expect(mixed.code).toBe('InvalidManifest');
   });
 });

@@ -53,6 +53,23 @@ const volume = fc.oneof(
   fc.record({ kind: fc.constant('tmpfs'), target: mountPoint, sizeBytes, mode }, { requiredKeys: ['kind', 'target'] }),
 );
 
+const bytes = fc.oneof(fc.constantFrom('512Mi', '1.5Gi', '1e9', '64M', 4096), fc.integer({ min: 1, max: 2 ** 32 }));
+const rate = fc.constantFrom(1, '1Mi', '500k');
+const weight = fc.integer({ min: 1, max: 10_000 });
+/** What the fakes' host can give. */
+export const resources = optional({
+  cpu: optional({ limit: fc.constantFrom(1.5, '500m', 2, '0.1'), weight, cpuset: fc.constantFrom('0', 0) }),
+  memory: optional({ limit: bytes, high: bytes, reservation: bytes, swap: fc.oneof(bytes, fc.constant(0)) }),
+  io: optional({
+    weight,
+    devices: optional({ readBps: rate, writeBps: rate, readIops: rate, writeIops: rate })
+      .filter(rates => Object.keys(rates).length > 0)
+      .map(rates => [{ path: '/dev/vda', ...rates }]),
+  }),
+  pids: optional({ limit: fc.integer({ min: 1, max: 10_000 }) }),
+  hugepages: optional({ '2Mi': fc.constantFrom('64Mi', 0), '1Gi': fc.constant('2Gi') }),
+});
+
 export const IMAGES = ['busybox', 'docker.io/library/other:1', 'registry.example:5000/team/app'];
 
 /** All but `root` and `hostNetwork`, which the cell sets. */
@@ -80,6 +97,7 @@ export const containerFields = {
   readOnlyRootFilesystem: fc.boolean(),
   securityOpts: some(fc.constantFrom('no-new-privileges', 'seccomp=unconfined', 'seccomp=/etc/profile.json')),
   restartPolicy: fc.constant('never'),
+  resources,
   labels: labels.map(({ '': _, ...named }) => named),
 };
 
@@ -124,14 +142,29 @@ const byte = fc.nat({ max: 255 });
 const range4 = fc.tuple(byte, byte).map(([a, b]) => `172.${16 + (a % 16)}.${b}.0/24`);
 const range6 = fc.tuple(byte, byte).map(([a, b]) => `fd00:${a + 1}:${b + 1}::/64`);
 
+/** What a space may give to its containers. */
+const inherited = (({ user, tmpfs, capabilities, readOnlyRootFilesystem, securityOpts }) => ({
+  resources,
+  user,
+  tmpfs,
+  capabilities,
+  readOnlyRootFilesystem,
+  securityOpts,
+}))(containerFields);
+
 export const manifests = {
   Realm: given(
     'Realm',
-    optional({ namespace: fc.stringMatching(/^[a-z0-9]{1,6}([._-][A-Z0-9]{1,4})?$/).map(one => `other-${one}`) }),
+    optional({
+      resources,
+      namespace: fc.stringMatching(/^[a-z0-9]{1,6}([._-][A-Z0-9]{1,4})?$/).map(one => `other-${one}`),
+    }),
   ),
   Space: given(
     'Space',
     optional({
+      resources,
+      defaults: optional({ container: optional(inherited) }),
       realmId,
       cniConfigPath: fc.constantFrom('/etc/cni/net.d', '/srv/cni dir/net.d'),
       network: fc.oneof(
@@ -140,7 +173,7 @@ export const manifests = {
       ),
     }),
   ),
-  Stack: given('Stack', optional({ realmId, spaceId })),
+  Stack: given('Stack', optional({ realmId, spaceId, resources })),
   Cell: given(
     'Cell',
     optional({
@@ -149,6 +182,7 @@ export const manifests = {
       stackId: spaceId,
       desiredState: fc.constantFrom('running', 'stopped'),
       runtime: fc.constantFrom('runc', 'crun'),
+      resources,
       containers,
     }),
   ).chain(manifest =>

@@ -60,6 +60,11 @@ const context = { signal: new AbortController().signal, progress: () => {} };
 /** One of each operation that can be undone, and what it needs to be there. */
 const examples: Examples = {
   'cgroup.create': { params: { path: '/kukeon/x' } },
+  'cgroup.limit': {
+    params: { path: '/kukeon/x', limits: { 'memory.limit': 2 ** 20, hugepages: { '2Mi': 0 } } },
+    needs: () => apply('cgroup.create', { path: '/kukeon/x' }),
+  },
+  'cgroup.leaf': { params: { path: '/kukeon/main/leaf', limits: { 'pids.limit': 5 }, oomKills: 2 } },
   'network.define': { params: network },
   'network.open': { params: { path: netns } },
   'network.attach': {
@@ -92,6 +97,7 @@ function state(): unknown {
   const containers = [...kuke.host.runtime.namespaces.values()].flatMap(one => [...one.containers.values()]);
   return structuredClone({
     inventory: kuke.host.inventory().map(line => line.replace(/(container .*) (created|stopped)$/, '$1 idle')),
+    cgroups: [...kuke.host.cgroups].sort(),
     files: [...store.files].sort(),
     manifests: [...store.manifests].sort(),
     networks: [...networks].sort(),
@@ -108,8 +114,12 @@ test('there is an example of each operation that can be undone; the others say t
   const undoable = all.filter(({ revert }) => revert !== undefined);
   expect(undoable.map(({ type }) => type as string).sort()).toEqual(Object.keys(examples).sort());
   for (const { type, look } of undoable) expect({ type, looks: look !== undefined }).toEqual({ type, looks: true });
+  // The start that comes after a `clear` would take the same away.
   for (const { type, revert, irreversible } of all)
-    expect({ type, one: (revert !== undefined) !== (irreversible === true) }).toEqual({ type, one: true });
+    expect({ type, one: (revert !== undefined) !== (irreversible === true) }).toEqual({
+      type,
+      one: type !== 'runtime.clear',
+    });
 });
 
 describe.each(Object.entries(examples))('%s', (type, { params, needs }) => {

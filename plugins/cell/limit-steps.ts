@@ -1,0 +1,94 @@
+/** The limits of a cell's containers, each on its leaf cgroup: made ready before a start, and changed while it runs. */
+import {
+  type Added,
+  cgroupPath,
+  checkLimits,
+  type LimitsToGive,
+  nameOf,
+  observeCgroup,
+  observeCgroups,
+  type PlanContext,
+  type PluginKernel,
+  planCgroup,
+  planLimits,
+} from 'kuke/plugin';
+import { askedOfContainer, type EffectiveCell } from './effective.ts';
+import { type Cell, containerCgroup } from './layout.ts';
+import { isLost, LABELS, type ObservedCell, runs } from './observed.ts';
+import { oomOf } from './oom.ts';
+import type { ContainerSpec } from './schema.ts';
+
+type Step = Added<unknown> | undefined;
+
+/** By container. Throws as checkLimits does. `ofCell`: what the same plan gives to the cell. */
+export async function checkContainers(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: EffectiveCell,
+  ofCell: LimitsToGive,
+): Promise<ReadonlyMap<ContainerSpec, LimitsToGive>> {
+  const parent = { ref: cell.ref, ...ofCell };
+  const limits = new Map<ContainerSpec, LimitsToGive>();
+  for (const one of cell.spec.containers)
+    limits.set(one, await checkLimits(kernel.use, context, askedOfContainer(cell, one), { parent }));
+  return limits;
+}
+
+/** Of those that run on. */
+export function planLimitsInPlace(
+  context: PlanContext,
+  cell: Cell,
+  limits: ReadonlyMap<ContainerSpec, LimitsToGive>,
+  runsOn: (container: ContainerSpec) => boolean,
+  after: Step,
+): void {
+  for (const [one, wanted] of limits)
+    if (runsOn(one)) planLimits(context, cell.ref, containerCgroup(cell, one), wanted, after);
+}
+
+/** The group that a container is about to be started in. */
+export async function planLeaf(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: Cell,
+  container: ContainerSpec,
+  all: ReadonlyMap<ContainerSpec, LimitsToGive>,
+  after: Step[],
+): Promise<Added<unknown>> {
+  const { limits = {} } = all.get(container) ?? {};
+  const { kills: oomKills } = await oomOf(kernel, cell, container);
+  return context.plan.add(cell.ref, 'cgroup.leaf', { path: containerCgroup(cell, container), limits, oomKills }, after);
+}
+
+/** What its space gives has changed, or somebody made a group anew. A group that is not there comes with the next start. */
+export async function settleLimits(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: EffectiveCell,
+  seen: ObservedCell,
+): Promise<void> {
+  const group = await observeCgroup(kernel.use, context, cell.ref);
+  if (!group?.ours) return;
+  const { limits: ofCell, ready } = await planCgroup(kernel.use, context, cell);
+  const limits = await checkContainers(kernel, context, cell, ofCell);
+  planLimitsInPlace(context, cell, limits, one => runs(seen.of(one)), ready);
+}
+
+/** A leaf that was made ready for a start that never came goes; that of a task, also of an ended one, goes with it. */
+export async function planStrayLeaves(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: Cell,
+  seen: ObservedCell,
+): Promise<void> {
+  const withTask = seen.containers.filter(one => one.state !== 'created' && !isLost(one));
+  const kept = withTask.map(({ id, labels }) =>
+    id.endsWith('_root') ? `${nameOf(cell.ref)}_root` : labels[LABELS.container],
+  );
+  const top = cgroupPath(cell.ref);
+  for (const { path, ours, populated } of await observeCgroups(kernel.use, context)) {
+    const name = path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined;
+    if (name === undefined || !ours || populated || kept.includes(name)) continue;
+    context.plan.add(cell.ref, 'cgroup.remove', { path });
+  }
+}

@@ -1,0 +1,31 @@
+/** The cgroup of a resource: one directory a level, named after the resources (spec.md §5). */
+import type { UseBackend } from './backend-operations.ts';
+import type { CgroupObservation } from './backends/index.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
+import type { ResourceRef } from './resource.ts';
+
+export const CGROUP_ROOT = '/kukeon';
+
+/** `/kukeon/main/default`, relative to the cgroup2 mount. */
+export function cgroupPath(ref: ResourceRef): string {
+  return [CGROUP_ROOT, ...ref.path].join('/');
+}
+
+export function observeCgroups(use: UseBackend, context: ObserveContext): Promise<CgroupObservation[]> {
+  return context.once('cgroup', async () => (await use('cgroup')).observe(CGROUP_ROOT));
+}
+
+/** Undefined: there is none. */
+export async function observeCgroup(
+  use: UseBackend,
+  context: ObserveContext,
+  ref: ResourceRef,
+): Promise<CgroupObservation | undefined> {
+  const path = cgroupPath(ref);
+  return (await observeCgroups(use, context)).find(group => group.path === path);
+}
+
+/** By the path of their cgroup. */
+export function cgroupOwners(context: ObserveContext): Promise<ReadonlyMap<string, Resource>> {
+  return context.once('cgroup owners', async () => new Map(context.tree.all().map(one => [cgroupPath(one.ref), one])));
+}

@@ -1,0 +1,95 @@
+/** The groups above a group and those below it, where one asks for more than another allows. */
+import type { UseBackend } from '../backend-operations.ts';
+import type { LimitObservation } from '../backends/index.ts';
+import { CGROUP_ROOT, cgroupOwners, observeCgroups } from '../cgroups.ts';
+import type { ObserveContext, Resource } from '../kinds.ts';
+import { leftByReserve, readReserve } from '../reserve.ts';
+import { describe } from '../resource.ts';
+import { type AskedOfGroup, fieldPath } from './asked.ts';
+import { type Excess, excesses, type Held, heldBy } from './ceilings.ts';
+import { eachLimit, formatLimit, type Limits, limitsOf } from './limits.ts';
+import type { Resources } from './schema.ts';
+
+/** How many of those below are named. */
+const MOST = 5;
+
+/** A group as people know it: `stack main/default/blog`, or what in it is no resource's: `a container of cell main/default/blog/web`. */
+export async function groupName(context: ObserveContext, path: string): Promise<string> {
+  if (path === CGROUP_ROOT) return 'what init has left of this host to kuke';
+  const owners = await cgroupOwners(context);
+  const name = (owner: Resource | undefined) => owner && describe(owner.ref);
+  const parent = name(owners.get(parentOf(path)));
+  return name(owners.get(path)) ?? (parent === undefined ? `cgroup ${path}` : `a container of ${parent}`);
+}
+
+/** `parent`: the limits that the same plan gives to the group right above. */
+export async function notesOnAbove(
+  use: UseBackend,
+  context: ObserveContext,
+  group: AskedOfGroup,
+  limits: Limits,
+  parent?: Limits,
+): Promise<string[]> {
+  if (eachLimit(limits).length === 0) return [];
+  const found: { where: string; excess: Excess }[] = [];
+  for (const path of pathsAbove(group.path)) {
+    const planned = path === parentOf(group.path) ? parent : undefined;
+    for (const excess of excesses(limits, await heldAt(use, context, path, planned)))
+      found.push({ where: `${await groupName(context, path)} (${ceilingText(excess)})`, excess });
+  }
+  return [...Map.groupBy(found, ({ excess }) => excess.field)].map(([field, same]) => {
+    const [value = ''] = same.map(({ excess }) => valueText(excess));
+    const where = [...new Set(same.map(one => one.where))].join(' and ');
+    return `${fieldPath(group, field)} asks for ${value}, which is more than it can have in ${where}`;
+  });
+}
+
+/** Those whose groups are there, as they asked when they were made; whoever comes later is told then. */
+export async function notesOnBelow(
+  use: UseBackend,
+  context: ObserveContext,
+  top: string,
+  seen: readonly LimitObservation[],
+): Promise<string[]> {
+  const held = heldBy(seen);
+  if (held.size === 0) return [];
+  const backend = await use('cgroup');
+  const found: { who: string; excess: Excess }[] = [];
+  for (const { path } of await observeCgroups(use, context)) {
+    const asked = path.startsWith(`${top}/`) ? await backend.asked(path) : undefined;
+    for (const excess of excesses(asked ?? {}, held))
+      found.push({ who: `${await groupName(context, path)} (${valueText(excess)})`, excess });
+  }
+  return [...Map.groupBy(found, ({ excess }) => `${excess.field} ${excess.ceiling}`).values()].map(same => {
+    const [{ field, here } = { field: '', here: '' }] = same.map(({ excess }) => ({
+      field: excess.field,
+      here: ceilingText(excess),
+    }));
+    const names = same.slice(0, MOST).map(({ who }) => who);
+    const rest = same.length > MOST ? [`${same.length - MOST} more`] : [];
+    return `with ${here} here, these ask for a ${field} that they cannot have: ${[...names, ...rest].join(', ')}`;
+  });
+}
+
+const valueText = ({ field, value }: Excess): string => formatLimit(field, value);
+const ceilingText = ({ ceiling, held }: Excess): string => `${ceiling} ${formatLimit(ceiling, held)}`;
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+/** `/kukeon/main/default`, `/kukeon/main`, `/kukeon`. */
+function pathsAbove(path: string): string[] {
+  if (path === CGROUP_ROOT) return [];
+  const parent = parentOf(path);
+  return [parent, ...pathsAbove(parent)];
+}
+
+/** What a group has, also by an administrator's hand. */
+async function heldAt(use: UseBackend, context: ObserveContext, path: string, planned?: Limits): Promise<Held> {
+  const look = async (limits: Limits) => heldBy(await (await use('cgroup')).limits({ path, limits }));
+  if (planned !== undefined) return look(planned);
+  return context.once(`limits ${path}`, async () => {
+    if (path === CGROUP_ROOT) return look(limitsOf(leftByReserve(await readReserve(use))));
+    const owner = (await cgroupOwners(context)).get(path);
+    return look(limitsOf(owner?.spec.resources as Resources | undefined));
+  });
+}

@@ -1,0 +1,54 @@
+/** What a group asks for against what those above it have: a limit on any level holds for everything below it (spec.md §5). */
+import type { LimitObservation } from '../backends/index.ts';
+import { cpuList } from './cpu-list.ts';
+import { type DeviceRates, eachLimit, type LimitField, type Limits, type LimitValue } from './limits.ts';
+
+/** The limits of a group above that hold for this one of a group below; a weight is a share among siblings, and has none. */
+function ceilingsOf(field: LimitField): LimitField[] {
+  if (field.endsWith('.weight')) return [];
+  if (field === 'memory.reservation') return ['memory.limit'];
+  return field === 'memory.high' ? ['memory.high', 'memory.limit'] : [field];
+}
+
+/** By field: what a group has, or is about to have. */
+export type Held = ReadonlyMap<LimitField, LimitValue>;
+
+export function heldBy(seen: readonly LimitObservation[]): Held {
+  return new Map(
+    seen.flatMap(({ field, asked, current, due }) => {
+      const value = due ? asked : (current ?? asked);
+      return value === undefined ? [] : [[field, value] as const];
+    }),
+  );
+}
+
+export interface Excess {
+  field: LimitField;
+  value: LimitValue;
+  /** The limit above that is lower. */
+  ceiling: LimitField;
+  held: LimitValue;
+}
+
+/** What is asked for, and cannot be had. */
+export function excesses(asked: Limits, held: Held): Excess[] {
+  return eachLimit(asked).flatMap(([field, value]) =>
+    ceilingsOf(field).flatMap(ceiling => {
+      const above = held.get(ceiling);
+      return above !== undefined && isMore(value, above) ? [{ field, value, ceiling, held: above }] : [];
+    }),
+  );
+}
+
+function isMore(value: LimitValue, held: LimitValue): boolean {
+  if (typeof value === 'number' && typeof held === 'number') return value > held;
+  if (typeof value === 'string' && typeof held === 'string') return !isWithin(value, held);
+  if (typeof value !== 'object' || typeof held !== 'object') return false;
+  return (Object.keys(value) as (keyof DeviceRates)[]).some(rate => (value[rate] ?? 0) > (held[rate] ?? Infinity));
+}
+
+/** Of lists of CPUs. */
+export function isWithin(inner: string, outer: string): boolean {
+  const all = new Set(cpuList(outer) ?? []);
+  return (cpuList(inner) ?? []).every(cpu => all.has(cpu));
+}

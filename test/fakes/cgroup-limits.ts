@@ -1,0 +1,153 @@
+/** Limits of cgroups in memory: what a host makes of what is asked, and what it remembers of it. */
+import type { CgroupUsage, LimitObservation } from '../../src/kernel/backends/index.ts';
+import { cpuList, formatCpuList } from '../../src/kernel/limits/cpu-list.ts';
+import {
+  eachLimit,
+  formatLimit,
+  type LimitField,
+  type Limits,
+  type LimitValue,
+  limitsFrom,
+} from '../../src/kernel/limits/limits.ts';
+import { formatBytes } from '../../src/kernel/limits/quantity.ts';
+import type { FakeHost } from './host.ts';
+
+const FILES: Readonly<Record<string, string>> = {
+  'cpu.limit': 'cpu.max',
+  'cpu.weight': 'cpu.weight',
+  'cpu.cpuset': 'cpuset.cpus',
+  'memory.limit': 'memory.max',
+  'memory.high': 'memory.high',
+  'memory.reservation': 'memory.low',
+  'memory.swap': 'memory.swap.max',
+  'io.weight': 'io.weight',
+  'pids.limit': 'pids.max',
+};
+
+/** Of what it is a limit: `hugetlb`, `cpuset`. */
+const fileOf = (field: LimitField): string =>
+  FILES[field] ?? (field.startsWith('io.') ? 'io.max' : `hugetlb.${field.replace(/^.*\.(\d+.)i$/, '$1B')}.max`);
+const controllerOf = (field: LimitField): string => fileOf(field).split('.')[0] ?? '';
+
+/** What a file says that nobody has written to; absent: no limit. */
+const initial = (field: LimitField): LimitValue | undefined => (field.endsWith('.weight') ? 100 : undefined);
+
+/** As the kernel has it afterwards: memory in pages, CPUs in ranges. */
+function kept(field: LimitField, value: LimitValue): LimitValue {
+  if (field.startsWith('memory.') && typeof value === 'number') return value - (value % 4096);
+  return field === 'cpu.cpuset' ? formatCpuList(cpuList(String(value)) ?? []) : value;
+}
+
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
+/** The CPUs that are left to a group by those above it. */
+function cpusAbove(host: FakeHost, path: string): number[] {
+  if (path === '') return Array.from({ length: host.machine.cpus }, (_, cpu) => cpu);
+  const above = cpusAbove(host, parentOf(path));
+  const own = cpuList(String(host.cgroups.get(path)?.values?.get('cpu.cpuset') ?? ''));
+  return own === undefined ? above : above.filter(cpu => own.includes(cpu));
+}
+
+function faultOf(host: FakeHost, path: string, field: LimitField, asked: LimitValue): string | undefined {
+  const { cpus, memory, disks, hugepages } = host.machine;
+  if (field === 'cpu.limit' && Number(asked) > cpus) return `this host has ${cpus} CPUs`;
+  if (field.startsWith('memory.') && field !== 'memory.swap' && Number(asked) > memory)
+    return `this host has ${formatBytes(memory)} of memory`;
+  if (field === 'cpu.cpuset') {
+    const free = cpusAbove(host, parentOf(path));
+    if (cpuList(String(asked))?.some(cpu => !free.includes(cpu))) return `the CPUs here are ${formatCpuList(free)}`;
+  }
+  const [, kind, name = ''] = /^(io\.devices|hugepages)\.(.*)$/.exec(field) ?? [];
+  if (kind === 'io.devices' && !disks.has(name)) return `${name} is not there`;
+  return kind === 'hugepages' && !hugepages.has(name) ? `this host has no pages of ${name}` : undefined;
+}
+
+function lackOf({ controllers, machine }: FakeHost, field: LimitField): string | undefined {
+  const controller = controllerOf(field);
+  if (!controllers.has(controller)) return `no cgroup controller ${controller}`;
+  return field === 'memory.swap' && !machine.swap ? 'this host has no swap' : undefined;
+}
+
+export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitObservation[] {
+  const { values = new Map(), record = new Map() } = host.cgroups.get(path) ?? {};
+  const asked = new Map(eachLimit(limits));
+  return [...new Set([...asked.keys(), ...values.keys()])].flatMap(field => {
+    const wanted = asked.get(field);
+    const current = values.get(field) ?? initial(field);
+    const before = record.get(field);
+    const manual = !Bun.deepEquals(current, before?.isDone ? before.found : initial(field));
+    if (wanted === undefined && !manual && before === undefined) return [];
+    const notEnforced = wanted === undefined ? undefined : lackOf(host, field);
+    const fault = wanted === undefined ? undefined : faultOf(host, path, field, wanted);
+    const isNew =
+      wanted === undefined
+        ? before?.isDone === true && !manual
+        : !before?.isDone || !Bun.deepEquals(before.asked, wanted);
+    const seen: LimitObservation = {
+      field,
+      file: fileOf(field),
+      manual,
+      due: isNew && notEnforced === undefined && fault === undefined,
+      ...(wanted !== undefined && { asked: wanted }),
+      ...(current !== undefined && { current }),
+      ...(notEnforced !== undefined && { notEnforced }),
+      ...(fault !== undefined && { fault }),
+    };
+    return [seen];
+  });
+}
+
+/** `limits` all make sense. Returns what a person is to know: memory that had to be given back. */
+export function fakeLimit(host: FakeHost, path: string, limits: Limits): string[] {
+  const group = host.cgroups.get(path);
+  if (group === undefined) throw new TypeError(`no group ${path}`);
+  const seen = fakeLimits(host, path, limits);
+  const values = new Map(group.values);
+  for (const { field, asked, due } of seen) {
+    if (!due) continue;
+    if (asked === undefined) values.delete(field);
+    else values.set(field, kept(field, asked));
+  }
+  const record: NonNullable<typeof group.record> = new Map(
+    seen.flatMap(({ field, asked, due, notEnforced }) => {
+      if (asked === undefined) return [];
+      const before = group.record?.get(field);
+      const fresh = { asked, found: values.get(field), isDone: notEnforced === undefined };
+      return [[field, due || before === undefined ? fresh : before] as const];
+    }),
+  );
+  const { values: _, record: __, ...rest } = group;
+  const said = { ...(values.size > 0 && { values }), ...(record.size > 0 && { record }) };
+  host.cgroups.set(path, { ...rest, ...said });
+  const max = values.get('memory.limit');
+  if (typeof max !== 'number' || group.memory === undefined || group.memory <= max) return [];
+  const given = group.memory - max;
+  Object.assign(host.cgroups.get(path) ?? {}, { memory: max });
+  return [`memory.max of ${path} was below what it used: ${formatLimit('memory.limit', given)} were given back`];
+}
+
+export function fakeAsked(host: FakeHost, path: string): Limits | undefined {
+  const record = host.cgroups.get(path)?.record;
+  return record?.size ? limitsFrom([...record].map(([field, { asked }]) => [field, asked] as const)) : undefined;
+}
+
+export function fakeUsage(host: FakeHost, path: string, pids: number): CgroupUsage {
+  const lowest = (field: LimitField, at: string): number[] =>
+    at === ''
+      ? []
+      : [...[host.cgroups.get(at)?.values?.get(field) ?? []].flat().map(Number), ...lowest(field, parentOf(at))];
+  const limit = (field: LimitField) => {
+    const all = lowest(field, path);
+    return all.length > 0 && { limit: Math.min(...all) };
+  };
+  const has = (name: string) => host.controllers.has(name);
+  const below = [...host.cgroups].filter(([at]) => at === path || at.startsWith(`${path}/`));
+  const current = below.reduce((sum, [, { memory = 0 }]) => sum + memory, 0);
+  return {
+    path,
+    cpuUsec: 0,
+    ...(has('memory') && { memory: { current, ...limit('memory.limit') } }),
+    ...(has('io') && { io: { readBytes: 0, writeBytes: 0, reads: 0, writes: 0 } }),
+    ...(has('pids') && { pids: { current: pids, ...limit('pids.limit') } }),
+  };
+}
