@@ -19,6 +19,7 @@ export const commands: Record<string, CommandEntry> = below({
       resources: { summary: 'set limits of CPU, memory, io, processes', load: () => import('./set-resources.ts') },
     }),
   },
+  top: { summary: 'see what uses how much, live', load: () => import('./top.ts') },
   image: {
     summary: 'load, list and remove images',
     below: below({

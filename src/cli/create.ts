@@ -3,11 +3,11 @@ import { KukeError } from '../kernel/errors.ts';
 import { scopeField } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import { API_VERSION } from '../kernel/resource.ts';
-import { type ResourceTree, refuseOtherCase } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { unlessStored } from './stored.ts';
 import { applyOptions, strictArg } from './strict.ts';
 
 export default command({
@@ -43,14 +43,8 @@ export default command({
     const resource = await readManifest(kernel, manifest);
     requireRoot();
     await kernel.instance();
-    // What exists is left as it is: create says nothing about the fields that it cannot set.
-    const desired = (tree: ResourceTree) => {
-      const there = tree.find(ref);
-      if (there !== undefined) refuseOtherCase(there.ref, ref);
-      return [there ?? resource];
-    };
     const outcomes = await withEngine(invocation, options =>
-      apply(kernel, openJournal(invocation), desired, options, applyOptions(args)),
+      apply(kernel, openJournal(invocation), unlessStored(resource), options, applyOptions(args)),
     );
     return printOutcomes(outcomes);
   },

@@ -6,6 +6,7 @@ import type { Kernel } from '../kernel/registry.ts';
 import { nameOf } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
 import { command } from './command.ts';
+import { limitColumns } from './limits/columns.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { FORMATS, printResources } from './output/resources.ts';
@@ -22,6 +23,7 @@ export default command({
     ['get cell web -o yaml', 'one resource as a manifest with its status'],
     ['get co --cell web', 'the containers of a cell'],
     ['get cells -l app=blog,tier!=db', 'by label'],
+    ['get cells -A --resources', 'what limits they have, and what they use; -o wide says why one is not enforced'],
   ],
   args: {
     kind: {
@@ -34,10 +36,15 @@ export default command({
     cell: { type: 'string', valueHint: 'NAME', description: 'cell, for containers' },
     'all-scopes': { type: 'boolean', alias: 'A', description: 'of all realms, spaces, stacks and cells' },
     selector: { type: 'string', alias: 'l', valueHint: 'LABELS', description: 'a=b, a!=b, a, !a; several with commas' },
+    resources: { type: 'boolean', description: 'limits and use in place of the other columns' },
     output: { type: 'enum', alias: 'o', options: [...FORMATS], default: 'table', description: 'how it is printed' },
   },
   async run(invocation) {
     const { args } = invocation;
+    if (args.resources && !['table', 'wide'].includes(args.output)) {
+      const remedy = 'leave it out: limits are in every status, and `kuke top -o json` has what is used';
+      throw new KukeError('Usage', '--resources is of tables', { remedy });
+    }
     const kernel = await openKernel(invocation, { reads: true });
     const kind = kindOf(kernel, args.kind, args);
     const tree = await readTree(kernel);
@@ -49,6 +56,7 @@ export default command({
     printResources(kernel, kind, selected, args.output, {
       one: args.name !== undefined,
       all: args['all-scopes'] === true,
+      ...(args.resources && { columns: await limitColumns(kernel) }),
     });
     return 0;
   },

@@ -1,25 +1,34 @@
 import { init } from '../kernel/host.ts';
+import { formatBytes } from '../kernel/limits/quantity.ts';
 import { readManifest } from '../kernel/manifest.ts';
+import type { Kernel } from '../kernel/registry.ts';
+import { readReserve } from '../kernel/reserve.ts';
 import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
+import { reserveArgs, reserveOf } from './limits/reserve-flags.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printOutcomes } from './output/outcomes.ts';
+import { print } from './output/standard-output.ts';
 import { checked } from './scope.ts';
+import { unlessStored } from './stored.ts';
 
 export default command({
   summary: 'make this host ready: containerd, a first realm, a space with its network, and a stack',
   examples: [
     ['init', 'realm main with space and stack default'],
     ['init --realm lab --space dmz', 'other names'],
+    ['init --reserve-memory 10% --reserve-cpu 0.5', 'all that kuke runs leaves so much of the host free, together'],
     ['init --force-regenerate-cni', 'rewrite every space’s conflist, e.g. when a bridge name is too long'],
   ],
   args: {
     realm: { type: 'string', default: 'main', valueHint: 'NAME', description: 'first realm' },
     space: { type: 'string', default: 'default', valueHint: 'NAME', description: 'first space' },
+    ...reserveArgs,
     'force-regenerate-cni': { type: 'boolean', description: 'rewrite every space’s conflist in the current scheme' },
   },
   async run(invocation) {
     const { realm, space } = invocation.args;
+    const reserve = reserveOf(invocation.args);
     requireRoot();
     const kernel = await openKernel(invocation);
     checked('--realm', realm);
@@ -35,8 +44,19 @@ export default command({
       ),
     );
     const outcomes = await withEngine(invocation, options =>
-      init(kernel, openJournal(invocation), resources, invocation.args, options),
+      init(kernel, openJournal(invocation), unlessStored(...resources), invocation.args, options, reserve),
     );
-    return printOutcomes(outcomes);
+    const status = printOutcomes(outcomes);
+    if (reserve !== undefined) print(await reserveText(kernel));
+    return status;
   },
 });
+
+async function reserveText(kernel: Kernel): Promise<string> {
+  const { memory, cpus } = await readReserve(kernel.use);
+  const kept = [
+    ...(memory === undefined ? [] : [`${formatBytes(memory)} of memory`]),
+    ...(cpus === undefined ? [] : [`${cpus} CPU${cpus === 1 ? '' : 's'}`]),
+  ];
+  return kept.length === 0 ? 'nothing of the host is reserved' : `reserved for the host: ${kept.join(', ')}`;
+}

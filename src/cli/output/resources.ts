@@ -1,6 +1,6 @@
 /** Resources for people (tables) and for scripts (yaml, json, names); spec.md §7. */
 import { formatDocument } from '../../kernel/documents.ts';
-import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
+import type { Column, KindDefinition, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { API_VERSION, nameOf } from '../../kernel/resource.ts';
 import { printable } from './failure.ts';
@@ -16,6 +16,8 @@ export interface Shown {
   one: boolean;
   /** From everywhere: where each one is becomes part of the table. */
   all: boolean;
+  /** In place of the kind's own. */
+  columns?: Column[];
 }
 
 export function printResources(
@@ -35,7 +37,7 @@ export function printResources(
         : { apiVersion: API_VERSION, kind: 'List', items: resources.map(({ manifest }) => manifest) };
     print(format === 'json' ? formatJson(value) : formatDocument(value));
   } else {
-    printTable(kernel, kind, resources, format === 'wide', shown.all);
+    printTable(kernel, kind, resources, format === 'wide', shown);
   }
 }
 
@@ -45,7 +47,13 @@ function formatJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(/[\u007f-\u009f]/g, escaped);
 }
 
-function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[], wide: boolean, all: boolean): void {
+function printTable(
+  kernel: Kernel,
+  kind: KindDefinition,
+  resources: Resource[],
+  wide: boolean,
+  { all, columns: given = kind.columns }: Shown,
+): void {
   if (resources.length === 0) {
     const isScoped = kernel.kinds.above(kind.kind).length > 0;
     tell(`no ${kind.plural}${all || !isScoped ? '' : ' here; -A shows those of all scopes'}`);
@@ -54,7 +62,7 @@ function printTable(kernel: Kernel, kind: KindDefinition, resources: Resource[],
   // Containers of several cells need their cell's name to be told apart.
   const scopes = kernel.kinds.above(kind.kind).map(parent => parent.kind);
   const shownScopes = all ? scopes : kind.embedded ? scopes.slice(-1) : [];
-  const columns = kind.columns.filter(column => wide || !column.wide);
+  const columns = given.filter(column => wide || !column.wide);
   const header = [...shownScopes.map(scope => scope.toUpperCase()), 'NAME', ...columns.map(column => column.header)];
   const rows = resources.map(resource => [
     ...shownScopes.map(scope => resource.ref.path[scopes.indexOf(scope)] ?? ''),

@@ -12,9 +12,14 @@ let isUsed = false;
 
 /** Writes a line, or several. */
 export function print(text: string): void {
+  write(`${text}\n`);
+}
+
+/** Without a line's end. */
+export function write(text: string): void {
   isUsed = true;
   if (failure !== undefined) return;
-  let rest: Uint8Array = new TextEncoder().encode(`${text}\n`);
+  let rest: Uint8Array = new TextEncoder().encode(text);
   try {
     while (rest.length > 0 && waiting.length === 0) rest = rest.subarray(fs.writeSync(1, rest));
   } catch (thrown) {

@@ -1,0 +1,62 @@
+/** A terminal's whole screen, drawn in place and given back as it was. */
+import { WriteStream } from 'node:tty';
+import { write } from './standard-output.ts';
+import { isTerminal } from './terminal.ts';
+
+export interface Screen {
+  size(): { columns: number; rows: number };
+  /** The lines from the top; what does not fit is cut off. */
+  draw(lines: readonly string[]): void;
+  close(): void;
+}
+
+export interface ScreenEvents {
+  /** `q`; `\u0003` for Ctrl-C. */
+  key(key: string): void;
+  resized(): void;
+  /** Nobody types any more: the terminal has gone. */
+  ended(): void;
+}
+
+const ENTER = '\u001b[?1049h\u001b[?25l';
+const LEAVE = '\u001b[?25h\u001b[?1049l';
+
+/** Standard output has to be a terminal. Keys come singly and unseen while it is open, where standard input is one, too. */
+export function openScreen({ key, resized, ended }: ScreenEvents): Screen {
+  const keyed = (bytes: Buffer): void => {
+    // Arrows and their like are several bytes that begin with an escape, and no letters.
+    const text = bytes.toString('utf8');
+    if (!text.startsWith('\u001b')) for (const one of text) key(one);
+  };
+  const listens = isTerminal(0);
+  write(ENTER);
+  if (listens) {
+    process.stdin.setRawMode(true);
+    process.stdin.on('data', keyed);
+    process.stdin.on('end', ended);
+  }
+  process.on('SIGWINCH', resized);
+  // A stream knows the size that was when it was made.
+  const size = () => {
+    const [columns, rows] = new WriteStream(1).getWindowSize();
+    return { columns: columns || 80, rows: rows || 24 };
+  };
+  return {
+    size,
+    draw(lines) {
+      const { columns, rows } = size();
+      const shown = lines.slice(0, rows).map(line => `${Bun.sliceAnsi(line, 0, columns)}\u001b[K`);
+      write(`\u001b[H${shown.join('\r\n')}\u001b[J`);
+    },
+    close() {
+      process.off('SIGWINCH', resized);
+      if (listens) {
+        process.stdin.off('data', keyed);
+        process.stdin.off('end', ended);
+        process.stdin.setRawMode(false);
+        process.stdin.pause();
+      }
+      write(LEAVE);
+    },
+  };
+}

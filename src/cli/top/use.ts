@@ -1,0 +1,50 @@
+/** What groups use, from two readings of their counters. */
+import type { CgroupUsage } from '../../kernel/backends/index.ts';
+
+export interface Reading {
+  /** Milliseconds, of a clock that nobody sets. */
+  at: number;
+  groups: ReadonlyMap<string, CgroupUsage>;
+}
+
+/** What the host does not count, or has not counted over the time between two readings, is absent. */
+export interface Use {
+  /** CPUs: 1.5. */
+  cpus?: number;
+  /** Bytes. */
+  memory?: { current: number; limit?: number; swap?: number };
+  /** Bytes and operations a second. */
+  io?: { readBps: number; writeBps: number; readIops: number; writeIops: number };
+  pids?: { current: number; limit?: number };
+  /** Percent of the last ten seconds. */
+  pressure?: { cpu?: number; memory?: number; io?: number };
+}
+
+export function readingOf(groups: readonly CgroupUsage[]): Reading {
+  return { at: performance.now(), groups: new Map(groups.map(group => [group.path, group])) };
+}
+
+export function useOf(path: string | undefined, now: Reading, before?: Reading): Use {
+  const group = now.groups.get(path ?? '');
+  if (group === undefined) return {};
+  const earlier = before?.groups.get(group.path);
+  const seconds = (now.at - (before?.at ?? now.at)) / 1000;
+  const rate = (count?: number, last?: number): number | undefined =>
+    // A counter that went back is of a group that was made anew.
+    count === undefined || last === undefined || count < last || seconds <= 0 ? undefined : (count - last) / seconds;
+  const usec = rate(group.cpuUsec, earlier?.cpuUsec);
+  const [readBps, writeBps, readIops, writeIops] = (['readBytes', 'writeBytes', 'reads', 'writes'] as const).map(
+    counter => rate(group.io?.[counter], earlier?.io?.[counter]),
+  );
+  const { memory, pids, pressure } = group;
+  return {
+    ...(usec !== undefined && { cpus: usec / 1e6 }),
+    ...(memory && { memory }),
+    ...(readBps !== undefined &&
+      writeBps !== undefined &&
+      readIops !== undefined &&
+      writeIops !== undefined && { io: { readBps, writeBps, readIops, writeIops } }),
+    ...(pids && { pids }),
+    ...(pressure && { pressure }),
+  };
+}

@@ -1,0 +1,100 @@
+/** set resources, and get --resources, with what is real in a box: of the controllers hugetlb alone; the others are not enforced, and say so. */
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { cell, container, getCell, pidsOf } from './cells.ts';
+import { apply, failing, get, kuke } from './kuke.ts';
+import { type ReadyHost, readyHost } from './ready-host.ts';
+
+const WEB = '/sys/fs/cgroup/kukeon/main/default/default/web';
+
+let host: ReadyHost;
+beforeAll(async () => {
+  host = await readyHost();
+  await apply(cell('web', [container('main'), container('side')]));
+});
+afterAll(() => host.containerd.stop());
+
+/** Until somebody has written to it, the kernel says `max` in digits. */
+const hugetlb = (group: string) =>
+  readFileSync(`${group}/hugetlb.2MB.max`, 'utf8').trim().replace('9223372036854771712', 'max');
+const set = (...argv: string[]) => kuke('set', 'resources', ...argv);
+const MiB = 2 ** 20;
+
+test.each([
+  ['realm', 'main', '/sys/fs/cgroup/kukeon/main'],
+  ['space', 'default', '/sys/fs/cgroup/kukeon/main/default'],
+  ['stack', 'default', '/sys/fs/cgroup/kukeon/main/default/default'],
+  ['cell', 'web', WEB],
+])(
+  'a limit of a %s is in its group at once, changes and is lifted; its processes run on',
+  async (kind, name, group) => {
+    const pids = await pidsOf('web');
+    expect(await set(kind, name, '--hugepages', '2Mi=64Mi')).toContain('spec.resources.hugepages.2Mi: added 64Mi\n');
+    expect(hugetlb(group)).toBe(String(64 * MiB));
+    expect(await set(kind, name, '--hugepages', '2048Ki=64Mi')).toMatch(/ unchanged\n$/);
+    expect(await set(kind, name, '--hugepages', '2Mi=32Mi')).toContain('spec.resources.hugepages.2Mi: 64Mi → 32Mi\n');
+    expect(hugetlb(group)).toBe(String(32 * MiB));
+    const { status } = await get<{ status: { resources: object[] } }>(kind, name);
+    expect(status.resources).toEqual([{ field: 'hugepages.2Mi', value: '32Mi', from: 'spec' }]);
+    expect(await set(kind, name, '--hugepages', 'none')).toContain('removed (was 32Mi)\n');
+    expect(hugetlb(group)).toBe('max');
+    expect(await pidsOf('web')).toEqual(pids);
+  },
+);
+
+test('a limit of a container is on its leaf, and no other container’s changes', async () => {
+  const pids = await pidsOf('web');
+  await set('container', 'side', '--cell', 'web', '--hugepages', '2Mi=8Mi');
+  expect([hugetlb(`${WEB}/side`), hugetlb(`${WEB}/web_root`), hugetlb(WEB)]).toEqual([String(8 * MiB), 'max', 'max']);
+  expect(await pidsOf('web')).toEqual(pids);
+  await kuke('stop', 'cell', 'web');
+  await kuke('start', 'cell', 'web');
+  expect([hugetlb(`${WEB}/side`), hugetlb(`${WEB}/web_root`)]).toEqual([String(8 * MiB), 'max']);
+  await set('container', 'side', '--cell', 'web', '--hugepages', '2Mi=none');
+  expect(hugetlb(`${WEB}/side`)).toBe('max');
+  expect((await getCell('web')).spec.containers).toEqual([container('main'), container('side')]);
+});
+
+test('what this host cannot enforce is told, shown by get --resources with its reason, and refused with --strict', async () => {
+  const refused = await failing(5, 'set', 'resources', 'cell', 'web', '--memory', '64Mi', '--strict');
+  expect(refused).toContain('memory');
+  expect((await getCell('web')).spec).not.toHaveProperty('resources');
+  const told = await set('cell', 'web', '--memory', '64Mi', '--pids', '100', '--hugepages', '2Mi=64Mi');
+  expect(told).toMatch(/memory\.limit.*not enforced|not enforced.*memory\.limit/);
+  expect(hugetlb(WEB)).toBe(String(64 * MiB));
+  const lines = (await kuke('get', 'cells', '--resources', '-o', 'wide')).trimEnd().split('\n');
+  expect(lines.map(line => line.split(/ {2,}/).slice(0, 6))).toEqual([
+    ['NAME', 'CPU-LIMIT', 'MEMORY', 'PIDS', 'MANUAL', 'NOT-ENFORCED'],
+    ['web', '-', '-', '-', '-', 'memory.limit=64Mi,pids.limit=100'],
+  ]);
+  expect(lines[1]).toMatch(/(?:memory|pids)\S*$|controller/);
+  await set('cell', 'web', '--memory', 'none', '--pids', 'none', '--hugepages', 'none');
+  expect((await kuke('get', 'cells', '--resources')).split('\n')[1]?.split(/ +/)).toEqual(['web', '-', '-', '-', '-']);
+});
+
+test.each([
+  [['--cpu', '0'], 'spec.resources.cpu.limit'],
+  [['--cpu', '8000'], 'spec.resources.cpu.limit'],
+  [['--memory', '1Ei'], 'spec.resources.memory.limit'],
+  [['--cpuset', '4000'], 'spec.resources.cpu.cpuset'],
+  [['--device', '/dev/nothing:readBps=1Mi'], 'spec.resources.io.devices'],
+  [['--hugepages', '3Mi=6Mi'], 'spec.resources.hugepages'],
+])('%j makes no sense here: the field is named, and the old values stay', async (flags, field) => {
+  await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  const stderr = await failing(2, 'set', 'resources', 'cell', 'web', ...flags);
+  expect(stderr).toContain(field);
+  expect(stderr).toContain(`(give ${flags[0]} another value)`);
+  expect((await getCell('web')).spec.resources).toEqual({ hugepages: { '2Mi': '64Mi' } });
+  expect(hugetlb(WEB)).toBe(String(64 * MiB));
+});
+
+test('a value written by hand stays, and is manual', async () => {
+  await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  await Bun.write(`${WEB}/hugetlb.2MB.max`, `${16 * MiB}`);
+  expect(await set('cell', 'web', '--hugepages', '2Mi=64Mi')).toMatch(/ unchanged\n/);
+  const [header, row] = (await kuke('get', 'cells', '--resources', '-o', 'wide')).split('\n');
+  expect([header?.split(/ +/)[4], row?.split(/ +/)[4]]).toEqual(['MANUAL', 'hugepages.2Mi=16Mi']);
+  expect(hugetlb(WEB)).toBe(String(16 * MiB));
+  await set('cell', 'web', '--hugepages', '2Mi=128Mi');
+  expect(hugetlb(WEB)).toBe(String(128 * MiB));
+});

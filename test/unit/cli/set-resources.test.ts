@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { cellYaml } from '../kernel/kernel-on-fakes.ts';
+import { type FakeKuke, kukeOnFakes, readyKuke } from './kuke-on-fakes.ts';
+
+let fake: FakeKuke;
+beforeEach(async () => {
+  fake = await readyKuke();
+  const containers = '[{ id: web, image: busybox, root: true }, { id: side, image: busybox }]';
+  const { status, stderr } = await fake.kuke('apply', '-f', fake.file('web.yaml', cellYaml('web', containers)));
+  if (status !== 0) throw new Error(stderr);
+});
+afterEach(() => fake.remove());
+
+const set = (...argv: string[]) => fake.kuke('set', 'resources', ...argv);
+
+interface Spec {
+  resources?: object;
+  containers?: { id: string; resources?: object }[];
+}
+async function specOf(...words: string[]): Promise<Spec> {
+  return JSON.parse((await fake.kuke('get', ...words, '-o', 'json')).stdout).spec;
+}
+
+describe('kuke set resources', () => {
+  test.each([
+    [['realm', 'main'], 'realm main'],
+    [['space', 'default'], 'space main/default'],
+    [['stack', 'default'], 'stack main/default/default'],
+    [['cell', 'web'], 'cell main/default/default/web'],
+  ])('%j: the stored manifest changes, and says what of it', async (words, name) => {
+    const { status, stdout, stderr } = await set(...words, '--memory', '512Mi', '--cpu', '1.5');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(
+      `${name} updated\n  spec.resources.cpu.limit: added 1.5\n  spec.resources.memory.limit: added 512Mi\n`,
+    );
+    expect((await specOf(...words)).resources).toEqual({ cpu: { limit: 1.5 }, memory: { limit: '512Mi' } });
+    expect((await set(...words, '--memory', '0.5Gi')).stdout).toBe(`${name} unchanged\n`);
+    expect((await set(...words, '--memory', '1Gi', '--cpu', 'none')).stdout).toBe(
+      `${name} updated\n  spec.resources.cpu.limit: removed (was 1.5)\n  spec.resources.memory.limit: 512Mi → 1Gi\n`,
+    );
+    await set(...words, '--memory', 'none');
+    expect(await specOf(...words)).not.toHaveProperty('resources');
+  });
+
+  test('of a container: in its cell, and no other container changes', async () => {
+    const { status, stdout } = await set(
+      'container',
+      'SIDE',
+      '--cell',
+      'web',
+      '--pids',
+      '100',
+      '--hugepages',
+      '2Mi=4Mi',
+    );
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^cell main\/default\/default\/web updated\n/);
+    expect(stdout).toContain('  spec.containers[side].resources.pids.limit: added 100\n');
+    expect((await specOf('cell', 'web')).containers).toEqual([
+      { id: 'web', image: 'busybox', root: true },
+      { id: 'side', image: 'busybox', resources: { pids: { limit: 100 }, hugepages: { '2Mi': '4Mi' } } },
+    ] as Spec['containers'] & object);
+  });
+
+  test('runs nothing anew', async () => {
+    const started = () => fake.host.calls.filter(({ action }) => action === 'runtime.start').length;
+    const before = started();
+    await set('cell', 'web', '--memory', '512Mi');
+    await set('container', 'web', '--cell', 'web', '--memory', '256Mi');
+    await set('space', 'default', '--pids', '1000');
+    expect(started()).toBe(before);
+  });
+
+  test.each([
+    [
+      ['cell', 'web', '--memory', '0'],
+      'spec.resources.memory.limit: must be more than 0 (give --memory another value)',
+    ],
+    [['cell', 'web', '--memory-high', '1gb'], 'spec.resources.memory.high: `gb` is no suffix'],
+    [['cell', 'web', '--cpu-weight', 'much'], 'spec.resources.cpu.weight: must be a whole number from 1 to 10000'],
+    [['cell', 'web', '--cpuset', 'x'], 'spec.resources.cpu.cpuset: must be a list of CPUs'],
+    [['cell', 'web', '--memory=-1'], 'spec.resources.memory.limit: must be a quantity without a sign'],
+    [
+      ['container', 'side', '--cell', 'web', '--pids', '0.5'],
+      'spec.containers[1].resources.pids.limit: must be at least 1',
+    ],
+    [['cell', 'web', '--device', '/tmp/x:readBps=1'], 'spec.resources.io.devices[0].path: must be a device'],
+  ])('%j: the fault names the field, and the flag is what is to be mended', async (words, why) => {
+    await set('cell', 'web', '--memory', '512Mi');
+    const before = await specOf('cell', 'web');
+    const { status, stdout, stderr } = await set(...words);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`: ${why}`);
+    expect(stderr).toMatch(/\(give --[a-z-]+ another value\)\n/);
+    expect(await specOf('cell', 'web')).toEqual(before);
+  });
+
+  test.each([
+    [2, ['cell', 'web'], '`kuke set resources cell web --memory 512Mi --cpu 1.5`'],
+    [2, ['cell', 'web', '--mem', '1Gi'], 'unknown flag --mem; did you mean'],
+    [2, ['cell', '--memory', '1Gi'], 'NAME is needed'],
+    [2, ['container', 'side', '--memory', '1Gi'], '--cell is needed'],
+    [2, ['realm', 'main', '--cell', 'web', '--memory', '1Gi'], '--cell has no meaning for a realm'],
+    [2, ['sell', 'web', '--memory', '1Gi'], 'did you mean `cell`?'],
+    [3, ['cell', 'nothing', '--memory', '1Gi'], 'not found; there: web'],
+    [3, ['container', 'nothing', '--cell', 'web', '--memory', '1Gi'], 'not found; there: web, side'],
+    [3, ['container', 'web', '--cell', 'nothing', '--memory', '1Gi'], 'not found; there: web'],
+  ])('exit code %d: kuke set resources %j', async (code, words, why) => {
+    const { status, stdout, stderr } = await set(...words);
+    expect([status, stdout]).toEqual([code, '']);
+    expect(stderr).toContain(why);
+  });
+
+  test('what the host cannot enforce is told, and refused with --strict', async () => {
+    fake.host.controllers.delete('memory');
+    const strict = await set('cell', 'web', '--memory', '512Mi', '--strict');
+    expect([strict.status, strict.stdout + strict.stderr]).toEqual([5, expect.stringContaining('memory')]);
+    expect(await specOf('cell', 'web')).not.toHaveProperty('resources');
+    const told = await set('cell', 'web', '--memory', '512Mi');
+    expect([told.status, told.stdout]).toEqual([0, expect.stringContaining('memory.limit')]);
+    expect(told.stdout).toMatch(/not enforced/i);
+  });
+
+  test('is root’s, on a host that is set up', async () => {
+    const bare = kukeOnFakes();
+    expect((await bare.kuke('set', 'resources', 'realm', 'main', '--pids', '9')).status).toBe(5);
+    bare.remove();
+    const other = kukeOnFakes({ uid: 1000 });
+    expect((await other.kuke('set', 'resources', 'realm', 'main', '--pids', '9')).stderr).toContain('you are not root');
+    other.remove();
+  });
+});

@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'bun:test';
+import { formatRows, liveColumns, plainColumns } from '../../../../src/cli/top/columns.ts';
+import { frame } from '../../../../src/cli/top/live.ts';
+import type { Place } from '../../../../src/cli/top/places.ts';
+import { type Row, rowsOf, type Sort } from '../../../../src/cli/top/rows.ts';
+import type { Use } from '../../../../src/cli/top/use.ts';
+
+const Mi = 2 ** 20;
+
+function place(path: string[], below: Place[] = []): Place {
+  return { ref: { kind: 'Any', path }, cgroup: `/kukeon/${path.join('/')}`, below };
+}
+
+const uses: Record<string, Use> = {
+  '/kukeon/main': {
+    cpus: 1.5,
+    memory: { current: 300 * Mi, limit: 512 * Mi },
+    io: { readBps: 1000, writeBps: 3 * Mi, readIops: 1, writeIops: 2 },
+    pids: { current: 12, limit: 100 },
+    pressure: { cpu: 42.1, memory: 0, io: 3 },
+  },
+  '/kukeon/main/a': { cpus: 0.2, memory: { current: 290 * Mi, limit: 512 * Mi }, pids: { current: 1 } },
+  '/kukeon/main/b': { cpus: 1.2, memory: { current: 10 * Mi, limit: 512 * Mi }, pids: { current: 11 } },
+  '/kukeon/lab': {},
+};
+const places = [place(['lab']), place(['main'], [place(['main', 'a']), place(['main', 'b']), place(['main', 'c'])])];
+const rows = (sort: Sort): Row[] => rowsOf(places, sort, cgroup => uses[cgroup ?? ''] ?? {});
+const names = (sort: Sort) => rows(sort).map(({ name }) => name);
+
+describe('rows', () => {
+  test.each([
+    ['cpu', ['main', 'b', 'a', 'c', 'lab']],
+    ['memory', ['main', 'a', 'b', 'c', 'lab']],
+    ['io', ['main', 'a', 'b', 'c', 'lab']],
+    ['pids', ['main', 'b', 'a', 'c', 'lab']],
+    ['name', ['lab', 'main', 'a', 'b', 'c']],
+  ] as const)('by %s: siblings among themselves, each below its parent', (sort, expected) => {
+    expect(names(sort)).toEqual([...expected]);
+  });
+});
+
+describe('a table', () => {
+  test('aligned; what is not counted is a dash', () => {
+    expect(formatRows(plainColumns, rows('cpu'))).toEqual([
+      'NAME    CPU%  MEMORY  LIMIT  READ/S  WRITE/S    PIDS  CPU-PSI  MEM-PSI  IO-PSI',
+      '  main   150   300Mi  512Mi     1Ki      3Mi  12/100     42.1      0.0     3.0',
+      '    b    120    10Mi  512Mi       -        -      11        -        -       -',
+      '    a   20.0   290Mi  512Mi       -        -       1        -        -       -',
+      '    c      -       -      -       -        -       -        -        -       -',
+      '  lab      -       -      -       -        -       -        -        -       -',
+    ]);
+  });
+
+  test('for a terminal has bars and sparklines', () => {
+    const lines = formatRows(
+      liveColumns(() => [0, 0.5, 1]),
+      rows('cpu').slice(0, 1),
+      200,
+    );
+    expect(lines).toEqual([
+      'NAME    CPU%  TREND         MEMORY            LIMIT  READ/S  WRITE/S    PIDS  PSI C/M/I',
+      '  main   150           ▁▅█   300Mi  ████▊···  512Mi     1Ki      3Mi  12/100     42/0/3',
+    ]);
+  });
+
+  test('fits any width: columns go, then the name is cut', () => {
+    const long = rowsOf([place(['a-realm-with-a-name-of-some-length'])], 'cpu', () => uses['/kukeon/main'] ?? {});
+    for (let width = 16; width < 130; width++) {
+      const lines = formatRows(
+        liveColumns(() => [1]),
+        [...rows('cpu'), ...long],
+        width,
+      );
+      expect([width, lines.filter(line => Bun.stringWidth(line) > width)]).toEqual([width, []]);
+      expect(lines[0]).toMatch(/^N.* CPU% .*MEMORY/);
+    }
+    const [header] = formatRows(
+      liveColumns(() => [1]),
+      rows('cpu'),
+      40,
+    );
+    expect(header).toMatch(/^NAME +CPU% +MEMORY +LIMIT +PIDS$/);
+  });
+});
+
+describe('a frame', () => {
+  const sample = { sampledAt: '2026-01-02T03:04:05Z', seconds: 2, rows };
+  const drawn = (columns: number, height: number) => frame(sample, 'cpu', 2000, new Map(), { columns, rows: height });
+
+  test('has no more lines than the screen, and says how many are missing', () => {
+    expect(drawn(100, 30)).toHaveLength(3 + 5);
+    expect(drawn(100, 8)).toHaveLength(8);
+    const cut = drawn(100, 6);
+    expect([cut.length, cut.at(-1)]).toEqual([6, '  … 3 more']);
+    for (let height = 4; height < 12; height++) expect(drawn(100, height).length).toBeLessThanOrEqual(height);
+  });
+
+  test('says how it is sorted', () =>
+    expect(drawn(100, 30)[0]).toMatch(/^kuke top {2}\d\d:\d\d:\d\d {2}every 2 s, by cpu/));
+});
