@@ -23,6 +23,8 @@ export interface Attachment {
   args?: string | undefined;
   /** By capability; a plugin is given those that it declares. */
   runtimeConfig?: Json | undefined;
+  /** Where its plugins are, if not among those under test. */
+  folder?: string;
 }
 
 /** What a plugin of the network is given on stdin. */
@@ -40,7 +42,7 @@ export function configOf(
 
 function environment(
   command: string,
-  { containerId, netns, ifName, args }: Attachment,
+  { containerId, netns, ifName, args, folder }: Attachment,
 ): Record<string, string | undefined> {
   return {
     CNI_COMMAND: command,
@@ -48,14 +50,15 @@ function environment(
     CNI_NETNS: netns,
     CNI_IFNAME: ifName,
     ...(args !== undefined && { CNI_ARGS: args }),
+    ...(folder !== undefined && { CNI_PATH: folder }),
   };
 }
 
 /** Starts one verb of one plugin of an attachment's network. */
 export function begin(attachment: Attachment, command: string, plugin: Plugin, prevResult?: Json): Running {
-  const { host, network, runtimeConfig } = attachment;
+  const { host, network, runtimeConfig, folder } = attachment;
   const stdin = configOf(network, plugin, runtimeConfig, prevResult && { prevResult });
-  return start({ type: plugin.type, env: environment(command, attachment), stdin, host: host.name });
+  return start({ type: plugin.type, env: environment(command, attachment), stdin, host: host.name, folder });
 }
 
 /** ADD; ends with the first failure. The last answer. */

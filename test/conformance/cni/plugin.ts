@@ -15,7 +15,7 @@ export interface Execution {
   host: string;
   cwd?: string;
   /** Where the plugin is, if not among those under test. */
-  folder?: string;
+  folder?: string | undefined;
 }
 
 export interface Answer {

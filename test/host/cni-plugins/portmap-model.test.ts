@@ -94,7 +94,7 @@ function inKernel(): { claims: Record<string, string>; owners: string[] } {
   return { claims, owners: [...owners].sort() };
 }
 
-const localnet = (bridge: string) => run('sysctl', '-n', `net.ipv4.conf.${bridge}.route_localnet`).trim() === '1';
+const localnet = (bridge: string) => run('sysctl', '-n', `net.ipv4.conf.${bridge}.route_localnet`).trim() !== '0';
 
 /** Who has which claim. */
 class Model {

@@ -167,22 +167,29 @@ describe('the host’s loopback', () => {
     expect(localnet()).toBe('0');
     await publish('a1', both(8080));
     await publish('a2', both(8081));
-    expect(localnet()).toBe('1');
+    expect(localnet()).toBe('2');
     await portmap.del(callFor('a1'));
-    expect(localnet()).toBe('1');
+    expect(localnet()).toBe('2');
     await portmap.del(callFor('a2'));
     expect(localnet()).toBe('0');
     await publish('a1', both(8080), { snat: false });
     expect(localnet()).toBe('0');
   });
 
-  test('and stays on where every new interface has it', async () => {
-    run('sysctl', '-qw', 'net.ipv4.conf.default.route_localnet=1');
-    await publish('a1', both(8080));
-    await portmap.del(callFor('a1'));
-    expect(localnet()).toBe('1');
-    run('sysctl', '-qw', 'net.ipv4.conf.default.route_localnet=0', 'net.ipv4.conf.br-a.route_localnet=0');
-  });
+  test.each(['before', 'meanwhile', 'meanwhile, and all rules were flushed'])(
+    'and stays on where another has turned it on: %s',
+    async when => {
+      const turnOn = () => run('sysctl', '-qw', 'net.ipv4.conf.br-a.route_localnet=1');
+      const call = callFor('a1', {}, { portMappings: both(8080) });
+      if (when === 'before') turnOn();
+      await portmap.add(call);
+      if (when !== 'before') turnOn();
+      if (when.includes('flushed')) run('nft', 'flush', 'ruleset');
+      for (const _ of [1, 2]) await portmap.del(call);
+      expect(localnet()).toBe('1');
+      run('sysctl', '-qw', 'net.ipv4.conf.br-a.route_localnet=0');
+    },
+  );
 
   test('and goes off when somebody has flushed the ruleset', async () => {
     const call = callFor('a1', {}, { portMappings: both(8080) });

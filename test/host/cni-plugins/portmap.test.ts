@@ -105,7 +105,7 @@ describe('ADD', () => {
     const typed = commands.filter(command => !command.startsWith('conntrack'));
     for (const command of typed) run('bash', '-c', command);
     expect(ruleset()).toBe(made);
-    expect(run('sysctl', '-n', 'net.ipv4.conf.br-a.route_localnet')).toBe('1\n');
+    expect(run('sysctl', '-n', 'net.ipv4.conf.br-a.route_localnet')).toBe('2\n');
     expect(commands.filter(command => command.startsWith('conntrack'))).toEqual([
       'conntrack -D -f ipv4 -p udp --orig-port-dst 53',
       'conntrack -D -f ipv6 -p udp --orig-port-dst 53',

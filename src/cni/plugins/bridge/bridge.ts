@@ -10,6 +10,7 @@ import { ipam } from '../ipam.ts';
 import { labelOf } from '../label.ts';
 import { masquerade } from '../masquerade.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
+import { removeReferenceChain } from '../reference-rules.ts';
 import { type Step, tearDown, undo } from '../tear-down.ts';
 import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
 import { check } from './check.ts';
@@ -141,6 +142,7 @@ async function del(call: AttachmentCall): Promise<void> {
     },
     () => uncheckFrames(call),
     () => masquerade.remove(call),
+    () => removeReferenceChain(call, 'bridge'),
     ...(hasIpam(call) ? [() => ipam.del(call)] : []),
   ]);
   if (failure) throw failure;

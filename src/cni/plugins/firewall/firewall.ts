@@ -18,6 +18,8 @@ import { addElements, lacking, readSection, removeElements } from '../../ruleset
 import { isOfNetwork, isStale, labelOf, networkPart } from '../label.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
+import { removeReferenceForward } from '../reference-rules.ts';
+import { tearDown } from '../tear-down.ts';
 import { type FirewallConfig, readConfig, unsupported } from './config.ts';
 import { type Attached, bridgesIn, FIREWALL, goneWith, ownElements, sharedElements } from './section.ts';
 
@@ -48,7 +50,8 @@ async function add(call: AttachmentCall): Promise<Result> {
 
 async function del(call: AttachmentCall): Promise<void> {
   const own = labelOf(call.network, call);
-  await withdraw(call, label => label === own);
+  const failure = await tearDown([() => withdraw(call, label => label === own), () => removeReferenceForward(call)]);
+  if (failure) throw failure;
 }
 
 async function gc(call: GcCall): Promise<void> {

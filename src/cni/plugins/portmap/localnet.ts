@@ -1,6 +1,7 @@
 /**
  * `route_localnet` of a bridge, without which nothing from 127.0.0.1 leaves by it. It is on while an attachment behind the bridge publishes
- * ports; with the last one it goes back to what new interfaces have.
+ * ports, and goes off with the last one if it was turned on here: the reference plugin, whose attachments may be behind the bridge too,
+ * never turns it off.
  */
 import { hasCode } from '../../../host/errno.ts';
 import { checkLinkName } from '../../../host/netlink/link.ts';
@@ -11,13 +12,17 @@ import type { Trace } from '../trace.ts';
 import type { PortSection } from './sections.ts';
 
 const nameOf = (link: string) => `net/ipv4/conf/${link}/route_localnet`;
-const read = (link: string): boolean => readSysctl(nameOf(link)).trim() !== '0';
+const read = (link: string): string => readSysctl(nameOf(link)).trim();
+
+const OFF = '0';
+/** To the kernel any number but 0 is on (`sysctl -w` takes any). Others write 1, so that this one says by whom, whatever becomes of the rules. */
+const OURS = '2';
 
 /** Throws PluginError if there is no such interface. */
 export function isOn(bridge: string): boolean {
   try {
     checkLinkName(bridge);
-    return read(bridge);
+    return read(bridge) !== OFF;
   } catch (error) {
     if (!hasCode(error, 'ENOENT') && !(error instanceof RangeError)) throw error;
   }
@@ -26,11 +31,10 @@ export function isOn(bridge: string): boolean {
 }
 
 export function turnOn(bridge: string, trace: Trace): void {
-  if (!isOn(bridge)) write(bridge, true, trace);
+  if (!isOn(bridge)) write(bridge, OURS, trace);
 }
 
-function write(bridge: string, on: boolean, trace: Trace): void {
-  const value = on ? 1 : 0;
+function write(bridge: string, value: string, trace: Trace): void {
   trace(`sysctl -w ${nameOf(bridge)}=${value}`, () => writeSysctl(nameOf(bridge), value));
 }
 
@@ -42,14 +46,13 @@ export function bridgesIn({ localnet }: PortSection, sets: readonly Elements[]):
 
 /** Turns it on where it is wanted, off where it is not any more. A bridge that is gone needs nothing. */
 export function adjust(wanted: readonly string[], unwanted: readonly string[], trace: Trace): void {
-  for (const bridge of wanted) adjustOne(bridge, true, trace);
-  if (unwanted.length === 0 || read('default')) return;
-  for (const bridge of unwanted) adjustOne(bridge, false, trace);
+  for (const bridge of wanted) exchange(bridge, OFF, OURS, trace);
+  for (const bridge of unwanted) exchange(bridge, OURS, OFF, trace);
 }
 
-function adjustOne(bridge: string, on: boolean, trace: Trace): void {
+function exchange(bridge: string, from: string, to: string, trace: Trace): void {
   try {
-    if (read(bridge) !== on) write(bridge, on, trace);
+    if (read(bridge) === from) write(bridge, to, trace);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
   }

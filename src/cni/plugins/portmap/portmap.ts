@@ -11,6 +11,8 @@ import { addElements, lacking, readSection, removeElements } from '../../ruleset
 import { isStale, labelOf } from '../label.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
+import { removeReferenceChain } from '../reference-rules.ts';
+import { tearDown } from '../tear-down.ts';
 import { readConfig } from './config.ts';
 import { adjust, bridgesIn, isOn, turnOn } from './localnet.ts';
 import { checkOverlap, elementsOf, hostInterface, isOf, type Published, publishedOf, taken } from './published.ts';
@@ -125,8 +127,12 @@ function goneFrom(section: PortSection, isGone: (label: string) => boolean) {
 }
 
 async function del(call: AttachmentCall): Promise<void> {
-  unpublish(call, ownLabel(call));
-  forgetBridge(call);
+  const failure = await tearDown([
+    () => unpublish(call, ownLabel(call)),
+    () => forgetBridge(call),
+    () => removeReferenceChain(call, 'portmap'),
+  ]);
+  if (failure) throw failure;
 }
 
 async function gc(call: GcCall): Promise<void> {
