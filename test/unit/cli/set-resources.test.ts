@@ -130,3 +130,34 @@ describe('kuke set resources', () => {
     other.remove();
   });
 });
+
+describe('kuke get --resources', () => {
+  const rows = async (...argv: string[]) =>
+    (await fake.kuke('get', ...argv, '--resources')).stdout
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map(line => line.split(/ {2,}/));
+
+  test('limits beside what is used, the lowest limit of all levels', async () => {
+    await set('cell', 'web', '--cpu', '1.5', '--memory', '512Mi', '--pids', '100');
+    await set('space', 'default', '--memory', '256Mi');
+    const [web] = await rows('cells');
+    expect(web).toEqual([
+      'web',
+      '1.5',
+      expect.stringMatching(/^\d\S*\/256Mi$/),
+      expect.stringMatching(/^\d+\/100$/),
+      '-',
+    ]);
+    expect((await rows('spaces'))[0]?.slice(1, 3)).toEqual(['-', expect.stringMatching(/\/256Mi$/)]);
+    expect(await rows('co', '--cell', 'web')).toHaveLength(2);
+  });
+
+  test('what is not enforced is no limit', async () => {
+    fake.host.controllers.delete('cpu');
+    await set('cell', 'web', '--cpu', '1.5');
+    const [web] = await rows('cells', '-o', 'wide');
+    expect([web?.[1], web?.[5], web?.[6]]).toEqual(['-', 'cpu.limit=1.5', expect.stringContaining('cpu')]);
+  });
+});
