@@ -1,12 +1,14 @@
 import { KukeError } from '../kernel/errors.ts';
 import { changePlugins, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
 import { command } from './command.ts';
+import { warn } from './output/failure.ts';
 
 const conflicts = [
   {
     result: 'left',
     are: (one: boolean) => (one ? "is another vendor's, and stays" : "are another vendor's, and stay"),
-    remedy: 'choose another folder with --dir, or replace them with --force if no kubelet needs them',
+    remedy:
+      'choose another folder with --dir, or end the pods that they have attached, and replace them with --force if no kubelet needs them',
   },
   {
     result: 'blocked',
@@ -15,6 +17,10 @@ const conflicts = [
       'where a folder has the name of a plugin, move it away, and run the command again: not even --force replaces it',
   },
 ];
+
+const ATTACHED_BEFORE =
+  "pods that the replaced plugins have attached go on, and kuke's plugins will take them down, with their rules of iptables-nft; rules of " +
+  'iptables-legacy, and tables of nftables of their own, stay: pods that have such had to be ended first';
 
 export default command({
   summary:
@@ -34,6 +40,7 @@ export default command({
     const folder = requireAbsolute(dir);
     const files = await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath }));
     printPlugins(files, output);
+    if (files.some(({ result }) => result === 'replaced')) warn(ATTACHED_BEFORE);
     const problems = conflicts.flatMap(({ result, are, remedy }) => {
       const names = files.filter(file => file.result === result).map(({ plugin }) => plugin);
       return names.length === 0 ? [] : [{ what: `${names.join(', ')} ${are(names.length === 1)}`, remedy }];

@@ -123,6 +123,13 @@ describe('where there is something', () => {
     expect(identical(`${NEAR}/bridge`)).toBe(true);
   });
 
+  test('what stays of pods that the replaced plugins have attached is told; where nothing is replaced, nothing', () => {
+    const told = () => Bun.spawnSync([PROGRAM, 'cni', 'install', '--dir', NEAR, '--force']).stderr.toString();
+    vendor(`${NEAR}/bridge`);
+    expect(told()).toMatch(/iptables-legacy.* ended first$/m);
+    expect(told()).toBe('');
+  });
+
   test('an older kuke is renewed: a copy, a hard link, and what an administrator has linked', async () => {
     outdated('/opt/programs/old');
     linkSync('/opt/programs/old', `${NEAR}/bridge`);
