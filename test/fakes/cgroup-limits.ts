@@ -97,33 +97,39 @@ export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitO
   });
 }
 
-/** `limits` all make sense. Returns what a person is to know: memory that had to be given back. */
+/** `limits` all make sense. Returns what a person is to know: what was there by hand, memory that had to be given back. */
 export function fakeLimit(host: FakeHost, path: string, limits: Limits): string[] {
   const group = host.cgroups.get(path);
   if (group === undefined) throw new TypeError(`no group ${path}`);
   const seen = fakeLimits(host, path, limits);
   const values = new Map(group.values);
-  for (const { field, asked, due } of seen) {
+  const notes: string[] = [];
+  for (const { field, file, asked, current, manual, due } of seen) {
     if (!due) continue;
     if (asked === undefined) values.delete(field);
     else values.set(field, kept(field, asked));
+    const was = current === undefined ? 'no limit' : formatLimit(field, current);
+    if (manual && asked !== undefined) notes.push(`${file} of ${path} was set by hand: ${was}`);
   }
   const record: NonNullable<typeof group.record> = new Map(
     seen.flatMap(({ field, asked, due, notEnforced }) => {
       if (asked === undefined) return [];
       const before = group.record?.get(field);
       const fresh = { asked, found: values.get(field), isDone: notEnforced === undefined };
-      return [[field, due || before === undefined ? fresh : before] as const];
+      return [[field, due || before === undefined || notEnforced !== undefined ? fresh : before] as const];
     }),
   );
   const { values: _, record: __, ...rest } = group;
   const said = { ...(values.size > 0 && { values }), ...(record.size > 0 && { record }) };
   host.cgroups.set(path, { ...rest, ...said });
   const max = values.get('memory.limit');
-  if (typeof max !== 'number' || group.memory === undefined || group.memory <= max) return [];
+  if (typeof max !== 'number' || group.memory === undefined || group.memory <= max) return notes;
   const given = group.memory - max;
   Object.assign(host.cgroups.get(path) ?? {}, { memory: max });
-  return [`memory.max of ${path} was below what it used: ${formatLimit('memory.limit', given)} were given back`];
+  return [
+    ...notes,
+    `memory.max of ${path} was below what it used: ${formatLimit('memory.limit', given)} were given back`,
+  ];
 }
 
 export function fakeAsked(host: FakeHost, path: string): Limits | undefined {

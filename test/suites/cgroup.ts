@@ -1,6 +1,8 @@
 /** What every Cgroup backend must do. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { CgroupBackend } from '../../src/kernel/backends/index.ts';
+import type { LimitField, LimitValue } from '../../src/kernel/limits/limits.ts';
+import { cgroupLimitsSuite } from './cgroup-limits.ts';
 import { cancelled, context, expectCommand, failure, HOSTILE, saysWhatIsThere, type UnderTest } from './contract.ts';
 
 export interface CgroupUnderTest extends UnderTest {
@@ -10,11 +12,14 @@ export interface CgroupUnderTest extends UnderTest {
   foreign(path: string): Promise<void>;
   /** Makes the group `path` in one of ours, without our mark, with a process in it, as runc does. Tells whether that still lives. */
   occupied(path: string): Promise<{ alive(): Promise<boolean> }>;
+  /** What an administrator does to a group that is there; undefined: lifts the limit. */
+  setByHand(path: string, field: LimitField, value: LimitValue | undefined): Promise<void>;
   /** All groups of the host at and below `path`, seen from outside. */
   groups(path: string): Promise<string[]>;
 }
 
 export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>): void {
+  cgroupLimitsSuite(name, make);
   describe(name, () => {
     let t: CgroupUnderTest;
     let cgroup: CgroupBackend;

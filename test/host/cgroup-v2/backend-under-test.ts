@@ -1,7 +1,8 @@
 /** The Cgroup backend on the box's cgroup2, and what tests do beside it: foreign groups, processes, a look from outside. */
 import '../box.ts';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { type CgroupOptions, cgroupBackend } from '../../../plugins/cgroup-v2/backend.ts';
+import type { LimitField, LimitValue } from '../../../src/kernel/limits/limits.ts';
 import { eventually } from '../../suites/contract.ts';
 import { cgroups } from '../observe/system.ts';
 
@@ -16,6 +17,23 @@ export function groups(path = '/kukeon'): string[] {
   return cgroups()
     .map(group => `/${group}`)
     .filter(group => `${group}/`.startsWith(`${path}/`));
+}
+
+const FILES: Partial<Record<LimitField, [file: string, unset: string]>> = {
+  'cpu.limit': ['cpu.max', 'max'],
+  'cpu.weight': ['cpu.weight', '100'],
+  'memory.limit': ['memory.max', 'max'],
+  'memory.high': ['memory.high', 'max'],
+  'memory.reservation': ['memory.low', '0'],
+  'pids.limit': ['pids.max', 'max'],
+  'hugepages.2Mi': ['hugetlb.2MB.max', 'max'],
+};
+
+/** As an administrator writes it; undefined: no limit. */
+export function setByHand(path: string, field: LimitField, value: LimitValue | undefined): void {
+  const [file, unset] = FILES[field] ?? [];
+  if (file === undefined) throw new TypeError(`no file for ${field}`);
+  writeFileSync(`${MOUNT}${path}/${file}`, `${(field === 'cpu.limit' ? Number(value) * 100_000 : value) ?? unset}`);
 }
 
 const started: Bun.Subprocess[] = [];

@@ -1,7 +1,7 @@
 /** The suite of the Cgroup backends, on cgroup2. */
 import { mkdirSync } from 'node:fs';
 import { cgroupSuite } from '../../suites/cgroup.ts';
-import { backendOf, cleanUp, groups, livesIn, MOUNT, shellIn } from '../cgroup-v2/backend-under-test.ts';
+import { backendOf, cleanUp, groups, livesIn, MOUNT, setByHand, shellIn } from '../cgroup-v2/backend-under-test.ts';
 
 cgroupSuite('cgroup-v2', async () => ({
   backend: backendOf(),
@@ -10,6 +10,7 @@ cgroupSuite('cgroup-v2', async () => ({
     const child = await shellIn(path);
     return { alive: () => livesIn(path, child) };
   },
+  setByHand: async (path, field, value) => setByHand(path, field, value),
   groups: async path => groups(path),
   cleanup: cleanUp,
 }));

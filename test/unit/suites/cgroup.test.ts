@@ -16,6 +16,13 @@ for (const offered of [['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'], ['h
         container.task = { pid: 100, state: 'running', startedAt: '2024-01-01T00:00:00Z' };
         return { alive: async () => container.task?.state === 'running' };
       },
+      setByHand: async (path, field, value) => {
+        const group = host.cgroups.get(path);
+        const values = new Map(group?.values);
+        if (value === undefined) values.delete(field);
+        else values.set(field, value);
+        if (group !== undefined) host.cgroups.set(path, { ...group, values });
+      },
       groups: async path => [...host.cgroups.keys()].filter(group => `${group}/`.startsWith(`${path}/`)),
       cleanup: async () => {},
     };
