@@ -1,6 +1,7 @@
 /** JSON from outside (plugin output, conflist and cache files): parsed and checked against a schema, or refused with a reason. */
 import * as v from 'valibot';
 import { isObject, type JsonObject } from './json-object.ts';
+import { exactKeys } from './key-case.ts';
 
 export { isObject, type JsonObject };
 
@@ -29,11 +30,11 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Checks a value against a schema and returns the schema's output. Throws FormatError, which names every field at fault; `at` is the
- * path of the value in its document.
+ * Checks a value against a schema and returns the schema's output; keys may be in any case, as in Go. Throws FormatError, which names
+ * every field at fault; `at` is the path of the value in its document.
  */
 export function conform<S extends v.GenericSchema>(schema: S, value: unknown, at = ''): v.InferOutput<S> {
-  const checked = v.safeParse(schema, value);
+  const checked = v.safeParse(schema, exactKeys(schema, value));
   if (checked.success) return checked.output;
   const faults = checked.issues.map(issue => {
     const path = [at, v.getDotPath(issue)].filter(Boolean).join('.');

@@ -1,5 +1,6 @@
 /** What a plugin program answers to a call: from environment and standard input to standard output and the exit status. */
 import { isObject, type JsonObject } from '../json-object.ts';
+import { exactConfig } from '../key-case.ts';
 import { COMMANDS, LATEST } from '../version.ts';
 import type { CallRequest, Verb } from './call.ts';
 import type { LoadPlugin } from './perform.ts';
@@ -95,7 +96,7 @@ function commandOf({ CNI_COMMAND: given = '' }: Environment): Verb | 'VERSION' {
 function configOf(stdin: string, command: string): JsonObject {
   if (command === 'VERSION' && stdin.trim() === '') return {};
   const config = parsed(stdin) ?? {}; // to Go, null is an object without anything in it
-  if (isObject(config)) return config;
+  if (isObject(config)) return exactConfig(config);
   throw new PluginError('DecodingFailure', 'the network configuration on standard input is no JSON object');
 }
 

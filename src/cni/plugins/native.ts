@@ -2,6 +2,7 @@
 import { requireNotAborted } from '../chain.ts';
 import { CniError, type CniFailure } from '../errors.ts';
 import type { Invoke, InvokeRequest } from '../invoke.ts';
+import { exactConfig } from '../key-case.ts';
 import { type LoadPlugin, perform } from './perform.ts';
 import { PluginError } from './plugin-error.ts';
 import { isBuiltIn, loadPlugin } from './registry.ts';
@@ -25,7 +26,10 @@ export function nativeInvoke(load: LoadPlugin): Invoke {
     const limit = AbortSignal.timeout(timeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
-      const result = await perform({ ...request, command, signal: either, goesOn: true }, load);
+      const result = await perform(
+        { ...request, command, config: exactConfig(config), signal: either, goesOn: true },
+        load,
+      );
       if (command === 'ADD') either.throwIfAborted();
       return result;
     } catch (thrown) {

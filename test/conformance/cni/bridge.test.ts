@@ -42,6 +42,23 @@ cases('bridge', [
     },
   },
   {
+    name: 'keys are taken in any case, as Go reads them',
+    plugins: host => [
+      {
+        type: 'bridge',
+        BRIDGE: 'br0',
+        isgateway: true,
+        HairpinMode: true,
+        ipam: hostLocal(host, { Ranges: [[{ Subnet: '10.79.0.0/24' }]] }, []),
+      },
+    ],
+    result: { interfaces: [{ name: 'br0' }, {}, {}], ips: [{ address: '10.79.0.2/24' }] },
+    async state(made) {
+      expectMatch(await hostEnd(made), { linkinfo: { info_slave_data: { hairpin: true } } });
+      expect(await addressesOf(made.host.name, 'br0')).toEqual(['10.79.0.1/24']);
+    },
+  },
+  {
     name: 'without a name the bridge is cni0',
     plugins: host => [{ type: 'bridge', ipam: hostLocal(host) }],
     result: { interfaces: [{ name: 'cni0' }, {}, {}] },

@@ -46,13 +46,13 @@ const ConfigSchema = v.object({
   backend: maybe(v.string()),
 });
 
+// containerd says HostPort, podman hostPort.
 const MappingSchema = v.object({
   hostPort: port('port of the host'),
   containerPort: port('port of the container'),
   protocol: v.pipe(v.string(), v.toLowerCase(), v.picklist(PROTOCOLS, `must be one of ${PROTOCOLS.join(', ')}`)),
   hostIP: maybe(v.string()),
 });
-const MAPPING_KEYS = Object.keys(MappingSchema.entries);
 
 const LIST = 'runtimeConfig.portMappings';
 
@@ -94,14 +94,7 @@ function refuseContradiction(mappings: readonly PortMapping[]): void {
 
 function readMapping(value: unknown, at: string): PortMapping {
   if (!isObject(value)) throw new PluginError('InvalidConfig', `${at}: must be an object`);
-  // containerd says HostPort, podman hostPort: Go takes either.
-  const named = Object.entries(value).map(([key, one]) => [
-    MAPPING_KEYS.find(name => name.toLowerCase() === key.toLowerCase()) ?? key,
-    one,
-  ]);
-  const { hostPort, containerPort, protocol, hostIP } = valid('InvalidConfig', () =>
-    conform(MappingSchema, Object.fromEntries(named), at),
-  );
+  const { hostPort, containerPort, protocol, hostIP } = valid('InvalidConfig', () => conform(MappingSchema, value, at));
   return { hostPort, containerPort, protocol, ...readHostIp(hostIP, at) };
 }
 
