@@ -56,6 +56,24 @@ describe('identity', () => {
       await expectNothingAfterDel({ host, container, attachment, result }, before);
     }));
 
+  test('a second ADD of it in another namespace fails, and the first is as it was', () =>
+    onHost(async host => {
+      const [container, other] = [await host.container(), await host.container()];
+      const attachment = attach(host, container, { runtimeConfig: published(8080) });
+      const before = await host.snapshot();
+      const result = expectResult(await add(attachment), '1.0.0');
+      const attached = await host.snapshot();
+      expectError(await add({ ...attachment, netns: other.netns }), { code: 999, msg: /10\.77\.0\.2/ });
+      const known = has('failed ADD leaves interfaces') ? [/^link veth/, /^container /, /cni-br-iface-/] : [];
+      expect(left(attached, await host.snapshot(), known)).toEqual([]);
+      expect(await addressesOf(container.name, 'eth0')).toEqual(['10.77.0.2/24']);
+      await using _ = await serve(container.name);
+      expect(await ask(host.name, 'tcp', '10.77.0.2')).toBe('10.77.0.1');
+      await expectWhole(attachment, result);
+      expectMatch(await del(attachment, result), OK);
+      expect(left(before, await host.snapshot(), known)).toEqual([]);
+    }));
+
   const LONG = 'a'.repeat(127);
   test.each([
     ['ids of 128 characters that differ in the last', { containerId: `${LONG}1` }, { containerId: `${LONG}2` }],

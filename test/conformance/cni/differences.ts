@@ -41,7 +41,7 @@ export const differences = {
   },
   'failed ADD leaves interfaces': {
     of: ['reference'],
-    why: 'an ADD that fails late takes back the reservation but not the interfaces',
+    why: 'an ADD that fails late takes back the reservation but not the interfaces, and the rules of macspoofchk also where they are those of an earlier ADD',
   },
   'default route twice': {
     of: ['reference'],

@@ -173,6 +173,21 @@ describe('a bridge that an ADD has made', () => {
     socket.close();
   });
 
+  test('ignores router advertisements also where who made it was killed before saying so', async () => {
+    run(...'ip link add br0 group 1073741825 up type bridge'.split(' '));
+    const accepted = () => run('sysctl', '-n', 'net.ipv6.conf.br0.accept_ra');
+    expect(accepted()).toBe('1\n');
+    await add(network(), { id: 'a' });
+    expect(link('br0')?.group).toBe('default');
+    expect(accepted()).toBe('0\n');
+  });
+
+  test('is an administrator’s to set once it is in use', async () => {
+    run(...'ip link add br0 up type bridge'.split(' '));
+    await add(network(), { id: 'a' });
+    expect(run('sysctl', '-n', 'net.ipv6.conf.br0.accept_ra')).toBe('1\n');
+  });
+
   test('stays when all went well', () => {
     const { config, call: first, socket } = start();
     const bridge = ensureBridge(socket, first, config);

@@ -7,7 +7,6 @@ import type { Interface, Result } from '../../result.ts';
 import { atLeast } from '../../version.ts';
 import { openInside } from '../inside.ts';
 import { ipam } from '../ipam.ts';
-import { labelOf } from '../label.ts';
 import { masquerade } from '../masquerade.ts';
 import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { removeReferenceChain } from '../reference-rules.ts';
@@ -22,6 +21,7 @@ import { set } from './parameter.ts';
 import {
   createPort,
   findPort,
+  isOfAnother,
   passingPort,
   portName,
   refuseTaken,
@@ -40,7 +40,8 @@ async function add(call: AttachmentCall): Promise<Result> {
   const config = parseConfig(call);
   using host = new NetlinkSocket('route');
   using inside = openInside(call);
-  await makeWay({ host, inside }, call);
+  const taken = getLink(inside, call.ifName);
+  if (taken !== undefined) refuseTaken(call, taken);
   const done: Step[] = [];
   try {
     return await attach({ host, inside }, call, config, done);
@@ -49,15 +50,10 @@ async function add(call: AttachmentCall): Promise<Result> {
   }
 }
 
-/** Before anything is made. What an ADD of this attachment has left, whose namespace is another or gone, goes. */
-async function makeWay({ host, inside }: Sockets, call: AttachmentCall): Promise<void> {
-  const taken = getLink(inside, call.ifName);
-  if (taken !== undefined) refuseTaken(call, taken);
-  const left = findPort(host, call);
-  if (left !== undefined) await removeVeth(call, left);
-}
-
-/** What is done is put into `done` with what undoes it. From IPAM's answer on nothing waits until all is made. */
+/**
+ * What is done is put into `done` with what undoes it. From IPAM's answer on nothing waits until all is made. It is also IPAM that refuses
+ * an attachment which is there: what an earlier ADD has left, whose namespace is another or gone, is removed only after that.
+ */
 async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConfig, done: Step[]): Promise<Result> {
   const { host, inside } = sockets;
   const undoCall = { ...call, command: 'DEL' as const, signal: undefined };
@@ -66,6 +62,7 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
   call.signal?.throwIfAborted();
   const addressing = given && addressingOf(config, given);
 
+  await removePort(host, call);
   if (addressing && (config.isGateway || config.ipMasq)) forward(call, addressing);
   const bridge = ensureBridge(host, call, config);
   done.push(() => undoBridge(host, call, bridge));
@@ -154,17 +151,16 @@ async function removeInside(host: NetlinkSocket, call: AttachmentCall): Promise<
   try {
     using inside = openInside(call);
     const link = getLink(inside, call.ifName);
-    if (link?.kind === 'veth' && !isOfAnother(host, call, link)) await removeVethInside(inside, call, link);
+    if (link?.kind === 'veth' && !isAnothers(host, call, link)) await removeVethInside(inside, call, link);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error; // the namespace has gone meanwhile
   }
 }
 
 /** Whether the other end says that it is another attachment's: its ADD came first, and ours was refused. */
-function isOfAnother(host: NetlinkSocket, call: AttachmentCall, { index, peer }: Link): boolean {
+function isAnothers(host: NetlinkSocket, call: AttachmentCall, { index, peer }: Link): boolean {
   const end = peer === undefined ? undefined : getLink(host, peer);
-  if (end?.kind !== 'veth' || end.peer !== index || end.alias === undefined) return false;
-  return end.alias !== labelOf(call.network, call);
+  return end?.kind === 'veth' && end.peer === index && isOfAnother(call, end);
 }
 
 async function gc(call: GcCall): Promise<void> {

@@ -50,7 +50,7 @@ export function ensureBridge(socket: NetlinkSocket, { trace }: Call, config: Bri
       trace(`ip link add ${shellWord(name)} ${words} type bridge`, () =>
         createBridge(socket, { name, group, mac, up: true, promiscuous: promiscMode, ...(mtu && { mtu }) }),
       );
-      prefer(trace, `net/ipv6/conf/${name}/accept_ra`, 0); // routes are this host's to decide, not a container's
+      ignoreAdvertisements(trace, name);
       return { link: requireLink(socket, name), group };
     } catch (error) {
       // Another ADD has made it meanwhile, or one that failed has taken its own away.
@@ -70,6 +70,8 @@ function adopt(socket: NetlinkSocket, trace: PluginCall['trace'], config: Bridge
       `give the network another bridge, or remove it: ip link del ${shellWord(name)}`,
     );
   }
+  // Whoever has made it may have been killed before this, and it must not pass for finished then.
+  if (isUnclaimed(group)) ignoreAdvertisements(trace, name);
   const changes = {
     ...(!up && { up: true }),
     ...(config.promiscMode && !promiscuous && { promiscuous: true }),
@@ -80,6 +82,11 @@ function adopt(socket: NetlinkSocket, trace: PluginCall['trace'], config: Bridge
   const given = Object.keys(changes).map(key => words[key as keyof typeof words]);
   trace(`ip link set ${shellWord(name)} ${given.join(' ')}`, () => setLink(socket, link, changes));
   return link;
+}
+
+/** Routes are this host's to decide, not a container's. */
+function ignoreAdvertisements(trace: PluginCall['trace'], bridge: string): void {
+  prefer(trace, `net/ipv6/conf/${bridge}/accept_ra`, 0);
 }
 
 const isUnclaimed = (group = 0) => group >= FIRST_GROUP && group < FIRST_GROUP + GROUPS;
