@@ -8,6 +8,7 @@ import type { Container, Host } from './host.ts';
 import { has } from './implementation.ts';
 import { type Attachment, add, del } from './network.ts';
 import type { Json } from './plugin.ts';
+import { interfaceOf } from './views.ts';
 
 const portMappings = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }];
 const plugins = (host: Host) => [
@@ -36,6 +37,13 @@ const FORWARDING = /CNI-FORWARD.*10\.77\.0\.2/;
 
 const situations: Situation[] = [
   { name: 'as it should be', happens: async (_, __, attachment, result) => [attachment, result] },
+  {
+    name: 'somebody has given the end on the host another alias',
+    async happens(host, _, attachment, result) {
+      await host.ip('link', 'set', interfaceOf(result, 1).name, 'alias', 'uplink-of-c1');
+      return [attachment, result];
+    },
+  },
   {
     name: 'without the result of ADD',
     happens: async (_, __, attachment) => [attachment, undefined],

@@ -13,7 +13,14 @@ import type { BridgeConfig } from './config.ts';
 
 /** Of the end on the host; the same for an attachment each time, so that it is found again without any record. */
 export function portName(call: AttachmentCall): string {
-  return `veth${digest(labelOf(call.network, call), 11)}`;
+  return nameFor(labelOf(call.network, call));
+}
+
+const nameFor = (label: string) => `veth${digest(label, 11)}`;
+
+/** Whether an end on the host says by its alias that it is another attachment's: an alias that somebody else has set has not its name. */
+export function isOfAnother(call: AttachmentCall, { name, alias = '' }: Link): boolean {
+  return alias !== labelOf(call.network, call) && name === nameFor(alias);
 }
 
 /** RFC 8200: an interface with less has no IPv6. */
@@ -52,11 +59,10 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
   );
 }
 
-/** The end on the host, if it is this attachment's; it has no alias only where the kernel has refused a setting. */
+/** The end on the host, if it is this attachment's; it has no alias where the kernel has refused a setting, and may have been given another. */
 export function findPort(socket: NetlinkSocket, call: AttachmentCall): Link | undefined {
   const link = getLink(socket, portName(call));
-  const { kind, alias = labelOf(call.network, call) } = link ?? {};
-  return kind === 'veth' && alias === labelOf(call.network, call) ? link : undefined;
+  return link?.kind === 'veth' && !isOfAnother(call, link) ? link : undefined;
 }
 
 /** The ends on the host of the network's attachments that are no longer valid. */
