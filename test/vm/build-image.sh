@@ -1,7 +1,7 @@
 #!/bin/bash
 # build-image.sh [RELEASE]: makes the virtual machine's Debian and prints the folder with root.ext4, vmlinuz and initrd.cpio.
 #
-# A Debian of that release, from where this machine's apt gets its own (without RELEASE: that one), with systemd, containerd, runc, crun and
+# A Debian of that release, from where this machine's apt gets its own (without RELEASE: that one), with systemd, containerd, runc, crun, jq and
 # nftables, and nothing of kuke's.
 # Kept in ~/.cache/kuke-vm under a hash of this recipe, so that it is made once (a minute, 500 MB) and again when the recipe changes.
 # Needs root, mmdebstrap, e2fsprogs, cpio, busybox-static.
@@ -24,7 +24,7 @@ root=$work/root initrd=$work/initrd
 mkdir -p "$work/image"
 
 packages=systemd,systemd-sysv,udev,dbus,kmod,util-linux,procps,sudo,ca-certificates,busybox-static
-packages+=,containerd,runc,crun,iptables,nftables,iproute2
+packages+=,containerd,runc,crun,jq,iptables,nftables,iproute2
 # Debian's own sources: those that name the release itself, as no third party's do.
 mkdir "$work/sources"
 for file in $(grep -lE "^(deb|Suites:) .*\b$own\b" /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2> /dev/null); do

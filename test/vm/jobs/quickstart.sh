@@ -1,36 +1,12 @@
 # The way of scripts/quickstart on a host that has nothing of kuke's but the binary, the example and its image; then away with it all.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh dist/kuke examples/hello.yaml .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/state.sh dist/kuke examples/hello.yaml .cache/hello-image.tar
 . ./check.sh
+. ./state.sh
 
 kuke=$PWD/kuke
 realm=kukeon-main
 tree=/sys/fs/cgroup/kukeon
-
-# What kuke could leave behind, one line each. Of containerd's own store the namespaces tell: containerd takes away only empty ones.
-state() {
-  find /etc /opt /root /usr /var -path /var/lib/containerd -prune -o -path '/var/log/journal*' -prune -o -path '/var/lib/systemd*' -prune -o -print
-  find /run -regex '/run/\(job\|systemd\|log\|udev\|containerd\)' -prune -o -print
-  # containerd and runc keep an empty folder for every namespace that they once saw.
-  find /run/containerd -not -type d
-  find /sys/fs/cgroup -type d -not -path '*.slice*' -not -path '*.scope*'
-  findmnt --noheadings --list --output TARGET,FSTYPE
-  systemctl list-unit-files --no-legend --plain
-  ip -br link | awk '{print "link", $1}'
-  ip -br -4 addr
-  ip route
-  ip netns
-  nft list ruleset
-  ctr namespaces ls
-}
-
-succeeds_and_prints() { # PATTERN COMMAND...
-  local pattern=$1 output
-  shift
-  output=$(timeout 120 "$@" 2>&1) || { echo "$output"; return 1; }
-  echo "$output"
-  grep -qE -- "$pattern" <<< "$output"
-}
 
 # The four inspection commands of spec.md, word for word.
 root_pid() { ctr -n kukeon-main tasks ls | awk '/hello_root/ {print $2}'; }
@@ -57,10 +33,7 @@ delegated() { # every controller, from the root of kuke's tree to the cell, and 
   grep -qx "$(root_pid)" $tree/main/default/default/hello/hello_root/cgroup.procs
 }
 
-# What iproute2 and iptables make for themselves when first used, and never take away.
-ip netns add scaffold && ip netns delete scaffold
-iptables -t nat -A POSTROUTING -j RETURN && iptables -t nat -D POSTROUTING -j RETURN
-systemctl start containerd
+settle_host
 state > /run/job/before
 
 check 'init' succeeds_and_prints default "$kuke" init

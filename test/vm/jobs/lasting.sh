@@ -1,0 +1,109 @@
+# What runs goes on when systemd and containerd are reloaded and restarted, comes again with one command after a reboot and after a hard
+# reset, with its limits and with nothing old in its way; and after `kuke uninstall` the machine is as it was before.
+# prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
+. ./check.sh
+. ./state.sh
+
+kuke=$PWD/kuke
+tree=/sys/fs/cgroup/kukeon
+cell() { # NAME SPACE LIMITS PORTS
+  cat << YAML
+---
+apiVersion: v1beta1
+kind: Cell
+metadata: { name: $1 }
+spec:
+  id: $1
+  realmId: main
+  spaceId: $2
+  stackId: default
+  $3
+  containers: [{ id: page, image: kuke-hello, root: true $4 }]
+YAML
+}
+cat > cells.yaml << YAML
+$(cell web default 'resources: { memory: { limit: 96Mi }, cpu: { limit: 0.8, weight: 50 }, pids: { limit: 40 } }' ', ports: ["8080:80"]')
+---
+apiVersion: v1beta1
+kind: Space
+metadata: { name: lab }
+spec: { id: lab, realmId: main, resources: { memory: { limit: 200Mi } } }
+---
+apiVersion: v1beta1
+kind: Stack
+metadata: { name: default }
+spec: { id: default, realmId: main, spaceId: lab }
+$(cell bench lab '' ', resources: { memory: { limit: 48Mi }, cpu: { cpuset: 1 } }')
+YAML
+cell late default '' '' > late.yaml
+
+# One line a cell: `web Ready 1/1 PID ADDRESS`.
+cells() {
+  timeout 60 "$kuke" get cells -A -o json |
+    jq -r '(.items // [.])[] | [.metadata.name, .status.state, (.status.containers[0].pid // "-"), (.status.attachments[0].addresses[0] // "-")] | join(" ")'
+}
+states() { cells | cut -d' ' -f 1,2 | sort | xargs; }
+limits() { # every limit that is set, one line each
+  (cd $tree && grep -rHsE . --include={cpu.max,cpu.weight,cpuset.cpus,memory.max,memory.high,memory.low,memory.oom.group,pids.max,io.max} . |
+    grep -vE ':(max|max 100000|100|0)$' | sort)
+}
+page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sleep 1; done 2> /dev/null' | grep 'Hello from a cell'; }
+# What exists once for each cell, and would stand in the way if an old one were left: leases, namespaces of the network, links, groups.
+remains() {
+  echo "$(find /var/lib/cni/networks -type f -regex '.*/[0-9.]+' | wc -l) leases," \
+    "$(ip netns | wc -l) network namespaces," \
+    "$(ip -br link show type veth | wc -l) veths," \
+    "$(ls /etc/cni/net.d | wc -l) conflists," \
+    "$(find $tree -type d | wc -l) cgroups"
+}
+
+settle_host
+case $boot in
+  0)
+    state > $kept/before
+    check 'init' succeeds_and_prints default "$kuke" init
+    check 'image load' succeeds_and_prints kuke-hello "$kuke" image load -i hello-image.tar
+    check 'apply' succeeds_and_prints 'bench created' "$kuke" apply -f cells.yaml
+    cells > ran
+    check 'cells run' same "$(states)" 'bench Ready web Ready'
+    check 'the page, by the published port' page
+    limits > $kept/limits
+    check 'limits in force' cat $kept/limits
+    remains > $kept/remains
+    cat /sys/fs/cgroup/cgroup.subtree_control > controllers
+    systemctl daemon-reload
+    limits > limits.after
+    check 'systemctl daemon-reload takes no limit' diff $kept/limits limits.after
+    check 'nor a controller' same "$(cat /sys/fs/cgroup/cgroup.subtree_control)" "$(cat controllers)"
+    systemctl restart containerd
+    check 'systemctl restart containerd ends no container' same "$(cells)" "$(cat ran)"
+    limits > limits.after
+    check 'nor takes a limit' diff $kept/limits limits.after
+    check 'and the next apply has nothing to do' succeeds_and_prints 'web unchanged' "$kuke" apply -f cells.yaml
+    boot_again systemctl reboot
+    ;;
+  1 | 2)
+    [ $boot = 1 ] && how='a reboot' || how='a hard reset'
+    check "after $how cells are known" same "$(states)" "$(cat $kept/expected 2> /dev/null || echo 'bench Failed web Failed')"
+    check 'and start again' succeeds_and_prints 'web (updated|started)' "$kuke" apply -f cells.yaml
+    check 'all of them' same "$(cells | grep -v '^late' | cut -d' ' -f 1,2 | sort | xargs)" 'bench Ready web Ready'
+    check 'the page, by the published port' page
+    limits > limits.after
+    check 'limits are in force as before' diff $kept/limits limits.after
+    if [ $boot = 1 ]; then
+      check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
+      "$kuke" apply -f late.yaml > /dev/null 2>&1 &
+      sleep 2
+      boot_again tee /proc/sysrq-trigger <<< b
+    fi
+    check 'and one that was cut off in its making' succeeds_and_prints 'late' "$kuke" apply -f late.yaml
+    check 'all run' same "$(states)" 'bench Ready late Ready web Ready'
+    check 'delete it' succeeds_and_prints 'late deleted' "$kuke" delete cell late --cascade
+    check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
+    check 'uninstall' succeeds_and_prints 'has left this host' "$kuke" uninstall --yes
+    state > $kept/after
+    check 'the machine is as it was before' diff $kept/before $kept/after
+    exit $failed
+    ;;
+esac

@@ -1,0 +1,34 @@
+# Sourced by jobs: `state` prints all that kuke could leave behind on a host, one line each, to be compared before and after.
+
+# What iproute2, iptables and the kernel's modules make for themselves when first used, and never take away. Once after every boot.
+settle_host() {
+  ip netns add scaffold && ip netns delete scaffold
+  iptables -t nat -A POSTROUTING -m addrtype --src-type LOCAL -j RETURN
+  iptables -t nat -D POSTROUTING -m addrtype --src-type LOCAL -j RETURN
+  modprobe -a bridge veth nf_conntrack
+  systemctl start containerd
+}
+
+state() {
+  # Of containerd's own store the namespaces tell: containerd takes away only empty ones.
+  find /etc /opt /root /usr /var \( -path /var/lib/containerd -o -path /root/kept -o -path '/var/log/journal*' -o -path '/var/lib/systemd*' \
+    -o -path '/var/tmp/systemd-private-*' \) -prune -o -print
+  find /run -regex '/run/\(job\|systemd\|log\|udev\|containerd\)' -prune -o -print
+  # containerd and runc keep an empty folder for every namespace that they once saw.
+  find /run/containerd -not -type d
+  find /etc -type f -not -name '*.cache' -exec sha256sum {} +
+  find /sys/fs/cgroup -type d -not -path '*.slice*' -not -path '*.scope*'
+  findmnt --noheadings --list --output TARGET,FSTYPE | tr -s ' ' | sort
+  systemctl list-unit-files --no-legend --plain
+  systemctl list-units --all --no-legend --plain --type=service,socket,timer | awk '/containerd|kuke/ {print "unit", $1, $2, $3}'
+  ip -br link | awk '{print "link", $1}'
+  ip -br addr
+  ip route
+  ip -6 route
+  ip netns
+  nft list ruleset
+  ctr namespaces ls
+  ps -eo comm | grep -E 'kuke|shim' | sed 's/^/process /'
+  # What counts or changes by itself is left out, and what the kernel has for each link.
+  sysctl --all 2> /dev/null | grep -vE '^((fs|user)\..*fanotify|fs\.(dentry-state|file-nr|inode-nr|inode-state|quota|aio-nr)|kernel\.(ns_last_pid|random|pty\.nr|spl)|net\.netfilter\.nf_conntrack_count|vm\.(stat|user_reserve_kbytes)|net\.ipv[46]\.(conf|neigh)\.(kuke|veth|br))'
+}
