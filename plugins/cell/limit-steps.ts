@@ -35,15 +35,22 @@ export async function checkContainers(
 }
 
 /** Of those that run on. */
-export function planLimitsInPlace(
+export async function planLimitsInPlace(
+  kernel: PluginKernel,
   context: PlanContext,
   cell: Cell,
   limits: ReadonlyMap<ContainerSpec, LimitsToGive>,
   runsOn: (container: ContainerSpec) => boolean,
   after: Step,
-): void {
-  for (const [one, wanted] of limits)
-    if (runsOn(one)) planLimits(context, cell.ref, containerCgroup(cell, one), wanted, after);
+): Promise<void> {
+  const groups = await observeCgroups(kernel.use, context);
+  for (const [one, wanted] of limits) {
+    if (!wanted.due || !runsOn(one)) continue;
+    const path = containerCgroup(cell, one);
+    // An earlier kuke let the runtime make the group, which is nobody's then.
+    if (groups.some(group => group.path === path && group.ours)) planLimits(context, cell.ref, path, wanted, after);
+    else context.note(`\`${one.id}\` gets its limits when it is started again`);
+  }
 }
 
 /** The group that a container is about to be started in. */
@@ -71,7 +78,7 @@ export async function settleLimits(
   if (!group?.ours) return;
   const { limits: ofCell, ready } = await planCgroup(kernel.use, context, cell);
   const limits = await checkContainers(kernel, context, cell, ofCell);
-  planLimitsInPlace(context, cell, limits, one => runs(seen.of(one)), ready);
+  await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)), ready);
 }
 
 /** A leaf that was made ready for a start that never came goes; that of a task, also of an ended one, goes with it. */

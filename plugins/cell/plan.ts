@@ -78,7 +78,7 @@ async function planRunning(
   }
   const { limits: ofCell, ready: cgroup } = await planCgroup(kernel.use, context, cell);
   const limits = await checkContainers(kernel, context, cell, ofCell);
-  planLimitsInPlace(context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
+  await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
   const removed = new Map<string, Step>(
     [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),
   );

@@ -7,7 +7,7 @@ import { describe, type ResourceRef } from '../resource.ts';
 import { notesOnAbove, notesOnBelow } from './above-and-below.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
 import { isWithin } from './ceilings.ts';
-import { eachLimit, formatLimit, type Limits, limitsFrom, limitsOf } from './limits.ts';
+import { eachLimit, type Limits, limitsFrom, limitsOf } from './limits.ts';
 
 export interface LimitsToGive {
   limits: Limits;
@@ -45,7 +45,6 @@ export async function checkLimits(
   }
   refuseFaults(group, faulty);
   tellNotEnforced(context, group, seen);
-  tellReplaced(context, group, seen);
   for (const note of await notesOnAbove(use, context, group, limits, parent?.limits)) context.note(note);
   if (due) for (const note of await notesOnBelow(use, context, path, seen)) context.note(note);
   return { limits, due };
@@ -88,14 +87,5 @@ function tellNotEnforced({ options, note }: PlanContext, group: AskedOfGroup, se
       });
     }
     note(`${which} ${more.length > 0 ? 'are' : 'is'} not enforced: ${reason}`);
-  }
-}
-
-/** What an administrator has written stays, until the manifest asks for something else than before. */
-function tellReplaced({ note }: PlanContext, group: AskedOfGroup, seen: readonly LimitObservation[]): void {
-  for (const { field, file, asked, current, manual, due } of seen) {
-    if (!manual || !due || asked === undefined) continue;
-    const was = current === undefined ? 'no limit' : formatLimit(field, current);
-    note(`${fieldPath(group, field)}: ${was}, written by hand to ${file}, becomes ${formatLimit(field, asked)}`);
   }
 }

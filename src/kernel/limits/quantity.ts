@@ -17,7 +17,7 @@ const SUFFIXES: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
-const QUANTITY = /^(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d{1,2})|([A-Za-z]{0,2}))$/;
+const QUANTITY = /^(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d{1,2})|([A-Za-z]{0,3}))$/;
 
 /** The number that a quantity stands for, or what is wrong with it: `must be ...`. */
 export function parseQuantity(given: unknown): { value: number } | { fault: string } {
@@ -30,8 +30,10 @@ export function parseQuantity(given: unknown): { value: number } | { fault: stri
   }
   const factor = exponent === undefined ? (Object.hasOwn(SUFFIXES, suffix) ? SUFFIXES[suffix] : undefined) : 1;
   if (factor === undefined) {
-    const similar = Object.keys(SUFFIXES).find(one => one.toLowerCase() === suffix.replace(/b$/i, '').toLowerCase());
-    const hint = similar ? `; did you mean ${digits}${similar}?` : '';
+    const meant = suffix.replace(/b$/i, '').toLowerCase();
+    // Nobody who writes `mb` means thousandths.
+    const similar = Object.keys(SUFFIXES).find(one => one !== 'm' && one.toLowerCase() === meant);
+    const hint = similar !== undefined ? `; did you mean ${digits}${similar}?` : '';
     return { fault: `\`${suffix}\` is no suffix of a quantity: k M G T P E, Ki Mi Gi Ti Pi Ei or m${hint}` };
   }
   return { value: Number(exponent === undefined ? digits : `${digits}e${exponent}`) * factor };

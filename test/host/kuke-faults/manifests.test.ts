@@ -118,7 +118,7 @@ describe('fields', () => {
     await refused(text, 2, says);
   });
 
-  test.each(['resources: {}', 'restartPolicy: always', 'imagePullPolicy: Always'])(
+  test.each(['restartPolicy: always', 'imagePullPolicy: Always'])(
     'what nothing acts on yet is refused by name: %s',
     async field => {
       const [name] = field.split(':');
@@ -127,12 +127,15 @@ describe('fields', () => {
   );
 
   test('all faults of all documents are told, each with its place', async () => {
-    const ran = await tryApply(containers('- {id: 5, image: x}', '- {id: b, imgae: x, resources: {}}'), named('a_b'));
+    const ran = await tryApply(
+      containers('- {id: 5, image: x}', '- {id: b, imgae: x, restartPolicy: always}'),
+      named('a_b'),
+    );
     failure(ran, 2);
     for (const says of [
       'stdin:7:8: spec.containers[0].id: must be a string, not 5',
       'stdin:8:15: spec.containers[1].imgae: unknown field; did you mean `image`?',
-      'stdin:8:25: spec.containers[1].resources: is known, but',
+      'stdin:8:25: spec.containers[1].restartPolicy: is known, but',
       'metadata.name: `a_b` is not a name',
     ])
       expect(ran.stderr).toContain(`: ${says}`);
@@ -251,7 +254,7 @@ describe('what does not fit together', () => {
     const stacks = [named('s1', 'Stack'), named('s_2', 'Stack'), named('s3', 'Stack')];
     await refused(stacks.join('---\n'), 2, 'stdin:7:12: metadata.name: `s_2`');
     await refused(
-      [...stacks.slice(0, 1), containers('- {id: a, image: x, resources: {}}')].join('---\n'),
+      [...stacks.slice(0, 1), containers('- {id: a, image: x, restartPolicy: always}')].join('---\n'),
       2,
       'is known, but',
     );
