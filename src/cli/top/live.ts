@@ -76,6 +76,12 @@ export function frame(
   const [header = '', ...lines] = formatRows(liveColumns(cpuOf), sample.rows(sort), columns);
   const room = Math.max(1, height - 3);
   const hidden = lines.length - room;
-  const shown = hidden > 0 ? [...lines.slice(0, room - 1), colour('dim', `  … ${hidden + 1} more; --level stack, or --stack NAME, shows fewer`)] : lines;
+  const shown =
+    hidden > 0
+      ? [
+          ...lines.slice(0, room - 1),
+          colour('dim', `  … ${hidden + 1} more; --level stack, or --stack NAME, shows fewer`),
+        ]
+      : lines;
   return [`${title}   ${keys}`, '', header, ...shown];
 }

@@ -91,7 +91,7 @@ describe('a frame', () => {
     expect(drawn(100, 30)).toHaveLength(3 + 5);
     expect(drawn(100, 8)).toHaveLength(8);
     const cut = drawn(100, 6);
-    expect([cut.length, cut.at(-1)]).toEqual([6, expect.stringMatching(/^  … 3 more; /)]);
+    expect([cut.length, cut.at(-1)]).toEqual([6, expect.stringMatching(/^ {2}… 3 more; /)]);
     for (let height = 4; height < 12; height++) expect(drawn(100, height).length).toBeLessThanOrEqual(height);
   });
 
