@@ -107,6 +107,11 @@ describe('a lock that somebody holds', () => {
     expect(new TextDecoder().decode(value)).toBe('held\n');
     return child;
   };
+  /** flock(1) itself, and what it runs, share the lock. */
+  const end = (child: { pid: number }) => {
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    for (const pid of [...children.filter(Boolean), child.pid]) process.kill(Number(pid), 'SIGKILL');
+  };
 
   test('is waited for, and comes free when its holder is killed', async () => {
     await hostLocal.add(of('c1'));
@@ -117,14 +122,7 @@ describe('a lock that somebody holds', () => {
     });
     expect((await refusal(hostLocal.add(of('c3', { args: [['IP', 'x']] })))).code).toBe(4); // the process goes on meanwhile
     expect(done).toBe(false);
-    // flock(1) itself, and what it runs, share the lock.
-    for (const pid of readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter(Boolean)) {
-      process.kill(Number(pid), 'SIGKILL');
-    }
-    child.kill('SIGKILL');
+    end(child);
     expect((await waiting).ips[0]?.address).toBe('10.1.0.3/24');
   });
 
@@ -133,14 +131,27 @@ describe('a lock that somebody holds', () => {
     const child = await holder();
     const waiting = hostLocal.add(of('c2', { signal: AbortSignal.timeout(50) }));
     expect(await waiting.catch((error: unknown) => error)).toMatchObject({ name: 'TimeoutError' });
-    for (const pid of readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter(Boolean)) {
-      process.kill(Number(pid), 'SIGKILL');
-    }
-    child.kill('SIGKILL');
+    end(child);
     expect(data.given()).toEqual({ '10.1.0.2': 'c1 eth0' });
+  });
+
+  test('also by those behind whom another call of this process waits already: what they wanted is not done later', async () => {
+    await hostLocal.add(of('c1'));
+    const child = await holder();
+    const first = hostLocal.add(of('c2'));
+    const calledOff = [
+      hostLocal.add(of('c3', { signal: AbortSignal.timeout(20) })),
+      hostLocal.add(of('c4', { signal: AbortSignal.abort() })),
+    ];
+    const behind = hostLocal.add(of('c5'));
+    const outcomes = Promise.allSettled(calledOff);
+    expect(await Promise.race([first, outcomes])).toMatchObject([
+      { status: 'rejected', reason: { name: 'TimeoutError' } },
+      { status: 'rejected', reason: { name: 'AbortError' } },
+    ]);
+    end(child);
+    for (const waiting of [first, behind]) await waiting;
+    expect(data.given()).toEqual({ '10.1.0.2': 'c1 eth0', '10.1.0.3': 'c2 eth0', '10.1.0.4': 'c5 eth0' });
   });
 });
 

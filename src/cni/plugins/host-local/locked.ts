@@ -66,7 +66,7 @@ async function underLock<T>(folder: string, call: Context, work: () => T): Promi
   if (free === 'read-only') return { value: work() };
   // Nothing is awaited from here to the release, so that calls in one process are never in each other's way.
   if (free !== 'busy') return free && holding(free, work);
-  return await inTurn(path, async () => {
+  return await inTurn(path, call.signal, async () => {
     const held = await call.trace(command, () => patiently(path, call.signal));
     return held && holding(held, work);
   });
@@ -91,18 +91,26 @@ async function patiently(path: string, signal: AbortSignal | undefined): Promise
 
 const turns = new Map<string, Promise<unknown>>();
 
-/** Of this process one waits at a time: a wait costs a thread. */
-async function inTurn<T>(path: string, run: () => Promise<T>): Promise<T> {
-  const mine = (turns.get(path) ?? Promise.resolve()).then(run);
-  const over = mine.then(
-    () => {},
-    () => {},
-  );
-  turns.set(path, over);
-  try {
-    return await mine;
-  } finally {
+/** Of this process one waits at a time: a wait costs a thread. Whoever is called off before its turn does nothing. */
+function inTurn<T>(path: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+  const before = turns.get(path) ?? Promise.resolve();
+  const mine = unlessAborted(before, signal).then(run);
+  const over = Promise.allSettled([before, mine]).then(() => {
     if (turns.get(path) === over) turns.delete(path);
+  });
+  turns.set(path, over);
+  return mine;
+}
+
+async function unlessAborted(awaited: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(signal?.reason);
+  if (signal?.aborted) giveUp();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  try {
+    await Promise.race([awaited, aborted]);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 
