@@ -1,12 +1,5 @@
 /** Containers that were killed for want of memory: how often, and whose limit was hit the last time. */
-import {
-  CGROUP_ROOT,
-  formatBytes,
-  groupName,
-  type ObserveContext,
-  type OomObservation,
-  type PluginKernel,
-} from 'kuke/plugin';
+import { formatBytes, groupName, type ObserveContext, type OomObservation, type PluginKernel } from 'kuke/plugin';
 import { type Cell, containerCgroup } from './layout.ts';
 import type { ContainerSpec } from './schema.ts';
 
@@ -20,25 +13,22 @@ export async function oomOf(kernel: PluginKernel, cell: Cell, container: Contain
   return { kills: before?.oomKills ?? 0 };
 }
 
-/** `the limit of stack main/default/blog (512Mi) was hit; it had 40Mi itself`. */
+/** `killed for want of memory: the limit of stack main/default/blog (512Mi) was hit; it had 40Mi at most`. */
 export async function oomText(
   context: ObserveContext,
   cell: Cell,
   container: ContainerSpec,
   { path, limit, peak }: NonNullable<OomObservation['last']>,
 ): Promise<string> {
-  const had = peak === undefined ? '' : `, it had ${inMi(peak)} at most`;
-  if (path === undefined) return `killed, for the host had no memory left${had}`;
-  const size = limit === undefined ? '' : ` of ${inMi(limit)}`;
-  const whose =
-    path === containerCgroup(cell, container) ? 'its own limit' : `the limit of ${await groupName(context, path)}`;
-  const limitText =
-    path === CGROUP_ROOT ? `the share of the host that init has left to kuke${size}` : `${whose}${size}`;
-  return `killed, for ${limitText} was hit${had}`;
+  const isOwn = path === containerCgroup(cell, container);
+  const whose = isOwn ? 'its own limit' : path && `the limit of ${await groupName(context, path)}`;
+  const size = limit === undefined ? '' : ` (${rounded(limit)})`;
+  const why = whose === undefined ? 'the host had none left' : `${whose}${size} was hit`;
+  return `killed for want of memory: ${why}${peak === undefined ? '' : `; it had ${rounded(peak)} at most`}`;
 }
 
 /** What the kernel counts is seldom a round number. */
-const inMi = (bytes: number): string => {
+function rounded(bytes: number): string {
   const text = formatBytes(bytes);
-  return /^\d+(\.\d+)?[KMGTPE]i$/.test(text) ? text : `${(bytes / 2 ** 20).toFixed(1)}Mi`;
-};
+  return /i$/.test(text) ? text : `${(bytes / 2 ** 20).toFixed(1)}Mi`;
+}

@@ -4,7 +4,7 @@ import type { LimitObservation } from '../backends/index.ts';
 import { CGROUP_ROOT, cgroupOwners, observeCgroups } from '../cgroups.ts';
 import type { ObserveContext, Resource } from '../kinds.ts';
 import { leftByReserve, readReserve } from '../reserve.ts';
-import { describe } from '../resource.ts';
+import { describe, type ResourceRef } from '../resource.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
 import { type Excess, excesses, type Held, heldBy } from './ceilings.ts';
 import { eachLimit, formatLimit, type Limits, limitsOf } from './limits.ts';
@@ -15,27 +15,28 @@ const MOST = 5;
 
 /** A group as people know it: `stack main/default/blog`, or what in it is no resource's: `a container of cell main/default/blog/web`. */
 export async function groupName(context: ObserveContext, path: string): Promise<string> {
-  if (path === CGROUP_ROOT) return 'what init has left of this host to kuke';
+  if (path === CGROUP_ROOT) return 'all that kuke runs';
   const owners = await cgroupOwners(context);
   const name = (owner: Resource | undefined) => owner && describe(owner.ref);
   const parent = name(owners.get(parentOf(path)));
   return name(owners.get(path)) ?? (parent === undefined ? `cgroup ${path}` : `a container of ${parent}`);
 }
 
-/** `parent`: the limits that the same plan gives to the group right above. */
+/** `parent`: the resource of the group right above, and the limits that the same plan gives it. */
 export async function notesOnAbove(
   use: UseBackend,
   context: ObserveContext,
   group: AskedOfGroup,
   limits: Limits,
-  parent?: Limits,
+  parent?: { ref: ResourceRef; limits: Limits },
 ): Promise<string[]> {
   if (eachLimit(limits).length === 0) return [];
   const found: { where: string; excess: Excess }[] = [];
   for (const path of pathsAbove(group.path)) {
     const planned = path === parentOf(group.path) ? parent : undefined;
-    for (const excess of excesses(limits, await heldAt(use, context, path, planned)))
-      found.push({ where: `${await groupName(context, path)} (${ceilingText(excess)})`, excess });
+    const name = planned === undefined ? await groupName(context, path) : describe(planned.ref);
+    for (const excess of excesses(limits, await heldAt(use, context, path, planned?.limits)))
+      found.push({ where: `${name} (${ceilingText(excess)})`, excess });
   }
   return [...Map.groupBy(found, ({ excess }) => excess.field)].map(([field, same]) => {
     const [value = ''] = same.map(({ excess }) => valueText(excess));

@@ -45,7 +45,7 @@ export async function checkLimits(
   }
   refuseFaults(group, faulty);
   tellNotEnforced(context, group, seen);
-  for (const note of await notesOnAbove(use, context, group, limits, parent?.limits)) context.note(note);
+  for (const note of await notesOnAbove(use, context, group, limits, parent)) context.note(note);
   if (due) for (const note of await notesOnBelow(use, context, path, seen)) context.note(note);
   return { limits, due };
 }

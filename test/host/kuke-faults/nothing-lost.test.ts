@@ -85,9 +85,9 @@ test('a stopped cell that cannot be started stays stopped, and leaves no namespa
     failure(await run(['start', 'cell', 'web']), 4, 'side.log');
     rmdirSync(log);
     writeFileSync(log, text, { mode: 0o640 });
-    // The task that had ended makes room for the one that is to be started.
+    // The task that had ended makes room for the one that is to be started, and so does its cgroup.
     const changed = difference(stopped, await footprint()).filter(line => !line.includes('default_default_web_side'));
-    expect(changed).toEqual(['- cgroup kukeon/main/default/default/web/side']);
+    expect(changed).toEqual(['side', 'web_root'].map(leaf => `- cgroup kukeon/main/default/default/web/${leaf}`));
     expect((await getCell('web')).status).toMatchObject({ state: 'Stopped', reason: 'Requested', attachments: [] });
     await kuke('start', 'cell', 'web');
     expect((await getCell('web')).status.state).toBe('Ready');
