@@ -4,22 +4,24 @@ import { parseAddress, parsePrefix } from '../host/netlink/inet.ts';
 import { conform, FormatError, isObject, type JsonObject, object } from './json.ts';
 import { atLeast, type CniVersion, isVersion } from './version.ts';
 
-// Plugins that are not written in Go may say null, or an empty string, where the reference library leaves a key out.
-export const absent = <S extends v.GenericSchema>(schema: S) => {
-  const value = v.pipe(
-    v.nullable(schema),
-    v.transform(given => given ?? undefined),
-  );
-  return v.optional(value);
-};
-const text = absent(v.string());
+// A program that is executed as a plugin makes these schemas anew each time, so each is made once, and those of results when one is read.
+
+// Plugins that are not written in Go may say null, or an empty string, where the reference library leaves a key out. One schema is less to
+// make than a pipe of three.
+const orElse = <S extends v.GenericSchema, T>(schema: S, nothing: () => T, optional: v.OptionalSchema<S, T>) =>
+  Object.assign(optional, {
+    '~run'(dataset: v.UnknownDataset, config: v.Config<v.BaseIssue<unknown>>) {
+      if (dataset.value !== undefined && dataset.value !== null) return schema['~run'](dataset, config);
+      return { typed: true as const, value: nothing() };
+    },
+  });
+export const absent = <S extends v.GenericSchema>(schema: S) => orElse(schema, () => undefined, v.optional(schema));
+export const text = absent(v.string());
 export const list = <S extends v.GenericSchema>(item: S) => {
-  const items = v.pipe(
-    v.nullable(v.array(item)),
-    v.transform(given => given ?? []),
-  );
-  return v.optional(items, null);
+  const items = v.array(item);
+  return orElse(items, () => [], v.optional(items, []));
 };
+export const texts = list(v.string());
 
 const noAddress = ({ input }: { input: unknown }) => `must be an IP address, not ${JSON.stringify(input)}`;
 export const address = v.pipe(v.string(), v.check(parses(parseAddress), noAddress));
@@ -36,58 +38,62 @@ export const gateway = absent(
     v.transform(given => given || undefined),
   ),
 );
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-
-const InterfaceSchema = v.looseObject({
-  name: v.string(),
-  mac: text,
-  mtu: absent(count),
-  /** Path of the network namespace; none for an interface on the host. */
-  sandbox: text,
-  socketPath: text,
-  pciID: text,
-});
-
-const IpSchema = v.looseObject({
-  address: cidr,
-  gateway,
-  /** Index into `interfaces`. */
-  interface: absent(count),
-});
+const count = absent(v.pipe(v.number(), v.integer(), v.minValue(0)));
 
 export const RouteSchema = v.looseObject({
   dst: cidr,
   gw: gateway,
-  mtu: absent(count),
-  advmss: absent(count),
-  priority: absent(count),
-  table: absent(count),
-  scope: absent(count),
+  mtu: count,
+  advmss: count,
+  priority: count,
+  table: count,
+  scope: count,
 });
 
 export const DnsSchema = v.looseObject({
-  nameservers: list(v.string()),
+  nameservers: texts,
   domain: text,
-  search: list(v.string()),
-  options: list(v.string()),
+  search: texts,
+  options: texts,
 });
 
-const ResultSchema = v.pipe(
-  v.looseObject({
-    cniVersion: text,
-    interfaces: list(InterfaceSchema),
-    ips: list(IpSchema),
-    routes: list(RouteSchema),
-    dns: v.optional(v.nullable(DnsSchema)),
-  }),
-  v.check(
-    ({ ips, interfaces }) => ips.every(ip => (ip.interface ?? 0) < Math.max(interfaces.length, 1)),
-    'ips: one names an interface that is not in the list',
-  ),
-);
+const makeResultSchema = () =>
+  v.pipe(
+    v.looseObject({
+      cniVersion: text,
+      interfaces: list(
+        v.looseObject({
+          name: v.string(),
+          mac: text,
+          mtu: count,
+          /** Path of the network namespace; none for an interface on the host. */
+          sandbox: text,
+          socketPath: text,
+          pciID: text,
+        }),
+      ),
+      ips: list(
+        v.looseObject({
+          address: cidr,
+          gateway,
+          /** Index into `interfaces`. */
+          interface: count,
+        }),
+      ),
+      routes: list(RouteSchema),
+      dns: v.optional(v.nullable(DnsSchema)),
+    }),
+    v.check(
+      ({ ips, interfaces }) => ips.every(ip => (ip.interface ?? 0) < Math.max(interfaces.length, 1)),
+      'ips: one names an interface that is not in the list',
+    ),
+  );
 
-export type Interface = v.InferOutput<typeof InterfaceSchema>;
-export type Ip = v.InferOutput<typeof IpSchema>;
+let resultSchema: ReturnType<typeof makeResultSchema> | undefined;
+
+type Parsed = v.InferOutput<ReturnType<typeof makeResultSchema>>;
+export type Interface = Parsed['interfaces'][number];
+export type Ip = Parsed['ips'][number];
 export type Route = v.InferOutput<typeof RouteSchema>;
 export type Dns = v.InferOutput<typeof DnsSchema>;
 
@@ -103,7 +109,8 @@ export interface Result {
 
 /** Understands a plugin's result. One that does not tell its version has that of the configuration. Throws FormatError. */
 export function parseResult(value: unknown, configVersion: CniVersion): Result {
-  const { cniVersion: told, dns, ...rest } = conform(ResultSchema, conform(object, value));
+  resultSchema ??= makeResultSchema();
+  const { cniVersion: told, dns, ...rest } = conform(resultSchema, conform(object, value));
   const cniVersion = told || configVersion;
   if (!isVersion(cniVersion)) throw new FormatError(`cniVersion: results of version ${cniVersion} are not supported`);
   return { ...rest, ...(dns && { dns }), cniVersion };

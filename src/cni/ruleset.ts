@@ -85,7 +85,8 @@ export function addElements(
   return attempt(one => settle(socket, one, taken));
 }
 
-const telling = (trace: Trace) => (changes: readonly Change[], run: () => void) => trace(explainAll(changes), run);
+const telling = (trace: Trace) => (changes: readonly Change[], run: () => void) =>
+  trace === silent ? run() : trace(explainAll(changes), run);
 
 /** Which elements have to be added, and which replaced, where some are there. */
 function settle(
@@ -121,7 +122,8 @@ function elementAt(socket: NetlinkSocket, set: NamedSet, element: Element): Elem
 /** What brings back the section where it is not as it should be; elements that are there stay. */
 function repair(socket: NetlinkSocket, section: Section): Change[] {
   // Rules hold the sets and chains that they are in or refer to; anybody can have removed the other sets.
-  if (isWhole(socket, section)) return section.sets.filter(set => !isReferred(section, set)).map(add);
+  const referred = section.rules.flatMap(({ statements }) => setsOf(statements));
+  if (isWhole(socket, section)) return section.sets.filter(({ set }) => !referred.includes(set)).map(add);
   return differenceOf(marked(section), readContent(socket, section));
 }
 
@@ -143,9 +145,6 @@ function isWhole(socket: NetlinkSocket, { table, chains, rules }: Section): bool
     return wanted.length === found.length && wanted.every((rule, i) => digestOf(rule) === found[i]?.digest);
   });
 }
-
-const isReferred = ({ rules }: Section, { set }: NamedSet): boolean =>
-  rules.some(({ statements }) => setsOf(statements).includes(set));
 
 /** The changes that make a section whole, with the elements that are there. */
 function differenceOf(section: Section, present: TableContent | undefined): Change[] {

@@ -15,13 +15,15 @@ export type ValuesOf<T extends AttributeTable> = { [K in keyof T]?: ValueOf<T[K]
 
 /** Writes one attribute: header, value, padding. */
 function writeAttribute<T>(out: ByteWriter, type: number, codec: Codec<T>, value: T): void {
-  const start = out.reserve(HEADER);
+  const start = out.length;
+  if (start + HEADER > out.array.length) out.grow(HEADER);
+  out.length += HEADER;
   codec.write(out, value);
   const length = out.length - start;
   if (length > 0xffff) throw new RangeError(`netlink attribute ${type} of ${length} bytes; 65535 is the most`);
   out.view.setUint16(start, length, true);
   out.view.setUint16(start + 2, codec.nested ? type | NESTED : type, true);
-  out.align();
+  if (length & 3) out.align();
 }
 
 /**
@@ -29,38 +31,49 @@ function writeAttribute<T>(out: ByteWriter, type: number, codec: Codec<T>, value
  * A message of the kernel's holds many that nobody asks for, so nothing is allocated for one.
  */
 export function forEachAttribute(bytes: Uint8Array, visit: (type: number, start: number, end: number) => void): void {
-  const u16 = (at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   for (let offset = 0; offset + HEADER <= bytes.length; ) {
-    const length = u16(offset);
-    if (length < HEADER || offset + length > bytes.length) {
-      throw new MalformedMessage(`attribute of ${length} bytes at ${offset} of ${bytes.length}`);
-    }
-    visit(u16(offset + 2) & TYPE_MASK, offset + HEADER, offset + length);
+    const length = (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+    if (length < HEADER || offset + length > bytes.length) throw malformed(bytes, offset, length);
+    visit(((bytes[offset + 2] ?? 0) | ((bytes[offset + 3] ?? 0) << 8)) & TYPE_MASK, offset + HEADER, offset + length);
     offset += (length + 3) & ~3;
   }
 }
 
 /** Attributes by table. Numbers that the table does not know are skipped when reading: a newer kernel sends more. */
 export function attributes<const T extends AttributeTable>(table: T): Codec<ValuesOf<T>> & { readonly nested: true } {
-  const entries: [keyof T, T[keyof T]][] = Object.entries(table) as [keyof T, T[keyof T]][];
-  const byType = new Map(entries.map(([name, [type, codec]]) => [type, { name, codec }]));
+  let names: Map<number, keyof T> | undefined;
   return {
     nested: true,
     write(out, values) {
-      for (const [name, [type, codec]] of entries) {
+      // In the order of the values, and not of the table, which is mostly longer; what else is in `values` is a header's.
+      for (const name in values) {
         const value = values[name];
-        if (value !== undefined) writeAttribute(out, type, codec, value);
+        const entry = table[name];
+        if (value !== undefined && entry) writeAttribute(out, entry[0], entry[1], value);
       }
     },
+    // As forEachAttribute, in one function: the kernel's messages hold many that nobody asks for.
     read(bytes) {
+      if (names === undefined) {
+        names = new Map();
+        for (const name in table) names.set(table[name]?.[0] ?? 0, name);
+      }
       const values: Partial<Record<keyof T, unknown>> = {};
-      forEachAttribute(bytes, (type, start, end) => {
-        const known = byType.get(type);
-        if (known) values[known.name] = known.codec.read(bytes.subarray(start, end));
-      });
+      for (let offset = 0; offset + HEADER <= bytes.length; ) {
+        const length = (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+        if (length < HEADER || offset + length > bytes.length) throw malformed(bytes, offset, length);
+        const type = ((bytes[offset + 2] ?? 0) | ((bytes[offset + 3] ?? 0) << 8)) & TYPE_MASK;
+        const name = names.get(type);
+        if (name !== undefined) values[name] = table[name]?.[1].read(bytes.subarray(offset + HEADER, offset + length));
+        offset += (length + 3) & ~3;
+      }
       return values as ValuesOf<T>;
     },
   };
+}
+
+function malformed(bytes: Uint8Array, offset: number, length: number): MalformedMessage {
+  return new MalformedMessage(`attribute of ${length} bytes at ${offset} of ${bytes.length}`);
 }
 
 /** A list: attributes of one number, one after another, inside a container. */
@@ -86,7 +99,7 @@ export function headed<H, A>(header: FixedCodec<H>, body: Codec<A>): Codec<H & A
     nested: true,
     write(out, value) {
       header.write(out, value);
-      out.align();
+      if (header.size & 3) out.align();
       body.write(out, value);
     },
     read(bytes) {
@@ -104,11 +117,19 @@ export type Variant<T extends VariantCodecs> =
 
 export type OtherVariant = { kind: 'other'; name: string; data?: Uint8Array | undefined };
 
-/** A pair of attributes, a name and data whose layout the name decides: IFLA_LINKINFO, nf_tables' expressions. */
+/**
+ * A pair of attributes, a name and data whose layout the name decides: IFLA_LINKINFO, nf_tables' expressions. A function is asked for the
+ * table when it is needed.
+ */
 export function variant<const T extends VariantCodecs>(
   numbers: { readonly name: readonly [number, Codec<string>]; readonly data: number },
-  kinds: T,
+  table: T | (() => T),
 ): Codec<Variant<T>> & { readonly nested: true } {
+  let made: T | undefined;
+  const kindsOf = (): T => {
+    made ??= typeof table === 'function' ? table() : table;
+    return made;
+  };
   return {
     nested: true,
     write(out, value) {
@@ -116,7 +137,7 @@ export function variant<const T extends VariantCodecs>(
       const name = value.kind === 'other' ? (value as OtherVariant).name : String(value.kind);
       writeAttribute(out, nameType, nameCodec, name);
       if (value.data === undefined) return;
-      const codec = value.kind === 'other' ? opaque : kinds[value.kind];
+      const codec = value.kind === 'other' ? opaque : kindsOf()[value.kind];
       if (codec) writeAttribute(out, numbers.data, codec, value.data);
     },
     read(input) {
@@ -128,6 +149,7 @@ export function variant<const T extends VariantCodecs>(
         else if (type === numbers.data) data = value;
       });
       if (name === undefined) throw new MalformedMessage('variant without a name');
+      const kinds = kindsOf();
       const codec = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
       const kind = codec ? { kind: name } : { kind: 'other', name };
       const decoded = data && (codec ?? opaque).read(data);

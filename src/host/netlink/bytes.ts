@@ -5,44 +5,40 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
 
-/** A buffer that grows as it is written. Positions are byte offsets from its start. */
+/**
+ * A buffer that grows as it is written; what lies behind `length` is zero. Positions are byte offsets from its start.
+ *
+ * A program that is executed as a plugin runs all this a few times only, and then each call of a function costs more than what is in it
+ * (at the 34th it is compiled): so numbers are written where they are met, and little is called for each.
+ */
 export class ByteWriter {
-  #bytes = new Uint8Array(512);
-  #view = new DataView(this.#bytes.buffer);
+  array = new Uint8Array(1024);
+  view = new DataView(this.array.buffer);
   length = 0;
 
-  /** Makes room for `size` zero bytes and returns where they begin. */
-  reserve(size: number): number {
-    const start = this.length;
-    const end = start + size;
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
-      grown.set(this.#bytes.subarray(0, start));
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
-    }
-    this.length = end;
-    return start;
+  /** For when `size` bytes more do not fit. */
+  grow(size: number): void {
+    const grown = new Uint8Array(Math.max(this.length + size, this.array.length * 2));
+    grown.set(this.array);
+    this.array = grown;
+    this.view = new DataView(grown.buffer);
   }
 
   bytes(value: Uint8Array): void {
-    const start = this.reserve(value.length);
-    this.#bytes.set(value, start);
-  }
-
-  /** The view over what is written; it is stale after the next write. */
-  get view(): DataView {
-    return this.#view;
+    if (this.length + value.length > this.array.length) this.grow(value.length);
+    this.array.set(value, this.length);
+    this.length += value.length;
   }
 
   /** Pads with zeros to a multiple of four, as netlink(7) wants between messages and attributes. */
   align(): void {
-    this.reserve(-this.length & 3);
+    this.length = (this.length + 3) & ~3;
+    if (this.length > this.array.length) this.grow(0);
   }
 
   /** A copy of what has been written. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.length);
+    return this.array.slice(0, this.length);
   }
 }
 
@@ -59,83 +55,49 @@ export interface FixedCodec<T> extends Codec<T> {
   readonly size: number;
 }
 
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Of whole numbers. */
+export interface NumberCodec extends FixedCodec<number> {
+  readonly bigEndian: boolean;
+  readonly signed: boolean;
 }
 
-function scalar<T>(
-  size: number,
-  name: string,
-  set: (view: DataView, at: number, value: T) => void,
-  get: (view: DataView) => T,
-): FixedCodec<T> {
+function number(size: 1 | 2 | 4 | 8, name: string, bigEndian = false, signed = false): NumberCodec {
   return {
     size,
+    bigEndian,
+    signed,
     write(out, value) {
-      const at = out.reserve(size);
-      set(out.view, at, value);
+      const at = out.length;
+      if (at + size > out.array.length) out.grow(size);
+      out.length = at + size;
+      if (size === 1) out.view.setUint8(at, value);
+      else if (size === 2) out.view.setUint16(at, value, !bigEndian);
+      else if (size === 4) out.view.setUint32(at, value, !bigEndian);
+      else out.view.setBigUint64(at, BigInt(value), !bigEndian);
     },
     read(bytes) {
       if (bytes.length < size) throw new MalformedMessage(`${name} of ${bytes.length} bytes`);
-      return get(viewOf(bytes));
+      const view = new DataView(bytes.buffer, bytes.byteOffset, size);
+      if (size === 1) return view.getUint8(0);
+      if (size === 2) return view.getUint16(0, !bigEndian);
+      if (size === 4) return signed ? view.getInt32(0, !bigEndian) : view.getUint32(0, !bigEndian);
+      return Number(view.getBigUint64(0, !bigEndian));
     },
   };
 }
 
 // Netlink speaks the host's byte order, and every machine that Bun runs on is little-endian.
-const host = true;
-
-export const u8 = scalar<number>(
-  1,
-  'u8',
-  (v, at, n) => v.setUint8(at, n),
-  v => v.getUint8(0),
-);
-export const u16 = scalar<number>(
-  2,
-  'u16',
-  (v, at, n) => v.setUint16(at, n, host),
-  v => v.getUint16(0, host),
-);
-export const u32 = scalar<number>(
-  4,
-  'u32',
-  (v, at, n) => v.setUint32(at, n, host),
-  v => v.getUint32(0, host),
-);
-export const i32 = scalar<number>(
-  4,
-  'i32',
-  (v, at, n) => v.setInt32(at, n, host),
-  v => v.getInt32(0, host),
-);
+export const u8 = number(1, 'u8');
+export const u16 = number(2, 'u16');
+export const u32 = number(4, 'u32');
+export const i32 = number(4, 'i32', false, true);
 
 // nf_tables has its numbers in network byte order.
-export const u16be = scalar<number>(
-  2,
-  'be16',
-  (v, at, n) => v.setUint16(at, n),
-  v => v.getUint16(0),
-);
-export const u32be = scalar<number>(
-  4,
-  'be32',
-  (v, at, n) => v.setUint32(at, n),
-  v => v.getUint32(0),
-);
-export const i32be = scalar<number>(
-  4,
-  'be32',
-  (v, at, n) => v.setInt32(at, n),
-  v => v.getInt32(0),
-);
+export const u16be = number(2, 'be16', true);
+export const u32be = number(4, 'be32', true);
+export const i32be = number(4, 'be32', true, true);
 /** Handles and counts, as numbers: exact up to 2^53. */
-export const u64be = scalar<number>(
-  8,
-  'be64',
-  (v, at, n) => v.setBigUint64(at, BigInt(n)),
-  v => Number(v.getBigUint64(0)),
-);
+export const u64be = number(8, 'be64', true);
 
 /** Bytes as they are; what is read is a copy, so that it outlives the receive buffer. */
 export const bytes: Codec<Uint8Array> = {
@@ -159,26 +121,32 @@ export const string: Codec<string> = {
 };
 
 /** A C struct without holes: its fields in order. Fields that are left out are written as zero. */
-export function struct<T extends Record<string, FixedCodec<number>>>(
+export function struct<T extends Record<string, NumberCodec>>(
   fields: T,
 ): FixedCodec<{ [K in keyof T]?: number | undefined }> & { readonly fields: readonly (keyof T)[] } {
-  const names: readonly (keyof T)[] = Object.keys(fields);
   const size = Object.values(fields).reduce((sum, field) => sum + field.size, 0);
   return {
     size,
-    fields: names,
+    fields: Object.keys(fields),
     write(out, value) {
-      for (const name of names) fields[name]?.write(out, value[name] ?? 0);
+      if (out.length + size > out.array.length) out.grow(size);
+      for (const name in fields) {
+        const number = value[name];
+        if (number) fields[name]?.write(out, number);
+        else out.length += fields[name]?.size ?? 0;
+      }
     },
     read(input) {
       if (input.length < size) throw new MalformedMessage(`header of ${input.length} bytes, expected ${size}`);
+      const view = new DataView(input.buffer, input.byteOffset, size);
       const value: { [K in keyof T]?: number } = {};
       let at = 0;
-      for (const name of names) {
-        const field = fields[name];
-        if (field === undefined) continue;
-        value[name] = field.read(input.subarray(at, at + field.size));
-        at += field.size;
+      for (const name in fields) {
+        const { size = 0, bigEndian, signed } = fields[name] ?? {};
+        if (size === 1) value[name] = view.getUint8(at);
+        else if (size === 2) value[name] = view.getUint16(at, !bigEndian);
+        else if (size === 4) value[name] = signed ? view.getInt32(at, !bigEndian) : view.getUint32(at, !bigEndian);
+        at += size;
       }
       return value;
     },

@@ -13,7 +13,7 @@ function parseIPv4(text: string): Uint8Array | undefined {
   const parts = text.split('.');
   if (parts.length !== 4 || !parts.every(part => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
     return undefined;
-  return Uint8Array.from(parts, Number);
+  return Uint8Array.of(Number(parts[0]), Number(parts[1]), Number(parts[2]), Number(parts[3]));
 }
 
 /** Sixteen-bit groups of one side of `::`; the last may be a dotted IPv4 address. */
@@ -101,7 +101,9 @@ export function familyOf(address: Uint8Array): number {
 
 /** The mask of a prefix: `prefixMask(4, 20)` is 255.255.240.0. */
 export function prefixMask(bytes: number, length: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff);
+  const mask = new Uint8Array(bytes);
+  for (let i = 0; i < bytes; i++) mask[i] = 0xff00 >> Math.min(8, Math.max(0, length - 8 * i));
+  return mask;
 }
 
 /** Whether an address lies in a network; never if it is of the other family. */

@@ -98,11 +98,11 @@ export type NetnsRef = string | number;
 /** `02:42:ac:11:00:02` as bytes; throws a RangeError on anything else. */
 export function parseMac(text: string): Uint8Array {
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) throw new RangeError(`not a MAC address: ${JSON.stringify(text)}`);
-  return Uint8Array.from(text.split(':'), part => Number.parseInt(part, 16));
+  return Uint8Array.fromHex(text.replaceAll(':', ''));
 }
 
 export function formatMac(mac: Uint8Array): string {
-  return Array.from(mac, byte => byte.toString(16).padStart(2, '0')).join(':');
+  return mac.toHex().replace(/..(?=.)/g, '$&:');
 }
 
 /**

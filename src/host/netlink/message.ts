@@ -1,6 +1,6 @@
 /** Netlink messages: framing, and the kernel's answers to requests (netlink(7)). */
 import { attributes } from './attributes.ts';
-import { ByteWriter, type Codec, i32, MalformedMessage, string, u32, viewOf } from './bytes.ts';
+import { ByteWriter, type Codec, i32, MalformedMessage, string, u32 } from './bytes.ts';
 
 export const HEADER_SIZE = 16;
 
@@ -38,7 +38,9 @@ export function writeMessage<T>(
   codec: Codec<T>,
   value: T,
 ): number {
-  const start = out.reserve(HEADER_SIZE);
+  const start = out.length;
+  if (start + HEADER_SIZE > out.array.length) out.grow(HEADER_SIZE);
+  out.length += HEADER_SIZE;
   codec.write(out, value);
   const { view } = out;
   view.setUint32(start, out.length - start, true);
@@ -60,23 +62,25 @@ export function encodeMessage<T>(
   return out.finish();
 }
 
-/** Walks the messages of one datagram; throws MalformedMessage where a length does not fit. */
-export function* eachMessage(datagram: Uint8Array): Generator<Message> {
-  const view = viewOf(datagram);
+/** The messages of one datagram; throws MalformedMessage where a length does not fit. */
+export function messagesIn(datagram: Uint8Array): Message[] {
+  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
+  const messages: Message[] = [];
   for (let at = 0; at < datagram.length; ) {
     if (at + HEADER_SIZE > datagram.length) throw new MalformedMessage(`${datagram.length - at} bytes after a message`);
     const length = view.getUint32(at, true);
     if (length < HEADER_SIZE || at + length > datagram.length) {
       throw new MalformedMessage(`message of ${length} bytes at ${at} of ${datagram.length}`);
     }
-    yield {
+    messages.push({
       type: view.getUint16(at + 4, true),
       flags: view.getUint16(at + 6, true),
       sequence: view.getUint32(at + 8, true),
       body: datagram.subarray(at + HEADER_SIZE, at + length),
-    };
+    });
     at += (length + 3) & ~3;
   }
+  return messages;
 }
 
 const extendedAck = attributes({ text: [1, string], offset: [2, u32] });

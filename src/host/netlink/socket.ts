@@ -4,7 +4,7 @@ import { hasCode, SystemError } from '../errno.ts';
 import { asSystemError, checked, close, errnoText, lastErrno, libc } from '../libc.ts';
 import { readable } from '../readable.ts';
 import { ByteWriter, type Codec, MalformedMessage } from './bytes.ts';
-import { type Answer, DONE, ERROR, eachMessage, Flag, type Message, readAnswer, writeMessage } from './message.ts';
+import { type Answer, DONE, ERROR, Flag, type Message, messagesIn, readAnswer, writeMessage } from './message.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -63,12 +63,17 @@ function writeAside(fd: number, bytes: Uint8Array, step: string): Promise<void> 
 
 /** NETLINK_ROUTE or NETLINK_NETFILTER. Opened inside another network namespace (`within`), it stays in that one. */
 export class NetlinkSocket implements Disposable {
+  readonly #libc = libc();
   readonly #fd: number;
   #sequence = 0;
   #sendBuffer = 64 * 1024;
 
   constructor(protocol: 'route' | 'netfilter') {
-    this.#fd = checked('socket', libc().socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol === 'route' ? 0 : 12), 'netlink');
+    this.#fd = checked(
+      'socket',
+      this.#libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol === 'route' ? 0 : 12),
+      'netlink',
+    );
     try {
       this.#option(SOL_NETLINK, NETLINK_EXT_ACK, 1);
       this.#option(SOL_NETLINK, NETLINK_CAP_ACK, 1);
@@ -145,7 +150,7 @@ export class NetlinkSocket implements Disposable {
           whole = false;
           continue;
         }
-        for (const message of eachMessage(datagram)) {
+        for (const message of messagesIn(datagram)) {
           if (message.sequence !== sequence) continue;
           if (message.flags & Flag.DUMP_INTERRUPTED) whole = false;
           if (message.type === DONE || message.type === ERROR) return { answer: readAnswer(message), whole };
@@ -180,7 +185,7 @@ export class NetlinkSocket implements Disposable {
       this.#option(SOL_SOCKET, SO_SNDBUFFORCE, this.#sendBuffer);
     }
     for (;;) {
-      const sent = Number(libc().send(this.#fd, bytes, bytes.length, 0));
+      const sent = Number(this.#libc.send(this.#fd, bytes, bytes.length, 0));
       if (sent !== -1) return;
       const errno = lastErrno();
       if (errno !== EINTR) throw requestError(step, { errno });
@@ -194,7 +199,7 @@ export class NetlinkSocket implements Disposable {
   receive(): Uint8Array | 'lost' | undefined {
     for (;;) {
       const flags = MSG_DONTWAIT | MSG_TRUNC;
-      const size = Number(libc().recv(this.#fd, receiveBuffer, receiveBuffer.length, flags));
+      const size = Number(this.#libc.recv(this.#fd, receiveBuffer, receiveBuffer.length, flags));
       if (size > receiveBuffer.length) throw new MalformedMessage(`netlink answer of ${size} bytes`);
       if (size !== -1) return receiveBuffer.subarray(0, size);
       const errno = lastErrno();
@@ -208,17 +213,17 @@ export class NetlinkSocket implements Disposable {
   subscribe(group: (typeof Group)[keyof typeof Group]): void {
     // Without a port of its own a socket counts as the sender of what the kernel tells.
     const address = new Uint16Array([AF_NETLINK, 0, 0, 0, 0, 0]); // struct sockaddr_nl
-    checked('bind', libc().bind(this.#fd, address, address.byteLength), 'netlink');
+    checked('bind', this.#libc.bind(this.#fd, address, address.byteLength), 'netlink');
     this.#option(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
   }
 
   /** Resolves when something has come since the last call; what it was is dropped. Rejects with the signal's reason. */
   async notified(signal: AbortSignal): Promise<void> {
-    const poll = checked('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC));
+    const poll = checked('epoll_create1', this.#libc.epoll_create1(EPOLL_CLOEXEC));
     try {
       // Bun's event loop would read from a socket, and the news of it would be lost.
       const event = new Uint32Array([EPOLLIN, 0, 0, 0]);
-      checked('epoll_ctl', libc().epoll_ctl(poll, EPOLL_CTL_ADD, this.#fd, event), 'netlink');
+      checked('epoll_ctl', this.#libc.epoll_ctl(poll, EPOLL_CTL_ADD, this.#fd, event), 'netlink');
       await readable(poll, signal);
     } finally {
       close(poll);
@@ -237,6 +242,6 @@ export class NetlinkSocket implements Disposable {
   #option(level: number, option: number, value: number): void {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setInt32(0, value, true);
-    checked('setsockopt', libc().setsockopt(this.#fd, level, option, bytes, bytes.length), `netlink ${option}`);
+    checked('setsockopt', this.#libc.setsockopt(this.#fd, level, option, bytes, bytes.length), `netlink ${option}`);
   }
 }

@@ -1,7 +1,7 @@
 /** One batch of changes, one transaction: the kernel makes all of them or none. */
 import { forEachAttribute } from '../netlink/attributes.ts';
 import { ByteWriter, MalformedMessage } from '../netlink/bytes.ts';
-import { type Answer, ERROR, eachMessage, Flag, HEADER_SIZE, readAnswer, writeMessage } from '../netlink/message.ts';
+import { type Answer, ERROR, Flag, HEADER_SIZE, messagesIn, readAnswer, writeMessage } from '../netlink/message.ts';
 import { type NetlinkSocket, requestError } from '../netlink/socket.ts';
 import { type Change, type ChangeMessage, messagesOf } from './change.ts';
 import { describe } from './explain.ts';
@@ -52,7 +52,7 @@ function receiveAnswers(socket: NetlinkSocket): Map<number, Answer> {
     if (datagram === undefined) break;
     // Refusals that did not fit into the socket come after those that did.
     if (datagram === 'lost') continue;
-    for (const message of eachMessage(datagram)) {
+    for (const message of messagesIn(datagram)) {
       if (message.type === ERROR) answers.push([message.sequence, readAnswer(message)]);
     }
   }

@@ -26,7 +26,8 @@ export function decodeUserdata(bytes: Uint8Array | undefined): Map<number, Uint8
   const values = new Map<number, Uint8Array>();
   if (bytes === undefined) return values;
   for (let at = 0; at < bytes.length; ) {
-    const [type = 0, length = 0] = bytes.subarray(at, at + 2);
+    const type = bytes[at] ?? 0;
+    const length = bytes[at + 1] ?? 0;
     const end = at + 2 + length;
     if (end > bytes.length || at + 2 > bytes.length)
       throw new MalformedMessage(`user data of ${length} bytes at ${at}`);

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { checkLinkName, parseMac } from '../../../host/netlink/link.ts';
 import { conform, FormatError, object } from '../../json.ts';
-import { absent, type Dns, DnsSchema, list } from '../../result.ts';
+import { absent, type Dns, DnsSchema, texts } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
 import { valid } from '../valid.ts';
@@ -136,7 +136,7 @@ function checkBridge(name: string): string {
 
 /** As the reference has it: the runtime's before that of `args`, before that of CNI_ARGS. */
 function macOf(call: PluginCall | AttachmentCall, { args }: Given): string | undefined {
-  const runtime = valid('InvalidConfig', () => conform(v.object({ mac: text }), call.runtimeConfig, 'runtimeConfig'));
+  const runtime = valid('InvalidConfig', () => conform(RuntimeMacSchema, call.runtimeConfig, 'runtimeConfig'));
   const [, variable] = 'args' in call ? (call.args.findLast(([key]) => key === 'MAC') ?? []) : [];
   if (runtime.mac) return checkMac('InvalidConfig', 'runtimeConfig.mac', runtime.mac);
   if (args?.cni?.mac) return checkMac('InvalidConfig', 'args.cni.mac', args.cni.mac);
@@ -158,13 +158,14 @@ function checkMac(code: ErrorName, field: string, given: string): string {
 }
 
 /** The capability `dns`, as CONVENTIONS.md of the CNI project has it; containerd adds the options. */
-const RuntimeDnsSchema = v.object({ servers: list(v.string()), searches: list(v.string()), options: list(v.string()) });
+const RuntimeSchema = v.object({
+  dns: absent(v.pipe(object, v.object({ servers: texts, searches: texts, options: texts }))),
+});
+const RuntimeMacSchema = v.object({ mac: text });
 
 /** The runtime's before the configuration's. Undefined where nothing is set: then IPAM's counts. */
 function dnsOf({ runtimeConfig }: PluginCall, { dns }: Given): Dns | undefined {
-  const { dns: asked } = valid('InvalidConfig', () =>
-    conform(v.object({ dns: absent(v.pipe(object, RuntimeDnsSchema)) }), runtimeConfig, 'runtimeConfig'),
-  );
+  const { dns: asked } = valid('InvalidConfig', () => conform(RuntimeSchema, runtimeConfig, 'runtimeConfig'));
   const { servers = [], searches = [], options = [] } = asked ?? {};
   return [{ nameservers: servers, search: searches, options }, dns].find(isSet);
 }

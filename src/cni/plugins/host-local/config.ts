@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
 import { NAME } from '../../attachment.ts';
 import { conform } from '../../json.ts';
-import { absent, list, type Route, RouteSchema } from '../../result.ts';
+import { absent, list, type Route, RouteSchema, text, texts } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
 import { type ErrorName, PluginError } from '../plugin-error.ts';
 import { valid } from '../valid.ts';
@@ -19,7 +19,6 @@ export interface HostLocalConfig {
   resolvConf: string;
 }
 
-const text = absent(v.string());
 const range = { subnet: text, rangeStart: text, rangeEnd: text, gateway: text };
 const RangeSetsSchema = list(list(v.object({ ...range, subnet: v.string() })));
 const path = v.pipe(
@@ -29,8 +28,8 @@ const path = v.pipe(
 
 const FolderSchema = v.object({ dataDir: path });
 const IpamSchema = v.object({ ...range, ranges: RangeSetsSchema, routes: list(RouteSchema), resolvConf: path });
-const RuntimeSchema = v.object({ ipRanges: RangeSetsSchema, ips: list(v.string()) });
-const ArgsSchema = v.object({ cni: absent(v.object({ ips: list(v.string()) })) });
+const RuntimeSchema = v.object({ ipRanges: RangeSetsSchema, ips: texts });
+const ArgsSchema = v.object({ cni: absent(v.object({ ips: texts })) });
 
 /** The folder of the network's reservations: `<dataDir>/<network>`. Throws PluginError. */
 export function reservationsFolder({ config, network }: PluginCall): string {

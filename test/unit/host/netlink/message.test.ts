@@ -5,10 +5,10 @@ import { MalformedMessage, string } from '../../../../src/host/netlink/bytes.ts'
 import {
   DONE,
   ERROR,
-  eachMessage,
   encodeMessage,
   Flag,
   type Message,
+  messagesIn,
   readAnswer,
 } from '../../../../src/host/netlink/message.ts';
 
@@ -23,7 +23,7 @@ describe('messages', () => {
     const one = encodeMessage({ type: 16, flags: Flag.REQUEST | Flag.ACK, sequence: 7 }, named, { name: 'a' });
     const two = encodeMessage({ type: 17, flags: Flag.REQUEST, sequence: 8 }, named, { name: 'bridge' });
     expect(one.toHex()).toBe(['18000000', '1000', '0500', '07000000', '00000000', '0600030061000000'].join(''));
-    const walked = [...eachMessage(Buffer.concat([one, two]))];
+    const walked = messagesIn(Buffer.concat([one, two]));
     expect(walked.map(m => [m.type, m.flags, m.sequence, named.read(m.body).name])).toEqual([
       [16, 5, 7, 'a'],
       [17, 1, 8, 'bridge'],
@@ -33,7 +33,7 @@ describe('messages', () => {
   test('cut anywhere, they are malformed', () => {
     const whole = encodeMessage({ type: 16, flags: 0, sequence: 1 }, named, { name: 'bridge' });
     for (let size = 1; size < whole.length; size++) {
-      expect(() => [...eachMessage(whole.subarray(0, size))]).toThrow(MalformedMessage);
+      expect(() => messagesIn(whole.subarray(0, size))).toThrow(MalformedMessage);
     }
   });
 
@@ -41,7 +41,7 @@ describe('messages', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), datagram => {
         try {
-          for (const message of eachMessage(datagram)) readAnswer(message);
+          for (const message of messagesIn(datagram)) readAnswer(message);
         } catch (error) {
           expect(error).toBeInstanceOf(MalformedMessage);
         }

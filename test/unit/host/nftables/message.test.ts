@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { ByteWriter, type Codec, MalformedMessage } from '../../../../src/host/netlink/bytes.ts';
-import { eachMessage } from '../../../../src/host/netlink/message.ts';
+import { messagesIn } from '../../../../src/host/netlink/message.ts';
 import { add, type Change, messagesOf } from '../../../../src/host/nftables/change.ts';
 import { decompile } from '../../../../src/host/nftables/decompile.ts';
 import {
@@ -24,7 +24,7 @@ const published = map(t, 'dm', ['inet_proto', 'inet_service'], ['ipv4_addr', 'in
 function body(change: Change): Uint8Array {
   const out = new ByteWriter();
   messagesOf(change)[0]?.write(out, 1, 0);
-  const [first] = eachMessage(out.finish());
+  const [first] = messagesIn(out.finish());
   if (!first) throw new Error('no message');
   return first.body;
 }
