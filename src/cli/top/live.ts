@@ -11,6 +11,7 @@ const HISTORY = 60;
 /** Rates take two readings: who looks does not wait a whole interval for the first. */
 const FIRST_MS = 500;
 
+const KEYS = ['q ends; sort: c cpu, m memory, i io, p pids, n name', 'q ends; sort: c m i p n', 'q ends'];
 const QUIT = ['q', 'Q', '\u0003', '\u0004'];
 
 /** Until `q`, Ctrl-C, or a signal: `signal`. */
@@ -71,7 +72,7 @@ export function frame(
 ): string[] {
   const time = new Date(sample.sampledAt).toTimeString().slice(0, 8);
   const title = `${colour('bold', 'kuke top')}  ${time}  every ${intervalMs / 1000} s, by ${sort}`;
-  const keys = colour('dim', 'q ends; sort: c cpu, m memory, i io, p pids, n name');
+  const keys = KEYS.find(text => Bun.stringWidth(`${title}   ${text}`) <= columns) ?? '';
   const cpuOf = ({ cgroup = '' }: Row) => history.get(cgroup) ?? [];
   const [header = '', ...lines] = formatRows(liveColumns(cpuOf), sample.rows(sort), columns);
   const room = Math.max(1, height - 3);
@@ -83,5 +84,5 @@ export function frame(
           colour('dim', `  … ${hidden + 1} more; --level stack, or --stack NAME, shows fewer`),
         ]
       : lines;
-  return [`${title}   ${keys}`, '', header, ...shown];
+  return [`${title}   ${colour('dim', keys)}`, '', header, ...shown];
 }

@@ -95,6 +95,17 @@ describe('a frame', () => {
     for (let height = 4; height < 12; height++) expect(drawn(100, height).length).toBeLessThanOrEqual(height);
   });
 
+  test('says which keys there are, as far as there is room', () => {
+    const first = (columns: number) =>
+      drawn(columns, 30)[0]
+        ?.replace(/.*by cpu/, '')
+        .trim();
+    expect(first(100)).toBe('q ends; sort: c cpu, m memory, i io, p pids, n name');
+    expect(first(80)).toBe('q ends; sort: c m i p n');
+    expect(first(50)).toBe('q ends');
+    expect(first(40)).toBe('');
+  });
+
   test('says how it is sorted', () =>
     expect(drawn(100, 30)[0]).toMatch(/^kuke top {2}\d\d:\d\d:\d\d {2}every 2 s, by cpu/));
 });
