@@ -2,7 +2,17 @@
  * `kuke cni install`: the built-in plugins as files, for other runtimes. In which folders they were laid down is kept in a record, so that
  * an uninstall finds them.
  */
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { removeStaleTemporaries, replaceFile } from '../host/atomic-file.ts';
@@ -64,7 +74,9 @@ export async function installPlugins(folder: string, { force, runPath }: Install
 
 function* layIn(folder: string, force: boolean): Generator<PluginFile> {
   const ownerOf = recognizer();
-  let source = programFile();
+  const inPlace = BUILT_IN.map(name => join(folder, name)).find(path => ownerOf(path) === 'current');
+  // On another file system a copy that is there spares the next.
+  let source = inPlace === undefined ? programFile() : realpathSync(inPlace);
 
   function lay(path: string): FileResult {
     if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return 'blocked';

@@ -3,6 +3,7 @@ import { isObject, type JsonObject } from '../json-object.ts';
 import { exactConfig } from '../key-case.ts';
 import { COMMANDS, LATEST } from '../version.ts';
 import type { CallRequest, Verb } from './call.ts';
+import { logPathOf } from './log-level.ts';
 import type { LoadPlugin } from './perform.ts';
 import { PluginError } from './plugin-error.ts';
 import { BUILT_IN, isBuiltIn, loadPlugin } from './registry.ts';
@@ -38,7 +39,10 @@ export async function answer({ env, called, stdin, signal }: Input, load: LoadPl
     const command = commandOf(env);
     config = configOf(stdin, command);
     if (typeof config.cniVersion === 'string' && config.cniVersion !== '') version = config.cniVersion;
-    if (command === 'VERSION') return { status: 0, text: JSON.stringify(versionInfo(config)) };
+    if (command === 'VERSION') {
+      await log({ env, called }, config);
+      return { status: 0, text: JSON.stringify(versionInfo(config)) };
+    }
     request = requestOf(command, env, called, config, signal);
   } catch (error) {
     return await misunderstood(error, { env, called }, config, version);
@@ -78,7 +82,7 @@ async function calledOff(reason: unknown, undo: () => Promise<unknown>): Promise
   }
 }
 
-const NOTHING_LEFT = 'nothing of it is left';
+const NOTHING_LEFT = 'nothing of the attachment is left';
 
 function asError(thrown: unknown): PluginError {
   if (thrown instanceof PluginError) return thrown;
@@ -150,13 +154,17 @@ export async function misunderstood(
   config: JsonObject = {},
   version: string = LATEST,
 ): Promise<Answer> {
-  const path = process.env.KUKE_CNI_LOG;
-  if (path) {
-    const attachment = { containerId: env.CNI_CONTAINERID, netns: env.CNI_NETNS, ifName: env.CNI_IFNAME };
-    const subject = { command: env.CNI_COMMAND ?? '', plugin: called, ...attachment, config };
-    (await import('./log.ts')).openLog(path, subject).end(asError(thrown));
-  }
+  await log({ env, called }, config, asError(thrown));
   return refusal(thrown, version);
+}
+
+/** What no plugin is asked for has no steps, and is one line. */
+async function log({ env, called }: Caller, config: JsonObject, error?: PluginError): Promise<void> {
+  const path = logPathOf(config);
+  if (path === '') return;
+  const attachment = { containerId: env.CNI_CONTAINERID, netns: env.CNI_NETNS, ifName: env.CNI_IFNAME };
+  const subject = { command: env.CNI_COMMAND ?? '', plugin: called, ...attachment, config };
+  (await import('./log.ts')).openLog(path, subject).end(error);
 }
 
 function refusal(thrown: unknown, cniVersion: string): Answer {

@@ -6,6 +6,11 @@ import { PluginError } from './plugin-error.ts';
 const LEVELS = ['error', 'info', 'debug'] as const;
 export type Level = (typeof LEVELS)[number];
 
+/** Where the log goes; '': nowhere. The environment's wins: it is who is looking just now. */
+export function logPathOf({ logFile }: JsonObject): string {
+  return process.env.KUKE_CNI_LOG || (typeof logFile === 'string' ? logFile : '');
+}
+
 /** `debug` where none is set, and for what is no level. */
 export function levelOf({ logLevel }: JsonObject): Level {
   return LEVELS.find(level => level === String(logLevel).toLowerCase()) ?? 'debug';

@@ -4,7 +4,7 @@ import { formatResult } from '../result.ts';
 import { type Call, type CallRequest, callOf } from './call.ts';
 import { asPluginError } from './failure.ts';
 import type { Log } from './log.ts';
-import { checkLogging } from './log-level.ts';
+import { checkLogging, logPathOf } from './log-level.ts';
 import type { CniPlugin } from './plugin.ts';
 import { PluginError } from './plugin-error.ts';
 import { loadPlugin } from './registry.ts';
@@ -53,10 +53,8 @@ async function run(plugin: CniPlugin, call: Call): Promise<JsonObject | undefine
   }
 }
 
-/** The environment's wins: it is who is looking just now. */
 async function logOf(request: CallRequest): Promise<Log> {
-  const { logFile } = request.config;
-  const path = process.env.KUKE_CNI_LOG || (typeof logFile === 'string' ? logFile : '');
+  const path = logPathOf(request.config);
   return path === '' ? UNHEARD : (await import('./log.ts')).openLog(path, request);
 }
 

@@ -67,6 +67,12 @@ const damages: Damage[] = [
     name: 'the interface is down',
     damage: made => inside(made, 'link', 'set', 'eth0', 'down'),
   },
+  {
+    name: 'the interface has another MTU',
+    plugins: host => [bridge(host, { mtu: 1400 })],
+    damage: made => inside(made, 'link', 'set', 'eth0', 'mtu', '1300'),
+    unnoticed: 'CHECK without the MTU',
+  },
   { name: 'the route is gone', damage: made => inside(made, 'route', 'del', 'default') },
   { name: 'the host’s end is off the bridge', damage: made => onHostSide(made, 'nomaster') },
   {
@@ -87,7 +93,7 @@ const damages: Damage[] = [
   {
     name: 'the reservation is another’s',
     damage: ({ host }) => Bun.write(`${host.folder}/ipam/net/10.77.0.2`, 'somebody\r\neth0').then(() => {}),
-    stays: [/^file .*10\.77\.0\.2$/],
+    stays: [/^file .*10\.77\.0\.2$/, /^file .*\/\.by-id\/\w+\.0$/],
   },
   {
     name: 'all rules are flushed',

@@ -126,6 +126,13 @@ describe('STATUS', () => {
       if (!refused(answer)) expectError(answer, { code: 50, msg: /nowhere/ }, cniVersion);
     }));
 
+  test('something else has the bridge’s name: not available', () =>
+    onHost(async host => {
+      await host.ip('link', 'add', 'br0', 'type', 'veth', 'peer', 'name', 'br1');
+      const answer = await status(host, alone(bridge(host)));
+      if (!refused(answer)) expectError(answer, { code: 50, msg: /br0.*kind veth/ }, cniVersion);
+    }));
+
   test('no address is left: not available', () =>
     onHost(async host => {
       const plugin = bridge(host, {}, { ranges: [[{ subnet: '10.77.0.0/30' }]] });

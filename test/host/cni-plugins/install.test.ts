@@ -89,6 +89,14 @@ describe('into a folder that is not there', () => {
     expect(existsSync(FAR)).toBe(false);
   });
 
+  test('one that is there already serves for those that come later', async () => {
+    mkdirSync(FAR, { recursive: true });
+    for (const type of ['bridge', 'loopback']) copyFileSync('/usr/lib/cni/loopback', `${FAR}/${type}`);
+    await own('install', '--dir', FAR);
+    await own('install', '--dir', FAR, '--force');
+    expect(new Set(TYPES.map(type => inode(`${FAR}/${type}`))).size).toBe(1);
+  });
+
   test('what lies there are plugins', async () => {
     await own('install', '--dir', NEAR);
     for (const type of TYPES) {

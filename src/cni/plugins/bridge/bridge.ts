@@ -15,7 +15,7 @@ import { type Addressing, addressingOf, isIpv6 } from './addressing.ts';
 import { check } from './check.ts';
 import { type BridgeConfig, hasIpam, parseConfig } from './config.ts';
 import { announce, configureInside, setUp } from './container.ts';
-import { ensureAddress, ensureBridge, keepBridge, undoBridge } from './device.ts';
+import { ensureAddress, ensureBridge, keepBridge, notABridge, undoBridge } from './device.ts';
 import { checkFrames, collectChecks, uncheckFrames } from './mac-spoofing.ts';
 import { set } from './parameter.ts';
 import {
@@ -95,6 +95,9 @@ async function attach(sockets: Sockets, call: AttachmentCall, config: BridgeConf
   }
   const interfaces = interfacesOf(call, requireLink(host, bridge.link.index), port, container);
   if (addressing) announce(inside, call, container, addressing.ips);
+  // A signal that came while nothing was waited for is heard of here, where a bridge that is new can still be taken back.
+  if (bridge.group !== undefined) await new Promise(resolve => setImmediate(resolve));
+  call.signal?.throwIfAborted();
   keepBridge(host, call, bridge);
   const dns = config.dns ?? given?.dns;
   return {
@@ -182,6 +185,9 @@ async function gc(call: GcCall): Promise<void> {
 
 async function status(call: PluginCall): Promise<void> {
   const config = parseConfig(call);
+  using host = new NetlinkSocket('route');
+  const bridge = getLink(host, config.bridge);
+  if (bridge !== undefined && bridge.kind !== 'bridge') throw notABridge('NotAvailable', bridge);
   if (config.hasIpam) await ipam.status(call);
 }
 

@@ -27,6 +27,8 @@ export async function check(call: AttachmentCall): Promise<void> {
   const container = requireContainer(inside, told.container, call);
   const port = requirePort(host, told.others, { bridge, container }, config);
   for (const link of [bridge, port, container]) requireUp(link);
+  requireMtu(container, told.container.mtu ?? config.mtu);
+  requireMtu(port, told.others.find(({ name }) => name === port.name)?.mtu ?? config.mtu);
   const index = prevResult.interfaces.indexOf(told.container);
   const ips = prevResult.ips.filter(ip => ip.interface === undefined || ip.interface === index);
   const addresses = ips.map(({ address }) => address);
@@ -95,6 +97,10 @@ function requireUp(link: Link): void {
 
 function requireMac({ mac }: Interface, link: Link): void {
   if (mac && mac.toLowerCase() !== link.mac) throw changed(`${link.name} has the MAC ${link.mac}, not ${mac}`);
+}
+
+function requireMtu({ name, mtu }: Link, told: number | undefined): void {
+  if (told && mtu !== told) throw changed(`${name} has the MTU ${mtu}, not ${told}`);
 }
 
 function requireAddresses(socket: NetlinkSocket, told: readonly string[], { index, name }: Link): void {

@@ -129,8 +129,8 @@ function refuseUnknownArgs({ args }: AttachmentCall): void {
 
 function checkBridge(name: string): string {
   valid('InvalidConfig', () => checkLinkName(name), 'bridge: ');
-  // The kernel would put a number there.
-  if (name.includes('%')) throw invalid(`bridge: not an interface name: ${JSON.stringify(name)}`);
+  // The kernel would put a number for the one, and nft has no way to write the other.
+  if (/[%"]/.test(name)) throw invalid(`bridge: may not hold % or ": ${JSON.stringify(name)}`);
   return name;
 }
 

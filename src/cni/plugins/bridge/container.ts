@@ -44,7 +44,7 @@ export function configureInside(
 export function setUp(socket: NetlinkSocket, call: AttachmentCall, link: Link, arpNotify = false): void {
   const { ifName } = call;
   const parameter = ` && ${insideOf(call)}sysctl -w ${shellWord(`net/ipv4/conf/${ifName}/arp_notify=1`)}`;
-  insideTrace(call)(`ip link set ${shellWord(ifName)} up${arpNotify ? parameter : ''}`, () =>
+  insideTrace(call)(`ip link set dev ${shellWord(ifName)} up${arpNotify ? parameter : ''}`, () =>
     setLink(socket, link, { up: true, ...(arpNotify && { arpNotify }) }),
   );
 }
@@ -114,7 +114,7 @@ export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link
     within(netns, () => void prefer(trace, `net/ipv6/conf/${ifName}/ndisc_notify`, 1));
   }
   if (call.goesOn) void announceAside(call, link, mac);
-  else trace(`ip link set ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
+  else trace(`ip link set dev ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
 }
 
 /** It is the same interface or none: indices are not given twice in a namespace, and the socket stays in this one. */

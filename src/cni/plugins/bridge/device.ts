@@ -13,7 +13,7 @@ import {
 } from '../../../host/netlink/link.ts';
 import type { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import type { PluginCall } from '../plugin.ts';
-import { PluginError } from '../plugin-error.ts';
+import { type ErrorName, PluginError } from '../plugin-error.ts';
 import { shellWord } from '../shell-word.ts';
 import { broadcastOf, isIpv6 } from './addressing.ts';
 import type { BridgeConfig } from './config.ts';
@@ -47,7 +47,7 @@ export function ensureBridge(socket: NetlinkSocket, { trace }: Call, config: Bri
       const group = FIRST_GROUP + ((crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % GROUPS);
       const mac = randomMac();
       const words = `group ${group} address ${mac}${mtu ? ` mtu ${mtu}` : ''}${promiscMode ? ' promisc on' : ''} up`;
-      trace(`ip link add ${shellWord(name)} ${words} type bridge`, () =>
+      trace(`ip link add name ${shellWord(name)} ${words} type bridge`, () =>
         createBridge(socket, { name, group, mac, up: true, promiscuous: promiscMode, ...(mtu && { mtu }) }),
       );
       ignoreAdvertisements(trace, name);
@@ -62,14 +62,7 @@ export function ensureBridge(socket: NetlinkSocket, { trace }: Call, config: Bri
 /** One that is there, as it is, but for what this network asks of it. */
 function adopt(socket: NetlinkSocket, trace: PluginCall['trace'], config: BridgeConfig, link: Link): Link {
   const { name, kind, up, promiscuous, group } = link;
-  if (kind !== 'bridge') {
-    const what = kind === undefined ? 'an interface' : `an interface of kind ${kind}`;
-    throw new PluginError(
-      'InvalidConfig',
-      `bridge: ${JSON.stringify(name)} is no bridge, but ${what}`,
-      `give the network another bridge, or remove it: ip link del ${shellWord(name)}`,
-    );
-  }
+  if (kind !== 'bridge') throw notABridge('InvalidConfig', link);
   // Whoever has made it may have been killed before this, and it must not pass for finished then.
   if (isUnclaimed(group)) ignoreAdvertisements(trace, name);
   const changes = {
@@ -80,7 +73,7 @@ function adopt(socket: NetlinkSocket, trace: PluginCall['trace'], config: Bridge
   if (Object.keys(changes).length === 0) return link;
   const words = { up: 'up', promiscuous: 'promisc on', group: 'group default' };
   const given = Object.keys(changes).map(key => words[key as keyof typeof words]);
-  trace(`ip link set ${shellWord(name)} ${given.join(' ')}`, () => setLink(socket, link, changes));
+  trace(`ip link set dev ${shellWord(name)} ${given.join(' ')}`, () => setLink(socket, link, changes));
   return link;
 }
 
@@ -89,12 +82,19 @@ function ignoreAdvertisements(trace: PluginCall['trace'], bridge: string): void 
   prefer(trace, `net/ipv6/conf/${bridge}/accept_ra`, 0);
 }
 
+/** What has the bridge's name is something else. */
+export function notABridge(code: ErrorName, { name, kind }: Link): PluginError {
+  const what = kind === undefined ? 'an interface' : `an interface of kind ${kind}`;
+  const remedy = `give the network another bridge, or remove it: ip link del dev ${shellWord(name)}`;
+  return new PluginError(code, `bridge: ${JSON.stringify(name)} is no bridge, but ${what}`, remedy);
+}
+
 const isUnclaimed = (group = 0) => group >= FIRST_GROUP && group < FIRST_GROUP + GROUPS;
 
 /** It stays from now on, whatever becomes of this ADD. */
 export function keepBridge(socket: NetlinkSocket, { trace }: Call, { link, group }: Bridge): void {
   if (group === undefined) return;
-  trace(`ip link set ${shellWord(link.name)} group default`, () => setLink(socket, link, { group: 0 }));
+  trace(`ip link set dev ${shellWord(link.name)} group default`, () => setLink(socket, link, { group: 0 }));
 }
 
 /** Takes back a bridge that this ADD has made, unless somebody else uses it already. */
@@ -138,7 +138,7 @@ export function ensureAddress(
   // A bridge that was given no MAC has its lowest port's, and hosts would lose their gateway when that changes.
   const { mac } = link;
   if (group === undefined && mac !== undefined) {
-    trace(`ip link set ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link, { mac }));
+    trace(`ip link set dev ${shellWord(link.name)} address ${mac}`, () => setLink(socket, link, { mac }));
   }
   return isIpv6(address) && !noDad;
 }

@@ -39,8 +39,8 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
   const sizes = mtu ? ` mtu ${mtu}` : '';
   const peer = `name ${shellWord(ifName)} netns ${shellWord(netns)}${sizes}${mac ? ` address ${mac}` : ''}`;
   const command = [
-    `ip link add ${name} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
-    `ip link set ${name} alias ${shellWord(alias)}${isSilent ? ' addrgenmode none' : ''} up`,
+    `ip link add name ${name} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
+    `ip link set dev ${name} alias ${shellWord(alias)}${isSilent ? ' addrgenmode none' : ''} up`,
     ...(hasSettings
       ? [`bridge link set dev ${name}${hairpinMode ? ' hairpin on' : ''}${portIsolation ? ' isolated on' : ''}`]
       : []),
@@ -73,12 +73,12 @@ export function stalePorts(socket: NetlinkSocket, { network, valid }: GcCall): L
 
 /** Removes a veth, both ends, while other work goes on; one that is gone is as it should be. It is this that takes the kernel 20 ms. */
 export async function removeVeth({ trace }: Pick<PluginCall, 'trace'>, link: Link): Promise<void> {
-  await ifThere(trace(`ip link del ${shellWord(link.name)}`, () => removeLink(link)));
+  await ifThere(trace(`ip link del dev ${shellWord(link.name)}`, () => removeLink(link)));
 }
 
 /** The same, from the container's end. */
 export async function removeVethInside(socket: NetlinkSocket, call: AttachmentCall, link: Link): Promise<void> {
-  const command = `${insideOf(call)}ip link del ${shellWord(link.name)}`;
+  const command = `${insideOf(call)}ip link del dev ${shellWord(link.name)}`;
   await ifThere(call.trace(command, () => deleteLinkAside(socket, link)));
 }
 

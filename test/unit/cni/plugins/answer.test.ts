@@ -259,7 +259,7 @@ describe('called off', () => {
     expect(await refused({ signal: controller.signal }, recorded)).toMatchObject({
       code: 11,
       msg: calledOff.msg,
-      details: 'nothing of it is left',
+      details: 'nothing of the attachment is left',
     });
     expect(recorded.calls).toMatchObject([{ command: 'ADD' }, { command: 'DEL', signal: undefined }]);
   });
@@ -285,7 +285,7 @@ describe('called off', () => {
       signal?.throwIfAborted();
     });
     const answered = await refused({ signal: controller.signal }, recorded);
-    expect(answered).toMatchObject({ code: 11, msg: calledOff.msg, details: 'nothing of it is left' });
+    expect(answered).toMatchObject({ code: 11, msg: calledOff.msg, details: 'nothing of the attachment is left' });
     expect(recorded.calls.map(({ command }) => command)).toEqual(['ADD']);
   });
 
