@@ -35,7 +35,7 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   if (there !== undefined || linkIn(request.netns, request.interface) !== undefined) {
     await detach(host, request, context);
   }
-  await requireIsolation(host, instance, network);
+  await requireIsolation(host, instance, network, context);
   ensureBridge(instance, network);
   await turnOnForwarding(host.state, network.gateways);
   return await add(host, network, request, context);
@@ -98,13 +98,18 @@ async function takeBack(host: Host, request: AttachRequest): Promise<undefined> 
 }
 
 /** No process starts without the rules that keep its space apart: whoever has flushed them has let down all spaces. */
-async function requireIsolation(host: Host, instance: string, network: SpaceNetwork): Promise<void> {
+async function requireIsolation(
+  host: Host,
+  instance: string,
+  network: SpaceNetwork,
+  { signal }: ActionContext,
+): Promise<void> {
   const { covers, obstacles } = await readEnforcement(instance);
   for (const obstacle of obstacles(network.bridge)) host.warn(explainObstacle(obstacle));
   if (covers(memberOf(network))) return;
   const { spaces } = await allNetworks(host, network.configPath);
   const ours = spaces.filter(one => one.instance === instance && isLegalBridge(one.bridge));
-  await isolateAll(instance, ours.map(memberOf));
+  await isolateAll(instance, ours.map(memberOf), signal);
 }
 
 async function requireNetwork(instance: string, { name, configPath }: NetworkRef): Promise<SpaceNetwork> {

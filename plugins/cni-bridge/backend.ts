@@ -19,7 +19,7 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
     observe: ({ configPaths }) => named('observe networks', () => observeNetworks(host, configPaths)),
     define: action(
       ({ name }) => `define network ${name}`,
-      definition => defineNetwork(host, definition),
+      (definition, context) => defineNetwork(host, definition, context),
     ),
     remove: action(
       ({ name }) => `remove network ${name}`,

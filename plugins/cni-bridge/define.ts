@@ -1,6 +1,6 @@
 /** Making a network: its conflist, and the rules that isolate its bridge. The bridge comes with the first cell. */
 import { mkdir } from 'node:fs/promises';
-import { KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
+import { type ActionContext, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import { writeConflist } from '../../src/cni/conflist.ts';
 import { requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
@@ -11,7 +11,11 @@ import { rememberNatTables } from './nat-table.ts';
 import { restoreAttachments } from './restore.ts';
 import { conflistOf, conflistPath, type SpaceNetwork } from './space-network.ts';
 
-export async function defineNetwork(host: Host, definition: NetworkDefinition): Promise<void> {
+export async function defineNetwork(
+  host: Host,
+  definition: NetworkDefinition,
+  { signal }: ActionContext,
+): Promise<void> {
   requireLegalName(definition);
   const instance = await host.instance();
   const known = await ownNetwork(host, instance, definition);
@@ -19,7 +23,7 @@ export async function defineNetwork(host: Host, definition: NetworkDefinition): 
   await rememberNatTables(host.state);
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
-  await isolate(instance, memberOf(known ?? definition));
+  await isolate(instance, memberOf(known ?? definition), signal);
   if (known !== undefined) await restoreAttachments(host, known.name);
 }
 

@@ -1,9 +1,9 @@
 /**
  * Detaching: CNI DEL with what the ADD's cache holds. The built-in plugins leave nothing, whatever happened before. After executed ones
  * comes a look at what the reference plugins leave behind when a namespace is gone (masquerading rules), when they are missing or fail
- * (everything), or when the ADD was killed.
+ * (everything), or when the ADD was killed (published ports too).
  */
-import type { ActionContext, DetachRequest } from 'kuke/plugin';
+import type { ActionContext, AttachRequest, DetachRequest } from 'kuke/plugin';
 import {
   type CachedAttachment,
   CacheError,
@@ -23,13 +23,16 @@ import { attachmentId, linkIn, socketIn } from './attachment.ts';
 import { removeLinks } from './bridge.ts';
 import { networkFailure, tearDown } from './failures.ts';
 import { allNetworks, type Host } from './host.ts';
-import { removeMasquerade } from './masquerade.ts';
+import { removeReferenceRules } from './reference-rules.ts';
 import { releaseReservations } from './reservations.ts';
 import { markerOf } from './space-network.ts';
 
+/** What is undone has been asked for ports; what is detached long after has not. */
+type Request = DetachRequest & Pick<AttachRequest, 'ports'>;
+
 /** Works without the namespace, and on what was never attached. Afterwards nothing of the attachment is left. */
-export async function detach(host: Host, request: DetachRequest, { signal }: ActionContext): Promise<void> {
-  const { name, netns, interface: ifName } = request;
+export async function detach(host: Host, request: Request, { signal }: ActionContext): Promise<void> {
+  const { name, netns, interface: ifName, ports: portMappings } = request;
   const id = attachmentId(request);
   const cached = await readOwn(host, request);
   const known = cached instanceof CacheError ? undefined : cached;
@@ -42,13 +45,16 @@ export async function detach(host: Host, request: DetachRequest, { signal }: Act
   try {
     if (config !== undefined) {
       const where = isNetns(netns) ? netns : '';
-      await host.cni.del(id, { netns: where, signal, ...(fallback && { fallback: { network: fallback } }) });
+      // Without ports the reference portmap takes away nothing.
+      const capabilityArgs = portMappings === undefined ? {} : { portMappings };
+      const without = fallback && { fallback: { network: fallback, capabilityArgs } };
+      await host.cni.del(id, { netns: where, signal, ...without });
     }
   } catch (error) {
     failure = error;
   }
   const leavesNothing = known === undefined ? !host.isExecuted('bridge') : isNative(known);
-  if (known === undefined || !leavesNothing) await sweep(host, request, known);
+  if (known === undefined || !leavesNothing) await sweep(host, request, known, signal);
   if (failure !== undefined) {
     const error = networkFailure(failure, `detach from network ${name}`);
     if (error.code === 'Cancelled' || leavesNothing || (config && !isSwept(config))) throw error;
@@ -88,14 +94,19 @@ function isSwept({ plugins }: NetworkConfig): boolean {
   );
 }
 
-/** Removes what `bridge` and `host-local` make for an attachment, without them. `cached`: what an ADD said it had made. */
-export async function sweep(host: Host, request: DetachRequest, cached: CachedAttachment | undefined): Promise<void> {
+/** Removes what `bridge`, `host-local` and `portmap` make for an attachment, without them. `cached`: what an ADD said it had made. */
+export async function sweep(
+  host: Host,
+  request: DetachRequest,
+  cached: CachedAttachment | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
   const { name, attachmentId: id, netns, interface: ifName } = request;
   await tearDown({
     [`remove ${ifName} from ${netns}`]: () => removeInside(netns, ifName, cached),
     'remove its end on the host': () => removeLinks(hostEnds(cached)),
     'free its address': () => releaseReservations(host.ipam, name, { containerId: id, ifName }),
-    'remove its masquerading rules': () => removeMasquerade(name, id),
+    'remove its rules in iptables': () => removeReferenceRules({ network: name, attachmentId: id }, { signal }),
   });
 }
 

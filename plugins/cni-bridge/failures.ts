@@ -15,7 +15,8 @@ export function networkFailure(thrown: unknown, step: string, isRoot = process.g
   if (thrown instanceof IptablesError && thrown.remedy !== undefined) {
     return new KukeError('HostNotReady', thrown.message, { step, cause: thrown, remedy: thrown.remedy });
   }
-  return asKukeError(thrown, 'NetworkFailed', { step });
+  const isCalledOff = thrown instanceof Error && thrown.name === 'AbortError';
+  return asKukeError(thrown, isCalledOff ? 'Cancelled' : 'NetworkFailed', { step });
 }
 
 /** A file that the kernel did not let be read or written, or that says nothing usable. */

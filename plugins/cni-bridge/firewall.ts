@@ -16,36 +16,43 @@ export function forwardMark(instance: string): string {
 }
 
 /** Isolates a bridge from all others; a bridge that the network had before is forgotten. Returns the changes of nftables. */
-export function isolate(instance: string, member: Isolated): Promise<Change[]> {
-  return isolateAll(instance, [member]);
+export function isolate(instance: string, member: Isolated, signal?: AbortSignal): Promise<Change[]> {
+  return isolateAll(instance, [member], signal);
 }
 
 /** The same for several at once. */
-export function isolateAll(instance: string, wanted: readonly Isolated[]): Promise<Change[]> {
+export function isolateAll(instance: string, wanted: readonly Isolated[], signal?: AbortSignal): Promise<Change[]> {
   const labels = new Set(wanted.map(({ network }) => networkLabel(network)));
   const names = new Set(wanted.map(({ bridge }) => bridge));
-  return change(instance, members => [
+  const next = (members: Isolated[]) => [
     ...members.filter(({ bridge, network }) => !names.has(bridge) && !labels.has(network)),
     ...wanted,
-  ]);
+  ];
+  return change(instance, next, signal);
 }
 
 /** Like `isolate`, but the bridges that the network had before stay known: for the time in which one is renamed. */
-export function isolateToo(instance: string, member: Isolated): Promise<Change[]> {
-  return change(instance, members => [...members.filter(({ bridge }) => bridge !== member.bridge), member]);
+export function isolateToo(instance: string, member: Isolated, signal?: AbortSignal): Promise<Change[]> {
+  const next = (members: Isolated[]) => [...members.filter(({ bridge }) => bridge !== member.bridge), member];
+  return change(instance, next, signal);
 }
 
 /** Forgets a network's bridges; with the last one the section goes. */
-export function release(instance: string, network: string, bridges: readonly string[] = []): Promise<Change[]> {
+export function release(
+  instance: string,
+  network: string,
+  bridges: readonly string[] = [],
+  signal?: AbortSignal,
+): Promise<Change[]> {
   const label = networkLabel(network);
-  return change(instance, members =>
-    members.filter(member => member.network !== label && !bridges.includes(member.bridge)),
-  );
+  const next = (members: Isolated[]) =>
+    members.filter(member => member.network !== label && !bridges.includes(member.bridge));
+  return change(instance, next, signal);
 }
 
 /** Removes the section and every marked rule of this installation. */
-export function releaseAll(instance: string): Promise<Change[]> {
-  return change(instance, () => []);
+export function releaseAll(instance: string, signal?: AbortSignal): Promise<Change[]> {
+  return change(instance, () => [], signal);
 }
 
 /** All rules, as they are at one moment. */
@@ -76,7 +83,11 @@ export function explainObstacle({ chain: { family, table, chain }, why, rules }:
   return `${dropping}, and kuke cannot change that: ${why}; give it the rules ${rules.map(one => `\`${one}\``).join(', ')}`;
 }
 
-async function change(instance: string, next: (members: Isolated[]) => Isolated[]): Promise<Change[]> {
+async function change(
+  instance: string,
+  next: (members: Isolated[]) => Isolated[],
+  signal: AbortSignal | undefined,
+): Promise<Change[]> {
   const mark = forwardMark(instance);
   let bridges: string[] = [];
   using socket = new NetlinkSocket('netfilter');
@@ -96,7 +107,7 @@ async function change(instance: string, next: (members: Isolated[]) => Isolated[
     const gone = first?.instance === instance ? firstTableRemoval(first, bridges.length > 0) : [];
     return [...own, ...gone, ...forward.changes(bridges)];
   });
-  await allowForward(mark, bridges);
+  await allowForward(mark, bridges, { signal });
   return made;
 }
 

@@ -30,9 +30,9 @@ export default definePlugin<CniBridgeConfig>({
     kernel.operation({
       type: 'cni-bridge.regenerate',
       irreversible: true,
-      async apply(params) {
+      async apply(params, context) {
         const { regenerate } = await import('./regenerate.ts');
-        await regenerate(await host(), params, await kernel.use('store'));
+        await regenerate(await host(), params, await kernel.use('store'), context);
       },
       explain: async params => (await import('./explain.ts')).explainRegenerate(params, await host()),
     });

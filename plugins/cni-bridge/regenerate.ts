@@ -2,7 +2,13 @@
  * `kuke init --force-regenerate-cni` (spec.md §4): writes the conflist of a space anew. Subnet, network name and a bridge that exists
  * under a legal name stay; any other bridge is renamed, its rules with it, so that cells keep their addresses.
  */
-import { type KukeBackends, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
+import {
+  type ActionContext,
+  type KukeBackends,
+  KukeError,
+  type NetworkDefinition,
+  networkDefinition,
+} from 'kuke/plugin';
 import * as v from 'valibot';
 import { formatConflist, writeConflist } from '../../src/cni/conflist.ts';
 import { hasCode } from '../../src/host/errno.ts';
@@ -53,16 +59,17 @@ export async function regenerate(
   host: Host,
   { definition, rename }: Regeneration,
   store: KukeBackends['store'],
+  { signal }: ActionContext,
 ): Promise<void> {
   const instance = await host.instance();
   const { name } = definition;
   const member = memberOf(definition);
-  await isolateToo(instance, member);
+  await isolateToo(instance, member, signal);
   if (rename !== undefined) await renameBridge(rename, definition, () => attachedCells(store, name));
   const link = requireOwnBridge(instance, definition, true);
   if (link !== undefined) mark(link.index, bridgeMark(instance, name));
   await writeConflist(conflistPath(definition), conflistOf(definition, instance));
-  await isolate(instance, member);
+  await isolate(instance, member, signal);
 }
 
 async function renameBridge(

@@ -12,7 +12,7 @@ import { detachAll } from './detach.ts';
 import { tearDown } from './failures.ts';
 import { release } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
-import { removeMasquerade } from './masquerade.ts';
+import { removeReferenceRules } from './reference-rules.ts';
 import { removeReservations } from './reservations.ts';
 import { conflistPath, type SpaceNetwork } from './space-network.ts';
 
@@ -32,7 +32,7 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
   }
   await tearDown({
     'detach what is attached': () => detachAll(host, network => network === name, context),
-    'remove its rules': () => release(instance, name, ours ? [ours.bridge] : []),
+    'remove its rules': () => release(instance, name, ours ? [ours.bridge] : [], context.signal),
     'remove its bridge': () => {
       const bridges = bridgesOf(instance, name, ours);
       refuseForeignPorts(bridges);
@@ -41,7 +41,7 @@ export async function removeNetwork(host: Host, ref: NetworkRef, context: Action
     // What carries no mark but the name, is another's if the name is.
     ...(!isTaken && {
       'remove what its plugins have left': () => collectNetwork(name, host.cniPath),
-      'remove its masquerading rules': () => removeMasquerade(name),
+      'remove its rules in iptables': () => removeReferenceRules({ network: name }, context),
       'remove its reservations': () => removeReservations(host.ipam, name),
     }),
   });

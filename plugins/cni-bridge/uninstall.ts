@@ -22,7 +22,7 @@ export async function uninstall(host: Host, context: ActionContext): Promise<voi
     // To networks whose conflist is lost.
     'detach what is attached': () => detachAll(host, () => true, context),
     'remove what their plugins have left': () => collectLost(host, instance),
-    'remove its rules': () => releaseAll(instance),
+    'remove its rules': () => releaseAll(instance, context.signal),
     'remove the tables of iptables that came with it': () => removeNatTables(host.state),
     'remove its bridges': () => removeLinks(markedBridges(instance).map(({ index }) => index)),
     'remove its network namespaces': () => {

@@ -9,6 +9,7 @@ const KILL_GRACE_MS = 5000;
 
 export interface Program {
   file: string;
+  args?: readonly string[];
   env: Record<string, string>;
   stdin: string;
 }
@@ -16,6 +17,8 @@ export interface Program {
 export interface Bounds {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
+  /** Bytes; 1 MiB when absent. */
+  stdoutLimit?: number;
 }
 
 /** How a program ended. `stopped` says why it was killed from here; then `stdout` may be cut off. */
@@ -30,10 +33,13 @@ export interface ProgramExit {
 
 /**
  * Runs a program in a process group of its own, to its end and that of its output. At the time limit, on abort, or after more than
- * 1 MiB of output the whole group gets SIGKILL. Throws what posix_spawn(3) fails with (`code`: `EACCES`, `ENOEXEC`, ...).
+ * `stdoutLimit` of output the whole group gets SIGKILL. Throws what posix_spawn(3) fails with (`code`: `EACCES`, `ENOEXEC`, ...).
  */
-export async function runProgram({ file, env, stdin }: Program, { timeoutMs, signal }: Bounds): Promise<ProgramExit> {
-  const child = Bun.spawn([file], {
+export async function runProgram(
+  { file, args = [], env, stdin }: Program,
+  { timeoutMs, signal, stdoutLimit = STDOUT_LIMIT }: Bounds,
+): Promise<ProgramExit> {
+  const child = Bun.spawn([file, ...args], {
     env,
     cwd: '/',
     stdin: new TextEncoder().encode(stdin),
@@ -60,7 +66,7 @@ export async function runProgram({ file, env, stdin }: Program, { timeoutMs, sig
     await Promise.all([
       drain(child.stdout, stopping.promise, chunk => {
         size += chunk.length;
-        if (size > STDOUT_LIMIT) stop('flooded');
+        if (size > stdoutLimit) stop('flooded');
         else stdout.push(chunk);
       }),
       drain(child.stderr, stopping.promise, chunk => {

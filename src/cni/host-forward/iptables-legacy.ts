@@ -2,7 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { scrubbedEnvironment } from '../../host/environment.ts';
 import { hasCode } from '../../host/errno.ts';
+import { endOrphans } from '../orphans.ts';
 import { silent, type Trace } from '../plugins/trace.ts';
+import { runProgram } from '../program.ts';
+import { endOf } from './chain-end.ts';
+import { type IptablesRule, type IptablesTable, parseTable } from './iptables-lines.ts';
 
 type LegacyFamily = 'ip' | 'ip6';
 
@@ -17,6 +21,22 @@ export class IptablesError extends Error {
   }
 }
 
+/** For whom iptables-legacy is run. */
+export interface Errand {
+  /** Ends it at once; what is thrown then is the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Told of each change. */
+  trace?: Trace;
+  /** The attachment that it is for: it is ended with what else works for that. */
+  containerId?: string | undefined;
+}
+
+/** How long it waits for /run/xtables.lock, which others may hold for as long as they like; and how long it may take in all. */
+const LOCK_SECONDS = 10;
+const LIMIT_MS = 30_000;
+/** A table with some hundred thousand rules. */
+const MOST_OUTPUT = 64 << 20;
+
 /** Whether the kernel holds such a table of this network namespace. */
 function inUse(family: LegacyFamily, table: string): boolean {
   try {
@@ -27,35 +47,49 @@ function inUse(family: LegacyFamily, table: string): boolean {
   }
 }
 
-/** The rules for these interfaces and, unless `others` stay, no others that carry our mark, where FORWARD drops in the end. */
+/**
+ * The rules for these interfaces and, unless `others` stay, no others that carry our mark, where FORWARD drops in the end. First what a
+ * killed call for the same mark and attachment has left running is ended: it would put its rules in behind our back.
+ */
 export async function allowForward(
   mark: string,
   interfaces: readonly string[],
-  { others = 'go', trace = silent }: { others?: 'go' | 'stay'; trace?: Trace } = {},
+  { others = 'go', ...errand }: Errand & { others?: 'go' | 'stay' } = {},
 ): Promise<void> {
-  for (const family of familiesWith('filter')) {
-    const { missing, stale } = forwardLines(await listTable(family, 'filter'), mark, interfaces);
+  const { trace = silent, signal, containerId } = errand;
+  const families = familiesWith('filter');
+  const variables = { KUKE_MARK: mark, ...(containerId !== undefined && { CNI_CONTAINERID: containerId }) };
+  if (families.length > 0) await endOrphans(variables, signal);
+  for (const family of families) {
+    const { missing, stale } = forwardLines(await listTable(family, 'filter', errand), mark, interfaces);
     const gone = others === 'go' ? stale.map(deletion) : [];
     const lines = [...gone, ...missing.map(line => line.replace(/^-A/, '-I'))];
     if (lines.length === 0) continue;
     const commands = lines.map(line => `${program(family)} ${line}`);
-    await trace(commands.join('; '), () => change(family, 'filter', lines));
+    await trace(commands.join('; '), () => change(family, 'filter', lines, { errand, variables }));
   }
 }
 
 /** Reads FORWARD; the answer says of an interface whether it has its rules there, where it needs them. */
-export async function readLegacyForward(mark: string): Promise<(name: string) => boolean> {
-  const tables = await Promise.all(familiesWith('filter').map(family => listTable(family, 'filter')));
+export async function readLegacyForward(mark: string, errand: Errand = {}): Promise<(name: string) => boolean> {
+  const tables = await Promise.all(familiesWith('filter').map(family => listTable(family, 'filter', errand)));
   return name => tables.every(lines => forwardLines(lines, mark, [name]).missing.length === 0);
 }
 
-/** Removes rules of `nat` whose comment `isOurs` says yes to, and the chains that the reference plugins made for them. */
-export async function removeNat(isOurs: (comment: string) => boolean): Promise<void> {
+/** Removes rules of `nat`, and chains with all that is in them: those of its rules and chains that `pick` answers. */
+export async function removeNat(
+  pick: (table: IptablesTable) => { rules: readonly IptablesRule[]; chains: readonly string[] },
+  errand: Errand = {},
+): Promise<void> {
   for (const family of familiesWith('nat')) {
-    const ours = (await listTable(family, 'nat')).filter(line => isOurs(commentOf(line) ?? ''));
-    const chains = [...new Set(ours.flatMap(line => /^-A (CNI-\S+) /.exec(line)?.[1] ?? []))];
-    const jumps = ours.filter(line => !line.startsWith('-A CNI-'));
-    await change(family, 'nat', [...jumps.map(deletion), ...chains.flatMap(chain => [`-F ${chain}`, `-X ${chain}`])]);
+    const { rules, chains } = pick(parseTable(await listTable(family, 'nat', errand)));
+    const jumps = rules.filter(({ chain }) => !chains.includes(chain));
+    const lines = [
+      ...jumps.map(({ line }) => deletion(line)),
+      ...chains.map(chain => `-F ${chain}`),
+      ...chains.map(chain => `-X ${chain}`),
+    ];
+    await change(family, 'nat', lines, { errand });
   }
 }
 
@@ -65,30 +99,27 @@ export function forwardLines(
   mark: string,
   interfaces: readonly string[],
 ): { missing: string[]; stale: string[] } {
-  const chain = lines.includes('-A FORWARD -j DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
+  const { rules, drops } = parseTable(lines);
+  const of = (name: string) => rules.filter(({ chain }) => chain === name);
+  const dropsInTheEnd = (name: string) =>
+    endOf(
+      of(name).map(one => one.always),
+      drops(name),
+      read => of(read).map(one => one.always),
+    ) !== undefined;
+  const chain = of('FORWARD').some(({ target }) => target === 'DOCKER-USER') ? 'DOCKER-USER' : 'FORWARD';
   const comment = `-m comment --comment "${mark}" -j ACCEPT`;
-  const wanted = dropsInTheEnd(lines)
+  const wanted = dropsInTheEnd('FORWARD')
     ? interfaces.flatMap(name => [
         `-A ${chain} -i ${name} ${comment}`,
         `-A ${chain} -o ${name} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${comment}`,
       ])
     : [];
-  const present = lines.filter(line => commentOf(line) === mark);
+  const present = rules.filter(rule => rule.comment === mark).map(({ line }) => line);
   return {
     missing: wanted.filter(line => !present.includes(line)),
     stale: present.filter(line => !wanted.includes(line)),
   };
-}
-
-/** By its policy, or by a rule that all get to. */
-function dropsInTheEnd(lines: readonly string[]): boolean {
-  const decisive = lines.find(line => /^-A FORWARD -j (?:ACCEPT|DROP|REJECT)\b/.test(line));
-  return decisive === undefined ? lines.includes('-P FORWARD DROP') : !decisive.endsWith('-j ACCEPT');
-}
-
-/** The text of a rule's comment, of which iptables escapes quotes. */
-export function commentOf(line: string): string | undefined {
-  return /--comment "((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replace(/\\(.)/g, '$1');
 }
 
 const deletion = (line: string) => line.replace(/^-A/, '-D');
@@ -101,30 +132,41 @@ function program(family: LegacyFamily): string {
   return family === 'ip' ? 'iptables-legacy' : 'ip6tables-legacy';
 }
 
-async function listTable(family: LegacyFamily, table: string): Promise<string[]> {
-  return (await run([program(family), '--wait', '-t', table, '-S'], '')).split('\n').filter(Boolean);
+async function listTable(family: LegacyFamily, table: string, errand: Errand): Promise<string[]> {
+  const command: Command = [program(family), `--wait=${LOCK_SECONDS}`, '-t', table, '-S'];
+  return (await run(command, { errand })).split('\n').filter(Boolean);
+}
+
+type Command = readonly [file: string, ...args: string[]];
+
+interface Run {
+  errand: Errand;
+  /** By which it is found again. */
+  variables?: Readonly<Record<string, string>>;
+  stdin?: string;
 }
 
 /** All lines or none. */
-async function change(family: LegacyFamily, table: string, lines: string[]): Promise<void> {
+async function change(family: LegacyFamily, table: string, lines: string[], how: Run): Promise<void> {
   if (lines.length === 0) return;
-  const command = [`${program(family)}-restore`, '--noflush', '--wait'];
-  await run(command, `*${table}\n${lines.join('\n')}\nCOMMIT\n`);
+  const command: Command = [`${program(family)}-restore`, '--noflush', `--wait=${LOCK_SECONDS}`];
+  await run(command, { ...how, stdin: `*${table}\n${lines.join('\n')}\nCOMMIT\n` });
 }
 
-async function run(command: string[], stdin: string): Promise<string> {
+async function run(command: Command, { errand, variables, stdin = '' }: Run): Promise<string> {
+  const [file, ...args] = command;
+  const { signal } = errand;
   const step = command.join(' ');
+  signal?.throwIfAborted();
+  const bounds = { timeoutMs: LIMIT_MS, signal, stdoutLimit: MOST_OUTPUT };
   try {
-    const child = Bun.spawn(command, {
-      env: scrubbedEnvironment(),
-      cwd: '/',
-      stdin: new TextEncoder().encode(stdin),
-      stdout: 'pipe',
-      stderr: 'pipe',
-    });
-    const [stdout, stderr, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    if (status === 0) return stdout;
-    throw new IptablesError(step, `exit status ${status}: ${stderr.trim()}`);
+    const exit = await runProgram({ file, args, env: scrubbedEnvironment(variables), stdin }, bounds);
+    if (exit.stopped === 'aborted') throw signal?.reason;
+    if (exit.stopped === 'timed-out') throw new IptablesError(step, `it took over ${LIMIT_MS / 1000} s`);
+    if (exit.stopped === 'flooded') throw new IptablesError(step, `it said more than ${MOST_OUTPUT} bytes`);
+    if (exit.status === 0) return exit.stdout;
+    const how = exit.killedBy === undefined ? `exit status ${exit.status}` : `killed by ${exit.killedBy}`;
+    throw new IptablesError(step, `${how}: ${exit.stderr.trim()}`);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
     const why = 'iptables of old is in use on this host, and its program is not installed';

@@ -4,8 +4,8 @@ import { insert } from '../../host/nftables/change.ts';
 import { listRules } from '../../host/nftables/list.ts';
 import { type Chain, type ChainName, type Rule, rule } from '../../host/nftables/object.ts';
 import { accept, counter, match, type Statement } from '../../host/nftables/statement.ts';
-import { endOf } from './chain-end.ts';
 import type { ForwardChain } from './forward.ts';
+import { endOfChain } from './nftables-end.ts';
 
 /** A chain of iptables' making, in which a rule must not be nft's. */
 export function isOfIptables({ family, table, chain }: ChainName): boolean {
@@ -20,7 +20,7 @@ export function iptablesChains(socket: NetlinkSocket, chains: readonly Chain[], 
     if (forward === undefined) return [];
     const rules = listRules(socket, forward);
     const isCalled = rules.some(({ statements }) => statements.some(jumpsToDocker));
-    const place = endOf(socket, forward, rules) === undefined ? undefined : isCalled ? docker : forward;
+    const place = endOfChain(socket, forward, rules) === undefined ? undefined : isCalled ? docker : forward;
     return [forward, docker].flatMap(chain => {
       if (chain === undefined) return [];
       const present = (chain === forward ? rules : listRules(socket, chain)).filter(({ comment }) => comment === mark);

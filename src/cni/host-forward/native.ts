@@ -7,9 +7,9 @@ import { add, insert } from '../../host/nftables/change.ts';
 import { listRules } from '../../host/nftables/list.ts';
 import { type Chain, type ChainName, type Rule, rule, type Table } from '../../host/nftables/object.ts';
 import { accept, counter, match, type Statement } from '../../host/nftables/statement.ts';
-import { endOf } from './chain-end.ts';
 import type { ForwardChain } from './forward.ts';
 import { isOfIptables } from './iptables-nft.ts';
+import { endOfChain } from './nftables-end.ts';
 
 const OWN = 'kukeon';
 
@@ -38,7 +38,7 @@ function obstacleOf({ family }: ChainName, isOwned: boolean): string | undefined
 
 function understand(socket: NetlinkSocket, chain: Chain, mark: string, obstacle: string | undefined): ForwardChain {
   const rules = listRules(socket, chain);
-  const end = endOf(socket, chain, rules);
+  const end = endOfChain(socket, chain, rules);
   const present = rules.filter(({ comment }) => comment === mark);
   const before = end === undefined ? undefined : rules[end]?.handle;
   return {

@@ -23,6 +23,13 @@ const CHAINS = {
   portmap: { prefix: 'CNI-DN-', from: 'CNI-HOSTPORT-DNAT' },
 } as const;
 
+type Owner = Pick<AttachmentCall, 'network' | 'containerId'>;
+
+/** The names of an attachment's own chains. */
+export function chainNames(owner: Owner): string[] {
+  return Object.values(CHAINS).map(({ prefix }) => chainName(prefix, owner));
+}
+
 /** Removes the chain of the reference plugin `plugin` for the attachment, and the rules that lead to it; where there is none, nothing. */
 export function removeReferenceChain(call: AttachmentCall, plugin: keyof typeof CHAINS): void {
   const { prefix, from } = CHAINS[plugin];
@@ -58,7 +65,7 @@ function removeRules({ trace }: AttachmentCall, changesOf: Changes): void {
 }
 
 /** As utils.MustFormatChainNameWithPrefix has it. */
-function chainName(prefix: string, { network, containerId }: AttachmentCall): string {
+function chainName(prefix: string, { network, containerId }: Owner): string {
   const hash = new Bun.CryptoHasher('sha512').update(`${network}${containerId}`).digest('hex');
   return `${prefix}${hash}`.slice(0, CHAIN_MAX);
 }

@@ -1,7 +1,7 @@
 /** After a detach nothing of the attachment is left, and after a removal nothing of the network, however they got lost before. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
-import type { AttachRequest, NetworkDefinition } from '../../../src/kernel/backends/index.ts';
+import type { AttachRequest, NetworkDefinition, PortMapping } from '../../../src/kernel/backends/index.ts';
 import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
@@ -49,6 +49,15 @@ beforeEach(async () => {
   request = { name, configPath, netns: NETNS, interface: 'eth0', attachmentId: `cell-${++serial}` };
   await backend.open({ path: NETNS }, context());
 });
+
+/** A folder with a plugin of that name that refuses to take away anything. */
+function withBroken(plugin: string): string {
+  const folder = '/opt/broken-cni';
+  mkdirSync(folder, { recursive: true });
+  const refusal = '{"cniVersion":"1.0.0","code":999,"msg":"somebody holds the xtables lock"}';
+  writeFileSync(`${folder}/${plugin}`, `#!/bin/sh\necho '${refusal}'; exit 1\n`, { mode: 0o755 });
+  return folder;
+}
 
 const nat = async (table: string) => (await output(table, '-t', 'nat', '-S')).split('\n');
 
@@ -161,14 +170,26 @@ describe.each([...IMPLEMENTATIONS])('an attachment by plugins that are %s', by =
 });
 
 describe('an attachment by the reference plugins', () => {
+  const PORTS: PortMapping[] = [
+    { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+    { hostPort: 8080, containerPort: 53, protocol: 'udp' },
+  ];
   let before: Inventory;
   beforeEach(async () => {
     ({ backend, warnings } = backends.exec);
+    // The chains that all published ports have together stay.
+    request = { ...request, ports: PORTS };
     await attach();
     await detach();
     before = await inventory();
     request = { ...request, attachmentId: `${request.attachmentId}-x` };
   });
+  afterAll(() => output('nft', 'flush', 'ruleset'));
+  /** As the kernel asks for it when nothing is known any more of what the attachment was to be. */
+  const detachUnknown = () => {
+    const { ports: _, ...rest } = request;
+    return backend.detach(rest, context());
+  };
   const expectNothingLeft = async () => {
     await backend.open({ path: NETNS }, context());
     expect(difference(before, await inventory())).toEqual([]);
@@ -185,6 +206,35 @@ describe('an attachment by the reference plugins', () => {
     await expectNothingLeft();
   });
 
+  test('with ports, that was killed before anybody knew of it', async () => {
+    await attach();
+    unlinkSync(cacheFile());
+    expect(await output('iptables', '-t', 'nat', '-S')).toContain('--dports 8080 -j CNI-DN-');
+    await detachUnknown();
+    await expectNothingLeft();
+    expect(warnings).toEqual([]);
+  });
+
+  test('with ports, that was killed before a rule led to them', async () => {
+    await attach();
+    unlinkSync(cacheFile());
+    await output('iptables', '-t', 'nat', '-F', 'CNI-HOSTPORT-DNAT');
+    expect(await output('iptables', '-t', 'nat', '-S')).toContain('-N CNI-DN-');
+    await detachUnknown();
+    await expectNothingLeft();
+  });
+
+  test('with ports, whose portmap cannot take them away: kuke does, and says so', async () => {
+    await attach();
+    const { backend: without, warnings: told } = testBackend({
+      runPath,
+      config: { cniPlugins: 'exec', cniPath: [withBroken('portmap'), '/usr/lib/cni'] },
+    });
+    await without.detach(request, context());
+    expect(told).toEqual([expect.stringContaining('xtables lock')]);
+    await expectNothingLeft();
+  });
+
   test('whose kuke has meanwhile come to use its own', async () => {
     await attach();
     await backends['built-in'].backend.detach(request, context());
@@ -197,10 +247,11 @@ describe('an attachment by the reference plugins', () => {
     try {
       const before = await nat('iptables-legacy');
       await attach();
-      expect((await nat('iptables-legacy')).filter(line => line.includes(request.attachmentId))).toHaveLength(3);
+      expect((await nat('iptables-legacy')).filter(line => line.includes(request.attachmentId))).toHaveLength(5);
       await loseNetns();
-      await detach();
-      expect(await nat('iptables-legacy')).toEqual(before);
+      unlinkSync(cacheFile());
+      await detachUnknown();
+      expect((await nat('iptables-legacy')).filter(line => !line.includes('CNI-HOSTPORT-'))).toEqual(before);
     } finally {
       unlinkSync('/usr/local/sbin/iptables');
     }

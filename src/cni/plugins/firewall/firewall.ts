@@ -16,7 +16,7 @@ import { allowForward, readLegacyForward } from '../../host-forward/iptables-leg
 import type { Result } from '../../result.ts';
 import { addElements, lacking, readSection, removeElements } from '../../ruleset.ts';
 import { isOfNetwork, isStale, labelOf, networkPart } from '../label.ts';
-import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
+import type { AttachmentCall, CniPlugin, Endpoint, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
 import { removeReferenceForward } from '../reference-rules.ts';
 import { tearDown } from '../tear-down.ts';
@@ -65,7 +65,7 @@ async function check(call: AttachmentCall): Promise<void> {
   const [first] = lacking(socket, FIREWALL, [...ownElements(attached), ...sharedElements(attached)]);
   if (first !== undefined) throw changed(nameOf(first));
   const mark = forwardMark(call.network);
-  const legacy = await readLegacyForward(mark);
+  const legacy = await readLegacyForward(mark, call);
   if (!readForward(socket, mark).allows(attached.by) || !legacy(attached.by)) {
     throw changed(`a rule marked "${mark}" in the host's own rules for what is forwarded`);
   }
@@ -135,7 +135,7 @@ const telling = (call: PluginCall) => (changes: readonly Change[], run: () => vo
 async function allow(socket: NetlinkSocket, call: AttachmentCall, { by }: Attached): Promise<void> {
   const mark = forwardMark(call.network);
   update(socket, () => readForward(socket, mark).missing([by]), telling(call));
-  await allowForward(mark, [by], { others: 'stay', trace: call.trace });
+  await allowForward(mark, [by], { others: 'stay', ...call });
 }
 
 /** Frames from one isolated port to another go nowhere, whether or not rules see what a bridge passes on. */
@@ -148,7 +148,7 @@ function isolatePort({ trace }: AttachmentCall, { interfaces }: Result): void {
 }
 
 /** First the elements, then the rules of bridges to which nobody is attached any more, who may have come meanwhile. */
-async function withdraw(call: PluginCall, isGone: (label: string) => boolean): Promise<void> {
+async function withdraw(call: PluginCall & Partial<Endpoint>, isGone: (label: string) => boolean): Promise<void> {
   const mark = forwardMark(call.network);
   using socket = new NetlinkSocket('netfilter');
   const used = () => bridgesIn(readSection(socket, FIREWALL)?.sets ?? [], label => isOfNetwork(call.network, label));
@@ -156,7 +156,7 @@ async function withdraw(call: PluginCall, isGone: (label: string) => boolean): P
   update(socket, () => readForward(socket, mark).changes(used()), telling(call));
   let left = used();
   for (;;) {
-    await allowForward(mark, left, { trace: call.trace });
+    await allowForward(mark, left, call);
     const now = used();
     if (now.join() === left.join()) break;
     left = now;
