@@ -53,8 +53,8 @@ export interface Options {
 export interface AddOptions extends Options {
   /** Sets whose elements are nobody's own: one that is there stays as it is. */
   shared?: readonly NamedSet[];
-  /** What to do with an element that is there with another comment, or other data: replace it (the default), keep it, or throw. */
-  taken?: (present: Element, wanted: Element, set: NamedSet) => 'replace' | 'keep';
+  /** What to do with an element that is there with another comment, or other data: replace it (the default), add others instead, or throw. */
+  taken?: (present: Element, wanted: Element, set: NamedSet) => 'replace' | Elements;
 }
 
 /**
@@ -95,17 +95,20 @@ function settle(
   taken: NonNullable<AddOptions['taken']>,
 ): Change[] {
   const replaced: Element[] = [];
+  const instead: Elements[] = [];
   const added = wanted.filter(element => {
     const present = elementAt(socket, set, element);
     if (present === undefined) return true;
     if (contentOf(set, present) === contentOf(set, element)) return false;
-    if (taken(present, element, set) === 'keep') return false;
-    replaced.push(present);
-    return true;
+    const how = taken(present, element, set);
+    if (how === 'replace') replaced.push(present);
+    else instead.push(how);
+    return how === 'replace';
   });
   return [
     ...(replaced.length > 0 ? [remove(elements(set, replaced))] : []),
     ...(added.length > 0 ? [create(elements(set, added))] : []),
+    ...instead.map(add),
   ];
 }
 
@@ -163,6 +166,8 @@ function ownRules(socket: NetlinkSocket, { table, chains }: Section): Rule[] {
 export interface RemoveOptions extends Options {
   /** Called with what goes and what stays, before each attempt. */
   before?: (gone: readonly Elements[], staying: readonly Elements[]) => void;
+  /** Of what the section's sets hold: what is to be there in place of what goes. */
+  heirs?: (all: readonly Elements[]) => readonly Elements[];
 }
 
 /**
@@ -173,7 +178,7 @@ export function removeElements(
   socket: NetlinkSocket,
   section: Section,
   isGone: (element: Element, set: NamedSet, all: readonly Elements[]) => boolean,
-  { before = () => {}, trace = silent }: RemoveOptions = {},
+  { before = () => {}, heirs = () => [], trace = silent }: RemoveOptions = {},
 ): Change[] {
   const plan = (): Change[] => {
     const content = readContent(socket, section);
@@ -189,8 +194,9 @@ export function removeElements(
     const gone = pick(isIt => isIt);
     const staying = pick(isIt => !isIt);
     before(gone, staying);
-    if (staying.every(isEmpty)) return removal(socket, content);
-    return gone.filter(one => !isEmpty(one)).map(remove);
+    const coming = heirs(sets).filter(one => !isEmpty(one));
+    if (coming.length === 0 && staying.every(isEmpty)) return removal(socket, content);
+    return [...gone.filter(one => !isEmpty(one)).map(remove), ...coming.map(create)];
   };
   return update(socket, plan, telling(trace));
 }

@@ -196,6 +196,35 @@ describe('reaching one another', () => {
       expect(await ask(outside, 'tcp', UPLINK, 8080)).toBeDefined();
     }));
 
+  test.each([0, 1])(
+    'a container in two networks keeps its published port when it leaves one of them: number %i',
+    gone =>
+      onHost(async host => {
+        const container = await host.container();
+        const before = await host.snapshot();
+        const ranges = ['10.77.0.0/24', '10.78.0.0/24'] as const;
+        const made: [Attachment, Json][] = [];
+        for (const [index, range] of ranges.entries()) {
+          const on = { bridge: `br${index}`, isGateway: true };
+          const attachment = attach(host, container, {
+            network: `net${index}`,
+            ifName: `eth${index}`,
+            plugins: () => [bridge(host, on, {}, [range]), ...plugins(host).slice(1)],
+            runtimeConfig: published(8080),
+          });
+          made.push([attachment, expectResult(await add(attachment), '1.0.0')]);
+        }
+        const [leaving, staying] = (gone === 0 ? made : made.toReversed()) as [[Attachment, Json], [Attachment, Json]];
+        await using _ = await serve(container.name);
+        expect(await ask(host.name, 'tcp', '127.0.0.1', 8080)).toBeDefined();
+        expectMatch(await del(...leaving), OK);
+        expect(await ask(host.name, 'tcp', '127.0.0.1', 8080)).toBe(`10.7${8 - gone}.0.1`);
+        if (!has('portmap: CHECK fails')) expectMatch(await check(...staying), OK);
+        expectMatch(await del(...staying), OK);
+        expect(left(before, await host.snapshot(), [/^container link lo$/])).toEqual([]);
+      }),
+  );
+
   test('with portIsolation neighbours do not reach each other, but the host and beyond', () =>
     onHost(async host => {
       const outside = await outsideOf(host);

@@ -12,7 +12,7 @@ import {
 import { NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { describe as inNft, nameOf } from '../../../src/host/nftables/explain.ts';
 import { readGeneration } from '../../../src/host/nftables/list.ts';
-import { chain, type Element, elements, map, rule, set } from '../../../src/host/nftables/object.ts';
+import { chain, type Element, type Elements, elements, map, rule, set } from '../../../src/host/nftables/object.ts';
 import { accept, dnat, drop, inSet, masquerade, match } from '../../../src/host/nftables/statement.ts';
 import { nft, nftJson, nftList, run } from '../netlink/outside.ts';
 
@@ -204,7 +204,7 @@ describe('repair', () => {
 
 describe('an element that is there already', () => {
   test('with the same content stays, with other content is replaced, unless that is refused', () => {
-    const add = (element: Element, taken: () => 'replace' | 'keep' = () => 'replace') =>
+    const add = (element: Element, taken: () => 'replace' | Elements = () => 'replace') =>
       addElements(socket, second, [elements(ports, [element])], { taken }).map(inNft);
     add(port(80, 1));
     expect(add(port(80, 1))).toEqual([]);
@@ -215,10 +215,23 @@ describe('an element that is there already', () => {
     };
     expect(() => add(port(80, 2), refused)).toThrow('taken');
     expect(ruleset()).toContain('tcp . 80 comment "net c1/eth0" : 10.88.0.1 . 80');
-    expect(add(port(80, 2), () => 'keep')).toEqual([]);
-    expect(ruleset()).toContain('10.88.0.1 . 80');
+    expect(add(port(80, 2), () => elements(ports, [port(81, 2)]))).toHaveLength(1);
+    expect(ruleset()).toContain('tcp . 80 comment "net c1/eth0" : 10.88.0.1 . 80');
+    expect(ruleset()).toContain('tcp . 81 comment "net c2/eth0" : 10.88.0.2 . 80');
     expect(add(port(80, 2))).toHaveLength(2);
     expect(ruleset()).toContain('tcp . 80 comment "net c2/eth0" : 10.88.0.2 . 80');
+  });
+
+  test('may be taken over by another one in the transaction that removes it, also the last', () => {
+    addElements(socket, second, [elements(ports, [port(80, 1)])]);
+    const before = readGeneration(socket);
+    const heirs = () => [elements(ports, [port(80, 2)])];
+    removeElements(socket, second, label('net c1/eth0'), { heirs });
+    expect(readGeneration(socket)).toBe(before + 1);
+    expect(ruleset()).toContain('tcp . 80 comment "net c2/eth0" : 10.88.0.2 . 80');
+    expect(ruleset()).not.toContain('c1');
+    removeElements(socket, second, label('net c2/eth0'), { heirs: () => [] });
+    expect(ruleset()).toBe('');
   });
 
   test('costs as much to add to three as to three thousand', () => {

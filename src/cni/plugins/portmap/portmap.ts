@@ -18,6 +18,7 @@ import { adjust, bridgesIn, isOn, turnOn } from './localnet.ts';
 import { checkOverlap, elementsOf, hostInterface, isOf, type Published, publishedOf, taken } from './published.ts';
 import { type PortSection, SECTIONS, V4 } from './sections.ts';
 import { dropEarlier, dropTranslated } from './stale-flows.ts';
+import { heirsIn, inherited, isWaiting, waitingElement } from './waiting.ts';
 
 /** What is to be published, by section. Throws PluginError for a configuration that asks for what cannot be. */
 function wantedBy(call: AttachmentCall): { prevResult: Result; wanted: [PortSection, Published][] } {
@@ -61,11 +62,11 @@ function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: Port
     checkOverlap(socket, section, published);
     return elementsOf(section, published);
   };
-  const isTaken = (present: Element, element: Element, set: NamedSet): 'replace' | 'keep' => {
+  const isTaken = (present: Element, element: Element, set: NamedSet): 'replace' | Elements => {
     const isPort = set.set === section.anywhere.set || set.set === section.on.set;
     // Everything else is about the attachment's own address, which may have been another's.
     if (!isPort || present.comment === published.label) return 'replace';
-    if (isOf(published.containerId, present)) return 'keep';
+    if (isOf(published.containerId, present)) return waitingElement(section, element);
     throw taken(present, element.key);
   };
   addElements(socket, section.section, wanted, {
@@ -86,13 +87,14 @@ function unpublish({ trace }: PluginCall, isGone: (label: string) => boolean): v
   using socket = new NetlinkSocket('netfilter');
   const failures: unknown[] = [];
   for (const section of SECTIONS) {
+    const heirs = (sets: readonly Elements[]) => inherited(section, heirsIn(section, sets, isGone));
     let gone: readonly Elements[] = [];
     const before = (going: readonly Elements[], staying: readonly Elements[]) => {
       gone = going;
       adjust(bridgesIn(section, staying), bridgesIn(section, going), trace);
     };
     try {
-      removeElements(socket, section.section, goneFrom(section, isGone), { trace, before });
+      removeElements(socket, section.section, goneFrom(section, isGone), { trace, before, heirs });
       dropTranslated(socket, section, gone, trace);
     } catch (error) {
       failures.push(error);
@@ -114,15 +116,20 @@ function forgetBridge({ prevResult, runtimeConfig, trace }: AttachmentCall): voi
 
 /** What carries a label goes by it; a bridge, or the note that a port is published somewhere, goes with the last that it is there for. */
 function goneFrom(section: PortSection, isGone: (label: string) => boolean) {
-  return ({ key, comment = '' }: Element, { set }: NamedSet, all: readonly Elements[]): boolean => {
+  let heirs: { in: readonly Elements[]; are: ReadonlySet<Element> } | undefined;
+  return (one: Element, { set }: NamedSet, all: readonly Elements[]): boolean => {
+    const { key, comment = '' } = one;
+    if (heirs?.in !== all) heirs = { in: all, are: heirsIn(section, all, isGone) };
     const isNeeded = (by: NamedSet, isFor: (element: Element) => boolean) =>
       all
         .find(one => one.set.set === by.set)
         ?.elements.some(element => !isGone(element.comment ?? '') && isFor(element));
     if (set === section.localnet?.set) return !isNeeded(section.neighbours, ({ key: [bridge] }) => bridge === key[0]);
-    if (set === section.somewhere.set)
-      return !isNeeded(section.on, ({ key: [, ...port] }) => port.join() === key.join());
-    return isGone(comment);
+    if (set === section.somewhere.set) {
+      const isIts = ({ key: [, ...port] }: Element) => port.slice(0, 2).join() === key.join();
+      return !isNeeded(section.on, isIts) && !isNeeded(section.waiting, isIts);
+    }
+    return isGone(comment) || heirs.are.has(one);
   };
 }
 
@@ -143,7 +150,8 @@ async function check(call: AttachmentCall): Promise<void> {
   const { wanted } = wantedBy(call);
   using socket = new NetlinkSocket('netfilter');
   for (const [section, published] of wanted) {
-    const isKept = (present: Element) => isOf(published.containerId, present);
+    const isKept = (present: Element, element: Element) =>
+      isOf(published.containerId, present) && isWaiting(socket, section, element);
     const [first] = lacking(socket, section.section, elementsOf(section, published), isKept);
     if (first) throw missing(nameOf(first));
     const { bridge, snat } = published;

@@ -15,6 +15,9 @@ export interface PortSection {
   on: NamedSet;
   /** protocol . port that are published on some address alone: not to be published on all. */
   somewhere: NamedSet;
+  /** address (`any` for all) . protocol . port of the host . address . port of an attachment: of a container that has the port already. */
+  waiting: NamedSet;
+  any: '0.0.0.0' | '::';
   /** Attachments that the host reaches by its loopback address too; IPv6 takes no answer to ::1 from another interface. */
   local?: NamedSet;
   /** bridge . address: what comes from an attachment's own network would be answered past the host. */
@@ -37,10 +40,11 @@ interface Words {
   source: 'ip saddr' | 'ip6 saddr';
   destination: 'ip daddr' | 'ip6 daddr';
   address: 'ipv4_addr' | 'ipv6_addr';
+  any: PortSection['any'];
 }
 
 function sectionOf(words: Words): PortSection {
-  const { family, suffix, protocol, ip, source, destination, address } = words;
+  const { family, suffix, protocol, ip, source, destination, address, any } = words;
   const hook = { type: 'nat', policy: 'accept' } as const;
   const dnatBase = { ...hook, priority: -100 };
   const arriving = chain(INET, `published_arriving${suffix}`, { ...dnatBase, hook: 'prerouting' });
@@ -53,6 +57,7 @@ function sectionOf(words: Words): PortSection {
     anywhere: map(INET, `ports${suffix}`, ['inet_proto', 'inet_service'], target),
     on: map(INET, `ports_on${suffix}`, [address, 'inet_proto', 'inet_service'], target),
     somewhere: set(INET, `ports_somewhere${suffix}`, ['inet_proto', 'inet_service']),
+    waiting: set(INET, `ports_waiting${suffix}`, [address, 'inet_proto', 'inet_service', ...target]),
     neighbours: set(INET, `published_next${suffix}`, ['ifname', address]),
     selves: set(INET, `published_self${suffix}`, [address, address]),
     hidden: set(INET, `published_hidden${suffix}`, [address]),
@@ -68,6 +73,7 @@ function sectionOf(words: Words): PortSection {
   return {
     family,
     ...sets,
+    any,
     section: {
       table: INET,
       chains: [arriving, local, ports, back, ...(guard ? [guard.chain] : [])],
@@ -116,6 +122,7 @@ export const V4 = sectionOf({
   source: 'ip saddr',
   destination: 'ip daddr',
   address: 'ipv4_addr',
+  any: '0.0.0.0',
 });
 
 export const V6 = sectionOf({
@@ -126,6 +133,7 @@ export const V6 = sectionOf({
   source: 'ip6 saddr',
   destination: 'ip6 daddr',
   address: 'ipv6_addr',
+  any: '::',
 });
 
 export const SECTIONS: readonly PortSection[] = [V4, V6];
