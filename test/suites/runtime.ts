@@ -79,6 +79,7 @@ export function runtimeSuite(name: string, make: () => Promise<RuntimeUnderTest>
     const start = (id: string) => runtime.start(the(id), context());
     const stop = (id: string, timeoutMs = 20_000, signal?: string) =>
       runtime.stop({ ...the(id), timeoutMs, ...(signal !== undefined && { signal }) }, context());
+    const clear = (id: string) => runtime.clear(the(id), context());
     const remove = (id: string) => runtime.remove(the(id), context());
     const observe = () => runtime.observe({ namespace: t.namespace });
     const observed = async (id: string) => (await observe()).find(container => container.id === id);
@@ -349,6 +350,23 @@ export function runtimeSuite(name: string, make: () => Promise<RuntimeUnderTest>
       });
     });
 
+    test('clears an ended task away, with its exit code, and nothing else', async () => {
+      const pid = await running('a');
+      await clear('a');
+      expect(await observed('a')).toMatchObject({ state: 'running', pid });
+      await stop('a');
+      await failure(runtime.clear(the('a'), cancelled()), 'Cancelled');
+      for (const exitCode of [10, undefined, undefined]) {
+        expect([(await observed('a'))?.id, (await observed('a'))?.exitCode]).toEqual(['a', exitCode]);
+        await clear('a');
+      }
+      expect((await start('a')).pid).toBeGreaterThan(0);
+      await create('b');
+      await t.foreignContainer(t.namespace, 'foreign');
+      for (const id of ['b', 'never', 'foreign']) await clear(id);
+      expect((await observed('b'))?.state).toBe('created');
+    });
+
     describe('remove', () => {
       test.each(['created', 'running', 'stopped'] as const)('leaves nothing of a container that is %s', async state => {
         if (state === 'created') await create('a');
@@ -419,6 +437,7 @@ export function runtimeSuite(name: string, make: () => Promise<RuntimeUnderTest>
       for (const one of [config('a'), config('a', hostile)]) expectCommand(runtime.explain('create', one));
       expectCommand(runtime.explain('createNamespace', { namespace: t.namespace }));
       expectCommand(runtime.explain('removeNamespace', { namespace: t.namespace }));
+      expectCommand(runtime.explain('clear', the('a')));
       expectCommand(runtime.explain('start', the('a')));
       expectCommand(runtime.explain('stop', { ...the('a'), timeoutMs: 10_000 }));
       expectCommand(runtime.explain('stop', { ...the('a'), timeoutMs: 0 }));

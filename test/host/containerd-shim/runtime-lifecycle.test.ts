@@ -1,6 +1,6 @@
 /** Starting, stopping and removing, seen from outside. */
 import { describe, expect, test } from 'bun:test';
-import { existsSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { context, eventually, failure } from '../../suites/contract.ts';
 import '../containerd.ts';
@@ -75,6 +75,22 @@ describe('stop', () => {
     await stopping;
     expect((await observed('a'))?.state).toBe('running');
   });
+});
+
+test('a start takes the cgroup that has been made ready for it; that goes with the task, which is cleared before', async () => {
+  await create('a');
+  for (let round = 1; round <= 2; round++) {
+    mkdirSync(leaf('a'), { recursive: true });
+    const { ino } = statSync(leaf('a'));
+    const { pid } = await start('a');
+    expect(statSync(leaf('a')).ino).toBe(ino);
+    expect(readFileSync(`${leaf('a')}/cgroup.procs`, 'utf8').split('\n')).toContain(String(pid));
+    await stop('a', 0);
+    expect(existsSync(leaf('a'))).toBe(true);
+    await runtime.clear(the('a'), context());
+    expect(existsSync(leaf('a'))).toBe(false);
+    expect(await ctr.tasks(NAMESPACE)).toEqual([]);
+  }
 });
 
 describe('a container that cannot start', () => {
@@ -173,6 +189,9 @@ test('the commands that explain prints do the same', async () => {
   expect(readFileSync(`/proc/${task?.pid}/mounts`, 'utf8')).toMatch(/ \/data \w+ ro,/);
   await sh(runtime.explain('stop', { namespace, id, timeoutMs: 1000 }));
   await eventually(async () => ((await ctr.tasks(namespace))[0]?.status === 'STOPPED' ? true : undefined));
+  await sh(runtime.explain('clear', { namespace, id }));
+  expect(await ctr.tasks(namespace)).toEqual([]);
+  await sh(runtime.explain('start', { namespace, id }));
   await sh(runtime.explain('remove', { namespace, id }));
   expect([await ctr.tasks(namespace), await ctr.containers(namespace)]).toEqual([[], []]);
   await sh(runtime.explain('removeNamespace', { namespace }));
