@@ -2,7 +2,7 @@
 import { KukeError } from 'kuke/plugin';
 import { type Obstacle, readForward } from '../../src/cni/host-forward/forward.ts';
 import { allowForward, readLegacyForward } from '../../src/cni/host-forward/iptables-legacy.ts';
-import { readSection, sectionChanges } from '../../src/cni/ruleset.ts';
+import { awaken, BRIDGE, INET, readSection, sectionChanges } from '../../src/cni/ruleset.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import type { Change } from '../../src/host/nftables/change.ts';
 import type { TableContent } from '../../src/host/nftables/list.ts';
@@ -91,6 +91,7 @@ async function change(
   const mark = forwardMark(instance);
   let bridges: string[] = [];
   using socket = new NetlinkSocket('netfilter');
+  for (const table of [INET, BRIDGE]) awaken(socket, table);
   const made = update(socket, () => {
     const first = readFirstTable(socket);
     const forward = readForward(socket, mark);

@@ -67,6 +67,7 @@ export function addElements(
   wanted: readonly Elements[] | (() => readonly Elements[]),
   { shared = [], taken = () => 'replace', trace = silent }: AddOptions = {},
 ): Change[] {
+  awaken(socket, section.table, { trace });
   const attempt = (changesOf: (one: Elements) => Change[]) => {
     const plan = (): Change[] => {
       const all = typeof wanted === 'function' ? wanted() : wanted;
@@ -83,6 +84,15 @@ export function addElements(
     if (!hasCode(error, 'EEXIST')) throw error;
   }
   return attempt(one => settle(socket, one, taken));
+}
+
+/**
+ * Wakes a table up that somebody has put to sleep (`flags dormant`): its rules are all there, and no packet comes to them. In a transaction
+ * of its own, since the kernel takes no new base chain together with that.
+ */
+export function awaken(socket: NetlinkSocket, of: typeof INET, { trace = silent }: Options = {}): void {
+  if (!getTable(socket, of)?.dormant) return;
+  update(socket, () => (getTable(socket, of)?.dormant ? [add(of)] : []), telling(trace));
 }
 
 const telling = (trace: Trace) => (changes: readonly Change[], run: () => void) =>

@@ -31,7 +31,7 @@ import {
 } from './userdata.ts';
 
 /**
- * One change. `add` takes what exists as it is (a base chain gets the new policy), `create` fails with EEXIST. A rule is added
+ * One change. `add` takes what exists as it is (a base chain gets the new policy, a table that is dormant wakes up), `create` fails with EEXIST. A rule is added
  * at the end of its chain, or inserted at its front, or before the rule with the handle `before`.
  */
 export type Change =

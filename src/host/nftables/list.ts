@@ -80,12 +80,14 @@ function requestOne<T>(socket: NetlinkSocket, request: Request<T>): T | undefine
   return found;
 }
 
-/** NFT_TABLE_F_OWNER */
+/** NFT_TABLE_F_DORMANT and NFT_TABLE_F_OWNER */
+const DORMANT = 1;
 const OWNED = 2;
 
 function toTable({ family, table = '', flags = 0, userdata }: ValueOf<typeof tableMessage>): Table {
   const owned = (flags & OWNED) !== 0 && { owned: true as const };
-  return { kind: 'table', family: familyName(family), table, ...owned, ...withComment(userdata) };
+  const dormant = (flags & DORMANT) !== 0 && { dormant: true as const };
+  return { kind: 'table', family: familyName(family), table, ...owned, ...dormant, ...withComment(userdata) };
 }
 
 /** The chains of a table, or of all tables of a family: the kernel gives those of a family in any case. */

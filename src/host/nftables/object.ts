@@ -15,6 +15,8 @@ export interface Table extends TableName {
   kind: 'table';
   /** Only the process that made it can change it (nft's `flags owner`): it is read, never written. */
   owned?: true;
+  /** Asleep (nft's `flags dormant`): no packet comes to its chains. It is read; whatever is written is awake. */
+  dormant?: true;
   comment?: string;
 }
 

@@ -70,12 +70,17 @@ export function difference(desired: TableContent, present?: TableContent): Chang
     ...elementChanges.flatMap(change => change.removed),
     ...staleSets.map(({ set }) => remove(set)),
     ...staleChains.map(remove),
-    ...(present ? [] : [add(desired.table)]),
+    ...(present === undefined || sleeps(desired, present) ? [add(desired.table)] : []),
     ...desired.chains.filter(chain => !chains.some(existing => isEqualChain(existing, chain))).map(add),
     ...desired.sets.filter(({ set }) => isNew(set, sets) || isStaleSet(set.set)).map(({ set }) => add(set)),
     ...elementChanges.flatMap(change => change.added),
     ...ruleChanges.flatMap(change => change.added),
   ];
+}
+
+/** Whether no packet comes to what should be awake. */
+function sleeps(desired: TableContent, present: TableContent): boolean {
+  return present.table.dormant === true && desired.table.dormant !== true;
 }
 
 const isNew = ({ set }: NamedSet, sets: readonly Elements[]): boolean => !sets.some(present => present.set.set === set);

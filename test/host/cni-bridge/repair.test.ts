@@ -5,7 +5,7 @@ import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
 import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { CONFIG_PATH, cleanHost, defined, testBackend } from './backend.ts';
-import { cell, expectWays, NOTHING } from './packets.ts';
+import { all, cell, echo, expectWays, NOTHING } from './packets.ts';
 
 const { backend } = testBackend();
 let home: NetworkDefinition;
@@ -39,6 +39,12 @@ test.each([
   ['a pair is let through', ['add element inet kukeon space_pairs { "BRIDGE" . "kuke-main-other" }'], [false, false]],
   ['a range is let in', ['add element inet kukeon space_ranges { "BRIDGE" . 10.70.0.0/16 }'], [false, false]],
   ['a range is masqueraded no more', ['delete element inet kukeon space_masqueraded { SUBNET }'], [false, true]],
+  ['the table is put to sleep', ['add table inet kukeon { flags dormant; }'], [false, false]],
+  [
+    'the table is put to sleep without its chains',
+    ['delete table inet kukeon', 'add table inet kukeon { flags dormant; }'],
+    [false, false],
+  ],
   ['the order of the rules is another', ['add rule inet kukeon space_input drop'], [false, false]],
 ])('%s', async (_, commands, expected) => {
   const before = await table();
@@ -58,6 +64,18 @@ test('an attachment does not wait for the next apply', async () => {
   expect(await enforced()).toEqual([true, true]);
   await expectWays({ there: { from: a.name, to: b.address, gets: NOTHING } });
   for (const one of [a, b]) await one.detach();
+});
+
+test('a table that sleeps keeps nobody apart; it is woken before the next cell is there', async () => {
+  const a = await cell(backend, home, 'a');
+  const b = await cell(backend, other, 'b');
+  using _ = await echo(b.name);
+  const there = { from: a.name, to: b.address };
+  await output('nft', 'add', 'table', 'inet', 'kukeon', '{ flags dormant; }');
+  await expectWays({ asleep: { ...there, gets: all(a.address) } });
+  const c = await cell(backend, other, 'c');
+  await expectWays({ awake: { ...there, gets: NOTHING } });
+  for (const one of [a, b, c]) await one.detach();
 });
 
 describe('the rules in FORWARD', () => {

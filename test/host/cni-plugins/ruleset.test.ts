@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import type { Trace } from '../../../src/cni/plugins/trace.ts';
 import {
   addElements,
   INET,
@@ -120,6 +121,45 @@ describe('a section', () => {
     addElements(socket, first, [elements(sources, [source(1)])]);
     removeElements(socket, first, () => true);
     expect(ruleset()).toContain('set theirs');
+  });
+});
+
+describe('a table that sleeps', () => {
+  const sleep = () => nft('add table inet kukeon { flags dormant; }');
+  const isAsleep = () => ruleset().includes('flags dormant');
+
+  test('is not as it should be, and wakes with the next element', () => {
+    const wanted = [elements(sources, [source(1)])];
+    addElements(socket, first, wanted);
+    expect(lacking(socket, first, wanted)).toEqual([]);
+    sleep();
+    expect(isAsleep()).toBe(true);
+    expect(lacking(socket, first, wanted).map(nameOf)).toEqual(['table inet kukeon']);
+    addElements(socket, first, [elements(sources, [source(2)])]);
+    expect(isAsleep()).toBe(false);
+    expect(lacking(socket, first, wanted)).toEqual([]);
+  });
+
+  test('also with another section’s first, and is told of as a command', () => {
+    addElements(socket, first, [elements(sources, [source(1)])]);
+    sleep();
+    const told: string[] = [];
+    const trace: Trace = (command, effect) => {
+      told.push(command);
+      return effect();
+    };
+    addElements(socket, second, [elements(ports, [port(80, 1)])], { trace });
+    expect(isAsleep()).toBe(false);
+    expect(told).toEqual(['nft add table inet kukeon', expect.stringContaining('add chain inet kukeon into')]);
+  });
+
+  test('stays asleep when elements go, and goes with its last one', () => {
+    addElements(socket, first, [elements(sources, [source(1), source(2)])]);
+    sleep();
+    removeElements(socket, first, label('net c1/eth0'));
+    expect(isAsleep()).toBe(true);
+    removeElements(socket, first, () => true);
+    expect(ruleset()).toBe('');
   });
 });
 
