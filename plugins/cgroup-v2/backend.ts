@@ -42,9 +42,10 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         throw asCgroupError(error);
       }
     };
+  const mountsNow = oncePerTurn(mounts);
   const look = async <T>(path: string, seen: (cgroup: Cgroup, table: readonly Mount[]) => T): Promise<Awaited<T>> => {
     try {
-      const table = mounts();
+      const table = mountsNow();
       return await seen(cgroupAt(unifiedRoot(table), path), table);
     } catch (error) {
       throw asCgroupError(error);
@@ -90,6 +91,20 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       leaf: ({ path, limits }) => explainLeaf(mounts(), path, limits),
       remove: ({ path }) => explainRemove(mounts(), path),
     }),
+  };
+}
+
+/** One look serves all that is asked in a turn of the event loop: a status asks of each group, and each container has mounts. */
+function oncePerTurn<T>(look: () => T): () => T {
+  let seen: { value: T } | undefined;
+  return () => {
+    if (seen === undefined) {
+      seen = { value: look() };
+      setImmediate(() => {
+        seen = undefined;
+      });
+    }
+    return seen.value;
   };
 }
 
