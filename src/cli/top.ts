@@ -3,6 +3,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openKernel } from './open-kernel.ts';
+import { warn } from './output/failure.ts';
 import { print } from './output/standard-output.ts';
 import { isTerminal } from './output/terminal.ts';
 import { SCOPES } from './scope.ts';
@@ -56,6 +57,7 @@ export default command({
       return 0;
     }
     const sample = await oneSample(sampler, intervalMs, signal);
+    for (const { path, message } of sample.problems) warn(`${path}: ${message}`);
     if (args.output === 'json') print(JSON.stringify(sampleJson(sample, args.sort), null, 2));
     else print(formatRows(plainColumns, sample.rows(args.sort)).join('\n'));
     return 0;

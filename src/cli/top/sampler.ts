@@ -1,9 +1,9 @@
 /** Readings of all of kuke's groups, and the tree of resources to which they belong. */
-import type { CgroupBackend } from '../../kernel/backends/index.ts';
+import type { CgroupBackend, StoreProblem } from '../../kernel/backends/index.ts';
 import { CGROUP_ROOT } from '../../kernel/cgroups.ts';
 import { readTree } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
-import { type Place, placesOf } from './places.ts';
+import { placesOf } from './places.ts';
 import { type Row, rowsOf, type Sort } from './rows.ts';
 import { type Reading, readingOf, useOf } from './use.ts';
 
@@ -12,6 +12,8 @@ export interface Sample {
   sampledAt: string;
   /** Since the reading before; 0: there was none. */
   seconds: number;
+  /** Manifests that cannot be read: what they are about is not among the rows. */
+  problems: StoreProblem[];
   rows(sort: Sort): Row[];
 }
 
@@ -27,26 +29,21 @@ export async function makeSampler(
 ): Promise<Sampler> {
   const backend: CgroupBackend = await kernel.use('cgroup');
   let before: Reading | undefined;
-  let places: Place[] | undefined;
   return {
     async sample() {
       const now = readingOf(await backend.usage(CGROUP_ROOT));
-      // The tree is read again when groups have come or gone: a resource has its group as long as it lives.
-      const areSame = before !== undefined && sameKeys(before.groups, now.groups);
-      if (places === undefined || !areSame) places = placesOf(kernel, await readTree(kernel), level, scope);
-      const [earlier, shown] = [before, places];
+      const tree = await readTree(kernel);
+      const places = placesOf(kernel, tree, level, scope);
+      const earlier = before;
       before = now;
       const useAt = (cgroup?: string) => useOf(cgroup, now, earlier);
       const whole: Row = { name: 'kukeon', depth: 0, cgroup: CGROUP_ROOT, use: useAt(CGROUP_ROOT) };
       return {
         sampledAt: new Date().toISOString(),
         seconds: earlier === undefined ? 0 : (now.at - earlier.at) / 1000,
-        rows: sort => [whole, ...rowsOf(shown, sort, useAt)],
+        problems: tree.problems,
+        rows: sort => [whole, ...rowsOf(places, sort, useAt)],
       };
     },
   };
-}
-
-function sameKeys(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>): boolean {
-  return one.size === other.size && [...one.keys()].every(key => other.has(key));
 }

@@ -110,6 +110,23 @@ test.each([
   expect(after).toMatch(/ echo /);
 });
 
+test('on a terminal, what comes and goes meanwhile does so there', async () => {
+  const terminal = onTerminal('top --interval 100ms --level container --sort name');
+  await terminal.shown(/idle/);
+  await apply(cell('late', [container('inner')]));
+  const shown = await terminal.shown(/late.*inner/s);
+  await kuke('delete', 'cell', 'late', '--cascade');
+  const isGone = (text: string) =>
+    text
+      .slice(shown.length)
+      .split('␛[H')
+      .slice(1, -1)
+      .some(frame => !frame.includes('late'));
+  await eventually(async () => (isGone(await terminal.shown(/late/)) ? true : undefined), 60_000);
+  terminal.type('q');
+  expect(await terminal.exited).toBe(0);
+});
+
 test('without colours where none are wanted', async () => {
   const terminal = onTerminal('top --interval 100ms', { NO_COLOR: '1' });
   const shown = await terminal.shown(/(?:␛\[H.*){3}busy/s);

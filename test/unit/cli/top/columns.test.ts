@@ -84,7 +84,7 @@ describe('a table', () => {
 });
 
 describe('a frame', () => {
-  const sample = { sampledAt: '2026-01-02T03:04:05Z', seconds: 2, rows };
+  const sample = { sampledAt: '2026-01-02T03:04:05Z', seconds: 2, problems: [], rows };
   const drawn = (columns: number, height: number) => frame(sample, 'cpu', 2000, new Map(), { columns, rows: height });
 
   test('has no more lines than the screen, and says how many are missing', () => {

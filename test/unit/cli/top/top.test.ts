@@ -56,6 +56,14 @@ describe('kuke top', () => {
     expect(sample.items.map(({ name }) => name)).toEqual(expected);
   });
 
+  test('what cannot be read is a warning, and the rest is shown', async () => {
+    fake.host.store.spoilt.set('x', { path: '/opt/kukeon/x/realm.yaml', message: 'line 3: what is this?' });
+    const { status, stdout, stderr } = await top('-o', 'json');
+    fake.host.store.spoilt.delete('x');
+    expect([status, stderr]).toEqual([0, 'warning: /opt/kukeon/x/realm.yaml: line 3: what is this?\n']);
+    expect(JSON.parse(stdout).items.length).toBeGreaterThan(0);
+  });
+
   test('a realm in which nothing is yet', async () => {
     const sample: Sample = JSON.parse((await top('-o', 'json', '--realm', 'lab')).stdout);
     expect(sample.items.map(({ name }) => name)).toEqual(['lab']);
