@@ -23,6 +23,7 @@ export function nativeInvoke(load: LoadPlugin): Invoke {
     const { command, plugin, config, timeoutMs, signal } = request;
     if (!isBuiltIn(plugin)) throw failed(request, { reason: 'not-found', msg: 'it is none of the built-in plugins' });
     if (command === 'VERSION') return versionInfo(config);
+    const end = performance.now() + timeoutMs;
     const limit = AbortSignal.timeout(timeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
@@ -30,18 +31,24 @@ export function nativeInvoke(load: LoadPlugin): Invoke {
         { ...request, command, config: exactConfig(config), signal: either, goesOn: true },
         load,
       );
-      if (command === 'ADD') either.throwIfAborted();
+      if (command !== 'ADD') return result;
+      either.throwIfAborted();
+      // No timer goes off while a plugin works without a pause.
+      if (performance.now() >= end) throw timedOut(request);
       return result;
     } catch (thrown) {
       if (signal?.aborted) throw failed(request, { reason: 'aborted', msg: 'it was called off', cause: signal.reason });
-      if (limit.aborted) {
-        throw failed(request, { reason: 'timed-out', msg: `it was called off: it took over ${timeoutMs / 1000} s` });
-      }
+      if (limit.aborted) throw timedOut(request);
       if (!(thrown instanceof PluginError)) throw thrown;
       const { code, msg, details } = thrown;
       throw failed(request, { reason: 'plugin-error', code, msg, details: details || undefined, cause: thrown });
     }
   };
+}
+
+function timedOut(request: InvokeRequest): CniError {
+  const { timeoutMs } = request;
+  return failed(request, { reason: 'timed-out', msg: `it was called off: it took over ${timeoutMs / 1000} s` });
 }
 
 function failed({ command, network, plugin }: InvokeRequest, failure: Omit<CniFailure, 'command'>): CniError {

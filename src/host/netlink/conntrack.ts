@@ -10,7 +10,8 @@ const CT_GET = (SUBSYSTEM << 8) | 1;
 const CT_DELETE = (SUBSYSTEM << 8) | 2;
 
 /** CTA_FILTER_F_CTA_PROTO_NUM and _DST_PORT (the kernel's nf_internals.h): which fields of the tuple count. */
-const BY_PROTOCOL_AND_PORT = (1 << 3) | (1 << 5);
+const BY_PROTOCOL = 1 << 3;
+const BY_PORT = 1 << 5;
 
 const tuple = attributes({
   ip: [1, attributes({ source4: [1, bytes], destination4: [2, bytes], source6: [3, bytes], destination6: [4, bytes] })],
@@ -48,23 +49,24 @@ export interface FlowFilter {
   family: typeof AF_INET | typeof AF_INET6;
   /** IPPROTO_*: 17 is UDP. */
   protocol: number;
-  /** To which the first packet was sent, before any translation. */
-  destinationPort: number;
+  /** To which the first packet was sent, before any translation; without, all flows of the protocol. */
+  destinationPort?: number;
 }
 
-/** The flows of a protocol to a port. Kernels before 5.8 send all and are filtered here. */
+/** The flows of a protocol, to a port. Kernels before 5.8 send all and are filtered here. The kernel goes through all that it has each time. */
 export function listFlows(socket: NetlinkSocket, { family, protocol, destinationPort }: FlowFilter): Flow[] {
   const value = {
     family,
     original: { transport: { protocol, destinationPort } },
-    filter: { original: BY_PROTOCOL_AND_PORT, reply: 0 },
+    filter: { original: BY_PROTOCOL | (destinationPort === undefined ? 0 : BY_PORT), reply: 0 },
   };
-  const step = `list flows of protocol ${protocol} to port ${destinationPort}`;
+  const step = `list flows of protocol ${protocol}${destinationPort === undefined ? '' : ` to port ${destinationPort}`}`;
   return socket
     .dump({ step, type: CT_GET, codec: flowMessage, value }, message => flowMessage.read(message.body))
     .filter(({ original }) => {
       const { transport } = original ?? {};
-      return transport?.protocol === protocol && transport.destinationPort === destinationPort;
+      if (transport?.protocol !== protocol) return false;
+      return destinationPort === undefined || transport.destinationPort === destinationPort;
     })
     .map(wire => ({ original: toTuple(wire.original), reply: toTuple(wire.reply), wire }));
 }

@@ -160,6 +160,25 @@ describe.each(['v4', 'v6'] as const)('%s', family => {
     asker.kill('SIGKILL');
     expect(seen).toEqual(['nobody', `a1 ${OUTSIDE[family]}`, 'nobody', `a2 ${OUTSIDE[family]}`]);
   });
+
+  test.each(['as they were', 'flushed'])(
+    'UDP: a flow to whoever has the port goes on when ADD comes again, with its rules %s',
+    async rules => {
+      const flows = () =>
+        run('cat', '/proc/net/nf_conntrack')
+          .split('\n')
+          .filter(line => line.includes(' dport=8080 '));
+      await publish('a1', both(8080));
+      expect(await ask('outside', 'udp', UPLINK[family], 8080)).toBe(`a1 ${OUTSIDE[family]}`);
+      const ports = flows().map(line => / sport=\d+ dport=8080 /.exec(line)?.[0]);
+      if (rules === 'flushed') run('nft', 'flush', 'ruleset');
+      await publish('a1', both(8080));
+      expect(ports.length).toBeGreaterThan(0);
+      expect(flows().map(line => / sport=\d+ dport=8080 /.exec(line)?.[0])).toEqual(ports);
+      await portmap.del(callFor('a1'));
+      expect(flows().filter(line => line.includes(' udp '))).toEqual([]);
+    },
+  );
 });
 
 describe('the host’s loopback', () => {

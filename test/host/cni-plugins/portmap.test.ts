@@ -140,6 +140,31 @@ describe('ADD', () => {
     expect(spy).toHaveBeenCalled();
   });
 
+  test('the flows of a thousand UDP ports are looked for at once, and those of none are not', async () => {
+    let looks = 0;
+    const { dump } = NetlinkSocket.prototype;
+    using _ = spyOn(NetlinkSocket.prototype, 'dump').mockImplementation(function (
+      this: NetlinkSocket,
+      request,
+      decode,
+    ) {
+      if (request.step.includes('flows')) looks++;
+      return dump.call(this, request, decode) as ReturnType<typeof decode>[];
+    });
+    const looked = async (work: () => Promise<unknown>) => {
+      looks = 0;
+      await work();
+      return looks;
+    };
+    const many = Array.from({ length: 1000 }, (_, i) => ({ ...dns, hostPort: 10_000 + i }));
+    expect(await looked(() => add('a1', web, ...many))).toBe(2);
+    expect(await looked(() => add('a1', web, ...many))).toBe(0);
+    expect(await looked(() => add('a1', web, ...many, { ...dns, hostPort: 9 }))).toBe(2);
+    expect(await looked(() => del('a1'))).toBe(2);
+    expect(await looked(() => add('a1', web))).toBe(0);
+    expect(await looked(() => del('a1'))).toBe(0);
+  });
+
   test('SCTP is translated as well', async () => {
     run(
       'ip',

@@ -3,6 +3,7 @@
  * One that another attachment holds is refused; the reference plugin lets the last one win.
  */
 import { NetlinkSocket } from '../../../host/netlink/socket.ts';
+import type { Change } from '../../../host/nftables/change.ts';
 import { nameOf } from '../../../host/nftables/explain.ts';
 import { readGeneration } from '../../../host/nftables/list.ts';
 import type { Element, Elements, NamedSet } from '../../../host/nftables/object.ts';
@@ -44,17 +45,23 @@ async function add(call: AttachmentCall): Promise<Result> {
   const { prevResult, wanted } = wantedBy(call);
   if (wanted.length === 0) return prevResult;
   using socket = new NetlinkSocket('netfilter');
+  const made: [PortSection, Change[]][] = [];
   try {
-    for (const [section, published] of wanted) publish(socket, call, section, published);
+    for (const [section, published] of wanted) made.push([section, publish(socket, call, section, published)]);
   } catch (error) {
     unpublish(call, ownLabel(call));
     throw error;
   }
-  for (const [section, published] of wanted) dropEarlier(socket, section, published, call.trace);
+  for (const [section, changes] of made) dropEarlier(socket, section, changes, call.trace);
   return prevResult;
 }
 
-function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: PortSection, published: Published): void {
+function publish(
+  socket: NetlinkSocket,
+  { trace }: AttachmentCall,
+  section: PortSection,
+  published: Published,
+): Change[] {
   const { localnet, somewhere } = section;
   const bridge = localnet && published.snat ? published.bridge : undefined;
   if (published.bridge !== undefined) isOn(published.bridge);
@@ -69,12 +76,13 @@ function publish(socket: NetlinkSocket, { trace }: AttachmentCall, section: Port
     if (isOf(published.containerId, present)) return waitingElement(section, element);
     throw taken(present, element.key);
   };
-  addElements(socket, section.section, wanted, {
+  const changes = addElements(socket, section.section, wanted, {
     trace,
     shared: localnet ? [somewhere, localnet] : [somewhere],
     taken: isTaken,
   });
   if (bridge !== undefined) turnOn(bridge, trace);
+  return changes;
 }
 
 const ownLabel = (call: AttachmentCall) => {

@@ -7,6 +7,7 @@ import { parseNetworkConfig } from '../../../../src/cni/config.ts';
 import { CniError } from '../../../../src/cni/errors.ts';
 import type { InvokeRequest } from '../../../../src/cni/invoke.ts';
 import { invokeNative, nativeInvoke } from '../../../../src/cni/plugins/native.ts';
+import type { AttachmentCall } from '../../../../src/cni/plugins/plugin.ts';
 import { createCniRuntime } from '../../../../src/cni/runtime.ts';
 import { MADE, recordingPlugin } from './recording-plugin.ts';
 
@@ -46,6 +47,19 @@ describe('one call', () => {
       routes: MADE.routes,
     });
     expect(calls).toMatchObject([{ containerId: 'c1', args: [['A', '1']], path: ['/opt/cni/bin'] }]);
+  });
+
+  test('an ADD that is over its time fails also where it never waited', async () => {
+    const { plugin } = recordingPlugin();
+    const slow = {
+      ...plugin,
+      add: async (call: AttachmentCall) => {
+        Bun.sleepSync(30);
+        return await plugin.add(call);
+      },
+    };
+    const { reason, message } = await failure(nativeInvoke(async () => slow)(request({ timeoutMs: 10 })));
+    expect({ reason, message }).toEqual({ reason: 'timed-out', message: expect.stringContaining('over 0.01 s') });
   });
 
   test('VERSION', async () => {
