@@ -65,6 +65,7 @@ export const differences = {
   },
   'DEL by the inner name': { of: ['reference'], why: 'DEL takes away the interface in the container by its name' },
   'CHECK of links by name': { of: ['reference'], why: 'CHECK does not look whether links are up' },
+  'CHECK without the MTU': { of: ['reference'], why: 'it is not compared' },
   'CHECK without the gateway': { of: ['reference'], why: 'CHECK does not look at the bridge’s addresses' },
   'CHECK without ipMasq': { of: ['reference'], why: 'CHECK does not look at the rules of ipMasq' },
   'DEL of flushed rules fails': {
