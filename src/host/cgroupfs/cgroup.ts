@@ -1,5 +1,5 @@
 /** Which cgroup is meant, and its interface files: cgroups(7), Documentation/admin-guide/cgroup-v2.rst. */
-import { existsSync, lstatSync, readdirSync, realpathSync, statfsSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../errno.ts';
 import { readKernelFile, writeKernelFile } from '../kernel-file.ts';
@@ -79,11 +79,11 @@ export function readInterface(cgroup: Cgroup, file: string): string {
 export function readIfThere(cgroup: Cgroup, file: string): string | undefined {
   const path = interfacePath(cgroup, file);
   try {
-    return existsSync(path) ? readKernelFile(path) : undefined;
+    return readFileSync(path, 'utf8').trimEnd();
   } catch (error) {
-    // It went meanwhile; or the kernel shows a file of what was turned off when it booted (psi=0).
+    // The last one: a file of what was turned off when the kernel was booted (psi=0).
     if (hasCode(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return undefined;
-    throw error;
+    throw asSystemError(error, path);
   }
 }
 
