@@ -1,5 +1,5 @@
 /** Why a controller is not where a limit of its kind is asked for. */
-import { type Cgroup, exists, isHierarchyRoot, lineage, readWords } from '../../src/host/cgroupfs/cgroup.ts';
+import { type Cgroup, exists, isHierarchyRoot, lineage, wordsIfThere } from '../../src/host/cgroupfs/cgroup.ts';
 import { pids } from '../../src/host/cgroupfs/processes.ts';
 import type { Mount } from '../../src/host/mountinfo.ts';
 import { v1Hierarchies } from './hierarchy.ts';
@@ -24,7 +24,7 @@ export function whyAbsent(mounts: readonly Mount[], name: string): { reason: str
 /** Of those that a level has and could not hand down, now or when it is told to. */
 export function whyKept(level: Cgroup, names: readonly string[]): string | undefined {
   if (isHierarchyRoot(level)) return undefined;
-  const enabled = readWords(level, 'cgroup.subtree_control');
+  const enabled = wordsIfThere(level, 'cgroup.subtree_control');
   const waiting = names.filter(name => !enabled.includes(name));
   if (waiting.length === 0 || pids(level).length === 0) return undefined;
   return `${level.path} has processes of its own, so it does not hand down ${waiting.join(' ')}`;
@@ -32,10 +32,12 @@ export function whyKept(level: Cgroup, names: readonly string[]): string | undef
 
 /** Why a controller does not get to a cgroup, whether that exists yet or not; undefined: it is there, or will be when it is handed down. */
 export function whyMissing(cgroup: Cgroup, name: string, mounts: readonly Mount[]): string | undefined {
-  const [root = cgroup, ...below] = lineage(cgroup);
-  if (!readWords(root, 'cgroup.controllers').includes(name)) return whyAbsent(mounts, name).reason;
-  for (const level of [root, ...below].slice(0, -1)) {
-    if (!exists(level)) return undefined;
+  const levels = lineage(cgroup).filter(exists);
+  const [root] = levels;
+  // A host on which nothing can be done can still be explained.
+  if (root === undefined) return undefined;
+  if (!wordsIfThere(root, 'cgroup.controllers').includes(name)) return whyAbsent(mounts, name).reason;
+  for (const level of levels.filter(one => one.path !== cgroup.path)) {
     const kept = whyKept(level, [name]);
     if (kept !== undefined) return kept;
   }

@@ -36,7 +36,7 @@ export function explainLimit(mounts: readonly Mount[], path: string, limits: Lim
     if (due && (asked !== undefined || !manual)) {
       return `echo ${shellQuote(text)} > ${shellQuote(`${cgroup.path}/${knob.file}`)}`;
     }
-    return why === undefined ? [] : [`# ${field}: ${why.replaceAll('\n', ' ')}`];
+    return why === undefined ? [] : [`# ${`${field}: ${why}`.replaceAll(/\s+/g, ' ')}`];
   });
   return lines.length === 0 ? '# nothing is to be written' : lines.join('\n');
 }

@@ -8,7 +8,7 @@ import {
   isHierarchyRoot,
   lineage,
   readIfThere,
-  readWords,
+  wordsIfThere,
 } from '../../../src/host/cgroupfs/cgroup.ts';
 import type { Mount } from '../../../src/host/mountinfo.ts';
 import { whyMissing } from '../absence.ts';
@@ -121,7 +121,7 @@ function whyIdle({ field, file }: Knob, asked: LimitValue, host: Capacity): stri
 function offers(cgroup: Cgroup, controller: string, file: string): boolean {
   const [root = cgroup, ...below] = lineage(cgroup);
   const groups = [...below.filter(exists).reverse(), ...children(root)].filter(group => !isHierarchyRoot(group));
-  const one = groups.find(group => readWords(group, 'cgroup.controllers').includes(controller));
+  const one = groups.find(group => wordsIfThere(group, 'cgroup.controllers').includes(controller));
   return one === undefined || readIfThere(one, file) !== undefined;
 }
 

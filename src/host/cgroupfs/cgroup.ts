@@ -98,6 +98,11 @@ export function interfacePath(cgroup: Cgroup, file: string): string {
   return join(cgroup.path, file);
 }
 
+/** The words of a space-separated interface file; none where it is not there. */
+export function wordsIfThere(cgroup: Cgroup, file: string): string[] {
+  return (readIfThere(cgroup, file) ?? '').split(/\s+/).filter(Boolean);
+}
+
 /** Words of a space-separated interface file (`cgroup.controllers`) or lines of others (`cgroup.procs`). */
 export function readWords(cgroup: Cgroup, file: string): string[] {
   return readInterface(cgroup, file).split(/\s+/).filter(Boolean);

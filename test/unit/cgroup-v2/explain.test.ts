@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { explainCreate, explainRemove } from '../../../plugins/cgroup-v2/explain.ts';
+import { explainCreate, explainLeaf, explainLimit, explainRemove } from '../../../plugins/cgroup-v2/explain.ts';
 import { parseMountinfo } from '../../../src/host/mountinfo.ts';
 import { expectCommand, HOSTILE } from '../../suites/contract.ts';
 
@@ -38,13 +38,41 @@ test.each([
   [mountedAt("/it's\\040a\\040mount;"), '/kukeon/main'],
 ])('is quoted for a shell', (table, path) => {
   const run = (command: string) => Bun.spawnSync(['sh', '-c', command]).stdout.toString();
-  for (const explain of [explainCreate, explainRemove]) {
+  const explainLife = (of: typeof table, at: string) => explainLeaf(of, at, {});
+  for (const explain of [explainCreate, explainRemove, explainLife]) {
     const command = explain(table, path);
     expectCommand(command);
     const [first = ''] = command.split('\n');
     const word = first.replace(/^(mkdir|echo 1 >) /, '');
     expect(run(`printf %s ${word}`)).toContain(`${table[1]?.mountPoint}${path}`);
   }
+});
+
+describe('limits', () => {
+  test('of a host of which nothing can be read are explained as far as anybody can', () => {
+    const limits = { 'cpu.limit': 0.5, 'pids.limit': 9 };
+    expect(explainLimit(mounts, '/kukeon/main', limits).split('\n')).toEqual([
+      "echo '50000 100000' > /no/cgroup/kukeon/main/cpu.max",
+      'echo 9 > /no/cgroup/kukeon/main/pids.max',
+    ]);
+    expect(explainLimit(mounts, '/kukeon/main', {})).toBe('# nothing is to be written');
+  });
+
+  test('that make no sense are comments, on one line each', () => {
+    const devices = { '/dev/no\nsuch; reboot': { readBps: 1 } };
+    const command = explainLimit(mounts, '/kukeon/main', { 'io.devices': devices, 'cpu.limit': 8192 });
+    expect(command.split('\n').filter(line => !line.startsWith('# '))).toEqual([]);
+    expect(command.split('\n')).toHaveLength(2);
+  });
+
+  test('a leaf is made and marked, is killed whole, and hands nothing down', () => {
+    expect(explainLeaf(mounts, '/kukeon/main/default/blog/web/web_root', { 'pids.limit': 9 }).split('\n')).toEqual([
+      'mkdir /no/cgroup/kukeon/main/default/blog/web/web_root',
+      'setfattr -n trusted.kukeon.instance -v "$KUKE_INSTANCE" /no/cgroup/kukeon/main/default/blog/web/web_root',
+      'echo 1 > /no/cgroup/kukeon/main/default/blog/web/web_root/memory.oom.group',
+      'echo 9 > /no/cgroup/kukeon/main/default/blog/web/web_root/pids.max',
+    ]);
+  });
 });
 
 test('a host without cgroup2 is explained as a usual one', () => {
