@@ -42,6 +42,8 @@ export async function makeRoutedHost(): Promise<Disposable> {
   address(undefined, 'uplink', `${UPLINK.v4}/24`, `${UPLINK.v6}/64`);
   address('outside', 'eth0', `${OUTSIDE.v4}/24`, `${OUTSIDE.v6}/64`);
   const servers = await Promise.all([...Object.keys(CELLS), 'outside'].map(name => serve(name, PORTS)));
+  // A moment after its links came up nobody is asked for by IPv6, and what is sent then is lost.
+  await Promise.all([...Object.values(CELLS), OUTSIDE].map(({ v6 }) => ask(undefined, 'tcp', v6, 7, 10)));
   return {
     [Symbol.dispose]() {
       for (const server of servers) server.kill('SIGKILL');
