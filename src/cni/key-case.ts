@@ -38,6 +38,9 @@ export function exactKeys(schema: v.GenericSchema, value: unknown): unknown {
 
 /** A flat copy. Of several that differ in case only the last one counts, as in Go. */
 function renamed(value: JsonObject, names: readonly string[]): JsonObject {
+  const folded = `\n${names.join('\n').toLowerCase()}\n`;
+  const isOther = (key: string) => !names.includes(key) && folded.includes(`\n${key.toLowerCase()}\n`);
+  if (!Object.keys(value).some(isOther)) return { ...value }; // as mostly
   const known = new Map(names.map(name => [name.toLowerCase(), name]));
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [known.get(key.toLowerCase()) ?? key, one]));
 }

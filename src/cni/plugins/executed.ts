@@ -1,11 +1,13 @@
 /** One call of the program by a runtime: standard input, standard output, and the signals that may come meanwhile. */
 import { lastErrno, libc, systemError } from '../../host/libc.ts';
 import { letGoOfProgram } from '../../host/program-pages.ts';
+import { isReadable } from '../../host/readable.ts';
 import { answer, type Environment, misunderstood } from './answer.ts';
 import { PluginError } from './plugin-error.ts';
 import { afterLoading } from './registry.ts';
-import { readInput } from './standard-input.ts';
+import { append, type Input, readInput } from './standard-input.ts';
 
+const STDIN = 0;
 const STDOUT = 1;
 const POLLOUT = 4;
 const EINTR = 4;
@@ -14,10 +16,9 @@ const EAGAIN = 11;
 /** Serves a verb, and returns the exit status. An ADD whose result does not arrive is taken back. */
 export async function executed(env: Environment, called: string): Promise<number> {
   // Starting and loading take most of what is mapped, and the work itself is to take its place, not to come on top of it.
-  letGoOfProgram();
   afterLoading(letGoOfProgram);
   const signal = untilSignalled();
-  const { status, text, undo } = await readInput(signal).then(
+  const { status, text, undo } = await input(signal).then(
     stdin => answer({ env, called, stdin, signal }),
     (error: unknown) => misunderstood(error, { env, called }),
   );
@@ -29,6 +30,23 @@ export async function executed(env: Environment, called: string): Promise<number
     console.error(`kuke: the answer cannot be written: ${error instanceof Error ? error.message : error}`);
     return status || 1;
   }
+}
+
+/** Standard input. Mostly all of it is there already, so that nothing has to be waited for. */
+async function input(signal: AbortSignal): Promise<string> {
+  const read: Input = { text: '', decoder: new TextDecoder() };
+  return readAtHand(read) ? read.text : await readInput(signal, read);
+}
+
+/** Whether that was all. What cannot be read so is left to those who wait for it, an error as well. */
+function readAtHand(read: Input): boolean {
+  const piece = new Uint8Array(16 << 10);
+  while (isReadable(STDIN)) {
+    const size = Number(libc().read(STDIN, piece, piece.length));
+    if (size < 0 || !append(read, piece.subarray(0, size))) return false;
+    if (size === 0) return true;
+  }
+  return false;
 }
 
 /** Aborted by what asks a program to end: an ADD is then taken back. */

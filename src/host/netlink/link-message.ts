@@ -10,7 +10,6 @@ const commonAttributes = {
   mtu: [4, u32],
   link: [5, u32],
   master: [10, u32],
-  operState: [16, u8],
   alias: [20, string],
   group: [27, u32],
   netnsFd: [28, u32],

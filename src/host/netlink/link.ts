@@ -1,6 +1,5 @@
 /** Network interfaces over rtnetlink(7): list, create, change, delete. */
 import { closeSync, openSync } from 'node:fs';
-import { hasCode } from '../errno.ts';
 import { asSystemError } from '../libc.ts';
 import {
   LINK_LOCAL,
@@ -10,12 +9,14 @@ import {
   linkMessage,
   NO_LINK_LOCAL,
 } from './link-message.ts';
-import { Flag } from './message.ts';
-import type { NetlinkSocket } from './socket.ts';
+import { type Answer, Flag } from './message.ts';
+import { type NetlinkSocket, requestError } from './socket.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
+
+const ENODEV = 19;
 
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
@@ -131,22 +132,27 @@ export function listLinks(socket: NetlinkSocket): Link[] {
 
 /** One interface, or undefined if there is none of that name or index. */
 export function getLink(socket: NetlinkSocket, ref: LinkRef): Link | undefined {
-  try {
-    return requireLink(socket, ref);
-  } catch (error) {
-    if (hasCode(error, 'ENODEV')) return undefined;
-    throw error;
-  }
+  const found = askForLink(socket, ref);
+  if (!('errno' in found)) return found;
+  if (found.errno === ENODEV) return undefined;
+  throw requestError(`get link ${linkName(ref)}`, found);
 }
 
 /** One interface; a SystemError with ENODEV if there is none. */
 export function requireLink(socket: NetlinkSocket, ref: LinkRef): Link {
+  const found = askForLink(socket, ref);
+  if ('errno' in found) throw requestError(`get link ${linkName(ref)}`, found);
+  return found;
+}
+
+function askForLink(socket: NetlinkSocket, ref: LinkRef): Link | Answer {
   const step = `get link ${linkName(ref)}`;
   const value = { ...identity(ref), extensions: SKIP_STATISTICS };
   let found: Link | undefined;
-  socket.request({ step, type: RTM_GETLINK, codec: linkMessage, value }, message => {
+  const answer = socket.ask({ step, type: RTM_GETLINK, codec: linkMessage, value }, message => {
     found = toLink(linkMessage.read(message.body));
   });
+  if (answer.errno !== 0) return answer;
   if (!found) throw new Error(`${step}: empty answer`);
   return found;
 }

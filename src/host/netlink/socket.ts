@@ -98,12 +98,17 @@ export class NetlinkSocket implements Disposable {
 
   /** Sends one request and hands each message of the reply to `reply`. Throws a SystemError with the kernel's words. */
   request<T>(request: Request<T>, reply: (message: Message) => void = () => {}): void {
-    const sequence = this.#send(request, Flag.ACK);
-    const { answer } = this.#reply(request.step, sequence, reply);
+    const answer = this.ask(request, reply);
     if (answer.errno !== 0) throw requestError(request.step, answer);
   }
 
-  /** The same, while other work goes on: a thread sends it, and waits for the kernel. Until then the socket is for nothing else. */
+  /** The same for a question to which an error is an answer, too. */
+  ask<T>(request: Request<T>, reply: (message: Message) => void): Answer {
+    const sequence = this.#send(request, Flag.ACK);
+    return this.#reply(request.step, sequence, reply).answer;
+  }
+
+  /** The same as request, while other work goes on: a thread sends it, and waits for the kernel. Until then the socket is for nothing else. */
   async requestAside<T>(request: Request<T>): Promise<void> {
     const out = new ByteWriter();
     const sequence = this.#write(out, request, Flag.ACK);

@@ -143,6 +143,19 @@ describe('which plugin it is', () => {
 });
 
 describe('bad input', () => {
+  test.each([0, 300])('standard input that comes in pieces, %d ms apart, in the middle of a character', async pause => {
+    const child = Bun.spawn([`${BIN}/kuke`], { env: verb('ADD'), stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
+    const whole = Buffer.from(JSON.stringify({ ...config, note: 'x'.repeat(50_000), type: 'né' }));
+    const middle = whole.lastIndexOf('é') + 1;
+    for (const piece of [whole.subarray(0, 9), whole.subarray(9, middle), whole.subarray(middle)]) {
+      child.stdin.write(piece);
+      await child.stdin.flush();
+      await Bun.sleep(pause);
+    }
+    await child.stdin.end();
+    expect(await child.stdout.json()).toMatchObject({ code: 7, msg: expect.stringContaining('"né"') });
+  });
+
   test.each<[string, Record<string, string>, unknown, number]>([
     ['no variables', { CNI_COMMAND: 'ADD' }, undefined, 4],
     ['an unknown command', verb('FETCH'), undefined, 4],
