@@ -34,7 +34,9 @@ export function explainLimit(mounts: readonly Mount[], path: string, limits: Lim
     const why = fault ?? notEnforced;
     const text = asked === undefined ? knob.unset : knob.text(asked);
     if (due && (asked !== undefined || !manual)) {
-      return `echo ${shellQuote(text)} > ${shellQuote(`${cgroup.path}/${knob.file}`)}`;
+      const write = (what: string) => `echo ${shellQuote(what)} > ${shellQuote(`${cgroup.path}/${knob.file}`)}`;
+      const instead = asked === undefined ? knob.unsetInstead?.() : undefined;
+      return instead === undefined ? write(text) : `${write(text)} || ${write(instead)}`;
     }
     return why === undefined ? [] : [`# ${`${field}: ${why}`.replaceAll(/\s+/g, ' ')}`];
   });

@@ -23,7 +23,7 @@ export function capacity(root: Cgroup): Capacity {
   const memory = once(() => readKernelFile('/proc/meminfo'));
   const kilobytes = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(memory())?.[1] ?? 0);
   return {
-    cpus: once(() => cpuList(readKernelFile('/sys/devices/system/cpu/online')) ?? []),
+    cpus: once(() => cpuList(onlineCpus()) ?? []),
     memory: () => kilobytes('MemTotal') * 1024,
     swap: () => kilobytes('SwapTotal') * 1024,
     pageSizes: once(hugepageSizes),
@@ -36,6 +36,9 @@ export function capacity(root: Cgroup): Capacity {
     }),
   };
 }
+
+/** `0-3` */
+export const onlineCpus = (): string => readKernelFile('/sys/devices/system/cpu/online').trim();
 
 function hugepageSizes(): number[] {
   try {

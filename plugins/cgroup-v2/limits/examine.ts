@@ -21,7 +21,7 @@ import {
   plainCandidates,
 } from './candidates.ts';
 import { type Capacity, capacity } from './capacity.ts';
-import type { Knob } from './knobs.ts';
+import { isUnset, type Knob } from './knobs.ts';
 import { follow, type LimitRecord, readRecord } from './record.ts';
 
 export interface Examination {
@@ -58,7 +58,7 @@ export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]
     const found = record.found[knob.field];
     const content = group.content(knob.file);
     const text = content === undefined ? undefined : knob.read(content);
-    if (asked === undefined && found === undefined && (text ?? knob.unset) === knob.unset) return [];
+    if (asked === undefined && found === undefined && isUnset(knob, text ?? knob.unset)) return [];
     const absent = text !== undefined || asked === undefined ? undefined : whyAbsent(group, knob, mounts);
     const idle = asked === undefined ? undefined : whyIdle(knob, asked, host);
     const seen: Seen = { asked, text, found, before: before.get(knob.field), fault, absent, idle };
@@ -83,7 +83,8 @@ interface Seen {
 
 function observation(knob: Knob, { asked, text, found, before, fault, absent, idle }: Seen): LimitObservation {
   const current = text === undefined ? undefined : knob.value(text);
-  const isOther = text !== undefined && text !== (found ?? knob.unset) && !Bun.deepEquals(current, asked);
+  const isAsFound = text === undefined || (found === undefined ? isUnset(knob, text) : text === found);
+  const isOther = !isAsFound && !Bun.deepEquals(current, asked);
   // Asked for and not found: kuke died while it wrote.
   const isOurs = found === undefined && before !== undefined;
   const isNew = !Bun.deepEquals(before, asked) || found === undefined || text === undefined;

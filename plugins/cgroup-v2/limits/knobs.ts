@@ -4,6 +4,7 @@
  */
 import type { DeviceRates, LimitField, LimitValue } from 'kuke/plugin';
 import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
+import { onlineCpus } from './capacity.ts';
 
 export interface Knob {
   field: LimitField;
@@ -12,11 +13,17 @@ export interface Knob {
   file: string;
   /** What a new group has. */
   unset: string;
+  /** The same in effect, for where the kernel refuses that. */
+  unsetInstead?(): string;
   read(content: string): string;
   /** Undefined: no limit. */
   value(text: string): LimitValue | undefined;
   text(value: LimitValue): string;
 }
+
+/** Whether that is no limit. */
+export const isUnset = ({ unset, unsetInstead }: Knob, text: string): boolean =>
+  text === unset || text === unsetInstead?.();
 
 const PERIOD = 100_000; // microseconds, the kernel's own default
 const BFQ_MOST = 1000;
@@ -69,6 +76,8 @@ const PLAIN: readonly Knob[] = [
   {
     ...amount('cpu.cpuset', 'cpuset', 'cpuset.cpus', ''),
     read: content => content,
+    // In a group in which something runs the list may not become empty (ENOSPC).
+    unsetInstead: onlineCpus,
     value: text => (text === '' ? undefined : text),
   },
   {

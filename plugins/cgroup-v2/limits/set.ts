@@ -1,6 +1,7 @@
 /** Giving a group its limits: all that are possible here, or, when the kernel refuses one, none. */
 import { formatLimit, KukeError, type Limits } from 'kuke/plugin';
 import { type Cgroup, readIfThere, writeInterface } from '../../../src/host/cgroupfs/cgroup.ts';
+import { hasCode } from '../../../src/host/errno.ts';
 import type { Mount } from '../../../src/host/mountinfo.ts';
 import { delegateThrough } from '../delegation.ts';
 import { parentOf, pathOf } from '../hierarchy.ts';
@@ -69,8 +70,13 @@ function isToBeWritten({ observation: { due, asked, current, manual }, text }: E
 const textAfter = ({ knob, observation: { asked } }: Examined) => (asked === undefined ? knob.unset : knob.text(asked));
 
 function write(cgroup: Cgroup, { knob }: Examined, text: string): void {
-  // Nothing at all would not reach the kernel: cpuset.cpus takes an empty line.
-  writeInterface(cgroup, knob.file, text === '' ? '\n' : text);
+  try {
+    // Nothing at all would not reach the kernel: cpuset.cpus takes an empty line.
+    writeInterface(cgroup, knob.file, text === '' ? '\n' : text);
+  } catch (error) {
+    if (text !== knob.unset || knob.unsetInstead === undefined || !hasCode(error, 'ENOSPC')) throw error;
+    writeInterface(cgroup, knob.file, knob.unsetInstead());
+  }
 }
 
 function replaced(cgroup: Cgroup, { knob, observation }: Examined): string[] {
