@@ -2,7 +2,7 @@
 export * from './kernel/backends/index.ts';
 export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
 export { type PlannedCgroup, planCgroup, planLimits } from './kernel/cgroup-steps.ts';
-export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroups } from './kernel/cgroups.ts';
+export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroupsIn } from './kernel/cgroups.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
@@ -21,7 +21,7 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
-export { groupName } from './kernel/limits/above-and-below.ts';
+export { groupName, refuseUnlimitedAbove } from './kernel/limits/above-and-below.ts';
 export { type Asked, type AskedOfGroup, askedOf } from './kernel/limits/asked.ts';
 export { cpuList, formatCpuList } from './kernel/limits/cpu-list.ts';
 export {

@@ -6,7 +6,7 @@ import {
   type LimitsToGive,
   nameOf,
   observeCgroup,
-  observeCgroups,
+  observeCgroupsIn,
   type PlanContext,
   type PluginKernel,
   planCgroup,
@@ -43,7 +43,7 @@ export async function planLimitsInPlace(
   runsOn: (container: ContainerSpec) => boolean,
   after: Step,
 ): Promise<void> {
-  const groups = await observeCgroups(kernel.use, context);
+  const groups = await observeCgroupsIn(kernel.use, context, cell.ref);
   for (const [one, wanted] of limits) {
     if (!wanted.due || !runsOn(one)) continue;
     const path = containerCgroup(cell, one);
@@ -92,10 +92,8 @@ export async function planStrayLeaves(
   const kept = withTask.map(({ id, labels }) =>
     id.endsWith('_root') ? `${nameOf(cell.ref)}_root` : labels[LABELS.container],
   );
-  const top = cgroupPath(cell.ref);
-  for (const { path, ours, populated } of await observeCgroups(kernel.use, context)) {
-    const name = path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined;
-    if (name === undefined || !ours || populated || kept.includes(name)) continue;
-    context.plan.add(cell.ref, 'cgroup.remove', { path });
+  for (const { path, ours, populated } of await observeCgroupsIn(kernel.use, context, cell.ref)) {
+    const isKept = kept.some(name => path === `${cgroupPath(cell.ref)}/${name}`);
+    if (ours && !populated && !isKept) context.plan.add(cell.ref, 'cgroup.remove', { path });
   }
 }

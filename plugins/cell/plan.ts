@@ -8,6 +8,7 @@ import {
   type PlanContext,
   type PluginKernel,
   planCgroup,
+  refuseUnlimitedAbove,
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
@@ -75,6 +76,7 @@ async function planRunning(
   if (cell.spec.containers.some(starts)) {
     await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
     await refuseFrozen(kernel, context, cell);
+    await refuseUnlimitedAbove(kernel.use, context, cell.ref);
   }
   const { limits: ofCell, ready: cgroup } = await planCgroup(kernel.use, context, cell);
   const limits = await checkContainers(kernel, context, cell, ofCell);

@@ -39,7 +39,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
       ...(ports && { ports: ports.map(formatPortMapping) }),
     })),
     containers,
-    ...(await limitStatus(kernel.use, askedOf(cell))),
+    ...(await limitStatus(kernel.use, askedOf(cell), { isIdle: !seen.containers.some(runs) })),
   };
 }
 

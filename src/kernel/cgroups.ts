@@ -21,8 +21,23 @@ export async function observeCgroup(
   context: ObserveContext,
   ref: ResourceRef,
 ): Promise<CgroupObservation | undefined> {
-  const path = cgroupPath(ref);
-  return (await observeCgroups(use, context)).find(group => group.path === path);
+  const byPath = await context.once(
+    'cgroup by path',
+    async () => new Map((await observeCgroups(use, context)).map(group => [group.path, group])),
+  );
+  return byPath.get(cgroupPath(ref));
+}
+
+/** Those that lie directly in the resource's. */
+export async function observeCgroupsIn(
+  use: UseBackend,
+  context: ObserveContext,
+  ref: ResourceRef,
+): Promise<CgroupObservation[]> {
+  const byParent = await context.once('cgroup by parent', async () =>
+    Map.groupBy(await observeCgroups(use, context), ({ path }) => path.slice(0, path.lastIndexOf('/'))),
+  );
+  return byParent.get(cgroupPath(ref)) ?? [];
 }
 
 /** By the path of their cgroup. */

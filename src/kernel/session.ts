@@ -175,6 +175,7 @@ export async function withSession<T>(
       },
       async settleBelow(ref, isPlanned) {
         const told: Told[] = [];
+        if (!kernel.kinds.all().some(({ parent, lifecycle }) => parent === ref.kind && lifecycle)) return [];
         const below = tree.descendants(ref).filter(one => !isPlanned(one.ref));
         await settle(kernel, session, below, one => void told.push(one));
         return [...Map.groupBy(told, ({ message }) => message)].map(

@@ -96,6 +96,8 @@ export interface NetworkObservation {
     bridgeExists: boolean;
     /** The rules that isolate it are in the kernel, and those of the ports that its attachments publish. */
     enforced: boolean;
+    /** Rules of it are left in chains of others that do not drop any more: `define` takes them out. */
+    surplus?: boolean;
   })[];
   /** As recorded in the CNI cache; `present` when the interface is there in its netns with that address, and its other end on the network's bridge. */
   attachments: (Attachment & { netns: string; present: boolean })[];

@@ -1,7 +1,8 @@
 /** The groups above a group and those below it, where one asks for more than another allows. */
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
-import { CGROUP_ROOT, cgroupOwners, observeCgroups } from '../cgroups.ts';
+import { CGROUP_ROOT, cgroupOwners, cgroupPath, observeCgroups } from '../cgroups.ts';
+import { KukeError } from '../errors.ts';
 import type { ObserveContext, Resource } from '../kinds.ts';
 import { leftByReserve, readReserve } from '../reserve.ts';
 import { describe, type ResourceRef } from '../resource.ts';
@@ -72,6 +73,20 @@ export async function notesOnBelow(
   });
 }
 
+/** Before something starts: all that is above it has its limits by then, unless that could not be. Throws HostNotReady. */
+export async function refuseUnlimitedAbove(use: UseBackend, context: ObserveContext, ref: ResourceRef): Promise<void> {
+  const owners = await cgroupOwners(context);
+  for (const path of pathsAbove(cgroupPath(ref))) {
+    const owner = owners.get(path);
+    if (owner?.spec.resources === undefined) continue;
+    const lacking = (await limitsAt(use, context, path)).find(({ due }) => due);
+    if (lacking === undefined) continue;
+    throw new KukeError('HostNotReady', `${describe(owner.ref)} has not got its ${lacking.field} yet`, {
+      remedy: `apply ${describe(owner.ref)} again`,
+    });
+  }
+}
+
 const valueText = ({ field, value }: Excess): string => formatLimit(field, value);
 const ceilingText = ({ ceiling, held }: Excess): string => `${ceiling} ${formatLimit(ceiling, held)}`;
 
@@ -86,11 +101,16 @@ function pathsAbove(path: string): string[] {
 
 /** What a group has, also by an administrator's hand. */
 async function heldAt(use: UseBackend, context: ObserveContext, path: string, planned?: Limits): Promise<Held> {
-  const look = async (limits: Limits) => heldBy(await (await use('cgroup')).limits({ path, limits }));
-  if (planned !== undefined) return look(planned);
+  if (planned === undefined) return heldBy(await limitsAt(use, context, path));
+  return heldBy(await (await use('cgroup')).limits({ path, limits: planned }));
+}
+
+/** Of a group above: it has been applied by now. */
+async function limitsAt(use: UseBackend, context: ObserveContext, path: string): Promise<LimitObservation[]> {
   return context.once(`limits ${path}`, async () => {
-    if (path === CGROUP_ROOT) return look(limitsOf(leftByReserve(await readReserve(use))));
     const owner = (await cgroupOwners(context)).get(path);
-    return look(limitsOf(owner?.spec.resources as Resources | undefined));
+    const resources =
+      path === CGROUP_ROOT ? leftByReserve(await readReserve(use)) : (owner?.spec.resources as Resources | undefined);
+    return (await use('cgroup')).limits({ path, limits: limitsOf(resources) });
   });
 }

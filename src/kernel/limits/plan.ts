@@ -2,7 +2,7 @@
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
 import { KukeError } from '../errors.ts';
-import type { PlanContext } from '../planning.ts';
+import type { PlanContext, Verb } from '../planning.ts';
 import { describe, type ResourceRef } from '../resource.ts';
 import { notesOnAbove, notesOnBelow } from './above-and-below.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
@@ -23,7 +23,7 @@ export interface LimitsOptions {
 /**
  * Throws InvalidManifest, with the path of the field, for what makes no sense on this host, and with `--strict` HostNotReady for what it
  * cannot enforce. What is due without anybody asking is given as far as it makes sense, and nothing is said: a disk that is gone keeps no
- * memory from being limited.
+ * memory from being limited. So it is where something is to be stopped.
  */
 export async function checkLimits(
   use: UseBackend,
@@ -39,7 +39,7 @@ export async function checkLimits(
   const seen = (await backend.limits({ path, limits })).map(one => amongPlanned(one, parent));
   const faulty = seen.filter(({ fault }) => fault !== undefined);
   const due = seen.some(one => one.due && one.fault === undefined);
-  if (context.options.verb === 'settle') {
+  if (LENIENT.has(context.options.verb)) {
     const isFaulty = new Set(faulty.map(({ field }) => field));
     return { limits: limitsFrom(eachLimit(limits).filter(([field]) => !isFaulty.has(field))), due };
   }
@@ -49,6 +49,9 @@ export async function checkLimits(
   if (due) for (const note of await notesOnBelow(use, context, path, seen)) context.note(note);
   return { limits, due };
 }
+
+/** Nobody is kept from stopping what has a limit that makes no sense any more. */
+const LENIENT: ReadonlySet<Verb> = new Set<Verb>(['settle', 'stop', 'kill']);
 
 const isNone = (limits: Limits): boolean => eachLimit(limits).length === 0;
 

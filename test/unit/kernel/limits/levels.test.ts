@@ -1,6 +1,22 @@
 /** Limits of realm, space, stack and cell alike: asked for, changed, refused, lifted, and what an administrator wrote. */
 import { beforeEach, describe, expect, test } from 'bun:test';
-import { type Limited, levels, limited, main, realm, STRICT, space, stack, told, web } from './limited.ts';
+import type { PlanOptions } from '../../../../src/kernel/planning.ts';
+import { cellRef } from '../kernel-on-fakes.ts';
+import {
+  type Limited,
+  levels,
+  limited,
+  main,
+  realm,
+  START,
+  STOP,
+  STRICT,
+  space,
+  stack,
+  to,
+  told,
+  web,
+} from './limited.ts';
 
 const MI = 2 ** 20;
 const GI = 2 ** 30;
@@ -247,6 +263,37 @@ test('a disk that is gone keeps no memory from being limited after a reboot, and
   kuke.host.machine.disks.add('/dev/vda');
   await next.put(web, { containers: [main({ env: ['A=1'] })] });
   expect(next.values(stack.group)).toMatchObject({ 'io.devices./dev/vda': { readBps: MI } });
+});
+
+test('nothing starts below a level whose limits could not be brought back', async () => {
+  await kuke.put(stack, memory('512Mi'));
+  await kuke.put(web);
+  kuke.host.reboot();
+  kuke = await limited(await kuke.another());
+  kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'), { nth: 'every' });
+  const refused = await kuke.put(web);
+  expect(refused.error).toMatchObject({ code: 'HostNotReady', exitCode: 5 });
+  expect(told(refused)).toContain('stack main/default/default has not got its memory.limit yet (apply stack main/');
+  expect(kuke.notices.join()).toContain('stack main/default/default: cgroup.limit: EBUSY');
+  expect((await kuke.status(web)).containers).toMatchObject([{ state: 'Created' }]);
+  kuke.host.faults.clear();
+  expect(told(await kuke.put(web))).toBe('updated');
+});
+
+test('a cell whose limits make no sense any more can be stopped, and its level stays limited', async () => {
+  const io = { devices: [{ path: '/dev/vda', readBps: '1Mi' }] };
+  const spec = { resources: { io, pids: { limit: 50 } }, containers: [main({ resources: { io } })] };
+  await kuke.put(web, spec);
+  kuke.host.machine.disks.clear();
+  const change = (state: string, options: PlanOptions) => kuke.change(cellRef('web'), to(state), options);
+  expect((await change('stopped', STOP)).map(told)).toEqual(['updated']);
+  expect((await kuke.status(web)).state).toBe('Stopped');
+  const [refused] = await change('running', START);
+  expect(refused?.error?.details.field).toBe('spec.resources.io.devices[0]');
+  expect((await kuke.status(web)).resources).toMatchObject([
+    { field: 'pids.limit', value: '50', from: 'spec' },
+    { notEnforced: '/dev/vda is not there' },
+  ]);
 });
 
 describe('a child that asks for more than is above it', () => {
