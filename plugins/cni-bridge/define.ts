@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type ActionContext, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import { writeConflist } from '../../src/cni/conflist.ts';
+import { missingPartOf } from '../../src/host/missing-folder.ts';
 import { requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
 import { isolate } from './firewall.ts';
@@ -52,9 +53,11 @@ async function ownNetwork(
 
 async function writeNew(host: Host, definition: NetworkDefinition, instance: string): Promise<void> {
   const { configPath } = definition;
-  const made = await mkdir(configPath, { recursive: true, mode: 0o755 });
+  const made = missingPartOf(configPath);
+  // First the record: by it a folder that a killed definition has left is found.
   await host.state.update(({ folders }) => {
     folders[configPath] ??= made === undefined ? {} : { made };
   });
+  await mkdir(configPath, { recursive: true, mode: 0o755 });
   await writeConflist(conflistPath(definition), conflistOf(definition, instance));
 }

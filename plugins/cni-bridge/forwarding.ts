@@ -1,11 +1,18 @@
 /** Forwarding of the host, which cells need to get out: turned on when needed, and put back if it was kuke that did (spec.md §4). */
 import { INET } from '../../src/cni/ruleset.ts';
 import { hasCode } from '../../src/host/errno.ts';
-import { forwardingChanges } from '../../src/host/forwarding.ts';
+import {
+  FORWARDING,
+  type ForwardingFamily,
+  forwardingChanges,
+  lateListeners,
+  overwrittenValues,
+  type SysctlChange,
+} from '../../src/host/forwarding.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { getTable } from '../../src/host/nftables/list.ts';
-import { writeSysctl } from '../../src/host/sysctl.ts';
-import type { HostStateFile } from './host-state.ts';
+import { readSysctl, writeSysctl } from '../../src/host/sysctl.ts';
+import type { HostState, HostStateFile } from './host-state.ts';
 import { isIpv6 } from './ip-range.ts';
 
 /**
@@ -13,13 +20,30 @@ import { isIpv6 } from './ip-range.ts';
  * and tell nobody.
  */
 export async function turnOnForwarding(state: HostStateFile, gateways: readonly string[]): Promise<void> {
-  const families = new Set(gateways.map(gateway => (isIpv6(gateway) ? 'v6' : 'v4')));
-  const changes = [...families].flatMap(forwardingChanges);
+  const families = [...new Set(gateways.map((gateway): ForwardingFamily => (isIpv6(gateway) ? 'v6' : 'v4')))];
+  const turned = families.map(family => ({ family, changes: forwardingChanges(family) }));
+  const overwritten = turned.flatMap(({ family, changes }) =>
+    changes.length === 0 ? [] : Object.entries(overwrittenValues(family)),
+  );
+  const late = families.includes('v6') ? await lateChanges(state) : [];
+  const changes = [...turned.flatMap(one => one.changes), ...late];
   if (changes.length === 0) return;
-  await state.update(({ sysctl }) => {
-    for (const { name, before } of changes) sysctl[name] ??= before;
+  const before = [...overwritten, ...changes.map(one => [one.name, one.before] as const)];
+  await state.update(kept => {
+    const known = ofThisBoot(kept);
+    // What comes later stands first, so that it is put back last: turning forwarding off overwrites it.
+    kept.sysctl = { ...Object.fromEntries(before.filter(([name]) => !(name in known))), ...known };
+    kept.boot = bootId();
   });
   for (const { name, value } of changes) setIfThere(name, value);
+}
+
+/** Of uplinks that came after kuke had turned it on; where somebody else had, that is their business, as is one that forwarded alone. */
+async function lateChanges(state: HostStateFile): Promise<SysctlChange[]> {
+  const late = lateListeners();
+  const known = late.length === 0 ? {} : ofThisBoot(await state.read());
+  if (!(FORWARDING.v6 in known)) return [];
+  return late.filter(({ name }) => !(name.replace(/accept_ra$/, 'forwarding') in known));
 }
 
 /**
@@ -27,13 +51,19 @@ export async function turnOnForwarding(state: HostStateFile, gateways: readonly 
  * attachments, or of another installation: they need the host to forward as well.
  */
 export async function restoreForwarding(state: HostStateFile): Promise<void> {
-  const { sysctl } = await state.read();
-  const before = isTableThere() ? {} : sysctl;
+  const before = isTableThere() ? {} : ofThisBoot(await state.read());
   for (const [name, value] of Object.entries(before).reverse()) setIfThere(name, value);
   await state.update(kept => {
     kept.sysctl = {};
   });
 }
+
+/** After a reboot the host has what its own configuration says. */
+function ofThisBoot({ sysctl, boot }: HostState): HostState['sysctl'] {
+  return boot === bootId() ? sysctl : {};
+}
+
+const bootId = () => readSysctl('kernel.random.boot_id');
 
 function isTableThere(): boolean {
   using socket = new NetlinkSocket('netfilter');

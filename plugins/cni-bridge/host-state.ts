@@ -10,8 +10,10 @@ import { hasCode } from '../../src/host/errno.ts';
 const schema = v.object({
   /** Folders that hold, or held, conflists of spaces; with the first folder of the path that was made for that. */
   folders: v.record(v.string(), v.object({ made: v.exactOptional(v.string()) })),
-  /** Kernel parameters that were changed, with the values from before. */
+  /** Kernel parameters that were changed, with the values from before; in the order in which they were. */
   sysctl: v.record(v.string(), v.string()),
+  /** The boot that these are of: another one begins with values of its own. */
+  boot: v.exactOptional(v.string()),
   /** The tables `nat` that nftables did not have before the first network; absent until that is known. */
   withoutNat: v.exactOptional(v.array(v.picklist(['ip', 'ip6']))),
 });

@@ -2,23 +2,14 @@
  * `kuke cni install`: the built-in plugins as files, for other runtimes. In which folders they were laid down is kept in a record, so that
  * an uninstall finds them.
  */
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { removeStaleTemporaries, replaceFile } from '../host/atomic-file.ts';
 import { hasCode } from '../host/errno.ts';
 import { type FileLock, lock } from '../host/flock.ts';
 import { asSystemError } from '../host/libc.ts';
+import { missingPartOf } from '../host/missing-folder.ts';
 import { conform, parseJson } from './json.ts';
 import { isKuke, type Owner, PROGRAM, putProgram, recognizer } from './plugin-file.ts';
 import { BUILT_IN } from './plugins/registry.ts';
@@ -95,13 +86,6 @@ function* layIn(folder: string, force: boolean): Generator<PluginFile> {
     const path = join(folder, plugin);
     yield { plugin, path, result: lay(path) };
   }
-}
-
-/** `/opt/cni` of `/opt/cni/bin`, if that is what will have to be made. */
-function missingPartOf(folder: string): string | undefined {
-  let made: string | undefined;
-  for (let path = folder; !existsSync(path); path = dirname(path)) made = path;
-  return made;
 }
 
 function resultOf(owner: Owner, force: boolean): FileResult {

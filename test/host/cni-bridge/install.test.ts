@@ -1,10 +1,12 @@
 /** init tells of a host that is not ready; uninstall leaves it as it was. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { failure } from '../../suites/contract.ts';
+import { makeNetworkBackend } from '../../../plugins/cni-bridge/backend.ts';
+import { uninstall } from '../../../plugins/cni-bridge/uninstall.ts';
+import { context, failure } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
-import { CONFIG_PATH, cleanHost } from './backend.ts';
+import { CONFIG_PATH, cleanHost, testBackend } from './backend.ts';
 import { cellYaml, kernelOnNetwork, results } from './kernel.ts';
 
 let before: Inventory;
@@ -115,6 +117,32 @@ test('uninstall finds what nobody has a record of any more', async () => {
   await output('nft', 'delete', 'table', 'inet', 'kukeon');
   await kuke.uninstall();
   expect(difference(before, await inventory())).toEqual([]);
+});
+
+test('a folder for conflists is on record before it is there', async () => {
+  const { host, backend } = testBackend();
+  const { notes: _, ...definition } = await backend.choose({
+    realm: 'main',
+    space: 'x',
+    configPath: '/srv/kuke/net.d',
+  });
+  const killed = makeNetworkBackend({
+    ...host,
+    state: {
+      ...host.state,
+      async update(change) {
+        await host.state.update(change);
+        if ('/srv/kuke/net.d' in (await host.state.read()).folders) throw new Error('killed');
+      },
+    },
+  });
+  expect((await failure(killed.define(definition, context()))).message).toContain('killed');
+  expect(existsSync('/srv/kuke')).toBe(false);
+  expect((await host.state.read()).folders).toEqual({ '/srv/kuke/net.d': { made: '/srv/kuke' } });
+  // What was made before it was killed a little later, is found by that.
+  mkdirSync('/srv/kuke/net.d', { recursive: true });
+  await uninstall(host, context());
+  expect(existsSync('/srv/kuke')).toBe(false);
 });
 
 test('a folder that was made for conflists goes with the last of them', async () => {
