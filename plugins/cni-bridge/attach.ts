@@ -8,7 +8,7 @@ import { isObject } from '../../src/cni/json.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { isNetns } from '../../src/host/netns.ts';
 import { attachmentId, type CapabilityArgs, hasDefaultRoute, isPresent, linkIn, toAttachment } from './attachment.ts';
-import { ensureBridge, REGENERATE, readPorts, requireLegalName } from './bridge.ts';
+import { ensureBridge, groupPorts, REGENERATE, readPorts, requireLegalName } from './bridge.ts';
 import { detach, sweep } from './detach.ts';
 import { networkFailure } from './failures.ts';
 import { explainObstacle, isolateAll, readEnforcement } from './firewall.ts';
@@ -54,6 +54,8 @@ async function add(
   try {
     // A reservation that outlived its namespace, under this very id, has been freed by the undoing of the ADD.
     const result = await run().catch(error => (isDuplicate(error) ? run() : Promise.reject(error)));
+    const outside = result.interfaces.filter(({ sandbox }) => !sandbox).map(({ name }) => name);
+    groupPorts(network.bridge, outside);
     return toAttachment(request, result, capabilityArgs);
   } catch (error) {
     const left = await takeBack(host, request).catch((thrown: unknown) => networkFailure(thrown, 'undo it'));

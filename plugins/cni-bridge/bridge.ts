@@ -6,6 +6,8 @@ import { listAddresses } from '../../src/host/netlink/address.ts';
 import { createBridge, deleteLink, getLink, type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { readSysctl, writeSysctl } from '../../src/host/sysctl.ts';
+import { groupOf } from './frames.ts';
+import { type Isolated, memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
 import { bridgeOf } from './space-network.ts';
 
@@ -66,7 +68,8 @@ export function ensureBridge(instance: string, network: NetworkDefinition): void
   const link = ownBridge(socket, instance, network, true);
   if (link === undefined) createBridge(socket, { name: bridge, mac });
   else if (link.mac === undefined || /^[0:]+$/.test(link.mac)) setLink(socket, link.index, { mac });
-  if (link?.alias === undefined) setLink(socket, bridge, { alias });
+  const group = groupOf(bridge);
+  if (link?.alias === undefined || link.group !== group) setLink(socket, bridge, { alias, group });
   for (const [name, value] of settingsOf(bridge)) set(name, value);
 }
 
@@ -112,6 +115,39 @@ export function readPorts(instance: string): (network: NetworkConfig, inside: Li
   };
 }
 
+/** Puts ports of a bridge into its group, by which the rules for frames know them: all of them, or some by name. */
+export function groupPorts(bridge: string, names?: readonly string[]): void {
+  using socket = new NetlinkSocket('route');
+  const group = groupOf(bridge);
+  const master = getLink(socket, bridge);
+  if (master === undefined) return;
+  const ports = names ? names.flatMap(name => getLink(socket, name) ?? []) : listLinks(socket);
+  for (const link of [master, ...ports.filter(one => one.master === master.index)]) {
+    if (link.group !== group) ifThere(() => setLink(socket, link.index, { group }));
+  }
+}
+
+/** The bridges of this host some ports of which are not in the group, so that nothing sees their frames. */
+export function readUngrouped(): ReadonlySet<string> {
+  using socket = new NetlinkSocket('route');
+  const links = listLinks(socket);
+  return new Set(
+    links
+      .filter(({ kind }) => kind === 'bridge')
+      .map(({ index, name }) => ({ index, name, group: groupOf(name) }))
+      .filter(({ index, group }) => links.some(one => one.master === index && one.group !== group))
+      .map(({ name }) => name),
+  );
+}
+
+function ifThere(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    if (!hasCode(error, 'ENODEV')) throw error;
+  }
+}
+
 /** The bridges that carry the mark of a network, or of all of this installation. */
 export function markedBridges(instance: string, network?: string): Link[] {
   using socket = new NetlinkSocket('route');
@@ -120,14 +156,20 @@ export function markedBridges(instance: string, network?: string): Link[] {
   return listLinks(socket).filter(({ kind, alias }) => kind === 'bridge' && isOurs(alias));
 }
 
+/** The same with the ranges that their addresses are of. */
+export function markedMembers(instance: string): Isolated[] {
+  using socket = new NetlinkSocket('route');
+  return markedBridges(instance).map(({ name: bridge, index, alias = '' }) => {
+    const addresses = listAddresses(socket, { link: index }).filter(({ scope }) => scope !== 'link');
+    const name = alias.slice(bridgeMark(instance, '').length);
+    return memberOf({ name, bridge, ranges: addresses.map(({ address }) => address), gateways: [] });
+  });
+}
+
 /** Removes links; one that is gone already is as it should be. */
 export function removeLinks(indexes: readonly number[]): void {
   using socket = new NetlinkSocket('route');
   for (const index of indexes) {
-    try {
-      deleteLink(socket, index);
-    } catch (error) {
-      if (!hasCode(error, 'ENODEV')) throw error;
-    }
+    ifThere(() => deleteLink(socket, index));
   }
 }

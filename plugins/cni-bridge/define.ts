@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { type ActionContext, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import { writeConflist } from '../../src/cni/conflist.ts';
 import { missingPartOf } from '../../src/host/missing-folder.ts';
-import { requireLegalName, requireOwnBridge } from './bridge.ts';
+import { groupPorts, requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
 import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
@@ -25,7 +25,8 @@ export async function defineNetwork(
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
   await isolate(instance, memberOf(known ?? definition), signal);
-  if (known !== undefined) await restoreAttachments(host, known.name);
+  groupPorts(definition.bridge);
+  await restoreAttachments(host, definition.name);
 }
 
 /** The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else. */

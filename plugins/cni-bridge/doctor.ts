@@ -1,30 +1,53 @@
-/** What `kuke doctor` says of the network: rules that somebody has taken away, and rules of others that drop what spaces send. */
+/** What `kuke doctor` says of the network: rules that somebody has taken away, conflists that cannot be read, and rules of others that drop what spaces send. */
+import { basename } from 'node:path';
 import { type Finding, KukeError } from 'kuke/plugin';
-import { explainObstacle, readEnforcement } from './firewall.ts';
+import { bridgeMark, markedBridges } from './bridge.ts';
+import { readInForce } from './enforced.ts';
+import { explainObstacle } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
-import { memberOf } from './isolation.ts';
-import type { SpaceNetwork } from './space-network.ts';
+import type { Networks, SpaceNetwork } from './space-network.ts';
 
 export async function networkFindings(host: Host): Promise<Finding[]> {
   const instance = await knownInstance(host);
   if (instance === undefined) return [];
-  const { spaces } = await allNetworks(host);
+  const { spaces, broken } = await allNetworks(host);
+  const damaged = brokenConflists(instance, broken);
   const ours = spaces.filter(network => network.instance === instance);
-  if (ours.length === 0) return [];
-  const { covers, obstacles } = await readEnforcement(instance);
-  const open = ours.filter(network => !covers(memberOf(network)));
+  if (ours.length === 0) return damaged;
+  const { isolates, publishes, obstacles } = await readInForce(host, instance);
+  const open = ours.filter(network => !isolates(network));
+  const unpublished = ours.filter(({ name }) => !publishes(name));
   const blocked = new Set(ours.flatMap(({ bridge }) => obstacles(bridge)).map(explainObstacle));
   return [
-    open.length === 0
-      ? { level: 'ok', what: `the rules that keep ${counted(ours)} apart are in the kernel` }
-      : {
-          level: 'error',
-          what: `rules of the ${namesOf(open)} are missing or were changed`,
-          remedy:
-            'the next command that changes something puts them back, such as `kuke apply`; `nft flush ruleset` takes away everybody’s',
-        },
+    ...damaged,
+    ...(open.length > 0 ? [missing(`rules of the ${namesOf(open)} are missing or were changed`)] : []),
+    ...(unpublished.length > 0
+      ? [missing(`rules by which cells of the ${namesOf(unpublished)} publish ports are missing or were changed`)]
+      : []),
+    ...(open.length + unpublished.length + damaged.length > 0
+      ? []
+      : [{ level: 'ok', what: `the rules that keep ${counted(ours)} apart are in the kernel` } as const]),
     ...[...blocked].map((what): Finding => ({ level: 'warning', what })),
   ];
+}
+
+const missing = (what: string): Finding => ({
+  level: 'error',
+  what,
+  remedy:
+    'the next command that changes something puts them back, such as `kuke apply`; `nft flush ruleset` takes away everybody’s',
+});
+
+/** Of networks whose bridge is there: others' files are none of our business. */
+function brokenConflists(instance: string, broken: Networks['broken']): Finding[] {
+  const marks = markedBridges(instance).map(({ alias }) => alias);
+  return broken
+    .filter(({ path }) => marks.includes(bridgeMark(instance, basename(path, '.conflist'))))
+    .map(({ message }) => ({
+      level: 'error',
+      what: message,
+      remedy: 'mend that file; or remove it, then the next command writes it anew',
+    }));
 }
 
 /** Undefined before `kuke init`, when no space is there. */

@@ -1,5 +1,6 @@
 /** Attaching and detaching as a person would do it: each plugin of the network in turn, with the result of the one before. */
 import { type AttachRequest, type DetachRequest, shellQuote } from 'kuke/plugin';
+import { GROUP } from './frames.ts';
 import type { Host } from './host.ts';
 import { conflistPath } from './space-network.ts';
 
@@ -20,6 +21,10 @@ for index in $(jq '.plugins | keys[]' ${file}); do
   result=$(jq --argjson index $index --argjson capable "$capable" --argjson result "$result" \\
     --argjson offered ${shellQuote(JSON.stringify(offered))} '${config}' ${file} |
     ${call('ADD', host, request)})
+done
+bridge=$(jq -r '.plugins[].bridge // empty' ${file})
+for port in $(printf %s "$result" | jq -r '.interfaces[] | select((.sandbox // "") == "").name'); do
+  ip link set "$port" group ${GROUP}
 done`;
 }
 

@@ -3,11 +3,14 @@ import { dirname } from 'node:path';
 import { explainWith, type NetworkActions, type NetworkDefinition, shellCommand, shellQuote } from 'kuke/plugin';
 import { formatConflist } from '../../src/cni/conflist.ts';
 import { explain } from '../../src/host/nftables/explain.ts';
+import type { TableContent } from '../../src/host/nftables/list.ts';
 import { difference } from '../../src/host/nftables/reconcile.ts';
 import { explainAttach, explainDetach } from './explain-attach.ts';
+import { framesOf, framesSection, GROUP } from './frames.ts';
 import type { Host } from './host.ts';
 import { isolated, isolationSection, memberOf } from './isolation.ts';
 import { isLegalBridge } from './names.ts';
+import { SETTINGS } from './namespaces.ts';
 import { conflistOf, conflistPath } from './space-network.ts';
 
 /** Stands in a text for the installation's id, which the shell puts in. */
@@ -23,15 +26,19 @@ export function networkExplain(host: Explained) {
     remove: ref => {
       const file = shellQuote(conflistPath(ref));
       const readKey = (key: string) => `${key}=$(sed -n 's/^ *"${key}": "\\([^"]*\\)".*/\\1/p' ${file})`;
-      const remove = (element: string) => `nft "delete element inet kukeon ${element}"`;
+      const remove = (family: string, element: string) => `nft "delete element ${family} kukeon space_${element}"`;
       const perRange = ['ranges$v { \\"$bridge\\" . $subnet }', 'all$v { $subnet }', 'masqueraded$v { $subnet }'];
+      const perFrame = ['ranges$v { $group . $subnet }', 'all$v { $subnet }'];
       return [
         readKey('bridge'),
         readKey('subnet'),
-        ...['bridges { \\"$bridge\\" }', 'pairs { \\"$bridge\\" . \\"$bridge\\" }'].map(one => remove(`space_${one}`)),
+        `group=${GROUP}`,
+        remove('inet', 'bridges { \\"$bridge\\" }'),
+        remove('inet', 'pairs { \\"$bridge\\" . \\"$bridge\\" }'),
         'for subnet in $subnet; do',
         '  case $subnet in *:*) v=6 ;; *) v= ;; esac',
-        ...perRange.map(one => `  ${remove(`space_${one}`)}`),
+        ...perRange.map(one => `  ${remove('inet', one)}`),
+        ...perFrame.map(one => `  ${remove('bridge', one)}`),
         'done',
         'ip link delete "$bridge"',
         shellCommand('rm', '-rf', `${ipam}/${ref.name}`),
@@ -40,10 +47,11 @@ export function networkExplain(host: Explained) {
     },
     open: ({ path }) => {
       const name = shellQuote(nameOf(path));
+      const settings = Object.entries(SETTINGS).map(([one, value]) => `${one}=${value}`);
       return [
         `ip netns add ${name}`,
         `ip -n ${name} link set lo up`,
-        `ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0`,
+        `ip netns exec ${name} sysctl -qw ${settings.join(' ')}`,
       ].join('\n');
     },
     close: ({ path }) => shellCommand('ip', 'netns', 'delete', nameOf(path)),
@@ -65,7 +73,7 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
   const select = `.[] | select(.ifalias // "" | startswith("kukeon '"$INSTANCE"'")).ifname`;
   return [
     readInstance(instanceFile),
-    ...removeSection(),
+    ...removeSections(),
     `jq -r '.withoutNat[]?' ${shellQuote(`${dirname(instanceFile)}/cni-bridge.json`)} | while read -r family; do`,
     '  table=$(nft -j list table $family nat 2> /dev/null) || continue',
     `  if printf %s "$table" | jq -e '${isScaffold}' > /dev/null; then nft delete table $family nat; fi`,
@@ -88,30 +96,41 @@ function writeFile(definition: NetworkDefinition): string {
   return `sed "s/${INSTANCE}/$INSTANCE/" <<'END' | install -D -m 644 /dev/stdin ${target}\n${text}\nEND`;
 }
 
-/** The table too, unless something else is in it. */
-function removeSection(): string[] {
-  const { chains, sets } = isolationSection(INSTANCE);
-  const names = (list: string[]) => list.join(' ');
-  const chainNames = names(chains.map(({ chain }) => chain));
-  return [
-    `for chain in ${chainNames}; do nft flush chain inet kukeon $chain; done 2> /dev/null || true`,
-    `for chain in ${chainNames}; do nft delete chain inet kukeon $chain; done 2> /dev/null || true`,
-    `for set in ${names(sets.map(({ set }) => set))}; do nft delete set inet kukeon $set; done 2> /dev/null || true`,
-    `if ! nft -s list table inet kukeon | grep -qE '^[[:space:]]+(chain|set|map)'; then nft delete table inet kukeon; fi`,
-  ];
+/** The tables too, unless something else is in them. */
+function removeSections(): string[] {
+  return [isolationSection(INSTANCE), framesSection(INSTANCE)].flatMap(({ table: { family }, chains, sets }) => {
+    const chainNames = chains.map(({ chain }) => chain).join(' ');
+    const setNames = sets.map(({ set }) => set).join(' ');
+    const isEmpty = `! nft -s list table ${family} kukeon | grep -qE '^[[:space:]]+(chain|set|map)'`;
+    return [
+      `for chain in ${chainNames}; do nft flush chain ${family} kukeon $chain; done 2> /dev/null || true`,
+      `for chain in ${chainNames}; do nft delete chain ${family} kukeon $chain; done 2> /dev/null || true`,
+      `for set in ${setNames}; do nft delete set ${family} kukeon $set; done 2> /dev/null || true`,
+      `if nft list table ${family} kukeon > /dev/null 2>&1 && ${isEmpty}; then nft delete table ${family} kukeon; fi`,
+    ];
+  });
 }
 
-/** Table, chains and rules come with the first network; after that each one is its elements. */
+/** Tables, chains and rules come with the first network; after that each one is its elements. */
 function isolateCommands(definition: NetworkDefinition): string[] {
   const { bridge } = definition;
   if (!isLegalBridge(bridge)) return [`# no rule can name ${JSON.stringify(bridge)}`];
-  const changes = difference({ ...isolationSection(INSTANCE), sets: isolated([memberOf(definition)]) });
+  const member = memberOf(definition);
+  return [
+    ...sectionCommands({ ...isolationSection(INSTANCE), sets: isolated([member]) }),
+    ...sectionCommands({ ...framesSection(INSTANCE), sets: framesOf([member]) }),
+  ];
+}
+
+function sectionCommands(desired: TableContent): string[] {
+  const { family, table } = desired.table;
+  const changes = difference(desired);
   const lines = (kinds: string[]) =>
     changes
       .filter(({ object }) => kinds.includes(object.kind))
       .map(change => explain(change).replaceAll(INSTANCE, `'"$INSTANCE"'`));
   return [
-    'nft list chain inet kukeon space_forward > /dev/null 2>&1 || {',
+    `nft list chain ${family} ${table} ${desired.chains[0]?.chain} > /dev/null 2>&1 || {`,
     ...lines(['table', 'chain', 'set', 'rule']).map(line => `  ${line}`),
     '}',
     ...lines(['elements']),

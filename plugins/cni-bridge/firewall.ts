@@ -1,13 +1,16 @@
-/** The rules of spaces in the kernel: our section of the table, and what the host's FORWARD needs, always changed together and by difference. */
+/** The rules of spaces in the kernel: our sections of the tables, and what the host's FORWARD needs, always changed together and by difference. */
 import { KukeError } from 'kuke/plugin';
 import { type Obstacle, readForward } from '../../src/cni/host-forward/forward.ts';
 import { allowForward, readLegacyForward } from '../../src/cni/host-forward/iptables-legacy.ts';
-import { awaken, BRIDGE, INET, readSection, sectionChanges } from '../../src/cni/ruleset.ts';
+import { awaken, BRIDGE, INET, readSection, type Section, sectionChanges } from '../../src/cni/ruleset.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import type { Change } from '../../src/host/nftables/change.ts';
-import type { TableContent } from '../../src/host/nftables/list.ts';
+import { readConsistently, type TableContent } from '../../src/host/nftables/list.ts';
+import type { Elements } from '../../src/host/nftables/object.ts';
 import { update } from '../../src/host/nftables/reconcile.ts';
+import { markedMembers } from './bridge.ts';
 import { type FirstTable, firstMembers, firstTableRemoval, readFirstTable } from './first-table.ts';
+import { framesOf, framesSection, seesFrames } from './frames.ts';
 import { type Isolated, isMember, isolated, isolationSection, isWhole, membersOf, networkLabel } from './isolation.ts';
 
 /** In whose rules in the host's chains these are found again. */
@@ -20,14 +23,19 @@ export function isolate(instance: string, member: Isolated, signal?: AbortSignal
   return isolateAll(instance, [member], signal);
 }
 
-/** The same for several at once. */
+/**
+ * The same for several at once. The installation's other bridges are isolated as the kernel has them: after somebody's `nft flush ruleset`
+ * nobody would be kept apart from one whose conflist is lost, cannot be read, or names another bridge.
+ */
 export function isolateAll(instance: string, wanted: readonly Isolated[], signal?: AbortSignal): Promise<Change[]> {
   const labels = new Set(wanted.map(({ network }) => networkLabel(network)));
   const names = new Set(wanted.map(({ bridge }) => bridge));
-  const next = (members: Isolated[]) => [
-    ...members.filter(({ bridge, network }) => !names.has(bridge) && !labels.has(network)),
-    ...wanted,
-  ];
+  const marked = markedMembers(instance);
+  const next = (members: Isolated[]) => {
+    const kept = members.filter(({ bridge, network }) => !names.has(bridge) && !labels.has(network));
+    const all = [...kept, ...wanted];
+    return [...all, ...marked.filter(one => !all.some(({ bridge }) => bridge === one.bridge))];
+  };
   return change(instance, next, signal);
 }
 
@@ -59,6 +67,10 @@ export function releaseAll(instance: string, signal?: AbortSignal): Promise<Chan
 export interface Enforcement {
   /** Whether every rule that a bridge needs is in the kernel. */
   covers(member: Isolated): boolean;
+  /** Whether the rules name a bridge, under whichever ranges. */
+  knows(bridge: string): boolean;
+  /** Whether marked rules for a bridge are left in chains that drop no more. */
+  surplus(bridge: string): boolean;
   /** What stands in the way of a bridge's traffic and cannot be moved. */
   obstacles(bridge: string): Obstacle[];
 }
@@ -67,15 +79,25 @@ export async function readEnforcement(instance: string): Promise<Enforcement> {
   using socket = new NetlinkSocket('netfilter');
   const forward = readForward(socket, forwardMark(instance));
   const obstacles = (bridge: string) => forward.obstacles(bridge);
-  const content = readSection(socket, isolationSection(instance));
+  const surplus = (bridge: string) => forward.surplus(bridge);
+  const sections = [isolationSection(instance), framesSection(instance)];
+  // Both at one moment, or a change in between would look like damage.
+  const { content: read = [] } = readConsistently(socket, 'the rules of spaces', () =>
+    sections.map(section => readSection(socket, section)),
+  );
+  const [content, frames] = read;
   if (content === undefined || !isMarked(instance, content) || !isWhole(instance, content))
-    return { covers: () => false, obstacles };
+    return { ...nothing, obstacles, surplus };
   const members = membersOf(content);
+  if (!seesFrames(instance, members, frames)) return { ...nothing, obstacles, surplus };
   const legacy = await readLegacyForward(forwardMark(instance));
   const covers = (member: Isolated) =>
     isMember(members, member) && forward.allows(member.bridge) && legacy(member.bridge);
-  return { covers, obstacles };
+  const knows = (bridge: string) => members.some(one => one.bridge === bridge);
+  return { covers, knows, obstacles, surplus };
 }
+
+const nothing = { covers: () => false, knows: () => false };
 
 /** For a person, with what to do. */
 export function explainObstacle({ chain: { family, table, chain }, why, rules }: Obstacle): string {
@@ -95,18 +117,27 @@ async function change(
   const made = update(socket, () => {
     const first = readFirstTable(socket);
     const forward = readForward(socket, mark);
-    const own = sectionChanges(socket, isolationSection(instance), present => {
-      const marks = [first?.instance, ...(present?.chains ?? []).map(({ comment = '' }) => comment)];
+    let members: Isolated[] = [];
+    const unlessForeign = (section: Section, marks: readonly (string | undefined)[], wanted: () => Elements[]) => {
       const foreign = marks.find(one => one !== undefined && one !== instance);
-      const members = next(foreign === undefined ? known(present, first) : []);
-      bridges = [...new Set(members.map(({ bridge }) => bridge))].sort();
-      if (foreign === undefined) return isolated(members);
+      if (foreign === undefined) return wanted();
       // Another's, which is none of our business if nothing is to be put into it.
       if (members.length === 0) return undefined;
-      throw conflict(foreign);
+      throw conflict(section, foreign);
+    };
+    const packets = isolationSection(instance);
+    const own = sectionChanges(socket, packets, present => {
+      const marks = [first?.instance, ...marksOf(present)];
+      members = next(marks.every(one => one === undefined || one === instance) ? known(present, first) : []);
+      return unlessForeign(packets, marks, () => isolated(members));
     });
+    bridges = [...new Set(members.map(({ bridge }) => bridge))].sort();
+    const frames = framesSection(instance);
+    const ofFrames = sectionChanges(socket, frames, present =>
+      unlessForeign(frames, marksOf(present), () => framesOf(members)),
+    );
     const gone = first?.instance === instance ? firstTableRemoval(first, bridges.length > 0) : [];
-    return [...own, ...gone, ...forward.changes(bridges)];
+    return [...own, ...ofFrames, ...gone, ...forward.changes(bridges)];
   });
   await allowForward(mark, bridges, { signal });
   return made;
@@ -121,14 +152,17 @@ function isMarked(instance: string, { chains }: TableContent): boolean {
   return chains.every(({ comment }) => comment === instance);
 }
 
-function conflict(mark: string): KukeError {
+const marksOf = (present: TableContent | undefined): string[] =>
+  (present?.chains ?? []).map(({ comment = '' }) => comment);
+
+function conflict({ table: { family, table } }: Section, mark: string): KukeError {
   const whose = mark === '' ? 'carry no mark' : `are marked ${mark}`;
   return new KukeError(
     'Conflict',
-    `there are chains for spaces in the nftables table \`inet kukeon\` that are not this installation's: they ${whose}`,
+    `there are chains for spaces in the nftables table \`${family} ${table}\` that are not this installation's: they ${whose}`,
     {
       step: 'isolate the network',
-      remedy: 'if nobody needs them: `nft delete table inet kukeon`',
+      remedy: `if nobody needs them: \`nft delete table ${family} ${table}\``,
     },
   );
 }

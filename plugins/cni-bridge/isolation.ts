@@ -175,7 +175,7 @@ export function isolated(members: readonly Isolated[]): Elements[] {
 }
 
 /** Ranges of several networks without overlap, each with the label of the first network that has it. */
-function together(members: readonly Isolated[], rangesOf: (member: Isolated) => readonly string[]): Element[] {
+export function together(members: readonly Isolated[], rangesOf: (member: Isolated) => readonly string[]): Element[] {
   const networks = new Map(members.toReversed().flatMap(member => rangesOf(member).map(one => [one, member.network])));
   return disjoint([...networks.keys()]).map(range => ({
     key: [range],

@@ -10,8 +10,18 @@ import { writeSysctl } from '../../src/host/sysctl.ts';
 const FOLDER = '/run/netns';
 const OURS = /^\/run\/netns\/kuke-[A-Za-z0-9-]+$/;
 
-/** A cell that is in two spaces must not route between them, and a new namespace inherits what the host does. */
-const FORWARDING_OFF = ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'];
+/** A cell that is in two spaces keeps them apart, and a new namespace inherits what the host does. */
+export const SETTINGS: Readonly<Record<string, number>> = {
+  // It does not route between them,
+  'net.ipv4.ip_forward': 0,
+  'net.ipv6.conf.all.forwarding': 0,
+  // takes nothing in the one from an address of the other,
+  'net.ipv4.conf.all.rp_filter': 1,
+  'net.ipv4.conf.default.rp_filter': 1,
+  // and answers ARP, and asks, in each under its address there.
+  'net.ipv4.conf.all.arp_ignore': 1,
+  'net.ipv4.conf.all.arp_announce': 2,
+};
 
 /** One that is there already is only set up again. */
 export function openNamespace(path: string): void {
@@ -45,9 +55,9 @@ export function listNamespaces(): string[] {
 }
 
 function setUp(): void {
-  for (const name of FORWARDING_OFF) {
+  for (const [name, value] of Object.entries(SETTINGS)) {
     try {
-      writeSysctl(name, 0);
+      writeSysctl(name, value);
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error; // a kernel without IPv6
     }

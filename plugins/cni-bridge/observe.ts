@@ -1,16 +1,13 @@
 /** What the host says of networks, attachments and namespaces. Reads only. */
 import { type Attachment, type DetachRequest, type NetworkObservation, networkDefinition } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
-import { publishesAll } from '../../src/cni/plugins/restore.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
-import { isNetns } from '../../src/host/netns.ts';
 import { isPresent, toAttachment } from './attachment.ts';
 import { readPorts } from './bridge.ts';
-import { readEnforcement } from './firewall.ts';
+import { readInForce } from './enforced.ts';
 import type { Host } from './host.ts';
-import { memberOf } from './isolation.ts';
 import { listNamespaces } from './namespaces.ts';
 import { markerOf, readNetworks } from './space-network.ts';
 
@@ -41,30 +38,19 @@ async function observeConflists(
     ...foreign.flatMap(({ path, fault }) => (fault === undefined ? [] : [{ path, message: `${path}: ${fault}` }])),
   ];
   if (spaces.length === 0) return { found: [], problems };
-  const { covers } = await readEnforcement(instance);
+  const { isolates, publishes, surplus } = await readInForce(host, instance);
   const bridges = bridgeNames();
-  const unpublished = await networksLackingPorts(host, instance);
   const found = spaces.map(network => {
     const ours = network.instance === instance;
     return {
       ...networkDefinition(network),
       ours,
       bridgeExists: bridges.has(network.bridge),
-      enforced: ours && covers(memberOf(network)) && !unpublished.has(network.name),
+      enforced: ours && isolates(network) && publishes(network.name),
+      ...(surplus(network.bridge) && { surplus: true }),
     };
   });
   return { found, problems };
-}
-
-/** The networks of which an attachment publishes a port that does not lead to it any more. */
-async function networksLackingPorts({ results, cniPath }: Host, instance: string): Promise<Set<string>> {
-  const { attachments } = listCached(results);
-  const lacking = new Set<string>();
-  for (const one of attachments) {
-    const isOurs = markerOf(one.config)?.instance === instance && isNetns(one.netns ?? '');
-    if (isOurs && !lacking.has(one.network) && !(await publishesAll(one, cniPath))) lacking.add(one.network);
-  }
-  return lacking;
 }
 
 function bridgeNames(): Set<string> {

@@ -15,7 +15,7 @@ import { hasCode } from '../../src/host/errno.ts';
 import { listAddresses } from '../../src/host/netlink/address.ts';
 import { type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
-import { bridgeMark, requireOwnBridge } from './bridge.ts';
+import { bridgeMark, groupPorts, requireOwnBridge } from './bridge.ts';
 import { isolate, isolateToo } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
 import { memberOf } from './isolation.ts';
@@ -66,6 +66,7 @@ export async function regenerate(
   const member = memberOf(definition);
   await isolateToo(instance, member, signal);
   if (rename !== undefined) await renameBridge(rename, definition, () => attachedCells(store, name));
+  groupPorts(definition.bridge);
   const link = requireOwnBridge(instance, definition, true);
   if (link !== undefined) mark(link.index, bridgeMark(instance, name));
   await writeConflist(conflistPath(definition), conflistOf(definition, instance));

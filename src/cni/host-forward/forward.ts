@@ -44,6 +44,8 @@ export interface HostForward {
   missing(interfaces: readonly string[]): Change[];
   /** Whether the rules for an interface are in all chains where they are needed and can be. */
   allows(name: string): boolean;
+  /** Whether rules for an interface are left where nothing drops any more. */
+  surplus(name: string): boolean;
   obstacles(name: string): Obstacle[];
 }
 
@@ -69,6 +71,10 @@ export function readForward(socket: NetlinkSocket, mark: string): HostForward {
         interfaces.flatMap(rulesFor).flatMap(one => (includes(reached, one) ? [] : [place(one)])),
       ),
     allows: name => open.every(({ reached, rulesFor }) => rulesFor(name).every(one => includes(reached, one))),
+    surplus: name =>
+      open.some(
+        ({ present, rulesFor }) => present.some(one => interfaceIn(one) === name) && rulesFor(name).length === 0,
+      ),
     obstacles: name =>
       all.flatMap(({ chain, rulesFor, obstacle: why }) => {
         const rules = why === undefined ? [] : rulesFor(name);

@@ -3,7 +3,16 @@ import { AF_INET, AF_INET6, parseAddress, parsePrefix, prefixMask } from '../net
 import { DATA_TYPES, type DataType, isValue, parseRange } from './datatype.ts';
 import { type Expression, encodeVerdict } from './expression.ts';
 import type { Family } from './object.ts';
-import { definition, type Known, loadExpression, type Selector, selectorType } from './selector.ts';
+import {
+  definition,
+  type Known,
+  loadExpression,
+  networkIn,
+  networkMatch,
+  type Selector,
+  selectorType,
+  swapAfter,
+} from './selector.ts';
 import { type Match, type Nat, REJECT_WITH, type Statement } from './statement.ts';
 
 /** enum nft_cmp_ops */
@@ -34,7 +43,8 @@ export function slotsOf(type: DataType): number {
 /** What the table's family settles before the first match. */
 export function knownIn(family: Family): Known {
   if (family === 'ip') return { network: 'ipv4' };
-  return family === 'ip6' ? { network: 'ipv6' } : {};
+  if (family === 'ip6') return { network: 'ipv6' };
+  return family === 'bridge' ? { ethernet: true } : {};
 }
 
 /** The expressions of a rule in a table of that family. Throws a RangeError on a value that its field cannot have. */
@@ -78,7 +88,8 @@ function compileStatement(family: Family, known: Known, statement: Statement): E
 /** Remembers what a match settles, so that it is not checked twice; false if that was known already. */
 export function learn(known: Known, { left, right }: Match): boolean {
   const before = { ...known };
-  if (left === 'meta nfproto') known.network = right;
+  const network = networkIn(left, right, known);
+  if (network !== undefined) known.network = network;
   if (left === 'meta l4proto' || left === 'ip protocol') known.transport = right;
   return known.network !== before.network || known.transport !== before.transport;
 }
@@ -89,8 +100,9 @@ function implied(family: Family, known: Known, selectors: readonly Selector[]): 
     const { network, transport } = definition(selector);
     const expressions: Expression[] = [];
     if (network !== undefined && known.network !== network) {
-      if (family !== 'inet') throw new RangeError(`${selector} in a table of family ${family}`);
-      expressions.push(...compileMatch({ type: 'match', left: 'meta nfproto', operator: '==', right: network }));
+      if (family !== 'bridge' && (family !== 'inet' || network === 'arp'))
+        throw new RangeError(`${selector} in a table of family ${family}`);
+      expressions.push(...compileMatch({ type: 'match', operator: '==', ...networkMatch(network, known) }));
       known.network = network;
     }
     if (transport !== undefined && known.transport !== transport) {
@@ -103,10 +115,10 @@ function implied(family: Family, known: Known, selectors: readonly Selector[]): 
 
 function loadAll(family: Family, known: Known, selectors: readonly Selector[]): Expression[] {
   let slot = 0;
-  const loads = selectors.map(selector => {
-    const load = loadExpression(selector, registerAt(slot));
+  const loads = selectors.flatMap(selector => {
+    const register = registerAt(slot);
     slot += slotsOf(selectorType(selector));
-    return load;
+    return [loadExpression(selector, register), ...swapAfter(selector, register)];
   });
   registerAt(slot - 1);
   return [...implied(family, known, selectors), ...loads];
@@ -124,27 +136,27 @@ function bitwise(mask: Uint8Array): Expression {
 
 function compileMatch({ left, mask, operator, right }: Match): Expression[] {
   const type = selectorType(left);
-  const load = loadExpression(left, FIRST);
+  const load = [loadExpression(left, FIRST), ...swapAfter(left, FIRST)];
   const isEquality = operator === '==' || operator === '!=';
   if (type.flags) {
     if (operator !== '==' || mask !== undefined)
       throw new RangeError(`${left} ${operator} ${right}: only == is possible`);
-    return [load, bitwise(type.parse(right)), cmp('!=', new Uint8Array(type.size))];
+    return [...load, bitwise(type.parse(right)), cmp('!=', new Uint8Array(type.size))];
   }
   if (!isEquality && !type.bigEndian) throw new RangeError(`${left} ${operator} ${right}: only == and != are possible`);
-  if (mask !== undefined) return [load, bitwise(type.parse(mask)), cmp(operator, type.parse(right))];
+  if (mask !== undefined) return [...load, bitwise(type.parse(mask)), cmp(operator, type.parse(right))];
   if (isEquality && right.includes('/')) return compilePrefix(left, operator, right);
   if (isEquality && type.bigEndian && /.-./.test(right) && !isValue(type, right)) {
     const [from, to] = parseRange(type, right);
-    if (operator === '==') return [load, cmp('>=', from), cmp('<=', to)];
+    if (operator === '==') return [...load, cmp('>=', from), cmp('<=', to)];
     const data = { sreg: FIRST, operation: RANGE_NEQ, from: { value: from }, to: { value: to } };
-    return [load, { kind: 'range', data }];
+    return [...load, { kind: 'range', data }];
   }
   if (isEquality && type === DATA_TYPES.ifname && right.endsWith('*')) {
     // Compared without the NUL, so that anything may follow.
-    return [load, cmp(operator, type.parse(right).subarray(0, Buffer.byteLength(right) - 1))];
+    return [...load, cmp(operator, type.parse(right).subarray(0, Buffer.byteLength(right) - 1))];
   }
-  return [load, cmp(operator, type.parse(right))];
+  return [...load, cmp(operator, type.parse(right))];
 }
 
 /** A prefix of whole bytes is compared as such, any other through a mask. */

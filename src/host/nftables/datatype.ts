@@ -113,6 +113,7 @@ export const DATA_TYPES = {
   nf_proto: integer(2, 1, false, { ipv4: 2, ipv6: 10 }),
   ipv4_addr: address(7, 4),
   ipv6_addr: address(8, 16),
+  ether_type: integer(10, 2, true, { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, '8021q': 0x8100 }),
   ether_addr: { id: 9, size: 6, bigEndian: true, parse: parseMac, format: formatMac },
   inet_proto: integer(12, 1, true, {
     icmp: 1,
@@ -165,6 +166,8 @@ export const DATA_TYPES = {
     'nd-neighbor-advert': 136,
     'nd-redirect': 137,
   }),
+  /** The host's byte order in the kernel's metadata; in sets as a number that can be compared, as `swapped` fields are. */
+  devgroup: integer(35, 4, true),
   fib_addrtype: integer(38, 4, false, {
     unicast: 1,
     local: 2,

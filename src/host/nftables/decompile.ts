@@ -17,7 +17,16 @@ import {
 import { DATA_TYPES } from './datatype.ts';
 import { decodeVerdict, type Expression } from './expression.ts';
 import type { Family } from './object.ts';
-import { definition, isAddress, type Known, type Selector, selectorOf, selectorType } from './selector.ts';
+import {
+  definition,
+  isAddress,
+  type Known,
+  networkMatch,
+  type Selector,
+  selectorOf,
+  selectorType,
+  swapAfter,
+} from './selector.ts';
 import { type Match, type Nat, type Operator, REJECT_WITH, type Reject, type Statement } from './statement.ts';
 
 /** What a pattern recognised: a statement, and how many expressions it is made of. */
@@ -40,7 +49,7 @@ export function decompile(family: Family, expressions: readonly Expression[]): S
     const [expression] = rest;
     if (found) {
       const { statement } = found;
-      dropImplied(statements, informative, statement);
+      dropImplied(statements, informative, statement, known);
       statements.push(statement);
       if (statement.type === 'match' && statement.operator === '==' && learn(known, statement))
         informative.add(statement);
@@ -53,10 +62,16 @@ export function decompile(family: Family, expressions: readonly Expression[]): S
 }
 
 /** Removes the matches before a statement that its fields imply, as nft(8) does when it lists rules. */
-function dropImplied(statements: Statement[], informative: ReadonlySet<Statement>, next: Statement): void {
+function dropImplied(
+  statements: Statement[],
+  informative: ReadonlySet<Statement>,
+  next: Statement,
+  known: Known,
+): void {
   for (const selector of selectorsOf(next).toReversed()) {
     const { network, transport } = definition(selector);
-    for (const [left, right] of [['meta l4proto', transport] as const, ['meta nfproto', network] as const]) {
+    const ofNetwork = network === undefined ? [] : [networkMatch(network, known)];
+    for (const { left, right } of [{ left: 'meta l4proto', right: transport }, ...ofNetwork]) {
       const last = statements.at(-1);
       const isImplied = last?.type === 'match' && last.left === left && last.right === right && informative.has(last);
       if (isImplied) statements.pop();
@@ -133,9 +148,13 @@ function recogniseLoads(rest: readonly Expression[], known: Known): Recognised |
   const left: Selector[] = [];
   let slot = 0;
   let partial: number | undefined;
-  for (const expression of rest) {
+  let used = 0;
+  for (let expression = rest[0]; expression !== undefined; expression = rest[used]) {
     const load = slot > 15 ? undefined : selectorOf(expression, known);
     if (load?.dreg !== registerAt(Math.min(slot, 15))) break;
+    const swap = swapAfter(load.selector, load.dreg);
+    if (!Bun.deepEquals(rest.slice(used + 1, used + 1 + swap.length), swap)) break;
+    used += 1 + swap.length;
     left.push(load.selector);
     const type = selectorType(load.selector);
     if (load.length !== type.size) partial = load.length;
@@ -143,12 +162,12 @@ function recogniseLoads(rest: readonly Expression[], known: Known): Recognised |
   }
   const [first, ...more] = left;
   if (first === undefined) return undefined;
-  const after = rest.slice(left.length);
+  const after = rest.slice(used);
   const [next, second] = after;
   let found: Recognised | undefined;
   if (partial === undefined && next?.kind === 'lookup') found = recogniseLookup(left, next.data, second);
   else if (more.length === 0) found = recogniseMatch(first, partial, after);
-  return found && { ...found, used: found.used + left.length };
+  return found && { ...found, used: found.used + used };
 }
 
 function recogniseLookup(

@@ -21,6 +21,13 @@ const expressionCodec = variant(
       operation: [6, u32be],
       data: [7, dataCodec],
     }),
+    byteorder: attributes({
+      sreg: [1, u32be],
+      dreg: [2, u32be],
+      operation: [3, u32be],
+      length: [4, u32be],
+      size: [5, u32be],
+    }),
     cmp: attributes({ sreg: [1, u32be], operation: [2, u32be], data: [3, dataCodec] }),
     counter: attributes({ bytes: [1, u64be], packets: [2, u64be] }),
     ct: attributes({ dreg: [1, u32be], key: [2, u32be], direction: [3, u8], sreg: [4, u32be] }),

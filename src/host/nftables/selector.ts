@@ -10,11 +10,11 @@ const TRANSPORT = 2;
 interface Definition {
   type: DataTypeName;
   load:
-    | { kind: 'meta' | 'ct'; key: number }
+    | { kind: 'meta' | 'ct'; key: number; swapped?: true }
     | { kind: 'fib'; flags: number }
     | { kind: 'payload'; base: number; offset: number };
   /** The network protocol that it is a field of. */
-  network?: 'ipv4' | 'ipv6';
+  network?: 'ipv4' | 'ipv6' | 'arp';
   /** The transport protocol that it is a field of. */
   transport?: 'tcp' | 'udp' | 'icmp' | 'ipv6-icmp';
 }
@@ -28,10 +28,12 @@ const payload = (base: number, offset: number, type: DataTypeName, of: Partial<D
   ...of,
 });
 
-// Field numbers: NFT_META_*, NFT_CT_*, NFTA_FIB_F_*; offsets: RFC 791, 8200, 9293, 768, 792, 4443.
+// Field numbers: NFT_META_*, NFT_CT_*, NFTA_FIB_F_*; offsets: RFC 791, 826, 8200, 9293, 768, 792, 4443.
 const DEFINITIONS = {
   iifname: meta(6, 'ifname'),
   oifname: meta(7, 'ifname'),
+  iifgroup: { type: 'devgroup', load: { kind: 'meta', key: 21, swapped: true } },
+  'meta protocol': meta(1, 'ether_type'),
   'meta nfproto': meta(15, 'nf_proto'),
   'meta l4proto': meta(16, 'inet_proto'),
   'meta mark': meta(3, 'mark'),
@@ -42,6 +44,9 @@ const DEFINITIONS = {
   'fib saddr type': fib(1),
   'fib daddr type': fib(2),
   'ether saddr': payload(LINK, 6, 'ether_addr', {}),
+  'ether type': payload(LINK, 12, 'ether_type', {}),
+  'arp saddr ip': payload(NETWORK, 14, 'ipv4_addr', { network: 'arp' }),
+  'arp daddr ip': payload(NETWORK, 24, 'ipv4_addr', { network: 'arp' }),
   'ip protocol': payload(NETWORK, 9, 'inet_proto', { network: 'ipv4' }),
   'ip saddr': payload(NETWORK, 12, 'ipv4_addr', { network: 'ipv4' }),
   'ip daddr': payload(NETWORK, 16, 'ipv4_addr', { network: 'ipv4' }),
@@ -74,6 +79,23 @@ export function selectorType(selector: Selector): DataType {
 export interface Known {
   network?: string;
   transport?: string;
+  /** Frames are seen: of which protocol, the type of the frame tells. */
+  ethernet?: true;
+}
+
+/** The match that nft(8) puts before a field of a network protocol, so that the packet has it. */
+export function networkMatch(network: NonNullable<Definition['network']>, { ethernet }: Known) {
+  if (ethernet === undefined) return { left: 'meta nfproto', right: network } as const;
+  return network === 'arp'
+    ? ({ left: 'ether type', right: 'arp' } as const)
+    : ({ left: 'meta protocol', right: network === 'ipv4' ? 'ip' : 'ip6' } as const);
+}
+
+/** The network protocol that a match leaves; undefined where it is about something else. */
+export function networkIn(left: Selector, right: string, { ethernet }: Known): string | undefined {
+  if (left === 'meta nfproto') return right;
+  if (ethernet === undefined || (left !== 'meta protocol' && left !== 'ether type')) return undefined;
+  return { ip: 'ipv4', ip6: 'ipv6' }[right] ?? right;
 }
 
 /** The expression that loads a field, or the first `length` bytes of it, into the register. */
@@ -84,6 +106,16 @@ export function loadExpression(selector: Selector, dreg: number, length = select
   }
   if (load.kind === 'fib') return { kind: 'fib', data: { dreg, result: 3, flags: load.flags } };
   return { kind: load.kind, data: { dreg, key: load.key } };
+}
+
+const HTON = 1;
+
+/** What follows where the kernel's metadata are in the host's byte order, and are to be compared as a number: nft(8) does so in intervals. */
+export function swapAfter(selector: Selector, register: number): Expression[] {
+  const { load } = definition(selector);
+  if (!('swapped' in load) || load.swapped === undefined) return [];
+  const { size } = selectorType(selector);
+  return [{ kind: 'byteorder', data: { sreg: register, dreg: register, operation: HTON, length: size, size } }];
 }
 
 /** The field that an expression loads, and into which register; undefined if it loads none of those above. */

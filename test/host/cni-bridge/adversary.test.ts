@@ -229,7 +229,10 @@ describe.each([1, 0])('with bridge-nf-call-iptables=%d', bridged => {
     await attack();
     expect(await seen()).toEqual({ victim: 0, host: 0 });
 
-    await output('nft', 'flush chain inet kukeon space_forward; flush chain inet kukeon space_input');
+    await output(
+      'nft',
+      'flush chain bridge kukeon space_frames; flush chain inet kukeon space_forward; flush chain inet kukeon space_input',
+    );
     await attack();
     const got = await seen();
     expect(Object.keys(got).filter(who => got[who as keyof typeof got] > 0)).toEqual(expect.arrayContaining(reaches));
@@ -256,7 +259,7 @@ test('nor does it answer in the name of another, where somebody outside waits fo
   expect(await answers()).toBe(1);
   await sending(attacker.name, answer);
   expect(await answers()).toBe(1);
-  await output('nft', 'flush chain inet kukeon space_forward');
+  await output('nft', 'flush chain bridge kukeon space_frames; flush chain inet kukeon space_forward');
   await sending(attacker.name, answer);
   expect(await answers()).toBe(2);
   inside('sh', '-c', address(`${victim.address}/32`)[1]);
@@ -267,7 +270,11 @@ describe('the host’s answers', () => {
   const arp = (to: string) => inside('busybox', 'arping', '-c1', '-w1', '-I', 'eth0', to).ok;
   const arpIgnore = (value: number) => writeFileSync(`/proc/sys/net/ipv4/conf/${of(0).bridge}/arp_ignore`, `${value}`);
 
-  test('by ARP are for the space’s own gateway alone', () => {
+  test('by ARP are for the space’s own gateway alone, also where the host would give others', async () => {
+    arpIgnore(0);
+    expect(arp(of(1).gateway)).toBe(false);
+    arpIgnore(1);
+    await output('nft', 'flush chain bridge kukeon space_frames');
     expect([arp(of(0).gateway), arp(of(1).gateway), arp(victim.address), arp(UPLINK)]).toEqual([
       true,
       false,
@@ -277,6 +284,7 @@ describe('the host’s answers', () => {
     arpIgnore(0);
     expect(arp(of(1).gateway)).toBe(true);
     arpIgnore(1);
+    await define();
   });
 
   test('by neighbour discovery too', () => {
@@ -291,9 +299,12 @@ describe('the host’s answers', () => {
 
   test('the next attachment puts them right', async () => {
     arpIgnore(0);
+    await output('nft', 'flush chain bridge kukeon space_frames');
     const one = await cell(backend, of(0), 'next');
+    await output('nft', 'flush chain bridge kukeon space_frames');
     expect(arp(of(1).gateway)).toBe(false);
     await one.detach();
+    await define();
   });
 });
 

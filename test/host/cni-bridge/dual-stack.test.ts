@@ -88,7 +88,10 @@ test('IPv4 and IPv6 reach within a space, and neither reaches the other space or
     "other's gateway": { from: a1.name, to: 'fd00:2::1', gets: NOTHING },
     "other's gateway, back": { from: b1.name, to: 'fd00:1::1', gets: NOTHING },
   });
-  await output('nft', 'flush chain inet kukeon space_forward; flush chain inet kukeon space_input');
+  await output(
+    'nft',
+    'flush chain bridge kukeon space_frames; flush chain inet kukeon space_forward; flush chain inet kukeon space_input',
+  );
   await expectWays({
     'other space, without rules': { from: a1.name, to: v6(b1), gets: all('fd00:2::1') },
     "other's gateway, without rules": { from: a1.name, to: 'fd00:2::1', gets: all(v6(a1)) },

@@ -42,7 +42,7 @@ test('networks are defined and removed by hand as kuke does it', async () => {
     await output('ip', 'link', 'add', network.bridge, 'type', 'bridge');
     await type(backend.explain('remove', network));
   }
-  await output('nft', 'delete', 'table', 'inet', 'kukeon');
+  for (const family of ['inet', 'bridge']) await output('nft', 'delete', 'table', family, 'kukeon');
   expect(difference(before, await inventory())).toEqual([]);
 });
 

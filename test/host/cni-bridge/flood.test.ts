@@ -74,6 +74,10 @@ const rounds: (() => Promise<unknown>)[] = [
     await backend.define(home, context());
   },
   async () => {
+    await output('nft', 'flush chain bridge kukeon space_frames');
+    await backend.define(home, context());
+  },
+  async () => {
     await output('nft', `delete element inet kukeon space_masqueraded { ${home.subnet} }`);
     await backend.define(home, context());
   },
@@ -97,6 +101,7 @@ test('through rules that are flushed and filled again one by one, much does', as
   const chain = await output('nft', '-s', 'list', 'chain', 'inet', 'kukeon', 'space_forward');
   const rules = chain.split('\n').filter(line => /accept|drop/.test(line) && !line.includes('policy'));
   expect(rules.length).toBeGreaterThan(3);
+  await output('nft', 'flush', 'chain', 'bridge', 'kukeon', 'space_frames');
   const { leaked } = await during(async () => {
     for (let round = 0; round < 20; round++) {
       await output('nft', 'flush', 'chain', 'inet', 'kukeon', 'space_forward');

@@ -75,7 +75,7 @@ describe("iptables' own tables, which executed plugins bring", () => {
     const kuke = await kernelOnNetwork({ cniPlugins: 'exec' });
     await kuke.init();
     expect(results(await kuke.apply(cellYaml('one')))).toEqual(['created']);
-    expect(await tables()).toEqual(['table inet kukeon', 'table ip nat']);
+    expect(await tables()).toEqual(['table bridge kukeon', 'table inet kukeon', 'table ip nat']);
     return kuke;
   };
 

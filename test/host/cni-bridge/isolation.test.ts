@@ -136,7 +136,10 @@ test('without the rules, spaces do reach each other', async () => {
     space: { from: a1.name, to: b1.address, gets: gets.space },
     gateway: { from: a1.name, to: other.gateway, gets: gets.gateway },
   });
-  await output('nft', 'flush chain inet kukeon space_forward; flush chain inet kukeon space_input');
+  await output(
+    'nft',
+    'flush chain bridge kukeon space_frames; flush chain inet kukeon space_forward; flush chain inet kukeon space_input',
+  );
   await expectWays(ways({ space: all(other.gateway), gateway: all(a1.address) }));
   await backend.define(home, context());
   await backend.define(other, context());

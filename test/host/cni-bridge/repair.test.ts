@@ -71,7 +71,7 @@ test('a table that sleeps keeps nobody apart; it is woken before the next cell i
   const b = await cell(backend, other, 'b');
   using _ = await echo(b.name);
   const there = { from: a.name, to: b.address };
-  await output('nft', 'add', 'table', 'inet', 'kukeon', '{ flags dormant; }');
+  for (const family of ['inet', 'bridge']) await output('nft', 'add', 'table', family, 'kukeon', '{ flags dormant; }');
   await expectWays({ asleep: { ...there, gets: all(a.address) } });
   const c = await cell(backend, other, 'c');
   await expectWays({ awake: { ...there, gets: NOTHING } });

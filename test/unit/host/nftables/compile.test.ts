@@ -59,6 +59,28 @@ describe("expressions are nft's own (nft --debug=netlink)", () => {
     expect(compiled('inet', verdictMap('iifname', 'vm'))).toEqual(['meta 6 => 1', 'lookup 1 vm flags - => 0']);
   });
 
+  test('of frames: the protocol is that of the frame, a group is compared as a number', () => {
+    expect(compiled('bridge', match('iifgroup', '!=', '1-7'), notInSet(['iifgroup', 'ip saddr'], 'own'))).toEqual([
+      'meta 21 => 1',
+      'byteorder sreg 1 dreg 1 operation 1 length 4 size 4',
+      'range sreg 1 operation 1 from [object Object] to [object Object]',
+      'meta 1 => 1',
+      'cmp 0 1 0800',
+      'meta 21 => 1',
+      'byteorder sreg 1 dreg 1 operation 1 length 4 size 4',
+      'payload 4b @ 1 + 12 => 9',
+      'lookup 1 own flags 1 => -',
+    ]);
+    expect(compiled('bridge', match('arp daddr ip', '10.0.0.1'), match('arp saddr ip', '!=', '10.0.0.2'))).toEqual([
+      'payload 2b @ 0 + 12 => 1',
+      'cmp 0 1 0806',
+      'payload 4b @ 1 + 24 => 1',
+      'cmp 0 1 0a000001',
+      'payload 4b @ 1 + 14 => 1',
+      'cmp 1 1 0a000002',
+    ]);
+  });
+
   test('names of interfaces, whole and by their beginning', () => {
     expect(compiled('ip', match('iifname', 'br0'))).toEqual(['meta 6 => 1', `cmp 0 1 62723000${'00'.repeat(12)}`]);
     expect(compiled('ip', match('iifname', '!=', 'kuke-*'))).toEqual(['meta 6 => 1', 'cmp 1 1 6b756b652d']);
@@ -170,8 +192,11 @@ describe('what cannot be is refused', () => {
     expect(() => compile('inet', [statement])).toThrow(message);
   });
 
-  test('a field of IPv4 in a bridge table', () => {
-    expect(() => compile('bridge', [match('ip saddr', '10.0.0.1')])).toThrow('ip saddr in a table of family bridge');
+  test('a field of IPv4 in a table of netdev, one of ARP in a table of inet', () => {
+    expect(() => compile('netdev', [match('ip saddr', '10.0.0.1')])).toThrow('ip saddr in a table of family netdev');
+    expect(() => compile('inet', [match('arp saddr ip', '10.0.0.1')])).toThrow(
+      'arp saddr ip in a table of family inet',
+    );
   });
 });
 
