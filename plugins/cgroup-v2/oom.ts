@@ -1,7 +1,7 @@
 /**
- * Whether what ran in a container's group was killed for want of memory, and whose limit that was. The kernel counts in `oom` of
- * memory.events.local of the group whose limit was hit, and in `oom_kill` of the one in which it killed; so the counters are noted before
- * a container starts.
+ * Whether what ran in a container's group was killed for want of memory, and whose limit that was. In memory.events.local the kernel counts
+ * `oom` of the group whose limit was hit, `oom_kill` of those in which it killed processes, `oom_group_kill` (since Linux 5.17) of one that
+ * it killed whole, even if all processes were in groups below it. The counters are noted before a container starts.
  */
 import type { OomObservation } from 'kuke/plugin';
 import { type Cgroup, lineage, readIfThere } from '../../src/host/cgroupfs/cgroup.ts';
@@ -13,7 +13,7 @@ import { pathOf } from './hierarchy.ts';
 interface Life {
   /** In its earlier ones. */
   kills: number;
-  /** `oom_kill` of its own group. */
+  /** Of its own group: `oom_kill` and `oom_group_kill`. */
   killed: number;
   /** By path: `oom`. */
   oom: Record<string, number>;
@@ -22,13 +22,13 @@ interface Life {
 const NAME = 'kukeon.life';
 
 export function noteLife(cgroup: Cgroup, kills: number): void {
-  const life: Life = { kills, killed: count(cgroup, 'oom_kill') ?? 0, oom: hits(cgroup) };
+  const life: Life = { kills, killed: killsOf(cgroup) ?? 0, oom: hits(cgroup) };
   setAttribute(cgroup.path, NAME, JSON.stringify(life));
 }
 
 /** Undefined: no such group, or memory is not counted in it. */
 export function observeOom(cgroup: Cgroup): OomObservation | undefined {
-  const killed = count(cgroup, 'oom_kill');
+  const killed = killsOf(cgroup);
   if (killed === undefined) return undefined;
   const born = lifeOf(cgroup);
   if (killed <= born.killed) return { kills: born.kills };
@@ -51,15 +51,21 @@ export function observeOom(cgroup: Cgroup): OomObservation | undefined {
 function hits(cgroup: Cgroup): Record<string, number> {
   return Object.fromEntries(
     lineage(cgroup).flatMap(level => {
-      const oom = count(level, 'oom');
+      const oom = events(level)?.get('oom');
       return oom === undefined ? [] : [[pathOf(level), oom]];
     }),
   );
 }
 
-function count(cgroup: Cgroup, event: 'oom' | 'oom_kill'): number | undefined {
-  const events = readIfThere(cgroup, 'memory.events.local');
-  return events === undefined ? undefined : (flatKeyed(events).get(event) ?? 0);
+function killsOf(cgroup: Cgroup): number | undefined {
+  const seen = events(cgroup);
+  return seen && (seen.get('oom_kill') ?? 0) + (seen.get('oom_group_kill') ?? 0);
+}
+
+/** Undefined: no such group, or memory is not counted in it. */
+function events(cgroup: Cgroup): Map<string, number> | undefined {
+  const local = readIfThere(cgroup, 'memory.events.local');
+  return local === undefined ? undefined : flatKeyed(local);
 }
 
 /** A group that a runtime made has none, and was new then. */

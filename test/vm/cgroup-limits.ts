@@ -134,6 +134,18 @@ describe('memory', () => {
     },
   );
 
+  test('a container that makes groups of its own is known to be killed whole all the same', async () => {
+    await createCell();
+    await leaf('web_root', { 'memory.limit': 24 * MI });
+    write('cgroup.subtree_control', '+memory', `${cell}/web_root`);
+    const child = await shellIn(`${cell}/web_root/inner`, 'busybox tail -c 64m /dev/zero > /dev/null');
+    await child.exited;
+    expect(await backend.oom(`${cell}/web_root`)).toMatchObject({
+      kills: 1,
+      last: { path: `${cell}/web_root`, limit: 24 * MI },
+    });
+  });
+
   test('lowered below what is used: caches are given back, and nothing is killed', async () => {
     await createCell();
     await leaf('web_root');

@@ -86,13 +86,14 @@ const isDeviceField = (field: string): field is `io.devices.${string}` => field.
 export function hugepagesCandidates({ hugepages = {} }: Limits, host: Capacity): Candidate[] {
   const asked = Object.entries(hugepages).map(([name, limit]) => {
     const parsed = parseQuantity(name);
-    const pageSize = 'value' in parsed ? parsed.value : 0;
-    return { name, limit, pageSize, fault: hugepagesFault(pageSize, host) };
+    // A size that no host has makes no name of a file.
+    const pageSize = 'value' in parsed && Number.isSafeInteger(parsed.value) ? parsed.value : 0;
+    return { name, limit, pageSize, fault: hugepagesFault(pageSize, limit, host) };
   });
   const others = host.pageSizes().filter(size => !asked.some(({ pageSize }) => pageSize === size));
   return [
     ...asked.map(({ name, limit, pageSize, fault }) =>
-      candidate(hugepagesKnob(`hugepages.${name}`, fault === undefined ? pageSize : 0), limit, fault),
+      candidate(hugepagesKnob(`hugepages.${name}`, pageSize), limit, fault),
     ),
     ...others.map(size => candidate(hugepagesKnob(`hugepages.${formatBytes(size)}`, size))),
   ];

@@ -37,7 +37,7 @@ export interface Examined {
   observation: LimitObservation;
 }
 
-/** In the order in which limits are written. Those that nobody asks for and nobody has set are left out. */
+/** Those that nobody asks for and nobody has set are left out. */
 export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]): Examination {
   const host = capacity({ root: cgroup.root, names: [], path: cgroup.root });
   const written = readRecord(cgroup) ?? { asked: {}, found: {} };
@@ -59,7 +59,8 @@ export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]
     const content = group.content(knob.file);
     const text = content === undefined ? undefined : knob.read(content);
     if (asked === undefined && found === undefined && isUnset(knob, text ?? knob.unset)) return [];
-    const absent = text !== undefined || asked === undefined ? undefined : whyAbsent(group, knob, mounts);
+    const isAbsent = asked !== undefined && fault === undefined && text === undefined;
+    const absent = isAbsent ? whyAbsent(group, knob, mounts) : undefined;
     const idle = asked === undefined ? undefined : whyIdle(knob, asked, host);
     const seen: Seen = { asked, text, found, before: before.get(knob.field), fault, absent, idle };
     return [{ knob, ...(text !== undefined && { text }), observation: observation(knob, seen) }];

@@ -39,9 +39,11 @@ export function plainFault(field: LimitField, value: LimitValue, host: Capacity,
   return checks[field]?.(value, host, cgroup);
 }
 
-export function hugepagesFault(pageSize: number, host: Capacity): string | undefined {
+export function hugepagesFault(pageSize: number, limit: number, host: Capacity): string | undefined {
   const sizes = host.pageSizes();
-  if (sizes.includes(pageSize)) return undefined;
+  if (sizes.includes(pageSize)) {
+    return limit > 0 && limit < pageSize ? `one page is ${formatBytes(pageSize)}` : undefined;
+  }
   return sizes.length === 0
     ? 'this host has no huge pages'
     : `this host has huge pages of ${sizes.map(formatBytes).join(' and ')}`;

@@ -58,7 +58,7 @@ const bfqWeight: Knob = {
 const spread = (of: number, from: number, to: number) =>
   of <= 100 ? of : Math.round(100 + ((of - 100) * (to - 100)) / (from - 100));
 
-/** In the order in which they are written: what protects before what presses. */
+/** Of memory, what protects comes before what presses: they are written in this order. */
 const PLAIN: readonly Knob[] = [
   {
     field: 'cpu.limit',

@@ -26,7 +26,9 @@ export function setLimits(setting: Setting): void {
   const { cgroup, limits, note } = setting;
   const before = readRecord(cgroup);
   const examination = examineDelegated(setting);
-  const changes = examination.limits.filter(isToBeWritten);
+  // Memory comes last: what was killed for it cannot be taken back when the kernel refuses another.
+  const due = examination.limits.filter(isToBeWritten);
+  const changes = [...due.filter(one => !isMemory(one)), ...due.filter(isMemory)];
   const isLowered = ({ knob, observation }: Examined) =>
     knob.field === 'memory.limit' && usesMoreThan(cgroup, Number(observation.asked ?? Number.POSITIVE_INFINITY));
   const lowered = changes.find(isLowered);
@@ -41,6 +43,7 @@ export function setLimits(setting: Setting): void {
       notes.push(...replaced(cgroup, change));
     }
   } catch (error) {
+    for (const message of notes) note(message);
     takeBack(cgroup, touched, before, error);
   }
   const after = settled(cgroup, examination, limits);
@@ -60,6 +63,8 @@ function examineDelegated({ cgroup, limits, mounts }: Setting): Examination {
   delegateThrough(parentOf(cgroup));
   return examine(cgroup, limits, mounts);
 }
+
+const isMemory = ({ knob }: Examined) => knob.controller === 'memory';
 
 /** What is there already is only recorded; of what is not asked for any more, what somebody wrote by hand stays. */
 function isToBeWritten({ observation: { due, asked, current, manual }, text }: Examined): boolean {

@@ -1,6 +1,6 @@
 /** Limits on real cgroups: manual values, what is not enforced and why, all or as before, records that survive a kuke that died. */
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cgroupAt } from '../../../plugins/cgroup-v2/hierarchy.ts';
 import { writeRecord } from '../../../plugins/cgroup-v2/limits/record.ts';
 import { cgroupRoot } from '../../../src/host/cgroupfs/cgroup.ts';
@@ -227,7 +227,7 @@ test('a cgroup v1 hierarchy that holds a controller is named', async () => {
     'io.weight': 50,
     'pids.limit': 9,
   };
-  const reasons = (await seen({ ...limits, ...huge(MI) }, main, backendOf(INSTANCE, { mounts }))).map(
+  const reasons = (await seen({ ...limits, ...huge(4 * MI) }, main, backendOf(INSTANCE, { mounts }))).map(
     one => one.notEnforced,
   );
   // Where it is not held by v1 this host enforces it, as a virtual machine does.
@@ -235,38 +235,6 @@ test('a cgroup v1 hierarchy that holds a controller is named', async () => {
     offered.includes(name) ? undefined : `cgroup v1 at /v1/${name} holds the controller ${name}`,
   );
   expect(reasons).toEqual([held[0], held[1], held[2], held[3], held[4], undefined]);
-});
-
-test('a leaf that a runtime left behind is taken over; another installation’s, or what is mounted there, is not', async () => {
-  await createCell();
-  const leaf = `${cell}/web_root`;
-  mkdirSync(MOUNT + leaf);
-  await backend.leaf({ path: leaf, limits: huge(8 * MI), oomKills: 0 }, context());
-  expect(small(leaf)).toBe(`${8 * MI}`);
-  expect(await xattr(MOUNT + leaf, 'trusted.kukeon.instance')).toBe(INSTANCE);
-  await failure(backendOf('another').leaf({ path: leaf, limits: {}, oomKills: 0 }, context()), 'Conflict');
-  await failure(limit({}, leaf, backendOf('another')), 'Conflict');
-  expect(small(leaf)).toBe(`${8 * MI}`);
-  rmdirSync(MOUNT + leaf);
-  mkdirSync(MOUNT + leaf);
-  // One that runs in what an earlier kuke's runtime made is limited too.
-  await shellIn(leaf);
-  await limit(huge(4 * MI), leaf);
-  expect(small(leaf)).toBe(`${4 * MI}`);
-  const mounted = `${cell}/side`;
-  mkdirSync(MOUNT + mounted);
-  await output('mount', '-t', 'tmpfs', 'theirs', MOUNT + mounted);
-  await failure(backend.leaf({ path: mounted, limits: {}, oomKills: 0 }, context()), 'Conflict');
-  await output('umount', MOUNT + mounted);
-});
-
-test('a leaf hands nothing down, takes a process, and goes with the cell', async () => {
-  await createCell();
-  await backend.leaf({ path: `${cell}/web_root`, limits: huge(8 * MI), oomKills: 0 }, context());
-  expect(file('cgroup.subtree_control', `${cell}/web_root`)).toBe('');
-  await shellIn(`${cell}/web_root`);
-  await backend.remove({ path: cell, leaves: ['web_root'] }, context());
-  expect(groups(cell)).toEqual([]);
 });
 
 test('what is explained does the same', async () => {
@@ -285,6 +253,14 @@ test('what is explained does the same', async () => {
   expect(backend.explain('limit', { path: '/kukeon/none', limits: {} })).toBe('# nothing is to be written');
   const device = backend.explain('limit', { path: main, limits: { 'io.devices': { '/dev/none': { readBps: 1 } } } });
   expect(device).toContain('# io.devices./dev/none: there is no device /dev/none');
+});
+
+test('less than one huge page is refused, none is not', async () => {
+  await create('/kukeon', main);
+  expect((await seen(huge(MI))).map(({ fault }) => fault)).toEqual(['one page is 2Mi']);
+  await failure(limit(huge(MI)), 'InvalidManifest');
+  await limit(huge(0));
+  expect(small()).toBe('0');
 });
 
 test('six hundred groups: what they use is read', async () => {
