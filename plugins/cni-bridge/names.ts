@@ -1,11 +1,8 @@
 /** Names of networks and bridges (spec.md §4): the same pair of realm and space always gets the same, different pairs different ones. */
+import { canStandInRule } from '../../src/host/interface-name.ts';
 
-/** What fits into nftables and iptables rules without quotes and is no wildcard there, and into the kernel (IFNAMSIZ). */
-const LEGAL_BRIDGE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
-
-export function isLegalBridge(name: string): boolean {
-  return LEGAL_BRIDGE.test(name);
-}
+/** What a bridge of a space may be called: the rules name it. */
+export const isLegalBridge: (name: string) => boolean = canStandInRule;
 
 /** `kuke-main-default`, or `kuke-` and ten characters of hash where that is too long or could be read as another pair's. */
 export function bridgeName(realm: string, space: string): string {

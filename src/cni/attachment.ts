@@ -1,4 +1,5 @@
 /** One attachment of a container to a network, and the specification's rules for the names in it. */
+import { INTERFACE_NAME, isInterfaceName } from '../host/interface-name.ts';
 import { CniError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 import type { Command } from './version.ts';
@@ -28,15 +29,6 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 /** A plugin's type is the name of a file in one of the plugin folders: no path, and nothing hidden. */
 export const PLUGIN_TYPE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
-
-/** What `isInterfaceName` asks for. */
-export const INTERFACE_NAME = 'at most 15 bytes without "/", ":", "%" and white space, and not "all" or "default"';
-
-// What the kernel's dev_valid_name refuses, which counts bytes; `%`, which would stand for a number (dev_alloc_name); and what stands for
-// all interfaces in /proc/sys (sysctl_dev_name_is_allowed).
-export function isInterfaceName(name: string): boolean {
-  return !['', '.', '..', 'all', 'default'].includes(name) && Buffer.byteLength(name) <= 15 && !/[/:%\s\0]/.test(name);
-}
 
 /** Throws CniError `bad-request` where the id breaks the specification. */
 export function checkAttachmentId(command: Command, { network, containerId, ifName }: AttachmentId): void {

@@ -1,7 +1,8 @@
 /** From what a runtime says, in whatever way it says it, to a call of a plugin (specification 1.1.0, section 2), checked for all plugins alike. */
 import { isAbsolute } from 'node:path';
+import { INTERFACE_NAME, isInterfaceName } from '../../host/interface-name.ts';
 import { isNetns, netnsId } from '../../host/netns.ts';
-import { type Attachment, INTERFACE_NAME, isInterfaceName, NAME } from '../attachment.ts';
+import { type Attachment, NAME } from '../attachment.ts';
 import { FormatError, isObject, type JsonObject } from '../json.ts';
 import { parseResult, type Result } from '../result.ts';
 import { atLeast, type CniVersion, type Command, isVersion, SINCE, VERSIONS } from '../version.ts';

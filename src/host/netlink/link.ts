@@ -1,5 +1,6 @@
 /** Network interfaces over rtnetlink(7): list, create, change, delete. */
 import { closeSync, openSync } from 'node:fs';
+import { checkInterfaceName } from '../interface-name.ts';
 import { asSystemError } from '../libc.ts';
 import {
   LINK_LOCAL,
@@ -26,9 +27,6 @@ const IFF_LOWER_UP = 0x10000;
 
 /** RTEXT_FILTER_SKIP_STATS: half of each message, and what costs the kernel most. */
 const SKIP_STATISTICS = 8;
-
-/** IFNAMSIZ without the NUL. */
-const MAX_NAME = 15;
 
 /** An interface, by name, by index, or as it was read. */
 export type LinkRef = string | number | Pick<Link, 'index' | 'name'>;
@@ -106,23 +104,6 @@ export function formatMac(mac: Uint8Array): string {
   return mac.toHex().replace(/..(?=.)/g, '$&:');
 }
 
-/**
- * Throws a RangeError if the kernel would refuse this interface name, which it says as ERANGE or EINVAL: dev_valid_name, and
- * sysctl_dev_name_is_allowed.
- */
-export function checkLinkName(name: string): void {
-  const length = Buffer.byteLength(name);
-  if (length > MAX_NAME) {
-    throw new RangeError(`interface name ${JSON.stringify(name)} has ${length} characters; ${MAX_NAME} is the most`);
-  }
-  if (name === '' || name === '.' || name === '..' || /[/:\s\0]/.test(name)) {
-    throw new RangeError(`not an interface name: ${JSON.stringify(name)}`);
-  }
-  if (name === 'all' || name === 'default') {
-    throw new RangeError(`not an interface name: ${JSON.stringify(name)} stands for every interface in /proc/sys`);
-  }
-}
-
 /** All interfaces of the socket's network namespace. */
 export function listLinks(socket: NetlinkSocket): Link[] {
   const value = { extensions: SKIP_STATISTICS };
@@ -170,7 +151,7 @@ export function linkName(ref: LinkRef): string {
 
 function identity(ref: LinkRef): { name: string } | { index: number } {
   if (typeof ref !== 'string') return { index: typeof ref === 'object' ? ref.index : ref };
-  checkLinkName(ref);
+  checkInterfaceName(ref);
   return { name: ref };
 }
 
@@ -183,7 +164,7 @@ export interface BridgeSettings extends LinkSettings {
 
 /** Creates a bridge; EEXIST if the name is taken. */
 export function createBridge(socket: NetlinkSocket, bridge: BridgeSettings): void {
-  checkLinkName(bridge.name);
+  checkInterfaceName(bridge.name);
   const data = {
     stp: toNumber(bridge.stp),
     vlanFiltering: toNumber(bridge.vlanFiltering),
@@ -205,8 +186,8 @@ export interface VethSettings extends LinkChanges {
  */
 export function createVeth(socket: NetlinkSocket, veth: VethSettings): void {
   const { netns, ...peer } = veth.peer;
-  checkLinkName(veth.name);
-  checkLinkName(peer.name);
+  checkInterfaceName(veth.name);
+  checkInterfaceName(peer.name);
   withNetns(netns, netnsFd => {
     const { name } = veth;
     const end = { name: peer.name, ...toValue(socket, peer), netnsFd };
@@ -227,7 +208,7 @@ export function setLink(
   ref: LinkRef,
   change: LinkChanges & { name?: string; netns?: NetnsRef },
 ): void {
-  if (change.name !== undefined) checkLinkName(change.name);
+  if (change.name !== undefined) checkInterfaceName(change.name);
   withNetns(change.netns, netnsFd => socket.request(changing(socket, ref, change, netnsFd)));
 }
 

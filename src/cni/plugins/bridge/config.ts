@@ -1,6 +1,7 @@
 /** The configuration of `bridge`: the reference plugin's keys, and those of them that are refused. */
 import * as v from 'valibot';
-import { checkLinkName, parseMac } from '../../../host/netlink/link.ts';
+import { checkInterfaceName } from '../../../host/interface-name.ts';
+import { parseMac } from '../../../host/netlink/link.ts';
 import { conform, FormatError, object } from '../../json.ts';
 import { absent, type Dns, DnsSchema, texts } from '../../result.ts';
 import type { AttachmentCall, PluginCall } from '../plugin.ts';
@@ -128,9 +129,9 @@ function refuseUnknownArgs({ args }: AttachmentCall): void {
 }
 
 function checkBridge(name: string): string {
-  valid('InvalidConfig', () => checkLinkName(name), 'bridge: ');
-  // The kernel would put a number for the one, and nft has no way to write the other.
-  if (/[%"]/.test(name)) throw invalid(`bridge: may not hold % or ": ${JSON.stringify(name)}`);
+  valid('InvalidConfig', () => checkInterfaceName(name), 'bridge: ');
+  // nft has no way to write it.
+  if (name.includes('"')) throw invalid(`bridge: may not hold ": ${JSON.stringify(name)}`);
   return name;
 }
 

@@ -3,6 +3,7 @@
  * rules drop what nobody accepts; `ingressPolicy` says who else may reach it. Those rules of the host's get marked ones by bridge, which
  * go with the network's last attachment to it; the reference plugin has chains of iptables that it never removes.
  */
+import { canStandInRule } from '../../../host/interface-name.ts';
 import { requireLink, setLink } from '../../../host/netlink/link.ts';
 import { NetlinkSocket } from '../../../host/netlink/socket.ts';
 import type { Change } from '../../../host/nftables/change.ts';
@@ -97,7 +98,7 @@ function attachedOf(call: AttachmentCall, { interfaces, ips }: Result, config: F
   }
   const addresses = ips.map(({ address }) => address.replace(/\/.*$/, ''));
   if (by === undefined || addresses.length === 0) return undefined;
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/.test(by)) {
+  if (!canStandInRule(by)) {
     throw new PluginError(
       'InvalidConfig',
       'prevResult: this name of an interface can stand in no rule',

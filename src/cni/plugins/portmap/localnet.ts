@@ -4,7 +4,7 @@
  * never turns it off.
  */
 import { hasCode } from '../../../host/errno.ts';
-import { checkLinkName } from '../../../host/netlink/link.ts';
+import { checkInterfaceName } from '../../../host/interface-name.ts';
 import type { Elements } from '../../../host/nftables/object.ts';
 import { readSysctl, writeSysctl } from '../../../host/sysctl.ts';
 import { PluginError } from '../plugin-error.ts';
@@ -21,7 +21,7 @@ const OURS = '2';
 /** Throws PluginError if there is no such interface. */
 export function isOn(bridge: string): boolean {
   try {
-    checkLinkName(bridge);
+    checkInterfaceName(bridge);
     return read(bridge) !== OFF;
   } catch (error) {
     if (!hasCode(error, 'ENOENT') && !(error instanceof RangeError)) throw error;
