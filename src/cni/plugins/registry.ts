@@ -24,9 +24,9 @@ export function worksInside(type: string): boolean {
   return INSIDE.includes(type);
 }
 
-let loaded: (() => void) | undefined;
+let loaded = () => {};
 
-/** `run` is called once, when the next plugin has been loaded. */
+/** `run` is called each time that a plugin has been loaded. */
 export function afterLoading(run: () => void): void {
   loaded = run;
 }
@@ -35,7 +35,6 @@ export function afterLoading(run: () => void): void {
 export async function loadPlugin(type: string): Promise<CniPlugin | undefined> {
   if (!isBuiltIn(type)) return undefined;
   const plugin = await PLUGINS[type]?.();
-  loaded?.();
-  loaded = undefined;
+  loaded();
   return plugin;
 }
