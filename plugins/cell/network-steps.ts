@@ -8,6 +8,7 @@ import {
   KukeError,
   type NetworkRef,
   type ObserveContext,
+  observeNetwork,
   type PlanContext,
   type PluginKernel,
   type PortMapping,
@@ -83,15 +84,22 @@ export async function openSpaces(kernel: PluginKernel, context: ObserveContext, 
   for (const ref of spacesOf(cell)) {
     const space = context.tree.find(ref) as ResourceOf<'Space'> | undefined;
     if (space === undefined) continue;
-    const { cniConfigPath } = space.spec;
-    const { networks } = await context.once(`network:${cniConfigPath}`, async () =>
-      (await kernel.use('network')).observe({ configPaths: [cniConfigPath] }),
-    );
-    const [realm, name] = ref.path;
-    const network = networks.find(one => one.realm === realm && one.space === name && one.ours);
+    const network = await observeNetwork(kernel.use, context, space.spec.cniConfigPath, ref.path);
     if (network !== undefined && !network.enforced) open.push(describe(ref));
   }
   return open;
+}
+
+/** Throws Conflict where the network of one of its spaces is not to be relied on: nothing starts there, or says that all is well. */
+export async function refuseDamagedNetworks(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<void> {
+  for (const ref of spacesOf(cell)) {
+    const space = context.tree.find(ref) as ResourceOf<'Space'> | undefined;
+    const network = space && (await observeNetwork(kernel.use, context, space.spec.cniConfigPath, ref.path));
+    if (network?.damaged === undefined) continue;
+    throw new KukeError('Conflict', `the network of ${describe(ref)} cannot be used: ${network.damaged}`, {
+      remedy: 'mend that file; or remove it, then the next command writes it anew',
+    });
+  }
 }
 
 export interface PlannedNetwork {

@@ -15,7 +15,7 @@ import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
 import { checkContainers, planLeaf, planLimitsInPlace, planStrayLeaves, settleLimits } from './limit-steps.ts';
-import { planNetwork, planTeardown } from './network-steps.ts';
+import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
@@ -72,6 +72,7 @@ async function planRunning(
   };
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
   await refuseMissingImages(kernel, anew, seen.namespace);
+  await refuseDamagedNetworks(kernel, context, cell);
 
   if (cell.spec.containers.some(starts)) {
     await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
@@ -96,17 +97,18 @@ async function planRunning(
   const ended = restarts ? planEndOthers(context, cell, seen, anew) : [];
   const network = planNetwork(context, cell, seen, restarts);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
+  const ready = [...network.ready, ...etc, ...ended];
   const start = async (one: ContainerSpec, after: Step[]): Promise<Step> => {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };
-    // A task takes its group along when it goes, so an ended one goes before the next one's is made ready; and as late as can be.
+    // A task takes its group along when it goes, so an ended one goes before the next one's is made ready; and not before the network is.
     const isLeft = !anew.includes(one) && seen.of(one) !== undefined;
-    const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, [...after, ...ended]) : undefined;
+    const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, ready) : undefined;
     const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, removed.get(params.id), cleared]);
-    return context.plan.add(cell.ref, 'runtime.start', params, [...after, created.get(one), leaf, ...ended]);
+    return context.plan.add(cell.ref, 'runtime.start', params, [...after, ...ready, created.get(one), leaf]);
   };
-  const rootStarted = restarts ? await start(root, [...network.ready, ...etc, ...removed.values()]) : undefined;
+  const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
   for (const one of cell.spec.containers) {
-    if (!isRoot(cell, one) && (restarts || starts(one))) await start(one, [rootStarted, ...network.ready, ...etc]);
+    if (!isRoot(cell, one) && (restarts || starts(one))) await start(one, [rootStarted]);
   }
 }
 

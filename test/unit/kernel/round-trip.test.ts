@@ -47,7 +47,7 @@ describe.each(Object.entries(manifests))('any %s', (kind, manifest) => {
       }),
       { numRuns: kind === 'Cell' ? 40 : 15 },
     );
-  });
+  }, 60_000);
 });
 
 describe('the manifests above', () => {
