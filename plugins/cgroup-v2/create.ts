@@ -1,9 +1,10 @@
 /** Making a cgroup: one level, marked, with the controllers handed down to it. */
 import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import type { CgroupCreated } from 'kuke/plugin';
-import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
 import { errnoOf, hasCode } from '../../src/host/errno.ts';
 import { asSystemError, systemError } from '../../src/host/libc.ts';
+import { noteHandedDown } from './above.ts';
 import { delegateThrough, reach } from './delegation.ts';
 import { inTheWay } from './errors.ts';
 import { CELL_DEPTH, parentOf } from './hierarchy.ts';
@@ -11,6 +12,7 @@ import { forgetCreation, markOf, noteCreation, ownership, setMark } from './mark
 
 /** One that is ours and there already only gets what is missing in delegation. Conflict for one that is not ours, or lies in such a one. */
 export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
+  if (cgroup.names.length === 1 && !exists(cgroup)) noteHandedDown(parentOf(cgroup));
   createMarked(cgroup, instance);
   delegateThrough(cgroup);
   return { missing: reach(cgroup).missing };

@@ -1,12 +1,13 @@
 /** Ending what runs in a cgroup and removing it with all that is below. */
 import { asKukeError, type KukeError } from 'kuke/plugin';
-import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
 import { kill, untilEmpty } from '../../src/host/cgroupfs/processes.ts';
 import { remove } from '../../src/host/cgroupfs/tree.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import type { Mount } from '../../src/host/mountinfo.ts';
+import { takeBackHandedDown } from './above.ts';
 import { inTheWay, throwIfAborted } from './errors.ts';
-import { CELL_DEPTH, v1Hierarchies } from './hierarchy.ts';
+import { CELL_DEPTH, parentOf, v1Hierarchies } from './hierarchy.ts';
 import { forgetCreation, markOf, ownership } from './mark.ts';
 import { removeLeftovers } from './v1-leftovers.ts';
 import { walk } from './walk.ts';
@@ -45,6 +46,7 @@ export async function removeCgroup(removal: Removal): Promise<void> {
     ),
     ...(owner === 'absent' ? [] : [() => remove(cgroup)]),
     () => forgetCreation(cgroup, instance),
+    ...(cgroup.names.length === 1 ? [() => exists(cgroup) || takeBackHandedDown(parentOf(cgroup))] : []),
   ]) {
     try {
       step();

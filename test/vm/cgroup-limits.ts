@@ -1,6 +1,6 @@
 /** The Cgroup backend on a host with every controller: what a box lacks. Run by jobs/cgroup-limits.sh in the virtual machine. */
 import { afterEach, describe, expect, test } from 'bun:test';
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { LimitObservation } from '../../src/kernel/backends/index.ts';
 import type { Limits } from '../../src/kernel/limits/limits.ts';
 import { backendOf, cleanUp, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
@@ -321,6 +321,42 @@ test('CPUs outside of those of the group above are refused by its name', async (
   await limit({ 'cpu.cpuset': '0' }, '/kukeon/main/default');
   await limit({}, '/kukeon/main/default');
   expect(file('cpuset.cpus', '/kukeon/main/default')).toBe('');
+});
+
+test('what the root handed down only for kuke’s sake is taken back with /kukeon, but not what others use', async () => {
+  const handedDown = () => file('cgroup.subtree_control', '').split(' ').sort();
+  const before = handedDown();
+  const added = ['hugetlb', 'misc', 'rdma'];
+  expect(before.filter(name => added.includes(name))).toEqual([]);
+  await create('/kukeon', main);
+  // As runc does.
+  for (const name of added) for (const path of ['', '/kukeon', main]) write('cgroup.subtree_control', `+${name}`, path);
+  await backend.remove({ path: '/kukeon' }, context());
+  expect(handedDown()).toEqual(before);
+  for (const used of ['a setting', 'groups of its own']) {
+    await create('/kukeon');
+    mkdirSync(`${MOUNT}/others`);
+    if (used === 'a setting') write('hugetlb.2MB.max', `${4 * MI}`, '/others');
+    else write('cgroup.subtree_control', '+hugetlb', '/others');
+    await backend.remove({ path: '/kukeon' }, context());
+    expect(handedDown()).toEqual([...before, 'hugetlb'].sort());
+    rmdirSync(`${MOUNT}/others`);
+    write('cgroup.subtree_control', '-hugetlb', '');
+  }
+});
+
+test('CPUs are given back while something runs on them', async () => {
+  await createCell();
+  await leaf('web_root');
+  const inside = `${cell}/web_root`;
+  await shellIn(inside);
+  for (const path of [inside, cell, main]) {
+    await limit({ 'cpu.cpuset': '1' }, path);
+    expect(file('cpuset.cpus.effective', inside)).toBe('1');
+    await limit({}, path);
+    expect(file('cpuset.cpus.effective', inside)).toBe('0-1');
+    expect(await seen({}, path)).toEqual([]);
+  }
 });
 
 test('what is used is counted, up the tree', async () => {
