@@ -15,7 +15,9 @@ export interface BlockDevice {
 export function blockDevice(path: string): BlockDevice {
   const number = numberOf(path);
   const directory = sysfsOf(number);
-  const isPartition = directory !== undefined && read(`${directory}/partition`) !== undefined;
+  // A node may be left of a device that is gone.
+  if (directory === undefined) throw systemError('stat', errnoOf('ENOENT'), `${path} (${number})`);
+  const isPartition = read(`${directory}/partition`) !== undefined;
   return isPartition ? { number, disk: `/dev/${nodeOf(dirname(directory))}` } : { number };
 }
 

@@ -53,6 +53,12 @@ test('what is none', () => {
   expect(blockDevicePath('4095:1')).toBeUndefined();
 });
 
+test('a node of which the device is gone is none', () => {
+  const made = Bun.spawnSync(['mknod', '/tmp/disk', 'b', '4000', '70000']);
+  expect(made.exitCode).toBe(0);
+  expect(code('/tmp/disk')).toBe('ENOENT');
+});
+
 test('schedulers are those that are chosen', () => {
   const chosen = readdirSync('/sys/block').flatMap(name => {
     const file = `/sys/block/${name}/queue/scheduler`;
