@@ -40,6 +40,7 @@ export { type Resources, resources } from './kernel/limits/schema.ts';
 export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
 export { mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, nameFault } from './kernel/names.ts';
+export { observeNetwork, observeNetworks } from './kernel/networks.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { ociRuntime } from './kernel/oci-runtime.ts';
 export { defineOperation, type Operation, type OperationType } from './kernel/operations.ts';

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { type ActionContext, KukeError, type NetworkDefinition, networkDefinition } from 'kuke/plugin';
 import { writeConflist } from '../../src/cni/conflist.ts';
 import { missingPartOf } from '../../src/host/missing-folder.ts';
-import { groupPorts, requireLegalName, requireOwnBridge } from './bridge.ts';
+import { groupPorts, markedBridges, requireLegalName, requireOwnBridge } from './bridge.ts';
 import { requireFree } from './choose.ts';
 import { isolate } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
@@ -19,27 +19,41 @@ export async function defineNetwork(
 ): Promise<void> {
   requireLegalName(definition);
   const instance = await host.instance();
-  const known = await ownNetwork(host, instance, definition);
+  const enforce = async (network: SpaceNetwork | NetworkDefinition) => {
+    await isolate(instance, memberOf(network), signal);
+    groupPorts(definition.bridge);
+    await restoreAttachments(host, definition.name);
+  };
+  const known = await ownNetwork(host, instance, definition, async () => {
+    if (markedBridges(instance, definition.name).length > 0) await enforce(definition);
+  });
   requireOwnBridge(instance, definition, known !== undefined);
   await rememberNatTables(host.state);
   // First the file: by it a later removal finds the bridge, whatever happens in between.
   if (known === undefined) await writeNew(host, definition, instance);
-  await isolate(instance, memberOf(known ?? definition), signal);
-  groupPorts(definition.bridge);
-  await restoreAttachments(host, definition.name);
+  await enforce(known ?? definition);
 }
 
-/** The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else. */
+/**
+ * The network as it stands; undefined if there is none. Throws Conflict if what is there is another's, or says something else; after
+ * `before` where a conflist says nothing of use, for cells may be on the bridge all the same.
+ */
 async function ownNetwork(
   host: Host,
   instance: string,
   definition: NetworkDefinition,
+  before: () => Promise<void>,
 ): Promise<SpaceNetwork | undefined> {
   const networks = await allNetworks(host, definition.configPath);
   const path = conflistPath(definition);
   const known = networks.spaces.find(network => network.path === path && network.instance === instance);
   if (known === undefined) {
-    requireFree(networks, definition);
+    try {
+      requireFree(networks, definition);
+    } catch (error) {
+      await before();
+      throw error;
+    }
     return undefined;
   }
   const differing = (Object.keys(definition) as (keyof NetworkDefinition)[]).filter(

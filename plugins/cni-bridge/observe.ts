@@ -1,5 +1,11 @@
 /** What the host says of networks, attachments and namespaces. Reads only. */
-import { type Attachment, type DetachRequest, type NetworkObservation, networkDefinition } from 'kuke/plugin';
+import {
+  type Attachment,
+  type DetachRequest,
+  type NetworkDefinition,
+  type NetworkObservation,
+  networkDefinition,
+} from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
 import type { Result } from '../../src/cni/result.ts';
 import { listLinks } from '../../src/host/netlink/link.ts';
@@ -9,12 +15,16 @@ import { readPorts } from './bridge.ts';
 import { readInForce } from './enforced.ts';
 import type { Host } from './host.ts';
 import { listNamespaces } from './namespaces.ts';
-import { markerOf, readNetworks } from './space-network.ts';
+import { conflistPath, markerOf, type Networks, readNetworks, type SpaceNetwork } from './space-network.ts';
 
-export async function observeNetworks(host: Host, configPaths: readonly string[]): Promise<NetworkObservation> {
+export async function observeNetworks(
+  host: Host,
+  configPaths: readonly string[],
+  recorded: readonly NetworkDefinition[],
+): Promise<NetworkObservation> {
   const instance = await host.instance();
   const [networks, attachments] = await Promise.all([
-    observeConflists(host, instance, configPaths),
+    observeConflists(host, instance, configPaths, recorded),
     observeAttachments(host, instance),
   ]);
   return {
@@ -31,26 +41,44 @@ async function observeConflists(
   host: Host,
   instance: string,
   configPaths: readonly string[],
+  recorded: readonly NetworkDefinition[],
 ): Promise<{ found: NetworkObservation['networks']; problems: Problems }> {
-  const { spaces, foreign, broken } = await readNetworks(configPaths);
+  const networks = await readNetworks(configPaths);
+  const { spaces, foreign, broken } = networks;
+  const damaged = recorded.flatMap(network => {
+    const why = damageOf(networks, instance, network);
+    return why === undefined ? [] : [{ ...networkDefinition(network), damaged: why }];
+  });
   const problems = [
     ...broken.map(({ path, message }) => ({ path, message })),
     ...foreign.flatMap(({ path, fault }) => (fault === undefined ? [] : [{ path, message: `${path}: ${fault}` }])),
   ];
-  if (spaces.length === 0) return { found: [], problems };
+  if (spaces.length + damaged.length === 0) return { found: [], problems };
   const { isolates, publishes, surplus } = await readInForce(host, instance);
   const bridges = bridgeNames();
-  const found = spaces.map(network => {
-    const ours = network.instance === instance;
-    return {
-      ...networkDefinition(network),
-      ours,
-      bridgeExists: bridges.has(network.bridge),
-      enforced: ours && isolates(network) && publishes(network.name),
-      ...(surplus(network.bridge) && { surplus: true }),
-    };
+  const seen = (network: SpaceNetwork | NetworkDefinition, ours: boolean) => ({
+    ...networkDefinition(network),
+    ours,
+    bridgeExists: bridges.has(network.bridge),
+    enforced: ours && isolates(network) && publishes(network.name),
+    ...(surplus(network.bridge) && { surplus: true }),
   });
+  const found = [
+    ...spaces.map(network => seen(network, network.instance === instance)),
+    ...damaged.map(network => ({ ...seen(network, true), damaged: network.damaged })),
+  ];
   return { found, problems };
+}
+
+/** Why a recorded network's conflist says nothing of use; undefined where it does, and where there is none. */
+function damageOf({ spaces, foreign, broken }: Networks, instance: string, network: NetworkDefinition) {
+  const path = conflistPath(network);
+  const unreadable = broken.find(one => one.path === path);
+  if (unreadable !== undefined) return unreadable.message;
+  const other = [...foreign, ...spaces.filter(one => one.instance !== instance)].find(one => one.path === path);
+  if (other === undefined) return undefined;
+  const fault = 'fault' in other ? other.fault : undefined;
+  return `${path}: ${fault ?? "it does not carry this installation's mark for the space any more"}`;
 }
 
 function bridgeNames(): Set<string> {

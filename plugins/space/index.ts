@@ -8,6 +8,7 @@ import {
   entriesOf,
   isIpv6Range,
   type KindDefinition,
+  KukeError,
   type LimitStatus,
   type LimitsToGive,
   limitStatus,
@@ -16,6 +17,8 @@ import {
   networkDefinition,
   type ObserveContext,
   observeCgroup,
+  observeNetwork,
+  observeNetworks,
   type PlanContext,
   type PluginKernel,
   planCgroup,
@@ -132,30 +135,30 @@ declare module 'kuke/plugin' {
 
 type Space = Resource<SpaceSpec, SpaceStatus>;
 
-function space(kernel: PluginKernel) {
-  const observeHost = async (context: ObserveContext, { spec: { cniConfigPath } }: Space) => {
-    const network = await kernel.use('network');
-    return context.once(`network:${cniConfigPath}`, () => network.observe({ configPaths: [cniConfigPath] }));
-  };
+const MEND = 'mend that file; or remove it, then the next command writes it anew';
 
+function space(kernel: PluginKernel) {
   /** What the host has for the space now; undefined: nothing. */
-  const observeNetwork = async (context: ObserveContext, desired: Space) => {
-    const { networks } = await observeHost(context, desired);
-    const [realm, name] = desired.ref.path;
-    return networks.find(one => one.realm === realm && one.space === name && one.ours);
-  };
+  const networkOnHost = (context: ObserveContext, { ref, spec: { cniConfigPath } }: Space) =>
+    observeNetwork(kernel.use, context, cniConfigPath, ref.path);
 
   /** Whether cells are cut off: on the network, which has no bridge. One without a namespace is not: a reboot has stopped it. */
   const lacksBridge = async (context: ObserveContext, desired: Space): Promise<boolean> => {
-    const there = await observeNetwork(context, desired);
+    const there = await networkOnHost(context, desired);
     if (there === undefined || there.bridgeExists) return false;
-    const { attachments, namespaces } = await observeHost(context, desired);
+    const { attachments, namespaces } = await observeNetworks(kernel.use, context, desired.spec.cniConfigPath);
     return attachments.some(({ network, netns }) => network === there.name && namespaces.includes(netns));
   };
 
   const planNetwork = async (context: PlanContext, desired: Space): Promise<void> => {
-    const there = await observeNetwork(context, desired);
-    if (there?.enforced) return;
+    const there = await networkOnHost(context, desired);
+    if (there?.damaged !== undefined) {
+      // What is on its bridge is kept apart all the same.
+      if (there.enforced) throw new KukeError('Conflict', there.damaged, { remedy: MEND });
+      context.plan.add(desired.ref, 'network.define', networkDefinition(there));
+      return;
+    }
+    if (there?.enforced && !there.surplus) return;
     const { subnet, subnets = subnet === undefined ? [] : [subnet], ipv6 } = desired.spec.network ?? {};
     const recorded = desired.manifest.status?.network;
     const [realm = '', name = ''] = desired.ref.path;
@@ -200,7 +203,7 @@ function space(kernel: PluginKernel) {
         if (resource.manifest.status?.network !== undefined) await planNetwork(context, resource);
       },
       async planDelete(context, resource) {
-        const there = (await observeNetwork(context, resource)) ?? resource.manifest.status?.network;
+        const there = (await networkOnHost(context, resource)) ?? resource.manifest.status?.network;
         const {
           ref,
           spec: { cniConfigPath },
@@ -213,19 +216,21 @@ function space(kernel: PluginKernel) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
         const limits = await limitStatus(kernel.use, askedOf(resource));
-        const there = await observeNetwork(context, resource);
+        const there = await networkOnHost(context, resource);
         const recorded = resource.manifest.status?.network;
         const network = there ? networkDefinition(there) : recorded;
         const isCutOff = await lacksBridge(context, resource);
         const faults = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)} is not there`]),
+          ...(there?.damaged === undefined ? [] : [there.damaged]),
           ...(there ? [] : [`the conflist of network ${recorded?.name ?? nameOf(ref)} is not there`]),
           ...(isCutOff ? [`bridge ${network?.bridge} of its cells is not there`] : []),
           ...(there && !there.enforced
             ? [`the rules that isolate ${there.bridge}, or publish ports of its cells, are not in the kernel`]
             : []),
         ];
-        const remedy = isCutOff ? 'apply the space and its cells again' : 'apply the space again';
+        const again = isCutOff ? 'apply the space and its cells again' : 'apply the space again';
+        const remedy = there?.damaged === undefined ? again : MEND;
         return {
           state: faults.length === 0 ? 'Ready' : 'Failed',
           ...(faults.length > 0 && { reason: 'Missing', message: `${faults.join(', and ')}; ${remedy}` }),

@@ -77,7 +77,10 @@ export interface Attachment {
 }
 
 export interface NetworkActions {
-  /** Writes the conflist (with our marker) and the rules that isolate it. The bridge comes with the first cell. Identical and ours: left alone. */
+  /**
+   * Writes the conflist (with our marker) and the rules that isolate it. The bridge comes with the first cell. Identical and ours: left
+   * alone. A conflist that is of no use stays, and is a Conflict; what is on the bridge is isolated all the same.
+   */
   define: { params: NetworkDefinition; result: void };
   /** Conflist, rules, bridge, reservations, IPAM folder; what is not ours stays. Absent: nothing to do. */
   remove: { params: NetworkRef; result: void };
@@ -96,6 +99,8 @@ export interface NetworkObservation {
     bridgeExists: boolean;
     /** The rules that isolate it are in the kernel, and those of the ports that its attachments publish. */
     enforced: boolean;
+    /** Why its conflist is of no use. All the rest is then what is `recorded` of it. */
+    damaged?: string;
     /** Rules of it are left in chains of others that do not drop any more: `define` takes them out. */
     surplus?: boolean;
   })[];
@@ -123,5 +128,9 @@ export interface NetworkBackend extends Backend<NetworkActions> {
     recorded?: NetworkDefinition;
   }): Promise<NetworkChoice>;
   /** Networks in these folders; attachments and namespaces wherever they belong. */
-  observe(request: { configPaths: string[] }): Promise<NetworkObservation>;
+  observe(request: {
+    configPaths: string[];
+    /** space.yaml's copies: by them a network is known whose conflist cannot be read. */
+    recorded?: NetworkDefinition[];
+  }): Promise<NetworkObservation>;
 }
