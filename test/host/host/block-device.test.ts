@@ -56,7 +56,7 @@ test('what is none', () => {
 test('a node of which the device is gone is none', () => {
   const made = Bun.spawnSync(['mknod', '/tmp/disk', 'b', '4000', '70000']);
   expect(made.exitCode).toBe(0);
-  expect(code('/tmp/disk')).toBe('ENOENT');
+  expect(() => blockDevice('/tmp/disk')).toThrow('stat /tmp/disk (4000:70000): No such file or directory (ENOENT)');
 });
 
 test('schedulers are those that are chosen', () => {
