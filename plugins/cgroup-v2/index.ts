@@ -1,6 +1,7 @@
 /**
- * cgroup-v2: one cgroup for each realm, space, stack and cell, with the controllers handed down (spec.md §5). `/kukeon` comes with the
- * first realm and stays, empty, until the kernel's uninstall removes it: it costs nothing, and no create races with its removal.
+ * cgroup-v2: one cgroup for each realm, space, stack and cell, with the controllers handed down, and one for each container; their limits,
+ * what they use, and whom want of memory has killed (spec.md §5). `/kukeon` comes with the first realm and stays, empty, until the kernel's
+ * uninstall removes it: it costs nothing, and no create races with its removal.
  */
 import { definePlugin } from 'kuke/plugin';
 

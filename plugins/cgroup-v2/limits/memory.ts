@@ -18,7 +18,7 @@ export function lowerMemory(cgroup: Cgroup, limit: number): string {
   const before = kills(cgroup);
   const high = readInterface(cgroup, 'memory.high');
   try {
-    writeInterface(cgroup, 'memory.high', limit);
+    if (!(Number(high) <= limit)) writeInterface(cgroup, 'memory.high', limit);
     writeInterface(cgroup, 'memory.max', limit);
   } finally {
     writeInterface(cgroup, 'memory.high', high);

@@ -24,8 +24,8 @@ export interface Setting {
  */
 export function setLimits(setting: Setting): void {
   const { cgroup, limits, note } = setting;
-  const before = readRecord(cgroup);
   const examination = examineDelegated(setting);
+  const before = readRecord(cgroup);
   // Memory comes last: what was killed for it cannot be taken back when the kernel refuses another.
   const due = examination.limits.filter(isToBeWritten);
   const changes = [...due.filter(one => !isMemory(one)), ...due.filter(isMemory)];
