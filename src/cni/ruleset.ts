@@ -242,14 +242,9 @@ function readContent(socket: NetlinkSocket, section: Section, withElements = tru
   };
 }
 
-/** Brings a section to hold exactly these elements; none removes it. Nothing is touched where nothing differs. */
-export function reconcileSection(socket: NetlinkSocket, section: Section, wanted: readonly Elements[]): Change[] {
-  return update(socket, () => sectionChanges(socket, section, () => wanted));
-}
-
 /**
- * What `reconcileSection` would do, for a transaction (`update`) with other changes in it. `wanted` is told what is there now, and
- * answers undefined for what is to be left alone.
+ * What brings a section to hold exactly these elements, for a transaction (`update`) with other changes in it; none removes it, and nothing
+ * is touched where nothing differs. `wanted` is told what is there now, and answers undefined for what is to be left alone.
  */
 export function sectionChanges(
   socket: NetlinkSocket,

@@ -21,7 +21,6 @@ const SYMBOLS = {
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   epoll_create1: { args: ['i32'], returns: 'i32' },
   epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
-  eventfd: { args: ['u32', 'i32'], returns: 'i32' },
 
   unshare: { args: ['i32'], returns: 'i32' },
   setns: { args: ['i32', 'i32'], returns: 'i32' },
@@ -32,16 +31,10 @@ const SYMBOLS = {
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   bind: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
-  getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
   send: { args: ['i32', 'ptr', 'usize', 'i32'], returns: 'i64' },
-  sendto: { args: ['i32', 'ptr', 'usize', 'i32', 'ptr', 'u32'], returns: 'i64' },
-  sendmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
   recv: { args: ['i32', 'ptr', 'usize', 'i32'], returns: 'i64' },
-  recvfrom: { args: ['i32', 'ptr', 'usize', 'i32', 'ptr', 'ptr'], returns: 'i64' },
-  recvmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
-  if_nametoindex: { args: ['ptr'], returns: 'u32' },
 } as const;
 
 // The type of `libc()` is derived from the table by bun-types; this function is here so that it has a name.

@@ -2,8 +2,6 @@
 import { hasCode } from './errno.ts';
 import { checked, cstring, libc } from './libc.ts';
 
-const MS_NOSUID = 0x2;
-const MS_NODEV = 0x4;
 const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 const MS_SHARED = 0x100000;
@@ -12,21 +10,12 @@ const UMOUNT_NOFOLLOW = 0x8;
 
 /** Makes `source` (a file or a directory) appear at `target`, which must exist and be of the same sort. */
 export function bindMount(source: string, target: string, options: { recursive?: boolean } = {}): void {
-  mount(source, target, '', MS_BIND | (options.recursive ? MS_REC : 0), '');
-}
-
-/** Mounts a tmpfs at a directory, `nosuid,nodev`. `sizeBytes` is its limit (half of memory if not given), `mode` that of its root. */
-export function mountTmpfs(target: string, options: { sizeBytes?: number; mode?: number } = {}): void {
-  const data = [
-    options.sizeBytes === undefined ? '' : `size=${options.sizeBytes}`,
-    options.mode === undefined ? '' : `mode=${options.mode.toString(8)}`,
-  ];
-  mount('tmpfs', target, 'tmpfs', MS_NOSUID | MS_NODEV, data.filter(Boolean).join(','));
+  mount(source, target, MS_BIND | (options.recursive ? MS_REC : 0));
 }
 
 /** Lets mounts made under the mount point `target` appear in namespaces copied from this one. EINVAL if nothing is mounted there. */
 export function makeShared(target: string): void {
-  mount('', target, 'none', MS_SHARED | MS_REC, '');
+  mount('', target, MS_SHARED | MS_REC);
 }
 
 /**
@@ -43,7 +32,7 @@ export function unmount(target: string, options: { detach?: boolean } = {}): boo
   }
 }
 
-function mount(source: string, target: string, type: string, flags: number, data: string): void {
-  const result = libc().mount(cstring(source), cstring(target), cstring(type), flags, cstring(data));
-  checked('mount', result, type === 'tmpfs' || source === '' ? target : `${source} on ${target}`);
+function mount(source: string, target: string, flags: number): void {
+  const result = libc().mount(cstring(source), cstring(target), null, flags, null);
+  checked('mount', result, source === '' ? target : `${source} on ${target}`);
 }

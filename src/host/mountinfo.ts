@@ -79,11 +79,6 @@ function contains(directory: string, path: string): boolean {
   return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }
 
-/** Whether something is mounted exactly at `path`. */
-export function isMountPoint(mounts: readonly Mount[], path: string): boolean {
-  return mountOf(mounts, path)?.mountPoint === path;
-}
-
 /** Where cgroup v2 is mounted; a mount of the whole hierarchy goes before one of a part. Undefined if there is none. */
 export function cgroup2MountPoint(mounts: readonly Mount[]): string | undefined {
   const visible = mounts.filter(

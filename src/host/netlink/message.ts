@@ -1,6 +1,6 @@
 /** Netlink messages: framing, and the kernel's answers to requests (netlink(7)). */
 import { attributes } from './attributes.ts';
-import { ByteWriter, type Codec, i32, MalformedMessage, string, u32 } from './bytes.ts';
+import { type ByteWriter, type Codec, i32, MalformedMessage, string, u32 } from './bytes.ts';
 
 export const HEADER_SIZE = 16;
 
@@ -49,17 +49,6 @@ export function writeMessage<T>(
   view.setUint32(start + 8, header.sequence, true);
   out.align();
   return start;
-}
-
-/** One message as bytes. */
-export function encodeMessage<T>(
-  header: { type: number; flags: number; sequence: number },
-  codec: Codec<T>,
-  value: T,
-): Uint8Array {
-  const out = new ByteWriter();
-  writeMessage(out, header, codec, value);
-  return out.finish();
 }
 
 /** The messages of one datagram; throws MalformedMessage where a length does not fit. */

@@ -8,13 +8,11 @@ import { Flag } from './message.ts';
 import type { NetlinkSocket } from './socket.ts';
 
 const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RTN_UNICAST = 1;
-const RT_SCOPE_NOWHERE = 255;
 
 /** `rtmsg` with its attributes. */
 const routeMessage = headed(
@@ -101,15 +99,6 @@ export function addRoute(socket: NetlinkSocket, route: NewRoute): void {
   };
   const flags = Flag.CREATE | (route.append ? Flag.APPEND : Flag.EXCLUSIVE);
   socket.request({ step: `add ${describe(route)}`, type: RTM_NEWROUTE, flags, codec: routeMessage, value });
-}
-
-/** Deletes the route that matches what is given; ESRCH if there is none. */
-export function deleteRoute(
-  socket: NetlinkSocket,
-  route: Pick<NewRoute, 'destination' | 'gateway' | 'link' | 'metric' | 'table'>,
-): void {
-  const value = { ...toMessage(socket, route), scope: RT_SCOPE_NOWHERE };
-  socket.request({ step: `delete ${describe(route)}`, type: RTM_DELROUTE, codec: routeMessage, value });
 }
 
 function describe({ destination, gateway, link }: NewRoute): string {

@@ -4,18 +4,13 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { add, type Change, insert, remove } from './change.ts';
 import { compile } from './compile.ts';
 import { contentOf, keyOf } from './element.ts';
-import { readGeneration, readTable, type TableContent } from './list.ts';
+import { readGeneration, type TableContent } from './list.ts';
 import { type Chain, type Element, type Elements, elements, type NamedSet, type Rule } from './object.ts';
 import type { Statement } from './statement.ts';
 import { commit } from './transaction.ts';
 
 /** Each failed attempt means that somebody else's transaction went through: with a hundred at once, the last one may lose often. */
 const ATTEMPTS = 500;
-
-/** Brings a table to the desired state, whatever others do meanwhile. Returns the changes that it took. */
-export function reconcile(socket: NetlinkSocket, desired: TableContent): Change[] {
-  return update(socket, () => difference(desired, readTable(socket, desired.table).content));
-}
 
 /**
  * Makes the changes that `plan` finds by reading the ruleset; it is asked anew if that changed meanwhile. Returns the changes. `around` is

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/cni/json.ts';
 import { PluginError } from '../../../src/cni/plugins/plugin-error.ts';
 import { portmap } from '../../../src/cni/plugins/portmap/portmap.ts';
 import type { Trace } from '../../../src/cni/plugins/trace.ts';
-import { libc } from '../../../src/host/libc.ts';
+import { checked, libc } from '../../../src/host/libc.ts';
 import { NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { within } from '../../../src/host/netns.ts';
 import { nft, nftList, run } from '../netlink/outside.ts';
@@ -198,7 +198,8 @@ function sendInit(netns: string, to: string, port: number): void {
   const destination = Uint8Array.from([2, 0, 0, 0, ...to.split('.').map(Number), 0, 0, 0, 0, 0, 0, 0, 0]);
   within(`/run/netns/${netns}`, () => {
     const fd = libc().socket(2, 3, 132);
-    const sent = Number(libc().sendto(fd, packet, packet.length, 0, destination, destination.length));
+    checked('connect', libc().connect(fd, destination, destination.length));
+    const sent = Number(libc().send(fd, packet, packet.length, 0));
     libc().close(fd);
     if (sent !== packet.length) throw new Error(`sent ${sent} bytes`);
   });

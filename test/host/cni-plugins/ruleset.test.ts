@@ -6,14 +6,15 @@ import {
   INET,
   lacking,
   readSection,
-  reconcileSection,
   removeElements,
   type Section,
+  sectionChanges,
 } from '../../../src/cni/ruleset.ts';
 import { NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { describe as inNft, nameOf } from '../../../src/host/nftables/explain.ts';
 import { readGeneration } from '../../../src/host/nftables/list.ts';
 import { chain, type Element, type Elements, elements, map, rule, set } from '../../../src/host/nftables/object.ts';
+import { update } from '../../../src/host/nftables/reconcile.ts';
 import { accept, dnat, drop, inSet, masquerade, match } from '../../../src/host/nftables/statement.ts';
 import { nft, nftJson, nftList, run } from '../netlink/outside.ts';
 
@@ -59,6 +60,8 @@ const port = (number: number, to: number): Element => ({
   comment: `net c${to}/eth0`,
 });
 const label = (text: string) => (element: Element) => element.comment === text;
+const reconcileSection = (section: Section, wanted: readonly Elements[]) =>
+  update(socket, () => sectionChanges(socket, section, () => wanted));
 const ruleset = () => nftList('ruleset');
 
 describe('a section', () => {
@@ -237,7 +240,7 @@ describe('repair', () => {
     expect(names()).toEqual(['rule inet kukeon into', 'element inet kukeon ports { tcp . 2 }']);
     nft('chain inet kukeon guard { policy drop; }');
     expect(names()).toContain('chain inet kukeon guard');
-    reconcileSection(socket, second, wanted);
+    reconcileSection(second, wanted);
     expect(names()).toEqual([]);
   });
 });
@@ -329,7 +332,7 @@ test('after any adding, removing and damage the sections hold what a model holds
         expect(held(first)).toEqual(expected(model.sources));
         expect(held(second)).toEqual(expected(model.ports));
       }
-      reconcileSection(socket, first, []);
+      reconcileSection(first, []);
       removeElements(socket, second, () => true);
       expect(ruleset()).toBe('');
     }),

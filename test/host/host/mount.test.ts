@@ -1,17 +1,8 @@
 import '../box.ts';
 import { beforeEach, expect, test } from 'bun:test';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { bindMount, makeShared, mountTmpfs, unmount } from '../../../src/host/mount.ts';
-import { cgroup2MountPoint, isMountPoint, mountOf, readMounts } from '../../../src/host/mountinfo.ts';
+import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { bindMount, makeShared, unmount } from '../../../src/host/mount.ts';
+import { cgroup2MountPoint, mountOf, readMounts } from '../../../src/host/mountinfo.ts';
 import { run } from '../netlink/outside.ts';
 
 let scene = 0;
@@ -23,20 +14,8 @@ beforeEach(() => {
   mkdirSync(a, { recursive: true });
   mkdirSync(b);
 });
-const findmnt = (target: string, columns: string) =>
-  run('findmnt', '--noheadings', '--raw', '--mountpoint', target, '--output', columns).trim();
+const mountTmpfs = (target: string) => run('mount', '-t', 'tmpfs', 'tmpfs', target);
 const mounted = (target: string) => Bun.spawnSync(['findmnt', '--mountpoint', target]).exitCode === 0;
-
-test('a tmpfs has the size and the mode that were asked for', () => {
-  mountTmpfs(a, { sizeBytes: 1 << 20, mode: 0o1770 });
-  expect(findmnt(a, 'FSTYPE,OPTIONS')).toMatch(/^tmpfs rw,nosuid,nodev,.*size=1024k,mode=1770/);
-  expect(statSync(a).mode & 0o7777).toBe(0o1770);
-  mountTmpfs(b);
-  expect(findmnt(b, 'FSTYPE')).toBe('tmpfs');
-  expect(unmount(a)).toBe(true);
-  expect(unmount(b)).toBe(true);
-  expect([mounted(a), mounted(b)]).toEqual([false, false]);
-});
 
 test('a bind mount shows a directory or a file elsewhere, with what is mounted below it if asked for', () => {
   mkdirSync(`${a}/below`);
@@ -69,8 +48,7 @@ test('what is not there to be unmounted is no error; a link is not followed; a f
   expect(mounted(a)).toBe(true);
   unmount(a);
   expect(() => bindMount('/nowhere', a)).toThrow(`mount /nowhere on ${a}: No such file or directory (ENOENT)`);
-  expect(() => mountTmpfs(`${a}/none`)).toThrow(`mount ${a}/none: No such file or directory (ENOENT)`);
-  expect(() => makeShared(a)).toThrow('(EINVAL)');
+  expect(() => makeShared(a)).toThrow(`mount ${a}: Invalid argument (EINVAL)`);
   expect(() => bindMount('/tmp', `${a}\0`)).toThrow(RangeError);
 });
 
@@ -81,8 +59,8 @@ test('the mount table names every path as it is, and finds the mount of each as 
   const mounts = readMounts();
   expect(mounts.find(mount => mount.mountPoint === odd)).toMatchObject({ fsType: 'tmpfs', source: 'odd source' });
   expect(mountOf(mounts, `${odd}/below`)?.mountPoint).toBe(odd);
-  expect(isMountPoint(mounts, odd)).toBe(true);
-  expect(isMountPoint(mounts, a)).toBe(false);
+  expect(mountOf(mounts, odd)?.mountPoint).toBe(odd);
+  expect(mountOf(mounts, a)?.mountPoint).not.toBe(a);
   for (const path of ['/', '/etc', '/proc/sys', '/run/netns', '/sys/fs/cgroup/init', '/dev/shm', process.cwd()]) {
     const real = realpathSync(path);
     const [id] = run('findmnt', '--noheadings', '--raw', '--target', real, '--output', 'ID')

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { addAddress, deleteAddress, listAddresses } from '../../../src/host/netlink/address.ts';
 import { createBridge, createVeth, deleteLink, linkIndex, setLink } from '../../../src/host/netlink/link.ts';
-import { addRoute, deleteRoute, listRoutes } from '../../../src/host/netlink/route.ts';
+import { addRoute, listRoutes } from '../../../src/host/netlink/route.ts';
 import { Group, NetlinkSocket } from '../../../src/host/netlink/socket.ts';
 import { ipJson, run } from './outside.ts';
 
@@ -121,13 +121,6 @@ describe('routes', () => {
       { destination: '10.88.0.0/16', link, source: '10.88.0.1', scope: 'link', table: 254 },
       { destination: '10.99.0.0/16', link, source: '10.88.0.1', scope: 'link', metric: 7, table: 254 },
     ]);
-
-    deleteRoute(socket, { destination: '0.0.0.0/0' });
-    deleteRoute(socket, { destination: '10.99.0.0/16', link: 'br0' });
-    expect(routes('route').map(r => r.dst)).toEqual(['10.88.0.0/16']);
-    expect(() => deleteRoute(socket, { destination: '0.0.0.0/0' })).toThrow(
-      'delete route 0.0.0.0/0: No such process (ESRCH)',
-    );
   });
 
   test('IPv6', () => {
@@ -140,9 +133,6 @@ describe('routes', () => {
     expect(listRoutes(socket, { family: 10 }).map(r => r.destination)).toEqual(
       expect.arrayContaining(['::/0', 'fd00:99::/64', 'fd00:88::/64']),
     );
-    deleteRoute(socket, { destination: '::/0', gateway: 'fd00:88::ff', link: 'br0' });
-    deleteRoute(socket, { destination: 'fd00:99::/64' });
-    expect(routes('-6', 'route').map(r => r.dst)).not.toContain('default');
   });
 
   test('with sizes, a scope by number, and one after another to the same destination', () => {
@@ -169,8 +159,6 @@ describe('routes', () => {
     expect(listRoutes(socket, { table: 1000 })).toMatchObject([{ destination: '10.77.0.0/16', table: 1000 }]);
     expect(listRoutes(socket, { table: 'all' }).map(r => r.table)).toContain(1000);
     expect(routes('route', 'show', 'table', '1000')).toMatchObject([{ dst: '10.77.0.0/16' }]);
-    deleteRoute(socket, { destination: '10.77.0.0/16', table: 1000 });
-    expect(listRoutes(socket, { table: 1000 })).toEqual([]);
   });
 
   test('errors say what and why', () => {

@@ -9,7 +9,6 @@ import { createNetns, deleteNetns, within } from '../../../src/host/netns.ts';
 import { add, remove } from '../../../src/host/nftables/change.ts';
 import type { TableContent } from '../../../src/host/nftables/list.ts';
 import { chain, elements, map, rule, set, table } from '../../../src/host/nftables/object.ts';
-import { reconcile } from '../../../src/host/nftables/reconcile.ts';
 import {
   accept,
   counter,
@@ -22,6 +21,7 @@ import {
 } from '../../../src/host/nftables/statement.ts';
 import { commit } from '../../../src/host/nftables/transaction.ts';
 import { nftList } from '../netlink/outside.ts';
+import { reconcile } from './reconciled.ts';
 
 const CELLS = {
   a1: { bridge: 'br-a', v4: '10.89.0.2', v6: 'fd00:a::2' },

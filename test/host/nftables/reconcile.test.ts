@@ -5,10 +5,11 @@ import { type Change, remove } from '../../../src/host/nftables/change.ts';
 import { describe as inNft } from '../../../src/host/nftables/explain.ts';
 import { readGeneration, readTable, type TableContent } from '../../../src/host/nftables/list.ts';
 import { chain, elements, map, rule, set, table } from '../../../src/host/nftables/object.ts';
-import { difference, reconcile, update } from '../../../src/host/nftables/reconcile.ts';
+import { difference, update } from '../../../src/host/nftables/reconcile.ts';
 import { accept, counter, drop, inSet, match, notInSet, verdictMap } from '../../../src/host/nftables/statement.ts';
 import { commit } from '../../../src/host/nftables/transaction.ts';
 import { nft, nftJson, nftList, run } from '../netlink/outside.ts';
+import { reconcile } from './reconciled.ts';
 
 let socket: NetlinkSocket;
 beforeEach(() => {

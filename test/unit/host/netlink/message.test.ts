@@ -1,18 +1,24 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { attributes } from '../../../../src/host/netlink/attributes.ts';
-import { MalformedMessage, string } from '../../../../src/host/netlink/bytes.ts';
+import { ByteWriter, MalformedMessage, string } from '../../../../src/host/netlink/bytes.ts';
 import {
   DONE,
   ERROR,
-  encodeMessage,
   Flag,
   type Message,
   messagesIn,
   readAnswer,
+  writeMessage,
 } from '../../../../src/host/netlink/message.ts';
 
 const named = attributes({ name: [3, string] });
+
+function encoded(header: { type: number; flags: number; sequence: number }, name: string): Uint8Array {
+  const out = new ByteWriter();
+  writeMessage(out, header, named, { name });
+  return out.finish();
+}
 
 function answer(type: number, flags: number, ...hex: string[]): Message {
   return { type, flags, sequence: 1, body: Uint8Array.fromHex(hex.join('')) };
@@ -20,8 +26,8 @@ function answer(type: number, flags: number, ...hex: string[]): Message {
 
 describe('messages', () => {
   test('are framed and walked', () => {
-    const one = encodeMessage({ type: 16, flags: Flag.REQUEST | Flag.ACK, sequence: 7 }, named, { name: 'a' });
-    const two = encodeMessage({ type: 17, flags: Flag.REQUEST, sequence: 8 }, named, { name: 'bridge' });
+    const one = encoded({ type: 16, flags: Flag.REQUEST | Flag.ACK, sequence: 7 }, 'a');
+    const two = encoded({ type: 17, flags: Flag.REQUEST, sequence: 8 }, 'bridge');
     expect(one.toHex()).toBe(['18000000', '1000', '0500', '07000000', '00000000', '0600030061000000'].join(''));
     const walked = messagesIn(Buffer.concat([one, two]));
     expect(walked.map(m => [m.type, m.flags, m.sequence, named.read(m.body).name])).toEqual([
@@ -31,7 +37,7 @@ describe('messages', () => {
   });
 
   test('cut anywhere, they are malformed', () => {
-    const whole = encodeMessage({ type: 16, flags: 0, sequence: 1 }, named, { name: 'bridge' });
+    const whole = encoded({ type: 16, flags: 0, sequence: 1 }, 'bridge');
     for (let size = 1; size < whole.length; size++) {
       expect(() => messagesIn(whole.subarray(0, size))).toThrow(MalformedMessage);
     }
