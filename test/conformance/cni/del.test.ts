@@ -33,6 +33,8 @@ interface Situation {
 }
 
 const MASQUERADING = /CNI-[0-9a-f]{24}|"10\.77\.0\.2"|macspoofchk|chain bridge nat cni-br-iface-/;
+/** Where the namespace is gone the kernel takes it away, some time after. */
+const HOST_END = /^link veth\S+ br0 up/;
 const FORWARDING = /CNI-FORWARD.*10\.77\.0\.2/;
 
 const situations: Situation[] = [
@@ -55,7 +57,7 @@ const situations: Situation[] = [
       await host.lose(container);
       return [attachment, result];
     },
-    leaves: { 'NAT rules by address': [MASQUERADING] },
+    leaves: { 'NAT rules by address': [MASQUERADING], 'DEL by the inner name': [HOST_END] },
   },
   {
     name: 'the namespace is gone and CNI_NETNS is empty',
@@ -63,14 +65,14 @@ const situations: Situation[] = [
       await host.lose(container);
       return [{ ...attachment, netns: '' }, result];
     },
-    leaves: { 'NAT rules by address': [MASQUERADING] },
+    leaves: { 'NAT rules by address': [MASQUERADING], 'DEL by the inner name': [HOST_END] },
   },
   {
     name: 'CNI_NETNS is empty, the namespace is there',
     happens: async (_, __, attachment, result) => [{ ...attachment, netns: '' }, result],
     leaves: {
       'NAT rules by address': [MASQUERADING],
-      'DEL by the inner name': [/^link veth\S+ br0 up/, /^container /],
+      'DEL by the inner name': [HOST_END, /^container /],
     },
   },
   {
@@ -79,7 +81,11 @@ const situations: Situation[] = [
       await host.lose(container);
       return [{ ...attachment, netns: '' }, undefined];
     },
-    leaves: { 'NAT rules by address': [MASQUERADING], 'firewall: rules by prevResult': [FORWARDING] },
+    leaves: {
+      'NAT rules by address': [MASQUERADING],
+      'DEL by the inner name': [HOST_END],
+      'firewall: rules by prevResult': [FORWARDING],
+    },
   },
   {
     name: 'a file that is no namespace is in its place',
@@ -90,7 +96,11 @@ const situations: Situation[] = [
       return [{ ...attachment, netns }, result];
     },
     fails: 'DEL of no namespace fails',
-    leaves: { 'NAT rules by address': [MASQUERADING], 'DEL of no namespace fails': [/10\.77\.0\.2/] },
+    leaves: {
+      'NAT rules by address': [MASQUERADING],
+      'DEL by the inner name': [HOST_END],
+      'DEL of no namespace fails': [/10\.77\.0\.2/],
+    },
   },
 ];
 

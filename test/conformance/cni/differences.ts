@@ -27,6 +27,11 @@ export const differences = {
       /^rule ip6? nat CNI-HOSTPORT-(?:MASQ|SETMARK) /,
     ],
   },
+  'route_localnet stays': {
+    of: ['reference'],
+    why: 'nobody turns it off when the last port behind a bridge is no longer published: 127.0.0.1 is open to who is on the bridge',
+    leaves: [/^sysctl ipv4\/conf\/\S+\/route_localnet=1$/],
+  },
   'errors without a version': {
     of: ['reference'],
     why: 'the error object lacks cniVersion, which the specification asks for',
@@ -89,6 +94,10 @@ export const differences = {
   'firewall: no way in': {
     of: ['reference'],
     why: 'where FORWARD drops, only what belongs to a connection from inside is accepted, published ports not',
+  },
+  'firewall: not past iptables-legacy': {
+    of: ['reference'],
+    why: 'its rules are where the program iptables puts them, which is nftables here; what drops in the tables of old goes on dropping',
   },
   'firewall: no isolated': { of: ['reference'], why: 'came with version 1.3' },
   'portmap: taken ports unnoticed': { of: ['reference'], why: 'a port may be published twice; who was first has it' },

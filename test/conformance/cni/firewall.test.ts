@@ -3,8 +3,8 @@ import { expect } from 'bun:test';
 import { type Case, cases, internal, type Made } from './case.ts';
 import { bridge, hostLocal, V4, V6 } from './configs.ts';
 import type { Host } from './host.ts';
-import { add, del } from './network.ts';
-import { ask, OUTSIDE, OUTSIDE6, outsideOf, SHUT, serve } from './traffic.ts';
+import { add, del, type Plugin } from './network.ts';
+import { ask, OUTSIDE, OUTSIDE6, outsideOf, PORT, SHUT, serve, UPLINK, UPLINK6 } from './traffic.ts';
 import { addressOf, rulesAbout } from './views.ts';
 
 const chain =
@@ -37,6 +37,43 @@ async function reachedBy(made: Made, expected: { same: boolean; other: boolean; 
   for (const [index, neighbour] of neighbours.entries()) await del(neighbour, results[index]);
 }
 
+/** Whether the container reaches others, and is reached from outside by its published port; by its address it never is. */
+async function passes(made: Made, expected: { out: boolean; published: boolean }) {
+  const { container } = made;
+  await using _ = await serve(beyond(made));
+  await using __ = await serve(container.name);
+  const seconds = (wanted: boolean) => (wanted ? undefined : SHUT);
+  const [out, published] = [seconds(expected.out), seconds(expected.published)];
+  const answers = (from: string, port: number, wanted: number | undefined, ...to: string[]) =>
+    to.flatMap(address => (['tcp', 'udp'] as const).map(protocol => ask(from, protocol, address, port, wanted)));
+  expect({
+    out: await Promise.all(answers(container.name, PORT, out, OUTSIDE, OUTSIDE6)),
+    published: await Promise.all(answers(beyond(made), 8080, published, UPLINK, UPLINK6)),
+    unasked: await Promise.all(answers(beyond(made), PORT, SHUT, '10.77.0.2', 'fd77::2')),
+  }).toEqual({
+    out: ['10.77.0.2', '10.77.0.2', 'fd77::2', 'fd77::2'].map(from => (expected.out ? from : undefined)),
+    published: [OUTSIDE, OUTSIDE, OUTSIDE6, OUTSIDE6].map(from => (expected.published ? from : undefined)),
+    unasked: [undefined, undefined, undefined, undefined],
+  });
+}
+
+/** A host whose FORWARD drops. */
+const closed = (iptables: '' | '-legacy', where: string): Case => ({
+  name: `${where}, the container reaches others, and is reached by its published port alone`,
+  plugins: host => {
+    const [first, ...rest] = chain({}, [V4, V6])(host) as [Plugin, ...Plugin[]];
+    return [first, { type: 'portmap', capabilities: { portMappings: true } }, ...rest];
+  },
+  runtimeConfig: {
+    portMappings: ['tcp', 'udp'].map(protocol => ({ hostPort: 8080, containerPort: PORT, protocol })),
+  },
+  async prepare(host) {
+    await outsideOf(host);
+    for (const program of ['iptables', 'ip6tables']) await host.run(`${program}${iptables}`, '-P', 'FORWARD', 'DROP');
+  },
+  state: made => passes(made, { out: true, published: true }),
+});
+
 const policy = (name: string, ingressPolicy: string | undefined, reached: Parameters<typeof reachedBy>[1]): Case => ({
   name,
   plugins: chain(ingressPolicy === undefined ? {} : { ingressPolicy }),
@@ -60,18 +97,17 @@ cases('firewall', [
     state: async ({ host, result }) => void expect(await rulesAbout(host.name, addressOf(result))).not.toEqual([]),
   },
   {
-    name: 'where the host’s policy is to forward nothing, the container is reached and reaches others',
-    plugins: chain({}, [V4, V6]),
-    async prepare(host) {
-      await outsideOf(host);
-      await host.run('iptables', '-P', 'FORWARD', 'DROP');
-      await host.run('ip6tables', '-P', 'FORWARD', 'DROP');
+    ...closed('', 'where the host’s policy is to forward nothing'),
+    unless: {
+      'firewall: no way in': { state: made => passes(made, { out: true, published: false }) },
+      'portmap: CHECK fails': { check: 999 },
     },
-    async state(made) {
-      await using _ = await serve(beyond(made));
-      expect(await ask(made.container.name, 'tcp', OUTSIDE)).toBe('10.77.0.2');
-      expect(await ask(made.container.name, 'udp', OUTSIDE)).toBe('10.77.0.2');
-      expect(await ask(made.container.name, 'tcp', OUTSIDE6)).toBe('fd77::2');
+  },
+  {
+    ...closed('-legacy', 'the same in iptables-legacy'),
+    unless: {
+      'firewall: not past iptables-legacy': { state: made => passes(made, { out: false, published: false }) },
+      'portmap: CHECK fails': { check: 999 },
     },
   },
   policy('without a policy all is open', undefined, { same: true, other: true, outside: true }),

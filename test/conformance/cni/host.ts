@@ -70,7 +70,7 @@ export class Host {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** All that a plugin can leave: links, addresses, routes and files, a line each, in the host's namespace and the containers', and the host's rules. */
+  /** All that a plugin can leave: links, addresses, routes and files, a line each, in the host's namespace and the containers', and the host's rules and parameters. */
   async snapshot(): Promise<string[]> {
     const namespaces = [this.name, ...this.containers.map(({ name }) => name)];
     const views = await Promise.all(namespaces.map(networkOf));
@@ -89,10 +89,12 @@ interface Interface {
 
 async function networkOf(netns: string): Promise<string[]> {
   const inContainer = netns.includes('-');
-  const [interfaces, routes, rules] = await Promise.all([
+  const [interfaces, routes, rules, parameters, legacy] = await Promise.all([
     json<Interface[]>('ip', '-n', netns, '-j', 'addr'),
     json<(Route & { table?: string })[]>('ip', '-n', netns, '-j', 'route', 'show', 'table', 'all'),
     inContainer ? [] : ruleset(netns),
+    inContainer ? [] : parametersOf(netns),
+    inContainer ? [] : legacyRules(netns),
   ]);
   const lines = [
     ...interfaces.map(({ ifname, flags, master }) =>
@@ -108,8 +110,39 @@ async function networkOf(netns: string): Promise<string[]> {
       .filter(({ dst, dev, table }) => table !== 'local' && !dst.startsWith('fe80:') && dev !== 'lo')
       .map(({ dst, gateway, dev }) => ['route', dst, gateway, dev].filter(Boolean).join(' ')),
     ...rules.map(ruleLine),
+    ...parameters,
+    ...legacy,
   ];
   return inContainer ? lines.map(line => `container ${line}`) : lines;
+}
+
+/** What goes with forwarding, which stays on, and with links themselves. */
+const IN_PASSING = ['accept_dad', 'accept_ra', 'accept_redirects', 'mtu'];
+
+/** `sysctl ipv4/conf/br0/route_localnet=1`: what an interface, or the whole host, has otherwise than a new interface would. */
+async function parametersOf(netns: string): Promise<string[]> {
+  // Some cannot be read as long as they are not set.
+  const script = 'cd /proc/sys/net && { grep -sH . ipv4/conf/*/* ipv6/conf/*/* || [ $? = 2 ]; }';
+  const values = (await output('ip', 'netns', 'exec', netns, 'sh', '-c', script)).split('\n').filter(Boolean);
+  const lines = values.map(
+    line => /^(ipv.\/conf)\/(.*)\/(\w+):(.*)$/.exec(line)?.slice(1) as [string, string, string, string],
+  );
+  const ofNew = new Map(
+    lines.flatMap(([family, of, key, value]) => (of === 'default' ? [[`${family} ${key}`, value]] : [])),
+  );
+  const own = lines.filter(([, of, key]) => of !== 'lo' && !IN_PASSING.includes(key));
+  const differing = own.filter(([family, , key, value]) => ofNew.get(`${family} ${key}`) !== value);
+  return differing.map(([family, of, key, value]) => `sysctl ${family}/${of}/${key}=${value}`);
+}
+
+/** Rules in iptables' tables of old, `legacy iptables -A FORWARD -j ACCEPT`. To ask makes none. */
+async function legacyRules(netns: string): Promise<string[]> {
+  const programs = ['iptables', 'ip6tables'];
+  const saved = await Promise.all(programs.map(name => output('ip', 'netns', 'exec', netns, `${name}-legacy-save`)));
+  return saved.flatMap((text, index) => {
+    const lines = text.split('\n').filter(line => /^[:-]/.test(line));
+    return lines.map(line => `legacy ${programs[index]} ${line.replace(/ \[\d+:\d+\]$/, '')}`);
+  });
 }
 
 /** `rule inet kukeon forward {...}`, without handles and counters. */
