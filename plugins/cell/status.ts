@@ -52,13 +52,17 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
     message,
     cgroupPath: cgroupPath(cell.ref),
     attachments: before?.attachments ?? [],
-    containers: cell.spec.containers.map(one => ({
-      id: one.id,
-      containerdId: containerdId(cell, one),
-      cgroupPath: containerCgroup(cell, one),
-      state: 'Unknown',
-      restarts: before?.containers?.find(({ id }) => id === one.id)?.restarts ?? 0,
-    })),
+    containers: cell.spec.containers.map(one => {
+      const known = before?.containers?.find(({ id }) => id === one.id);
+      return {
+        id: one.id,
+        containerdId: containerdId(cell, one),
+        cgroupPath: containerCgroup(cell, one),
+        state: 'Unknown',
+        restarts: known?.restarts ?? 0,
+        ...(known?.oomKills !== undefined && { oomKills: known.oomKills }),
+      };
+    }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type LimitStatus,
   type LimitsToGive,
   limitStatus,
+  mountTarget,
   type NetworkDefinition,
   nameOf,
   networkDefinition,
@@ -68,7 +69,14 @@ export type ContainerDefaults = Pick<ContainerSpec, (typeof INHERITED)[number]>;
 function containerDefaults(container: v.GenericSchema): v.GenericSchema<unknown, ContainerDefaults> {
   const entries = entriesOf(container) ?? {};
   const inherited = INHERITED.flatMap(name => (entries[name] ? [[name, entries[name]] as const] : []));
-  return v.strictObject(Object.fromEntries(inherited)) as v.GenericSchema<unknown, ContainerDefaults>;
+  const fields = v.strictObject(Object.fromEntries(inherited)) as v.GenericSchema<unknown, ContainerDefaults>;
+  return v.pipe(
+    fields,
+    v.check(
+      ({ tmpfs = [] }) => new Set(tmpfs.map(({ path }) => mountTarget(path))).size === tmpfs.length,
+      'has two `tmpfs` at the same place',
+    ),
+  );
 }
 
 const spaceSchema = (container: v.GenericSchema) =>

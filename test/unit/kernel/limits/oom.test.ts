@@ -111,3 +111,10 @@ test('where the host counts nothing, nothing is said, and what was known stays',
   kill(ROOT, leaf());
   expect((await kuke.status(web)).reason).toBe('RootExited');
 });
+
+test('the count outlives a time in which nobody could see the containers', async () => {
+  kill(ROOT, leaf());
+  await start();
+  kuke.host.runtime.up = false;
+  expect(await contained('main')).toMatchObject({ state: 'Unknown', oomKills: 1 });
+});
