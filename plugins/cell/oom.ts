@@ -22,13 +22,10 @@ export async function oomText(
 ): Promise<string> {
   const isOwn = path === containerCgroup(cell, container);
   const whose = isOwn ? 'its own limit' : path && `the limit of ${await groupName(context, path)}`;
-  const size = limit === undefined ? '' : ` (${rounded(limit)})`;
+  const size = limit === undefined ? '' : ` (${formatBytes(limit)})`;
   const why = whose === undefined ? 'the host had none left' : `${whose}${size} was hit`;
-  return `killed for want of memory: ${why}${peak === undefined ? '' : `; it had ${rounded(peak)} at most`}`;
+  return `killed for want of memory: ${why}${peak === undefined ? '' : `; it had ${inMi(peak)} at most`}`;
 }
 
 /** What the kernel counts is seldom a round number. */
-function rounded(bytes: number): string {
-  const text = formatBytes(bytes);
-  return /i$/.test(text) ? text : `${(bytes / 2 ** 20).toFixed(1)}Mi`;
-}
+const inMi = (bytes: number): string => `${Math.round((bytes / 2 ** 20) * 10) / 10}Mi`;

@@ -39,7 +39,7 @@ describe('whose limit it was', () => {
     ['init’s', () => '/kukeon', 'the limit of all that kuke runs was hit'],
     ['the host’s', () => undefined, 'the host had none left'],
   ])('%s', async (_, path, words) => {
-    kill(ROOT, path(), 63.5 * MI);
+    kill(ROOT, path(), 63.48 * MI);
     const message = `killed for want of memory: ${words}; it had 63.5Mi at most`;
     expect(await contained('main')).toMatchObject({
       state: 'Exited',
