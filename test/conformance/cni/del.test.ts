@@ -1,6 +1,7 @@
 /** DEL whatever has become of the container: twice, without the namespace, without prevResult, on what was never added. */
 import { describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
+import { output } from '../../host/observe/command.ts';
 import { attachmentOf, expectError, expectMatch, expectResult, left, onHost } from './case.ts';
 import { bridge } from './configs.ts';
 import type { Difference } from './differences.ts';
@@ -144,6 +145,17 @@ describe('DEL of bridge, portmap and firewall', () => {
         expectMatch(await del({ ...attachment, netns }), { status: 0, stdout: '' });
       }
       expect(left(before, await host.snapshot())).toEqual([]);
+    }));
+
+  test('of what was never added, where somebody has an interface of another kind by that name', () =>
+    onHost(async host => {
+      const container = await host.container();
+      await output('ip', '-n', container.name, 'link', 'add', 'eth0', 'type', 'bridge');
+      const before = await host.snapshot();
+      const attachment = attachmentOf({ name: '', plugins }, host, container);
+      expectMatch(await del(attachment), { status: 0, stdout: '' });
+      const taken = has('DEL by the inner name') ? ['- container link eth0'] : [];
+      expect(left(before, await host.snapshot())).toEqual(taken);
     }));
 
   test('takes away what is its own, not its neighbour’s', () =>
