@@ -29,10 +29,12 @@ export interface Errand {
   trace?: Trace;
   /** The attachment that it is for: it is ended with what else works for that. */
   containerId?: string | undefined;
+  /** How long it may wait for /run/xtables.lock, which others hold for as long as they like; 10 s when absent. */
+  lockSeconds?: number;
 }
 
-/** How long it waits for /run/xtables.lock, which others may hold for as long as they like; and how long it may take in all. */
 const LOCK_SECONDS = 10;
+/** How long it may take in all. */
 const LIMIT_MS = 30_000;
 /** A table with some hundred thousand rules. */
 const MOST_OUTPUT = 64 << 20;
@@ -133,7 +135,7 @@ function program(family: LegacyFamily): string {
 }
 
 async function listTable(family: LegacyFamily, table: string, errand: Errand): Promise<string[]> {
-  const command: Command = [program(family), `--wait=${LOCK_SECONDS}`, '-t', table, '-S'];
+  const command: Command = [program(family), waiting(errand), '-t', table, '-S'];
   return (await run(command, { errand })).split('\n').filter(Boolean);
 }
 
@@ -146,10 +148,12 @@ interface Run {
   stdin?: string;
 }
 
+const waiting = ({ lockSeconds = LOCK_SECONDS }: Errand) => `--wait=${lockSeconds}`;
+
 /** All lines or none. */
 async function change(family: LegacyFamily, table: string, lines: string[], how: Run): Promise<void> {
   if (lines.length === 0) return;
-  const command: Command = [`${program(family)}-restore`, '--noflush', `--wait=${LOCK_SECONDS}`];
+  const command: Command = [`${program(family)}-restore`, '--noflush', waiting(how.errand)];
   await run(command, { ...how, stdin: `*${table}\n${lines.join('\n')}\nCOMMIT\n` });
 }
 

@@ -82,6 +82,19 @@ describe.each(Object.entries<HostFirewall>(HOST_FIREWALLS))(
   },
 );
 
+test('an ADD that is called off when its rules are in iptables of old already takes them out again', async () => {
+  run('iptables-legacy', '-P', 'FORWARD', 'DROP');
+  const restore = '/usr/local/sbin/iptables-legacy-restore';
+  const script = `/usr/sbin/iptables-legacy-restore "$@"; rm ${restore}; kill -USR1 ${process.pid}; sleep 1000`;
+  writeFileSync(restore, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const calledOff = new AbortController();
+  process.once('SIGUSR1', () => calledOff.abort(new Error('called off')));
+  const error = await firewall.add({ ...call('a1'), signal: calledOff.signal }).catch((thrown: unknown) => thrown);
+  expect(error).toBe(calledOff.signal.reason);
+  expect(calledOff.signal.aborted).toBe(true);
+  expect(ruleset() + legacyRules()).not.toContain('kukeon network');
+});
+
 describe('ingressPolicy', () => {
   const reached = async (expected: Record<'same' | 'other' | 'outside', boolean>) => {
     const from = async (who: string, wanted: boolean) =>

@@ -97,7 +97,7 @@ test('two calls of one process at once leave each other alone', async () => {
   expect([...new Set(forward())].sort()).toEqual(ours.toSorted());
 });
 
-test('it is called off while somebody holds the lock', async () => {
+test('it is called off while somebody holds the lock, and gives up after a while', async () => {
   run('iptables-legacy', '-P', 'FORWARD', 'DROP');
   await using holder = Bun.spawn([
     'flock',
@@ -115,7 +115,11 @@ test('it is called off while somebody holds the lock', async () => {
   calledOff.abort(reason);
   expect(await allowed).toBe(reason);
   expect(running()).toEqual([]);
+  const late = await allowForward(MARK, ['br0'], { lockSeconds: 1 }).catch((error: unknown) => error);
+  expect(late).toBeInstanceOf(IptablesError);
+  expect(`${late}`).toContain('xtables lock');
   holder.kill();
+  await holder.exited;
 });
 
 test('what the program says is in the error', async () => {

@@ -13,11 +13,11 @@ import { type Elements, elements, table } from '../../../host/nftables/object.ts
 import { update } from '../../../host/nftables/reconcile.ts';
 import { explainForward } from '../../host-forward/explain.ts';
 import { readForward } from '../../host-forward/forward.ts';
-import { allowForward, readLegacyForward } from '../../host-forward/iptables-legacy.ts';
+import { allowForward, type Errand, readLegacyForward } from '../../host-forward/iptables-legacy.ts';
 import type { Result } from '../../result.ts';
 import { addElements, lacking, readSection, removeElements } from '../../ruleset.ts';
 import { isOfNetwork, isStale, labelOf, networkPart } from '../label.ts';
-import type { AttachmentCall, CniPlugin, Endpoint, GcCall, PluginCall } from '../plugin.ts';
+import type { AttachmentCall, CniPlugin, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
 import { removeReferenceForward } from '../reference-rules.ts';
 import { tearDown } from '../tear-down.ts';
@@ -43,7 +43,8 @@ async function add(call: AttachmentCall): Promise<Result> {
     await allow(socket, call, attached);
     if (attached.policy === 'isolated') isolatePort(call, prevResult);
   } catch (error) {
-    await withdraw(call, label => label === attached.label);
+    // Also when it was called off; then not for long.
+    await withdraw({ ...call, signal: undefined, lockSeconds: 1 }, label => label === attached.label);
     throw error;
   }
   return prevResult;
@@ -149,7 +150,7 @@ function isolatePort({ trace }: AttachmentCall, { interfaces }: Result): void {
 }
 
 /** First the elements, then the rules of bridges to which nobody is attached any more, who may have come meanwhile. */
-async function withdraw(call: PluginCall & Partial<Endpoint>, isGone: (label: string) => boolean): Promise<void> {
+async function withdraw(call: PluginCall & Errand, isGone: (label: string) => boolean): Promise<void> {
   const mark = forwardMark(call.network);
   using socket = new NetlinkSocket('netfilter');
   const used = () => bridgesIn(readSection(socket, FIREWALL)?.sets ?? [], label => isOfNetwork(call.network, label));
