@@ -79,7 +79,6 @@ export async function readEnforcement(instance: string): Promise<Enforcement> {
   using socket = new NetlinkSocket('netfilter');
   const forward = readForward(socket, forwardMark(instance));
   const obstacles = (bridge: string) => forward.obstacles(bridge);
-  const surplus = (bridge: string) => forward.surplus(bridge);
   const sections = [isolationSection(instance), framesSection(instance)];
   // Both at one moment, or a change in between would look like damage.
   const { content: read = [] } = readConsistently(socket, 'the rules of spaces', () =>
@@ -87,17 +86,22 @@ export async function readEnforcement(instance: string): Promise<Enforcement> {
   );
   const [content, frames] = read;
   if (content === undefined || !isMarked(instance, content) || !isWhole(instance, content))
-    return { ...nothing, obstacles, surplus };
+    return { ...nothing, obstacles };
   const members = membersOf(content);
-  if (!seesFrames(instance, members, frames)) return { ...nothing, obstacles, surplus };
+  if (!seesFrames(instance, members, frames)) return { ...nothing, obstacles };
   const legacy = await readLegacyForward(forwardMark(instance));
   const covers = (member: Isolated) =>
-    isMember(members, member) && forward.allows(member.bridge) && legacy(member.bridge);
+    isMember(members, member) && forward.allows(member.bridge) && legacy.allows(member.bridge);
   const knows = (bridge: string) => members.some(one => one.bridge === bridge);
-  return { covers, knows, obstacles, surplus };
+  return {
+    covers,
+    knows,
+    obstacles,
+    surplus: bridge => forward.surplus(bridge) || legacy.surplus(bridge),
+  };
 }
 
-const nothing = { covers: () => false, knows: () => false };
+const nothing = { covers: () => false, knows: () => false, surplus: () => false };
 
 /** For a person, with what to do. */
 export function explainObstacle({ chain: { family, table, chain }, why, rules }: Obstacle): string {

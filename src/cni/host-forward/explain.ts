@@ -3,6 +3,7 @@ import type { Change } from '../../host/nftables/change.ts';
 import { explainAll } from '../../host/nftables/explain.ts';
 import type { Rule } from '../../host/nftables/object.ts';
 import type { Statement } from '../../host/nftables/statement.ts';
+import { FORWARD_TABLES } from './iptables-nft.ts';
 
 export function explainForward(changes: readonly Change[]): string {
   const ofIptables = changes.filter(isOfIptables);
@@ -12,12 +13,12 @@ export function explainForward(changes: readonly Change[]): string {
 }
 
 function isOfIptables({ object }: Change): boolean {
-  if (object.kind !== 'rule' || object.table !== 'filter' || object.family === 'inet') return false;
+  if (object.kind !== 'rule' || !FORWARD_TABLES.includes(object.table) || object.family === 'inet') return false;
   return object.chain === 'FORWARD' || object.chain === 'DOCKER-USER';
 }
 
-function iptablesCommand(verb: Change['verb'], { family, chain, statements, comment = '' }: Rule): string {
-  const program = family === 'ip6' ? 'ip6tables' : 'iptables';
+function iptablesCommand(verb: Change['verb'], { family, table, chain, statements, comment = '' }: Rule): string {
+  const program = `${family === 'ip6' ? 'ip6tables' : 'iptables'}${table === 'filter' ? '' : ` -t ${table}`}`;
   const options = statements.flatMap(optionOf).join(' ');
   return `${program} ${verb === 'delete' ? '-D' : '-I'} ${chain} ${options} -m comment --comment "${comment}" -j ACCEPT`;
 }

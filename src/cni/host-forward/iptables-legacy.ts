@@ -7,6 +7,7 @@ import { silent, type Trace } from '../plugins/trace.ts';
 import { runProgram } from '../program.ts';
 import { endOf } from './chain-end.ts';
 import { type IptablesRule, type IptablesTable, parseTable } from './iptables-lines.ts';
+import { FORWARD_TABLES } from './iptables-nft.ts';
 
 type LegacyFamily = 'ip' | 'ip6';
 
@@ -59,23 +60,35 @@ export async function allowForward(
   { others = 'go', ...errand }: Errand & { others?: 'go' | 'stay' } = {},
 ): Promise<void> {
   const { trace = silent, signal, containerId } = errand;
-  const families = familiesWith('filter');
+  const places = placesOfForward();
   const variables = { KUKE_MARK: mark, ...(containerId !== undefined && { CNI_CONTAINERID: containerId }) };
-  if (families.length > 0) await endOrphans(variables, signal);
-  for (const family of families) {
-    const { missing, stale } = forwardLines(await listTable(family, 'filter', errand), mark, interfaces);
+  if (places.length > 0) await endOrphans(variables, signal);
+  for (const { family, table } of places) {
+    const { missing, stale } = forwardLines(await listTable(family, table, errand), mark, interfaces);
     const gone = others === 'go' ? stale.map(deletion) : [];
     const lines = [...gone, ...missing.map(line => line.replace(/^-A/, '-I'))];
     if (lines.length === 0) continue;
-    const commands = lines.map(line => `${program(family)} ${line}`);
-    await trace(commands.join('; '), () => change(family, 'filter', lines, { errand, variables }));
+    const commands = lines.map(line => `${program(family)}${table === 'filter' ? '' : ` -t ${table}`} ${line}`);
+    await trace(commands.join('; '), () => change(family, table, lines, { errand, variables }));
   }
 }
 
-/** Reads FORWARD; the answer says of an interface whether it has its rules there, where it needs them. */
-export async function readLegacyForward(mark: string, errand: Errand = {}): Promise<(name: string) => boolean> {
-  const tables = await Promise.all(familiesWith('filter').map(family => listTable(family, 'filter', errand)));
-  return name => tables.every(lines => forwardLines(lines, mark, [name]).missing.length === 0);
+/** What FORWARD has for an interface. */
+export interface LegacyForward {
+  /** Whether it has its rules there, where it needs them. */
+  allows(name: string): boolean;
+  /** Whether it has rules where it needs none. */
+  surplus(name: string): boolean;
+}
+
+export async function readLegacyForward(mark: string, errand: Errand = {}): Promise<LegacyForward> {
+  const tables = await Promise.all(placesOfForward().map(({ family, table }) => listTable(family, table, errand)));
+  const linesFor = (name: string) => tables.map(lines => forwardLines(lines, mark, [name]));
+  const isOf = (line: string, name: string) => [` -i ${name} `, ` -o ${name} `].some(words => line.includes(words));
+  return {
+    allows: name => linesFor(name).every(({ missing }) => missing.length === 0),
+    surplus: name => linesFor(name).some(({ stale }) => stale.some(line => isOf(line, name))),
+  };
 }
 
 /** Removes rules of `nat`, and chains with all that is in them: those of its rules and chains that `pick` answers. */
@@ -128,6 +141,10 @@ const deletion = (line: string) => line.replace(/^-A/, '-D');
 
 function familiesWith(table: string): LegacyFamily[] {
   return (['ip', 'ip6'] as const).filter(family => inUse(family, table));
+}
+
+function placesOfForward(): { family: LegacyFamily; table: string }[] {
+  return FORWARD_TABLES.flatMap(table => familiesWith(table).map(family => ({ family, table })));
 }
 
 function program(family: LegacyFamily): string {

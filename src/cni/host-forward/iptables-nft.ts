@@ -1,4 +1,7 @@
-/** FORWARD of iptables-nft, IPv4 and IPv6, where it drops in the end: our rules go first, or into DOCKER-USER, which Docker leaves to others. */
+/**
+ * FORWARD of iptables-nft, IPv4 and IPv6, in each of its tables where it drops in the end: our rules go first, or into DOCKER-USER of
+ * `filter`, which Docker leaves to others.
+ */
 import type { NetlinkSocket } from '../../host/netlink/socket.ts';
 import { insert } from '../../host/nftables/change.ts';
 import { listRules } from '../../host/nftables/list.ts';
@@ -7,27 +10,32 @@ import { accept, counter, match, type Statement } from '../../host/nftables/stat
 import type { ForwardChain } from './forward.ts';
 import { endOfChain } from './nftables-end.ts';
 
+/** The tables that have a FORWARD; an accept in one lets nothing pass in another. */
+export const FORWARD_TABLES: readonly string[] = ['mangle', 'filter', 'security'];
+
 /** A chain of iptables' making, in which a rule must not be nft's. */
 export function isOfIptables({ family, table, chain }: ChainName): boolean {
-  return family !== 'inet' && ['filter', 'mangle', 'security'].includes(table) && chain === 'FORWARD';
+  return (family === 'ip' || family === 'ip6') && FORWARD_TABLES.includes(table) && chain === 'FORWARD';
 }
 
 export function iptablesChains(socket: NetlinkSocket, chains: readonly Chain[], mark: string): ForwardChain[] {
-  return (['ip', 'ip6'] as const).flatMap(family => {
-    const all = chains.filter(one => one.family === family && one.table === 'filter');
-    const forward = all.find(({ chain, base }) => chain === 'FORWARD' && base?.hook === 'forward');
-    const docker = all.find(({ chain }) => chain === 'DOCKER-USER');
-    if (forward === undefined) return [];
-    const rules = listRules(socket, forward);
-    const isCalled = rules.some(({ statements }) => statements.some(jumpsToDocker));
-    const place = endOfChain(socket, forward, rules) === undefined ? undefined : isCalled ? docker : forward;
-    return [forward, docker].flatMap(chain => {
-      if (chain === undefined) return [];
-      const present = (chain === forward ? rules : listRules(socket, chain)).filter(({ comment }) => comment === mark);
-      const rulesFor = (name: string) => (chain === place ? acceptRules(chain, name, mark) : []);
-      return [{ chain, present, reached: present, rulesFor, place: one => insert(one) }];
+  return chains
+    .filter(one => isOfIptables(one) && one.base?.hook === 'forward')
+    .flatMap(forward => {
+      const docker = chains.find(
+        ({ family, table, chain }) => family === forward.family && table === forward.table && chain === 'DOCKER-USER',
+      );
+      const rules = listRules(socket, forward);
+      const isCalled = rules.some(({ statements }) => statements.some(jumpsToDocker));
+      const place = endOfChain(socket, forward, rules) === undefined ? undefined : isCalled ? docker : forward;
+      return [forward, docker].flatMap(chain => {
+        if (chain === undefined) return [];
+        const all = chain === forward ? rules : listRules(socket, chain);
+        const present = all.filter(({ comment }) => comment === mark);
+        const rulesFor = (name: string) => (chain === place ? acceptRules(chain, name, mark) : []);
+        return [{ chain, present, reached: present, rulesFor, place: one => insert(one) }];
+      });
     });
-  });
 }
 
 function jumpsToDocker(statement: Statement): boolean {

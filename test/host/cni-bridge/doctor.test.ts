@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Finding } from '../../../src/kernel/extensible.ts';
 import { output } from '../observe/command.ts';
 import { CONFIG_PATH, cleanHost } from './backend.ts';
-import { cellYaml, kernelOnNetwork, results, type TestKernel } from './kernel.ts';
+import { cellRef, cellYaml, kernelOnNetwork, results, type TestKernel } from './kernel.ts';
 
 let kuke: TestKernel;
 let owner: ReturnType<typeof Bun.spawn> | undefined;
@@ -42,6 +42,26 @@ test('rules that somebody has flushed are named, with what puts them back, which
   await kuke.apply(cellYaml('web'));
   expect(await findings()).toEqual([fine as Finding]);
 });
+
+test.each([['flush chain inet kukeon published'], ['flush map inet kukeon ports']])(
+  'ports that lead nowhere are named too: nft %s',
+  async command => {
+    const publishing = `${cellYaml('publishing').replace('root: true', "root: true, ports: ['8080:80']")}`;
+    await kuke.apply(publishing);
+    expect(await findings()).toEqual([{ level: 'ok', what: expect.any(String) }]);
+    await output('nft', command);
+    expect(await findings()).toEqual([
+      {
+        level: 'error',
+        what: 'rules by which cells of the space main/default publish ports are missing or were changed',
+        remedy: expect.stringContaining('kuke apply'),
+      },
+    ]);
+    await kuke.apply(publishing);
+    expect(await findings()).toEqual([{ level: 'ok', what: expect.any(String) }]);
+    await kuke.remove(cellRef('publishing'));
+  },
+);
 
 test('a chain that drops and that nobody else can change is told, with the rules that it should have', async () => {
   const nft = Bun.spawn(['nft', '-i'], { stdin: 'pipe', stdout: 'ignore', stderr: 'inherit' });

@@ -58,7 +58,7 @@ async function forwardRules(): Promise<string[]> {
 }
 
 const legacyRules = async () =>
-  (await Promise.all(['iptables-legacy', 'ip6tables-legacy'].map(name => output(name, '-S'))))
+  (await Promise.all(['iptables-legacy-save', 'ip6tables-legacy-save'].map(name => output(name))))
     .join('')
     .split('\n')
     .filter(line => line.includes(`kukeon ${INSTANCE}`));

@@ -32,7 +32,10 @@ const setBridged = (on: number) => {
 };
 const call = (name: CellName, config: Record<string, unknown> = {}) => callFor(name, { type: 'firewall', ...config });
 const ruleset = () => nftList('ruleset').replaceAll(/packets \d+ bytes \d+/g, 'packets 0 bytes 0');
-const legacyRules = () => `${run('iptables-legacy', '-S')}${run('ip6tables-legacy', '-S')}`;
+const legacyRules = () =>
+  [...run('iptables-legacy-save').split('\n'), ...run('ip6tables-legacy-save').split('\n')]
+    .filter(line => line.startsWith('-'))
+    .join('\n');
 const hears = (text: string) => (text === '' ? 'nothing' : (text.split(' ')[0] ?? ''));
 
 describe.each(Object.entries<HostFirewall>(HOST_FIREWALLS))(

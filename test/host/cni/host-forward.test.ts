@@ -85,15 +85,22 @@ describe('none is needed where a chain', () => {
       'is one of kuke’s own',
       'table inet kukeon {\nchain gate { type filter hook forward priority 0; policy drop; }\n}',
     ],
-    [
-      'is of iptables, and not of its table filter',
-      'table ip mangle {\nchain FORWARD { type filter hook forward priority -150; policy drop; }\n}',
-    ],
   ])('%s', (_, script) => {
     nft(script);
     expect(allows('br0')).toBe(true);
     expect(allow('br0')).toBe(0);
   });
+});
+
+test.each([
+  ['mangle', -150],
+  ['filter', 0],
+  ['security', 50],
+])('rules go first into FORWARD of iptables, table %s', (table, priority) => {
+  nft(`table ip ${table} {\nchain FORWARD { type filter hook forward priority ${priority}; policy drop; }\n}`);
+  expect(allows('br0')).toBe(false);
+  expect(allow('br0')).toBe(2);
+  expect(allows('br0')).toBe(true);
 });
 
 test('a rule behind which nothing comes any more is put where it is reached', () => {

@@ -47,10 +47,10 @@ describe('where FORWARD drops in the end', () => {
   ])('%s, two rules let an interface through, and go with it', async (_, commands) => {
     for (const command of commands) run('iptables-legacy', ...command);
     const before = forward();
-    expect((await readLegacyForward(MARK))('br0')).toBe(false);
+    expect((await readLegacyForward(MARK)).allows('br0')).toBe(false);
     await allowForward(MARK, ['br0']);
     expect(forward()).toEqual([...ours, ...before]);
-    expect((await readLegacyForward(MARK))('br0')).toBe(true);
+    expect((await readLegacyForward(MARK)).allows('br0')).toBe(true);
     await allowForward(MARK, []);
     expect(forward()).toEqual(before);
   });

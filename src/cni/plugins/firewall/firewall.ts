@@ -68,7 +68,7 @@ async function check(call: AttachmentCall): Promise<void> {
   if (first !== undefined) throw changed(nameOf(first));
   const mark = forwardMark(call.network);
   const legacy = await readLegacyForward(mark, call);
-  if (!readForward(socket, mark).allows(attached.by) || !legacy(attached.by)) {
+  if (!readForward(socket, mark).allows(attached.by) || !legacy.allows(attached.by)) {
     throw changed(`a rule marked "${mark}" in the host's own rules for what is forwarded`);
   }
 }
