@@ -5,8 +5,8 @@
  *
  * Of our own is `.by-id/`, so that an attachment's addresses are found, and another is added, at the same cost however many there are:
  * `<hash of the content>.0`, `.1`, ... are symbolic links to its reservations. The reference plugin removes with a reservation also the
- * link to it, for it looks through the whole tree. That nobody else has changed the folder is seen by its time, which is set to a fixed
- * moment after each change of ours; else all is read, and `.by-id` made anew. It goes with the last link.
+ * link to it, for it looks through the whole tree. That nobody else has changed the two folders is seen by their times, which are set to a
+ * fixed moment after each change of ours; else all is read, and `.by-id` made anew. It goes with the last link.
  */
 import {
   closeSync,
@@ -35,7 +35,7 @@ import { namesIn, readText, remove } from './files.ts';
 const BY_ID = '.by-id';
 const DIGITS = 32;
 
-/** Seconds since 1970: the time of a folder that nobody has changed since `.by-id` was right. Another layout takes another moment. */
+/** Seconds since 1970: the time of folders that nobody has changed since `.by-id` was right. Another layout takes another moment. */
 const UNCHANGED = 1_000_000_000;
 
 // What a crash leaves under this name is another name of a complete reservation, or nothing that anybody needs.
@@ -70,7 +70,7 @@ export class Reservations {
     this.#folder = folder;
     this.#byId = join(folder, BY_ID);
     this.#trace = trace;
-    this.#isSealed = statSync(folder).mtimeMs === UNCHANGED * 1000;
+    this.#isSealed = isUnchanged(folder) && isUnchanged(this.#byId);
     if (!this.#isSealed) this.#readAll();
   }
 
@@ -139,9 +139,12 @@ export class Reservations {
   /** To be called at the end, so that the next one need not read all. */
   seal(): void {
     if (this.#isSealed || this.#all !== undefined) return;
-    const command = `touch -d @${UNCHANGED} ${shellWord(this.#folder)}`;
+    const folders = [this.#byId, this.#folder].filter(isThere);
+    const command = `touch -d @${UNCHANGED} ${folders.map(shellWord).join(' ')}`;
     try {
-      this.#trace(command, () => utimesSync(this.#folder, UNCHANGED, UNCHANGED));
+      this.#trace(command, () => {
+        for (const one of folders) utimesSync(one, UNCHANGED, UNCHANGED);
+      });
     } catch {
       // The next one reads all.
     }
@@ -254,6 +257,11 @@ export class Reservations {
       throw asSystemError(error, path);
     }
   }
+}
+
+/** One that is not there was not made either: that would have changed the folder that it is in. */
+function isUnchanged(folder: string): boolean {
+  return (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? UNCHANGED * 1000) === UNCHANGED * 1000;
 }
 
 function isThere(path: string): boolean {

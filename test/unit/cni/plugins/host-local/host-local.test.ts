@@ -364,6 +364,8 @@ describe('what others have left', () => {
     rmSync(join(data.folder, '.by-id', link));
     linkSync(join(data.folder, '10.1.0.3'), join(data.folder, '.by-id', `${link.slice(0, 32)}.10.1.0.3`));
     symlinkSync('../lock', join(data.folder, '.by-id', link));
+    await expect(hostLocal.add(of('c1'))).rejects.toThrow('10.1.0.2 has been allocated to c1');
+    for (const name of byId()) rmSync(join(data.folder, '.by-id', name));
     for (const id of ['c1', 'c2']) await hostLocal.del(of(id));
     expect(data.names()).toEqual(['last_reserved_ip.0', 'lock']);
   });
