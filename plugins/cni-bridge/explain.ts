@@ -69,7 +69,13 @@ export function explainRegenerate(
 }
 
 export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): string {
-  const isScaffold = 'all(.nftables[]; has("metainfo") or has("table") or .chain.policy == "accept")';
+  // That of iptables, and of portmap for all ports together.
+  const isScaffold = [
+    'all(.nftables[]; has("metainfo") or has("table") or .chain.policy == "accept"',
+    '(.chain.name // "" | startswith("CNI-HOSTPORT-"))',
+    '(.rule.chain // "" | test("^CNI-HOSTPORT-(MASQ|SETMARK)$"))',
+    '(.rule.expr // [] | any(.jump.target // "" | startswith("CNI-HOSTPORT-"))))',
+  ].join(' or ');
   const select = `.[] | select(.ifalias // "" | startswith("kukeon '"$INSTANCE"'")).ifname`;
   return [
     readInstance(instanceFile),

@@ -2,8 +2,10 @@
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { type Change, remove } from '../../src/host/nftables/change.ts';
 import { getTable, readTable, type TableContent } from '../../src/host/nftables/list.ts';
+import type { Rule } from '../../src/host/nftables/object.ts';
 import { update } from '../../src/host/nftables/reconcile.ts';
 import type { HostState, HostStateFile } from './host-state.ts';
+import { targetOf } from './reference-rules.ts';
 
 type NatFamily = NonNullable<HostState['withoutNat']>[number];
 
@@ -29,8 +31,13 @@ function removal(content: TableContent | undefined): Change[] {
   return content !== undefined && isScaffold(content) ? [remove(content.table)] : [];
 }
 
-/** What iptables makes by itself: base chains that let everything pass. */
+/** What the reference portmap makes once for all ports: the rules of single ports are in CNI-HOSTPORT-DNAT. */
+const OF_ALL_PORTS = ['CNI-HOSTPORT-DNAT', 'CNI-HOSTPORT-MASQ', 'CNI-HOSTPORT-SETMARK'];
+
+/** What iptables and portmap make by themselves: base chains that let everything pass, and chains that do something for no port. */
 function isScaffold({ table, chains, sets, rules }: TableContent): boolean {
-  const isEmpty = rules.length === 0 && sets.length === 0 && table.comment === undefined;
-  return isEmpty && chains.every(({ base }) => base?.policy === 'accept');
+  const isOurs = (rule: Rule) =>
+    OF_ALL_PORTS.includes(targetOf(rule) ?? '') || OF_ALL_PORTS.slice(1).includes(rule.chain);
+  const isEmpty = rules.every(isOurs) && sets.length === 0 && table.comment === undefined;
+  return isEmpty && chains.every(({ base, chain }) => base?.policy === 'accept' || OF_ALL_PORTS.includes(chain));
 }

@@ -54,7 +54,8 @@ function pick<R extends { chain: string; comment?: string | undefined; target: s
   return { rules, chains: there.filter(name => names.has(name) && OWN_CHAIN.test(name)) };
 }
 
-function targetOf({ statements }: Rule): string | undefined {
+/** The chain that a rule leads to. */
+export function targetOf({ statements }: Rule): string | undefined {
   const verdicts = statements.flatMap(one =>
     one.type === 'verdict' && typeof one.verdict === 'object' ? one.verdict : [],
   );

@@ -112,6 +112,16 @@ test('what uninstall removes goes by hand, and tables that others use stay', asy
   expect(existsSync(`${CONFIG_PATH}/main-default.conflist`)).toBe(false);
   await output('iptables', '-t', 'nat', '-F');
   await output('iptables', '-t', 'nat', '-X');
+  // What the reference portmap has made for all ports is nobody's, but a port is.
+  for (const chain of ['DNAT', 'MASQ']) await output('iptables', '-t', 'nat', '-N', `CNI-HOSTPORT-${chain}`);
+  const dnat = ['-j', 'CNI-HOSTPORT-DNAT'];
+  await output('iptables', '-t', 'nat', '-A', 'PREROUTING', '-m', 'addrtype', '--dst-type', 'LOCAL', ...dnat);
+  await output('iptables', '-t', 'nat', '-A', 'CNI-HOSTPORT-MASQ', '-m', 'mark', '--mark', '1', '-j', 'MASQUERADE');
+  await output('iptables', '-t', 'nat', '-A', 'CNI-HOSTPORT-DNAT', '-p', 'tcp', '-j', 'RETURN');
+  await output('nft', 'add', 'table', 'inet', 'kukeon');
+  await uninstall();
+  expect(await output('nft', 'list', 'tables')).toBe('table ip nat\n');
+  await output('iptables', '-t', 'nat', '-F', 'CNI-HOSTPORT-DNAT');
   await output('nft', 'add', 'table', 'inet', 'kukeon');
   await uninstall();
   expect(await output('nft', 'list', 'tables')).toBe('');

@@ -6,7 +6,7 @@ import { uninstall } from '../../../plugins/cni-bridge/uninstall.ts';
 import { context, failure } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
-import { CONFIG_PATH, cleanHost, testBackend } from './backend.ts';
+import { CONFIG_PATH, cleanHost, defined, testBackend } from './backend.ts';
 import { cellYaml, kernelOnNetwork, results } from './kernel.ts';
 
 let before: Inventory;
@@ -83,6 +83,23 @@ describe("iptables' own tables, which executed plugins bring", () => {
     await output('nft', 'flush', 'ruleset');
     await (await install()).uninstall();
     expect(await tables()).toEqual([]);
+  });
+
+  test.each<[string, boolean]>([
+    ['with the chains of portmap', true],
+    ['but not while somebody publishes ports by them', false],
+  ])('that came with published ports go as well, %s', async (_, isAlone) => {
+    await output('nft', 'flush', 'ruleset');
+    const { host, backend } = testBackend({ config: { cniPlugins: 'exec' } });
+    const { name, configPath } = await defined(backend, 'default');
+    const ports = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' as const }];
+    const netns = '/run/netns/kuke-cell';
+    await backend.open({ path: netns }, context());
+    await backend.attach({ name, configPath, netns, interface: 'eth0', attachmentId: 'cell', ports }, context());
+    expect(await output('iptables', '-t', 'nat', '-S')).toContain('--dports 8080');
+    if (!isAlone) await output('iptables', '-t', 'nat', '-A', 'CNI-HOSTPORT-DNAT', '-p', 'tcp', '-j', 'RETURN');
+    await uninstall(host, context());
+    expect(await tables()).toEqual(isAlone ? [] : ['table ip nat']);
   });
 
   test('that were there before stay', async () => {
