@@ -1,6 +1,6 @@
 /** After somebody's `nft flush ruleset` the attachments of a network get their own rules back: masquerading, published ports. */
 import { restoreRules } from '../../src/cni/plugins/restore.ts';
-import { liveAttachments } from './enforced.ts';
+import { executedPorts, isExecutedPortmap, liveAttachments } from './enforced.ts';
 import { networkFailure } from './failures.ts';
 import type { Host } from './host.ts';
 
@@ -11,6 +11,7 @@ export async function restoreAttachments(host: Host, network: string): Promise<v
     if (one.network !== network) continue;
     try {
       await restoreRules(one, host.cniPath);
+      if (!(await executedPorts()(one))) await host.cni.renew(one, isExecutedPortmap);
     } catch (error) {
       host.warn(networkFailure(error, `put back the rules of ${one.containerId} in ${network}`).summary);
     }

@@ -55,6 +55,9 @@ export interface DelOptions {
   signal?: AbortSignal;
 }
 
+/** Which plugins of a network are meant, by type and by the implementation that did the ADD. */
+export type IsMeant = (type: string, invoker: string) => boolean;
+
 /** What a DEL went by; `nothing`: neither a result nor a fallback is known, so no plugin ran. `broken` was an unreadable result. */
 export interface DelOutcome {
   by: 'result' | 'fallback' | 'nothing';
@@ -160,6 +163,21 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     for (const step of steps(chain)) await callPlugin(chain, step, { prevResult: found.result });
   }
 
+  /**
+   * DEL and ADD of some plugins of an attachment alone, with the result of its ADD: for those that only add rules to what others have made,
+   * and whose rules are gone.
+   */
+  async function renew(id: AttachmentId, isMeant: IsMeant, signal?: AbortSignal): Promise<void> {
+    checkAttachmentId('ADD', id);
+    const { found } = lookUp(id);
+    if (found?.result === undefined) return;
+    const { netns = '', result: prevResult } = found;
+    const removing = chainOf('DEL', id, found, netns, signal);
+    throwAll(await callAll(removing, meant(removing, isMeant).reverse(), { prevResult }));
+    const adding = chainOf('ADD', id, found, netns, signal);
+    for (const step of meant(adding, isMeant)) await callPlugin(adding, step, { prevResult });
+  }
+
   /** Lets the plugins of a network remove what no valid attachment owns. Goes on after a failure. `disableGC` makes it do nothing. */
   async function gc(
     network: NetworkConfig,
@@ -224,7 +242,11 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     });
   }
 
-  return { add, del, check, gc, status, version };
+  return { add, del, check, renew, gc, status, version };
+}
+
+function meant(chain: Chain, isMeant: IsMeant): ReturnType<typeof steps> {
+  return steps(chain).filter(([index, { type }]) => isMeant(type, chain.invokers[index] ?? EXEC));
 }
 
 /** What an operation on an attachment goes by. */

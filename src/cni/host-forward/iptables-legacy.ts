@@ -91,6 +91,13 @@ export async function readLegacyForward(mark: string, errand: Errand = {}): Prom
   };
 }
 
+/** The rules of `nat`, IPv4 and IPv6; none where the kernel holds no such table. */
+export async function readNat(errand: Errand = {}): Promise<Record<LegacyFamily, readonly IptablesRule[]>> {
+  const found: Record<LegacyFamily, readonly IptablesRule[]> = { ip: [], ip6: [] };
+  for (const family of familiesWith('nat')) found[family] = parseTable(await listTable(family, 'nat', errand)).rules;
+  return found;
+}
+
 /** Removes rules of `nat`, and chains with all that is in them: those of its rules and chains that `pick` answers. */
 export async function removeNat(
   pick: (table: IptablesTable) => { rules: readonly IptablesRule[]; chains: readonly string[] },
