@@ -13,9 +13,9 @@ import { accept, drop, inSet, match, notInSet } from '../../src/host/nftables/st
 import { isIpv6 } from './ip-range.ts';
 import { type Isolated, networkLabel, together } from './isolation.ts';
 
-/** Numbers of groups for bridges of spaces; the kernel has a sign in them. */
-const FIRST_GROUP = 0x4000_0000;
-const LAST_GROUP = 0x7fff_ffff;
+/** Numbers of groups for bridges of spaces. From 0x2000_0000 up are those of links that are about to go (link-removal.ts, device.ts). */
+const FIRST_GROUP = 0x1000_0000;
+const LAST_GROUP = 0x1fff_ffff;
 
 /** Of a bridge and its ports: the same for a name each time, and in practice no other's. */
 export function groupOf(bridge: string): number {
@@ -24,7 +24,7 @@ export function groupOf(bridge: string): number {
 }
 
 /** The same for `$bridge` in a shell. */
-export const GROUP = '$((0x40000000 + 0x$(printf %s "$bridge" | sha256sum | cut -c1-8) % 0x40000000))';
+export const GROUP = '$((0x10000000 + 0x$(printf %s "$bridge" | sha256sum | cut -c1-8) % 0x10000000))';
 
 const FAMILIES = [
   {

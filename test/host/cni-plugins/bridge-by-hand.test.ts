@@ -93,3 +93,17 @@ test.each([
   type(deleted);
   expect(traces()).toEqual(left);
 });
+
+test('a port is in the group that somebody has put its bridge into', async () => {
+  const ipam = { type: 'static', addresses: [{ address: '10.77.0.9/24' }] };
+  run(...'ip link add name br0 group 268435457 type bridge'.split(' '));
+  const { interfaces } = await add(network({ ipam }), { id: 'a' });
+  const groups = () => ['br0', interfaces[1]?.name ?? ''].map(name => link(name)?.group);
+  expect(groups()).toEqual(['268435457', '268435457']);
+  const added = commands();
+  clear();
+  addContainer('a');
+  run(...'ip link add name br0 group 268435457 type bridge'.split(' '));
+  type(added);
+  expect(groups()).toEqual(['268435457', '268435457']);
+});

@@ -89,7 +89,7 @@ export function notABridge(code: ErrorName, { name, kind }: Link): PluginError {
   return new PluginError(code, `bridge: ${JSON.stringify(name)} is no bridge, but ${what}`, remedy);
 }
 
-const isUnclaimed = (group = 0) => group >= FIRST_GROUP && group < FIRST_GROUP + GROUPS;
+export const isUnclaimed = (group = 0) => group >= FIRST_GROUP && group < FIRST_GROUP + GROUPS;
 
 /** It stays from now on, whatever becomes of this ADD. */
 export function keepBridge(socket: NetlinkSocket, { trace }: Call, { link, group }: Bridge): void {

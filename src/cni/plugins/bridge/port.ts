@@ -10,6 +10,7 @@ import type { AttachmentCall, GcCall, PluginCall } from '../plugin.ts';
 import { PluginError } from '../plugin-error.ts';
 import { shellWord } from '../shell-word.ts';
 import type { BridgeConfig } from './config.ts';
+import { isUnclaimed } from './device.ts';
 
 /** Of the end on the host; the same for an attachment each time, so that it is found again without any record. */
 export function portName(call: AttachmentCall): string {
@@ -26,7 +27,7 @@ export function isOfAnother(call: AttachmentCall, { name, alias = '' }: Link): b
 /** RFC 8200: an interface with less has no IPv6. */
 const LEAST_IPV6_MTU = 1280;
 
-/** Makes both ends; that in the container is down. `bridge` is an index. */
+/** Makes both ends; that in the container is down. Who has put the bridge into a group finds its ports there too. */
 export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: Link, config: BridgeConfig): void {
   const { ifName, netns, trace } = call;
   const { mtu, mac, hairpinMode, portIsolation } = config;
@@ -38,8 +39,9 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
   const isSilent = existsSync('/proc/sys/net/ipv6') && (mtu ?? LEAST_IPV6_MTU) >= LEAST_IPV6_MTU;
   const sizes = mtu ? ` mtu ${mtu}` : '';
   const peer = `name ${shellWord(ifName)} netns ${shellWord(netns)}${sizes}${mac ? ` address ${mac}` : ''}`;
+  const group = isUnclaimed(bridge.group) ? undefined : bridge.group;
   const command = [
-    `ip link add name ${name} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
+    `ip link add name ${name}${group ? ` group ${group}` : ''} master ${shellWord(bridge.name)}${sizes} type veth peer ${peer}`,
     `ip link set dev ${name} alias ${shellWord(alias)}${isSilent ? ' addrgenmode none' : ''} up`,
     ...(hasSettings
       ? [`bridge link set dev ${name}${hairpinMode ? ' hairpin on' : ''}${portIsolation ? ' isolated on' : ''}`]
@@ -50,6 +52,7 @@ export function createPort(socket: NetlinkSocket, call: AttachmentCall, bridge: 
       name,
       alias,
       master: bridge,
+      ...(group && { group }),
       up: true,
       ...(isSilent && { linkLocal: false }),
       ...(mtu && { mtu }),
