@@ -2,7 +2,7 @@
  * The results of ADDs on disk, which CHECK and DEL need: one file an attachment, in the format of libcni (kind `cniCacheV1`), so that
  * tools of other runtimes read ours and we read theirs. One key more says which implementation served each plugin of the chain.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { replaceFileUnsynced } from '../host/atomic-file.ts';
@@ -132,7 +132,8 @@ export function readCached(folder: string, id: AttachmentId): CachedAttachment |
 export function removeCached(folder: string, id: AttachmentId): void {
   const path = cachePath(folder, id);
   try {
-    rmSync(path, { force: true });
+    // Where the file system is read-only, also what is not there cannot be removed.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { force: true });
   } catch (error) {
     throw new CacheError(path, error);
   }
