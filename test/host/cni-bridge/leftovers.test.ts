@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { AttachRequest, NetworkDefinition, PortMapping } from '../../../src/kernel/backends/index.ts';
-import { context } from '../../suites/contract.ts';
+import { context, eventually } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
 import { addresses, links } from '../observe/network.ts';
@@ -249,6 +249,8 @@ describe('an attachment by the reference plugins', () => {
       await attach();
       expect((await nat('iptables-legacy')).filter(line => line.includes(request.attachmentId))).toHaveLength(5);
       await loseNetns();
+      // The kernel takes the interfaces of a namespace away some time after it.
+      await eventually(async () => (await links()).every(({ ifname }) => !ifname.startsWith('veth')) || undefined);
       unlinkSync(cacheFile());
       await detachUnknown();
       expect((await nat('iptables-legacy')).filter(line => !line.includes('CNI-HOSTPORT-'))).toEqual(before);
