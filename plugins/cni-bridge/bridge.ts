@@ -4,6 +4,7 @@ import type { NetworkConfig } from '../../src/cni/config.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { listAddresses } from '../../src/host/netlink/address.ts';
 import { createBridge, deleteLink, getLink, type Link, listLinks, setLink } from '../../src/host/netlink/link.ts';
+import { isLeaving } from '../../src/host/netlink/link-removal.ts';
 import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
 import { readSysctl, writeSysctl } from '../../src/host/sysctl.ts';
 import { groupOf } from './frames.ts';
@@ -123,7 +124,7 @@ export function groupPorts(bridge: string, names?: readonly string[]): void {
   if (master === undefined) return;
   const ports = names ? names.flatMap(name => getLink(socket, name) ?? []) : listLinks(socket);
   for (const link of [master, ...ports.filter(one => one.master === master.index)]) {
-    if (link.group !== group) ifThere(() => setLink(socket, link.index, { group }));
+    if (link.group !== group && !isLeaving(link)) ifThere(() => setLink(socket, link.index, { group }));
   }
 }
 
@@ -135,7 +136,7 @@ export function readUngrouped(): ReadonlySet<string> {
     links
       .filter(({ kind }) => kind === 'bridge')
       .map(({ index, name }) => ({ index, name, group: groupOf(name) }))
-      .filter(({ index, group }) => links.some(one => one.master === index && one.group !== group))
+      .filter(({ index, group }) => links.some(one => one.master === index && one.group !== group && !isLeaving(one)))
       .map(({ name }) => name),
   );
 }

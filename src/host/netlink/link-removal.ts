@@ -15,6 +15,11 @@ interface Removal {
 const FIRST_GROUP = 0x2000_0000;
 const GROUPS = 0x2000_0000;
 
+/** Whether a link in that group is about to go: whoever takes it out of it keeps it. */
+export function isLeaving({ group = 0 }: Pick<Link, 'group'>): boolean {
+  return group >= FIRST_GROUP && group < FIRST_GROUP + GROUPS;
+}
+
 let asked: Removal[] = [];
 let isRemoving = false;
 

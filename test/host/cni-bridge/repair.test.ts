@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import type { NetworkDefinition } from '../../../src/kernel/backends/index.ts';
 import { context } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
+import { links } from '../observe/network.ts';
 import { CONFIG_PATH, cleanHost, defined, testBackend } from './backend.ts';
 import { all, cell, echo, expectWays, NOTHING } from './packets.ts';
 
@@ -76,6 +77,24 @@ test('a table that sleeps keeps nobody apart; it is woken before the next cell i
   const c = await cell(backend, other, 'c');
   await expectWays({ awake: { ...there, gets: NOTHING } });
   for (const one of [a, b, c]) await one.detach();
+});
+
+test('a port that is in no group, or in another, is seen and put back into that of its bridge; one that is about to go is left', async () => {
+  const a = await cell(backend, home, 'a');
+  const [port = ''] = (await links()).flatMap(({ ifname, master }) => (master === home.bridge ? [ifname] : []));
+  const groupOf = async (name: string) => (await links()).find(({ ifname }) => ifname === name)?.group;
+  const own = await groupOf(home.bridge);
+  expect([own, await groupOf(port)]).toEqual([expect.stringMatching(/^\d{9}$/), own]);
+  for (const group of ['0', '5']) {
+    await output('ip', 'link', 'set', port, 'group', group);
+    expect(await enforced()).toEqual([false, true]);
+    await define();
+    expect([await enforced(), await groupOf(port)]).toEqual([[true, true], own]);
+  }
+  await output('ip', 'link', 'set', port, 'group', '536870999');
+  await define();
+  expect([await enforced(), await groupOf(port)]).toEqual([[true, true], '536870999']);
+  await a.detach();
 });
 
 describe('the rules in FORWARD', () => {

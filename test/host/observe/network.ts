@@ -15,6 +15,8 @@ export interface Link {
   address: string;
   /** Name of the bridge that it belongs to. */
   master?: string;
+  /** `default`, or a number. */
+  group?: string;
   /** For a veth, the index of its peer, in the peer's namespace. */
   link_index?: number;
   linkinfo?: {
