@@ -124,6 +124,7 @@ test('without cgroup.kill the same is reached by freezing', async () => {
   await shellIn(below, 'while :; do sleep 1000 & echo forked; done').next();
   expect(await killFrozen(cgroup)).toBe(true);
   await untilEmpty(cgroup);
+  await waitUntil(cgroup, ({ frozen }) => !frozen, AbortSignal.timeout(5000));
   expect(readFileSync(`${cgroup.path}/cgroup.events`, 'utf8')).toBe('populated 0\nfrozen 0\n');
   expect(await killFrozen(cgroup)).toBe(true); // nobody is there any more
   remove(cgroup);

@@ -1,6 +1,7 @@
 /** Containers that cannot be, and containers that end at once. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
+import { eventually } from '../../suites/contract.ts';
 import type { Containerd } from '../containerd.ts';
 import { cell, container, getCell, IMAGE, pidsOf, shell, stateOf, untilState } from '../kuke/cells.ts';
 import { apply, kuke, tryApply } from '../kuke/kuke.ts';
@@ -119,7 +120,10 @@ describe('a container that ends at once', () => {
   test('beside the root: the cell goes on', async () => {
     await leavingNothing(async () => {
       await apply(cell('web', [container('main'), shell('job', 'exit 0'), shell('side', 'exit 3')]));
-      const status = await untilState('web', 'Degraded');
+      const status = await eventually(async () => {
+        const now = await untilState('web', 'Degraded');
+        return now.containers.every(({ id, state }) => id === 'main' || state === 'Exited') ? now : undefined;
+      });
       expect(status).toMatchObject({ message: expect.stringContaining('`side` (exit code 3)') });
       expect(status.containers.map(({ state, exitCode }) => [state, exitCode])).toEqual([
         ['Running', undefined],
