@@ -68,9 +68,10 @@ function show({ job, passed, failed, seconds, problems, artifacts }: Outcome): v
   console.log(
     `${result} ${job.name.padEnd(68)} ${`${passed} passed`.padStart(11)}${failed > 0 ? `, ${failed} failed` : ''} ${seconds.toFixed(1).padStart(7)} s`,
   );
-  if (failed === 0 || interrupted) return;
-  const containerdLog = join(artifacts, 'containerd.log');
+  if (interrupted || (failed === 0 && !job.measures)) return;
   console.log(indented(readFileSync(join(artifacts, 'output.txt'), 'utf8')));
+  if (failed === 0) return;
+  const containerdLog = join(artifacts, 'containerd.log');
   if (existsSync(containerdLog)) console.log(indented(`The end of containerd's log:\n${lastLines(containerdLog, 15)}`));
   for (const problem of problems) console.log(indented(`${job.name}: ${problem}`));
   console.log(indented(`All of it: ${artifacts}`));

@@ -10,6 +10,8 @@ export interface Job {
   env?: Record<string, string>;
   /** Test files that must each report a test. Without them the job is a check: one test, which passes when the command exits with 0. */
   testFiles?: string[];
+  /** Its output is of interest when it passes, too: it says what was measured. */
+  measures?: true;
   /** Seconds after which it is ended, and has failed. */
   limit: number;
 }

@@ -37,6 +37,7 @@ export async function jobsOf(part: Part, filters: string[]): Promise<Job[]> {
       return (await files('test/vm/jobs/*.sh')).map(file => ({
         name: `vm/${basename(file, '.sh')}`,
         command: ['test/vm/run.sh', file],
+        measures: true,
         limit: 900,
       }));
   }

@@ -35,6 +35,14 @@ succeeds_and_prints() { # PATTERN COMMAND...
   grep -qE -- "$pattern" <<< "$output"
 }
 
+fails_and_prints() { # PATTERN COMMAND...
+  local pattern=$1 output
+  shift
+  if output=$(timeout 120 "$@" 2>&1); then echo "$output"; echo 'it should have failed'; return 1; fi
+  echo "$output"
+  grep -qE -- "$pattern" <<< "$output"
+}
+
 same() { # WHAT-IT-IS WHAT-IT-SHOULD-BE
   echo "$1"
   [ "$1" = "$2" ] || { echo "should be: $2"; return 1; }

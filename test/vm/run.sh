@@ -47,7 +47,7 @@ TMPDIR=$work setpriv --pdeathsig TERM timeout --kill-after=5 "${KUKE_VM_LIMIT:-6
   -kernel "$image/vmlinuz" -initrd "$image/initrd.cpio" \
   -append "console=ttyS0 quiet loglevel=3 panic=0 reboot=t mitigations=off audit=0 random.trust_cpu=on net.ifnames=0 $clock" \
   $(disk "$image/root.ext4" root snapshot=on) $(disk "$work/job.tar" job readonly=on) $(disk "$work/status" status snapshot=off) \
-  < /dev/null > >(tr -d '\r') 2>&1 &
+  < /dev/null > >(sed -u 's/\r//g') 2>&1 &
 machine=$!
 trap 'exit 143' INT TERM HUP
 trap 'kill $machine 2> /dev/null || true; wait $machine || true; rm -rf "$work"' EXIT

@@ -1,11 +1,13 @@
 # Sourced by jobs: `state` prints all that kuke could leave behind on a host, one line each, to be compared before and after.
 
-# What iproute2, iptables and the kernel's modules make for themselves when first used, and never take away. Once after every boot.
+# What iproute2, iptables, the kernel's modules and systemd's automounts make for themselves when first used, and never take away. Once after
+# every boot.
 settle_host() {
   ip netns add scaffold && ip netns delete scaffold
   iptables -t nat -A POSTROUTING -m addrtype --src-type LOCAL -j RETURN
   iptables -t nat -D POSTROUTING -m addrtype --src-type LOCAL -j RETURN
   modprobe -a bridge veth nf_conntrack
+  ls /proc/sys/fs/binfmt_misc > /dev/null
   systemctl start containerd
 }
 

@@ -46,7 +46,12 @@ cells() {
 states() { cells | cut -d' ' -f 1,2 | sort | xargs; }
 limits() { # every limit that is set, one line each
   (cd $tree && grep -rHsE . --include={cpu.max,cpu.weight,cpuset.cpus,memory.max,memory.high,memory.low,memory.oom.group,pids.max,io.max} . |
-    grep -vE ':(max|max 100000|100|0)$' | sort)
+    grep -vE ':(max|max 100000|100|0)$|^\./memory\.max' | sort)
+}
+reserved() { # of 512 MiB; the host's memory is a few pages more or less after each boot
+  awk '/^MemTotal/ {total = $2 * 1024} NR == 1 {max = $1} END {
+    printf "%d MiB for kuke of %d MiB\n", max / 2 ^ 20, total / 2 ^ 20; exit !((total - max) / 2 ^ 20 - 512 < 1 && (total - max) / 2 ^ 20 - 512 > -1)
+  }' $tree/memory.max /proc/meminfo
 }
 page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sleep 1; done 2> /dev/null' | grep 'Hello from a cell'; }
 # What exists once for each cell, and would stand in the way if an old one were left: leases, namespaces of the network, links, groups.
@@ -62,7 +67,7 @@ settle_host
 case $boot in
   0)
     state > $kept/before
-    check 'init' succeeds_and_prints default "$kuke" init
+    check 'init' succeeds_and_prints default "$kuke" init --reserve-memory 512Mi
     check 'image load' succeeds_and_prints kuke-hello "$kuke" image load -i hello-image.tar
     check 'apply' succeeds_and_prints 'bench created' "$kuke" apply -f cells.yaml
     cells > ran
@@ -70,6 +75,7 @@ case $boot in
     check 'the page, by the published port' page
     limits > $kept/limits
     check 'limits in force' cat $kept/limits
+    check 'a share of the host is kept from all of them' reserved
     remains > $kept/remains
     cat /sys/fs/cgroup/cgroup.subtree_control > controllers
     systemctl daemon-reload
@@ -91,6 +97,7 @@ case $boot in
     check 'the page, by the published port' page
     limits > limits.after
     check 'limits are in force as before' diff $kept/limits limits.after
+    check 'a share of the host is kept from all of them' reserved
     if [ $boot = 1 ]; then
       check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
       "$kuke" apply -f late.yaml > /dev/null 2>&1 &
