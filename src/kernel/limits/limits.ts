@@ -45,17 +45,17 @@ export function limitsOf({ cpu, memory, io, pids, hugepages }: Resources = {}): 
     'cpu.limit': number(cpu?.limit),
     'cpu.weight': cpu?.weight,
     'cpu.cpuset': cpu?.cpuset === undefined ? undefined : formatCpuList(cpuList(String(cpu.cpuset)) ?? []),
-    'memory.limit': number(memory?.limit),
-    'memory.high': number(memory?.high),
-    'memory.reservation': number(memory?.reservation),
-    'memory.swap': number(memory?.swap),
+    'memory.limit': bytes(memory?.limit),
+    'memory.high': bytes(memory?.high),
+    'memory.reservation': bytes(memory?.reservation),
+    'memory.swap': bytes(memory?.swap),
     'io.weight': io?.weight,
     'io.devices': io?.devices && Object.fromEntries(io.devices.map(({ path, ...rates }) => [path, ratesOf(rates)])),
     'pids.limit': number(pids?.limit),
     hugepages:
       hugepages &&
       Object.fromEntries(
-        Object.entries(hugepages).map(([size, limit]) => [formatBytes(number(size) ?? 0), number(limit) ?? 0]),
+        Object.entries(hugepages).map(([size, limit]) => [formatBytes(bytes(size) ?? 0), bytes(limit) ?? 0]),
       ),
   });
 }
@@ -96,13 +96,19 @@ const rateOf = (rate: string, value: number) => (rate.endsWith('Bps') ? formatBy
 const isBytes = (field: LimitField) => field.startsWith('memory.') || field.startsWith('hugepages.');
 
 function ratesOf(rates: Record<string, string | number | undefined>): DeviceRates {
-  return defined(Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, number(rate)])));
+  return defined(Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, bytes(rate)])));
 }
 
 function number(given: string | number | undefined): number | undefined {
   if (given === undefined) return undefined;
   const parsed = parseQuantity(given);
   return 'value' in parsed ? parsed.value : undefined;
+}
+
+/** A part of one is rounded up, as Kubernetes does. */
+function bytes(given: string | number | undefined): number | undefined {
+  const value = number(given);
+  return value === undefined ? undefined : Math.ceil(value);
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,47 +1,40 @@
 /** Quantities as Kubernetes writes them (apimachinery's resource.Quantity): `512Mi`, `1.5G`, `500m`, `1e3`, and plain numbers. */
 
-const SUFFIXES: Readonly<Record<string, number>> = {
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
+/** Powers of ten. */
+const DECIMAL: Readonly<Record<string, number>> = { m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+/** Powers of two. */
+const BINARY: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
 
-const QUANTITY = /^(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d{1,2})|([A-Za-z]{0,3}))$/;
+const QUANTITY = /^(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,2})|([A-Za-z]{0,3}))$/;
 
 /** The number that a quantity stands for, or what is wrong with it: `must be ...`. */
 export function parseQuantity(given: unknown): { value: number } | { fault: string } {
   if (typeof given === 'number') return Number.isFinite(given) ? { value: given } : { fault: 'must be a number' };
   const text = typeof given === 'string' ? given.trim() : '';
-  const [, digits = '', exponent, suffix = ''] = QUANTITY.exec(text) ?? [];
+  const [, whole = '', part = '', exponent, suffix = ''] = QUANTITY.exec(text) ?? [];
+  const digits = `${whole}${part}`;
   if (digits === '') {
     const sign = /^[+-]/.test(text) ? ' without a sign' : '';
     return { fault: `must be a quantity${sign}, such as 512Mi, 1.5G or 1000000` };
   }
-  const factor = exponent === undefined ? (Object.hasOwn(SUFFIXES, suffix) ? SUFFIXES[suffix] : undefined) : 1;
-  if (factor === undefined) {
+  const isBinary = Object.hasOwn(BINARY, suffix);
+  if (!isBinary && !Object.hasOwn(DECIMAL, suffix)) {
     const meant = suffix.replace(/b$/i, '').toLowerCase();
     // Nobody who writes `mb` means thousandths.
-    const similar = Object.keys(SUFFIXES).find(one => one !== 'm' && one.toLowerCase() === meant);
-    const hint = similar !== undefined ? `; did you mean ${digits}${similar}?` : '';
+    const similar = Object.keys({ ...DECIMAL, ...BINARY }).find(one => one !== 'm' && one.toLowerCase() === meant);
+    const hint = similar !== undefined ? `; did you mean ${text.slice(0, -suffix.length)}${similar}?` : '';
     return { fault: `\`${suffix}\` is no suffix of a quantity: k M G T P E, Ki Mi Gi Ti Pi Ei or m${hint}` };
   }
-  return { value: Number(exponent === undefined ? digits : `${digits}e${exponent}`) * factor };
+  // In whole numbers, so that 8.2M is 8200000: what is left behind the point is for one conversion to round.
+  const factor = isBinary ? 2n ** BigInt(BINARY[suffix] ?? 0) : 1n;
+  const power = Number(exponent ?? DECIMAL[suffix] ?? 0) - part.length;
+  return { value: Number(`${BigInt(digits) * factor}e${power}`) };
 }
 
 /** `512Mi`, `1.5Gi`, `1000`: the shortest that says the same number of bytes. */
 export function formatBytes(bytes: number): string {
   const units = ['Ei', 'Pi', 'Ti', 'Gi', 'Mi', 'Ki'] as const;
-  const fitting = units.find(unit => bytes >= (SUFFIXES[unit] ?? 1) && (bytes * 100) % (SUFFIXES[unit] ?? 1) === 0);
-  return fitting === undefined ? String(bytes) : `${bytes / (SUFFIXES[fitting] ?? 1)}${fitting}`;
+  const size = (unit: string) => 2 ** (BINARY[unit] ?? 0);
+  const fitting = units.find(unit => bytes >= size(unit) && (bytes * 100) % size(unit) === 0);
+  return fitting === undefined ? String(bytes) : `${bytes / size(fitting)}${fitting}`;
 }

@@ -19,10 +19,12 @@ function quantity(check: (value: number) => string | undefined) {
 }
 
 const whole = (value: number) => (Number.isSafeInteger(value) ? undefined : 'must be a whole number below 2^53');
-const bytes = quantity(value => (value <= 0 ? 'must be more than 0' : whole(value)));
+/** A part of a byte is rounded up, as Kubernetes does; nobody means less than one. */
+const inBytes = (value: number) => whole(value < 1 ? value : Math.ceil(value));
+const bytes = quantity(value => (value <= 0 ? 'must be more than 0' : inBytes(value)));
 /** Nothing of it may be used, or nothing of it is protected. */
-const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : whole(value)));
-const rate = quantity(value => (value <= 0 ? 'must be more than 0 a second' : whole(value)));
+const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : inBytes(value)));
+const rate = quantity(value => (value <= 0 ? 'must be more than 0 a second' : inBytes(value)));
 const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)));
 
 // The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each.
@@ -69,6 +71,10 @@ const hugepages = v.pipe(
     all => Object.keys(all).every(size => 'value' in parseQuantity(size)),
     'must name sizes of pages, such as 2Mi or 1Gi',
   ),
+  v.check(all => {
+    const sizes = Object.keys(all).map(size => JSON.stringify(parseQuantity(size)));
+    return new Set(sizes).size === sizes.length;
+  }, 'names a size of pages twice'),
 );
 
 export const resourcesSchema = v.pipe(

@@ -44,6 +44,7 @@ test.each([
     { io: { devices: ['1', '2'].map(readBps => ({ path: '/dev/vda', readBps })) } },
     'spec.resources.io.devices: names a device twice',
   ],
+  [{ hugepages: { '2Mi': '4Mi', '2048Ki': '2Mi' } }, 'spec.resources.hugepages: names a size of pages twice'],
   [{ hugepages: { huge: '1Mi' } }, 'must name sizes of pages'],
   [{ hugepages: { '2Mi': '-1' } }, 'spec.resources.hugepages.2Mi: must be a quantity'],
 ])('%j is refused', (given, fault) => {
@@ -73,6 +74,19 @@ test('quantities of all kinds, in plain numbers', () => {
     hugepages: { '2Mi': 64 * 2 ** 20 },
   });
   expect(limitsOf(undefined)).toEqual({});
+});
+
+test('what is no whole number of bytes is rounded up', () => {
+  const given = v.parse(resourcesSchema, {
+    memory: { limit: '1.1Gi', high: '8.2M', reservation: '0.3Gi' },
+    io: { devices: [{ path: '/dev/vda', readBps: '0.1Mi' }] },
+  });
+  expect(limitsOf(given)).toEqual({
+    'memory.limit': 1_181_116_007,
+    'memory.high': 8_200_000,
+    'memory.reservation': 322_122_548,
+    'io.devices': { '/dev/vda': { readBps: 104_858 } },
+  });
 });
 
 test('values read as people write them', () => {
