@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { UseBackend } from './backend-operations.ts';
 import { KukeError } from './errors.ts';
 import { formatBytes } from './limits/quantity.ts';
-import type { Resources } from './limits/schema.ts';
+import { LEAST_CPUS, type Resources } from './limits/schema.ts';
 
 /** Bytes, and CPUs; absent: nothing is kept. */
 export interface Reserve {
@@ -39,7 +39,7 @@ export function changedReserve(before: Reserve, given: Reserve): Reserve {
   const [memory, most] = [given.memory ?? before.memory ?? 0, totalmem()];
   const [share, all] = [given.cpus ?? before.cpus ?? 0, cpus().length];
   if (memory < 0 || memory >= most) throw refused(formatBytes(memory), `${formatBytes(most)} of memory`);
-  if (share < 0 || share >= all) throw refused(`${share}`, `${all} CPUs`);
+  if (share < 0 || all - share < LEAST_CPUS) throw refused(`${share}`, `${all} CPUs`);
   return { ...(memory > 0 && { memory }), ...(share > 0 && { cpus: share }) };
 }
 
@@ -50,10 +50,10 @@ const refused = (what: string, all: string) =>
 
 /** What is left to `/kukeon`. A host that has become smaller than what is to be kept of it keeps nothing. */
 export function leftByReserve({ memory = 0, cpus: share = 0 }: Reserve): Resources {
-  const bytes = memory > 0 ? totalmem() - memory : 0;
+  const bytes = memory > 0 ? Math.floor(totalmem() - memory) : 0;
   const count = share > 0 ? cpus().length - share : 0;
   return {
     ...(bytes > 0 && { memory: { limit: bytes } }),
-    ...(count > 0 && { cpu: { limit: count } }),
+    ...(count >= LEAST_CPUS && { cpu: { limit: count } }),
   };
 }

@@ -27,9 +27,10 @@ const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : inBy
 const rate = quantity(value => (value <= 0 ? 'must be more than 0 a second' : inBytes(value)));
 const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)));
 
-// The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each.
+/** The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each. */
+export const LEAST_CPUS = 0.01;
 const cpus = quantity(value =>
-  value < 0.01 ? 'must be at least 0.01 of a CPU (10m)' : value > 8192 ? 'is more than any host has' : undefined,
+  value < LEAST_CPUS ? 'must be at least 0.01 of a CPU (10m)' : value > 8192 ? 'is more than any host has' : undefined,
 );
 
 const weight = v.pipe(

@@ -78,11 +78,21 @@ test.each([
   [{ memory: -1 }, 'cannot be kept'],
   [{ cpus: CPUS }, `this host has ${CPUS} CPUs`],
   [{ cpus: -0.5 }, 'cannot be kept'],
+  // The kernel gives a group no less than a hundredth of a CPU.
+  [{ cpus: CPUS - 0.005 }, `this host has ${CPUS} CPUs`],
 ])('%j is refused, and what was kept stays', async (given, why) => {
   await keep({ memory: 64 * MI });
   await expect(keep(given)).rejects.toMatchObject({ code: 'Usage', message: expect.stringContaining(why) });
   expect(await readReserve(kuke.kernel.use)).toEqual({ memory: 64 * MI });
   expect(kuke.values('/kukeon')).toEqual({ 'memory.limit': pages(ALL - 64 * MI) });
+});
+
+test('leaves whole bytes, whatever part of one it was said in', async () => {
+  await keep({ memory: 64 * MI + 0.4 });
+  expect(kuke.values('/kukeon')).toEqual({ 'memory.limit': pages(ALL - 64 * MI - 1) });
+  expect(kuke.host.calls.findLast(({ action }) => action === 'cgroup.limit')?.params).toMatchObject({
+    limits: { 'memory.limit': ALL - 64 * MI - 1 },
+  });
 });
 
 test('that the kernel refuses is not kept', async () => {
