@@ -13,6 +13,7 @@ export {
   type Change,
   type Column,
   defineKind,
+  type ElementDefaults,
   type FieldMetadata,
   type KindDefinition,
   type Lifecycle,

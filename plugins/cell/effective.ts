@@ -1,5 +1,13 @@
 /** What a container says, and what it takes from its space where it says nothing (spec.md §3): planned, hashed and shown from here. */
-import { type Asked, describe, mountTarget, type ObserveContext, type ResourceOf, type ResourceRef } from 'kuke/plugin';
+import {
+  type Asked,
+  describe,
+  type ElementDefaults,
+  mountTarget,
+  type ObserveContext,
+  type ResourceOf,
+  type ResourceRef,
+} from 'kuke/plugin';
 import { type Cell, containerCgroup } from './layout.ts';
 import type { ContainerSpec, ContainerStatus } from './schema.ts';
 
@@ -25,6 +33,13 @@ export function effectiveCell({ tree }: Pick<ObserveContext, 'tree'>, cell: Cell
     return inheriting(said, defaults);
   });
   return { ...cell, spec: { ...cell.spec, containers }, inherited, space: space.ref };
+}
+
+/** What its containers have where they say nothing. */
+export function containerDefaults(tree: ObserveContext['tree'], cell: Cell): ElementDefaults | undefined {
+  const space = tree.find(spaceOf(cell)) as Space | undefined;
+  const fields = space?.spec.defaults?.container;
+  return space && fields && { fields, from: space.ref };
 }
 
 /** For what is to be seen of a cell whose space is not known: what its containers say themselves. */

@@ -1,6 +1,7 @@
 /** Cell: a network namespace with one address a space, a cgroup, and the containers that share them (spec.md §1). */
 import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
 import type * as v from 'valibot';
+import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
 import { joinedSpaces } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
@@ -34,6 +35,7 @@ const cell = (kernel: PluginKernel) =>
     ],
     validate: cellFaults,
     references: joinedSpaces,
+    elementDefaults: containerDefaults,
     lifecycle: {
       concurrent: true,
       plan: (context, desired) => planCell(kernel, context, desired),

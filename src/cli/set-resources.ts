@@ -1,6 +1,6 @@
 import { apply, type Outcome } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
-import type { KindDefinition, Resource } from '../kernel/kinds.ts';
+import type { ElementDefaults, KindDefinition, Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { describe, type Manifest, nameOf, type ResourceRef } from '../kernel/resource.ts';
@@ -47,13 +47,17 @@ export default command({
     const ref = refFor(kernel, kind, args.name, args);
     requireRoot();
     await kernel.instance();
-    const desired = async (tree: ResourceTree) => [await limited(kernel, tree, kind, ref, changes)];
+    const notes: string[] = [];
+    const desired = async (tree: ResourceTree) => {
+      notes.length = 0; // it may be asked twice
+      return [await limited(kernel, tree, kind, ref, changes, message => void notes.push(message))];
+    };
     const options = applyOptions(args);
     try {
       const outcomes = await withEngine(invocation, engine =>
         apply(kernel, openJournal(invocation), desired, engine, options),
       );
-      return printOutcomes(outcomes.map(withFlag));
+      return printOutcomes(outcomes.map(one => withFlag({ ...one, notes: [...notesOf(one, notes), ...one.notes] })));
     } catch (thrown) {
       throw thrown instanceof KukeError ? inFlags(thrown) : thrown;
     }
@@ -67,32 +71,53 @@ async function limited(
   kind: KindDefinition,
   ref: ResourceRef,
   changes: LimitChange[],
+  note: (message: string) => void,
 ): Promise<Resource> {
   const owner = kind.embedded === undefined ? ref : { kind: kind.parent ?? '', path: ref.path.slice(0, -1) };
   refuseDamaged(tree, owner, 'itself');
-  const { manifest } = tree.get(owner);
-  const spec =
-    kind.embedded === undefined ? changed(manifest.spec, changes) : changedElement(manifest, kind, ref, changes);
-  return readManifest(kernel, { ...manifest, spec });
+  const stored = tree.get(owner);
+  const { manifest } = stored;
+  if (kind.embedded === undefined) return readManifest(kernel, { ...manifest, spec: changed(manifest.spec, changes) });
+  const defaults = kernel.kinds.get(owner.kind).elementDefaults?.(tree, stored);
+  return readManifest(kernel, { ...manifest, spec: changedElement(manifest, kind, ref, changes, note, defaults) });
 }
 
 /** Those that a manifest declares stand in a list by the name of their kind: `containers`. */
-function changedElement({ spec }: Manifest, kind: KindDefinition, ref: ResourceRef, changes: LimitChange[]) {
+function changedElement(
+  { spec }: Manifest,
+  kind: KindDefinition,
+  ref: ResourceRef,
+  changes: LimitChange[],
+  note: (message: string) => void,
+  defaults?: ElementDefaults,
+) {
   const elements = (spec[kind.plural] ?? []) as { id: string }[];
   const isIt = ({ id }: { id: string }) => id.toLowerCase() === nameOf(ref).toLowerCase();
   if (!elements.some(isIt)) {
     const there = elements.map(({ id }) => id).join(', ') || 'none';
     throw new KukeError('NotFound', `not found; there: ${there}`, { resource: describe(ref) });
   }
-  return { ...spec, [kind.plural]: elements.map(one => (isIt(one) ? changed(one, changes) : one)) };
+  const given = defaults?.fields.resources;
+  const made = elements.map(one => (isIt(one) ? changed(one, changes, given) : one));
+  const isOwnNow = made.some((one, index) => 'resources' in one && !('resources' in Object(elements[index])));
+  if (isOwnNow && given !== undefined && defaults !== undefined)
+    note(
+      `\`${nameOf(ref)}\` takes its limits from ${describe(defaults.from)} no more: they stand in its own manifest now`,
+    );
+  return { ...spec, [kind.plural]: made };
 }
 
-function changed<T extends object>(spec: T, changes: LimitChange[]): T {
+/** `given`: what it has where it says nothing itself. Without limits of its own it would have that again. */
+function changed<T extends object>(spec: T, changes: LimitChange[], given?: unknown): T {
   const { resources: before, ...others }: T & { resources?: unknown } = spec;
-  const resources = changeLimits(before, changes);
+  const resources = changeLimits(before ?? given, changes) ?? (given === undefined ? undefined : {});
+  if (before === undefined && given !== undefined && Bun.deepEquals(resources, changeLimits(given, []) ?? {}))
+    return spec;
   // In its place among the fields, where it has one.
   return resources === undefined ? (others as T) : { ...spec, resources };
 }
+
+const notesOf = ({ result }: Outcome, notes: string[]): string[] => (result === 'updated' ? notes : []);
 
 function withFlag(outcome: Outcome): Outcome {
   return outcome.error === undefined ? outcome : { ...outcome, error: inFlags(outcome.error) };

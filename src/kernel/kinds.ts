@@ -67,6 +67,14 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
   lifecycle?: Lifecycle<Spec, Status>;
   /** The resources of this kind that a parent declares, each with its status: they can be read, and not applied. */
   embedded?(parent: Resource): Resource<Spec, Status>[];
+  /** Of those that it declares: the fields that one has where its manifest leaves them out. Undefined: they have none from elsewhere. */
+  elementDefaults?(tree: ResourceTree, resource: Resource<Spec, Status>): ElementDefaults | undefined;
+}
+
+export interface ElementDefaults {
+  fields: Record<string, unknown>;
+  /** Whose manifest says so: a space's. */
+  from: ResourceRef;
 }
 
 export interface Lifecycle<Spec = Record<string, unknown>, Status = Record<string, unknown>> {

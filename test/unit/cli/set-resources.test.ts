@@ -11,6 +11,8 @@ beforeEach(async () => {
 });
 afterEach(() => fake.remove());
 
+const WEB = 'cell main/default/default/web';
+const LEAF = '/kukeon/main/default/default/web/side';
 const set = (...argv: string[]) => fake.kuke('set', 'resources', ...argv);
 
 interface Spec {
@@ -69,6 +71,33 @@ describe('kuke set resources', () => {
     await set('container', 'web', '--cell', 'web', '--memory', '256Mi');
     await set('space', 'default', '--pids', '1000');
     expect(started()).toBe(before);
+  });
+
+  test('of a container that takes its limits from its space: those that are not named stay, and none lifts one', async () => {
+    const container = { resources: { memory: { limit: '64Mi' }, pids: { limit: 50 } } };
+    const space = {
+      apiVersion: 'v1beta1',
+      kind: 'Space',
+      metadata: { name: 'default' },
+      spec: { realmId: 'main', defaults: { container } },
+    };
+    const put = () => fake.kuke('apply', '-f', fake.file('space.yaml', JSON.stringify(space)));
+    await put();
+    const side = (...flags: string[]) => set('container', 'side', '--cell', 'web', ...flags);
+    const own = async () => (await specOf('cell', 'web')).containers?.[1]?.resources;
+    const values = () => Object.fromEntries(fake.host.cgroups.get(LEAF)?.values ?? []);
+    expect((await side('--memory', '64Mi', '--cpu', 'none')).stdout).toBe(`${WEB} unchanged\n`);
+    expect(await own()).toBeUndefined();
+    const { stdout } = await side('--pids', '100');
+    expect(stdout).toContain('`side` takes its limits from space main/default no more');
+    expect([await own(), values()]).toEqual([
+      { memory: { limit: '64Mi' }, pids: { limit: 100 } },
+      { 'memory.limit': 64 * 2 ** 20, 'pids.limit': 100 },
+    ]);
+    expect((await side('--pids', 'none')).stdout).not.toContain('no more');
+    await side('--memory', 'none');
+    expect([await own(), values()]).toEqual([{}, {}]);
+    expect((await side('--memory', 'none')).stdout).toBe(`${WEB} unchanged\n`);
   });
 
   test.each([
