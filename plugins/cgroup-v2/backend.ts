@@ -53,9 +53,9 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
   };
   const isOurs = async (cgroup: Cgroup) => ownership(cgroup, await instance()) === 'ours';
   return {
-    create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(async ({ path }) => {
+    create: action<CgroupActions['create']['params'], void>(async ({ path }) => {
       const id = await instance();
-      return createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
+      createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
     limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits }, { note = ignore }) => {
       const table = mounts();

@@ -1,21 +1,19 @@
 /** Making a cgroup: one level, marked, with the controllers handed down to it. */
 import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
-import type { CgroupCreated } from 'kuke/plugin';
 import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
 import { errnoOf, hasCode } from '../../src/host/errno.ts';
 import { asSystemError, systemError } from '../../src/host/libc.ts';
 import { noteHandedDown } from './above.ts';
-import { delegateThrough, reach } from './delegation.ts';
+import { delegateThrough } from './delegation.ts';
 import { inTheWay } from './errors.ts';
 import { CELL_DEPTH, parentOf } from './hierarchy.ts';
 import { forgetCreation, markOf, noteCreation, ownership, setMark } from './mark.ts';
 
 /** One that is ours and there already only gets what is missing in delegation. Conflict for one that is not ours, or lies in such a one. */
-export function createCgroup(cgroup: Cgroup, instance: string): CgroupCreated {
+export function createCgroup(cgroup: Cgroup, instance: string): void {
   if (cgroup.names.length === 1 && !exists(cgroup)) noteHandedDown(parentOf(cgroup));
   createMarked(cgroup, instance);
   delegateThrough(cgroup);
-  return { missing: reach(cgroup).missing };
 }
 
 /** A group that hands nothing down, since processes are to live in it. */

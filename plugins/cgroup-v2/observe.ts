@@ -1,9 +1,8 @@
-/** What there is: every cgroup at and below one, whose it is, what it can limit, and whether something runs in it. */
+/** What there is: every cgroup at and below one, whose it is, and whether something runs in it. */
 import type { CgroupObservation } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { readEvents } from '../../src/host/cgroupfs/events.ts';
 import { hasCode } from '../../src/host/errno.ts';
-import { reach } from './delegation.ts';
 import { pathOf } from './hierarchy.ts';
 import { markOf } from './mark.ts';
 import { walk } from './walk.ts';
@@ -18,7 +17,7 @@ function observeOne(cgroup: Cgroup, instance: string | undefined): CgroupObserva
   if (events === undefined) return undefined;
   try {
     const ours = instance !== undefined && markOf(cgroup.path) === instance;
-    return { path: pathOf(cgroup), ours, ...reach(cgroup), populated: events.populated, frozen: events.frozen };
+    return { path: pathOf(cgroup), ours, populated: events.populated, frozen: events.frozen };
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV')) return undefined;
     throw error;

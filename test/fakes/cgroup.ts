@@ -12,8 +12,6 @@ import { eachLimit, formatLimit, type Limits } from '../../src/kernel/limits/lim
 import { fakeAsked, fakeLimit, fakeLimits, fakeUsage } from './cgroup-limits.ts';
 import { type FakeHost, processOn } from './host.ts';
 
-const WANTED = ['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb'];
-
 /** `/kukeon` or below it, and nothing that a path could escape with. */
 function checkPath(path: string): string {
   if (/^\/kukeon(\/[^/\0]+)*$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)) return path;
@@ -30,7 +28,6 @@ const byDepth = (paths: string[]): string[] =>
 
 export function fakeCgroup(host: FakeHost): CgroupBackend {
   const { action, read } = processOn(host);
-  const missing = () => WANTED.filter(name => !host.controllers.has(name));
   const tasks = (top: string) =>
     [...host.runtime.namespaces].flatMap(([namespace, { containers }]) =>
       [...containers]
@@ -40,8 +37,6 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
   const observed = (path: string, ours: boolean): CgroupObservation => ({
     path,
     ours,
-    controllers: WANTED.filter(name => host.controllers.has(name)),
-    missing: missing(),
     populated: tasks(path).length > 0,
     frozen: [...host.frozen].some(group => isAtOrBelow(path, group)),
   });
@@ -61,13 +56,7 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
   const isOurs = ({ path }: { path: string }) =>
     read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true);
   return {
-    create: action<CgroupActions['create']['params'], CgroupActions['create']['result']>(
-      'cgroup.create',
-      ({ path }) => {
-        make(path);
-        return { missing: missing() };
-      },
-    ),
+    create: action<CgroupActions['create']['params'], void>('cgroup.create', ({ path }) => make(path)),
     limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', ({ path, limits }, { note }) => {
       const group = host.cgroups.get(checkPath(path));
       if (group === undefined) throw absent(path);

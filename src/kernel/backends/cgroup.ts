@@ -12,11 +12,6 @@ export interface CgroupRemoval extends CgroupRequest {
   leaves?: string[];
 }
 
-export interface CgroupCreated {
-  /** Controllers that the host does not offer here, so that limits of these kinds are not enforced. */
-  missing: string[];
-}
-
 export interface CgroupLimiting extends CgroupRequest {
   /** All that the group is to have; what was set before and is not among them is lifted. */
   limits: Limits;
@@ -29,7 +24,7 @@ export interface CgroupLeaf extends CgroupLimiting {
 
 export interface CgroupActions {
   /** One level, controllers delegated to it as far as the host has them; one that is ours and there already is left as it is. */
-  create: { params: CgroupRequest; result: CgroupCreated };
+  create: { params: CgroupRequest; result: void };
   /**
    * Gives a group its limits, as far as the host has the controllers. What an administrator wrote since the last time stays, unless what is
    * asked for has changed. All or, after a failure, as before. What the person is to know (memory was given back, processes were killed)
@@ -49,8 +44,6 @@ export interface CgroupObservation {
   path: string;
   /** Carries this instance's mark. */
   ours: boolean;
-  controllers: string[];
-  missing: string[];
   populated: boolean;
   /** Nothing in it runs on, and nothing that is started in it begins to: by `cgroup.freeze` of its own or of a group above. */
   frozen: boolean;
