@@ -1,6 +1,7 @@
 /** The limits of a cell's containers, each on its leaf cgroup: made ready before a start, and changed while it runs. */
 import {
   type Added,
+  askedOf,
   cgroupPath,
   checkLimits,
   type LimitsToGive,
@@ -8,6 +9,7 @@ import {
   observeCgroup,
   observeCgroupsIn,
   type PlanContext,
+  type PlannedCgroup,
   type PluginKernel,
   planCgroup,
   planLimits,
@@ -67,16 +69,17 @@ export async function planLeaf(
   return context.plan.add(cell.ref, 'cgroup.leaf', { path: containerCgroup(cell, container), limits, oomKills }, after);
 }
 
-/** What its space gives has changed, or somebody made a group anew. A group that is not there comes with the next start. */
-export async function settleLimits(
+/** The limits alone of what is there. A group that is not, as after a reboot, comes with the next start, and its limits with it. */
+export async function planLimitsAlone(
   kernel: PluginKernel,
   context: PlanContext,
   cell: EffectiveCell,
   seen: ObservedCell,
 ): Promise<void> {
   const group = await observeCgroup(kernel.use, context, cell.ref);
-  if (!group?.ours) return;
-  const { limits: ofCell, ready } = await planCgroup(kernel.use, context, cell);
+  const { limits: ofCell, ready }: PlannedCgroup = group?.ours
+    ? await planCgroup(kernel.use, context, cell)
+    : { limits: await checkLimits(kernel.use, context, askedOf(cell)) };
   const limits = await checkContainers(kernel, context, cell, ofCell);
   await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)), ready);
 }

@@ -14,7 +14,7 @@ import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
-import { checkContainers, planLeaf, planLimitsInPlace, planStrayLeaves, settleLimits } from './limit-steps.ts';
+import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
 import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
@@ -25,6 +25,11 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
   const cell = effectiveCell(context, said);
   if (cell === undefined) throw new KukeError('NotFound', 'its space is not there');
   const seen = await observeCell(kernel, context, cell);
+  if (context.options.verb === 'limit') {
+    await planLimitsAlone(kernel, context, cell, seen);
+    if (isStale(kernel, cell, seen)) context.note(WAITS);
+    return;
+  }
   if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
     throw new KukeError('Conflict', 'it has no containers to start', {
       remedy: 'add containers to its manifest and apply it',
@@ -189,13 +194,21 @@ export async function planSettle(kernel: PluginKernel, context: PlanContext, cel
   if (!runs(seen.root) && seen.root?.state !== 'unknown') return void planStop(context, cell, seen);
   const effective = effectiveCell(context, cell);
   if (effective === undefined) return;
-  await settleLimits(kernel, context, effective, seen);
-  const isStale = effective.spec.containers.some(one => seen.of(one) && needsNew(kernel, effective, one, seen));
-  if (isStale && cell.spec.desiredState !== 'stopped') context.note(AS_BEFORE);
+  await planLimitsAlone(kernel, context, effective, seen);
+  if (isStale(kernel, effective, seen)) context.note(AS_BEFORE);
+}
+
+/** A container is not as its manifest and its space have it, and the cell is to run. */
+function isStale(kernel: PluginKernel, cell: EffectiveCell, seen: ObservedCell): boolean {
+  if (cell.spec.desiredState === 'stopped') return false;
+  return cell.spec.containers.some(one => seen.of(one) && needsNew(kernel, cell, one, seen));
 }
 
 /** A space's defaults have changed, and more than a file of a cgroup has to. */
 const AS_BEFORE = 'its containers have to be made anew for that: apply it again';
+
+const WAITS =
+  'the limits alone were changed: its containers have yet to be made anew for what changed before; apply it for that';
 
 export async function planDelete(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);

@@ -202,6 +202,7 @@ function space(kernel: PluginKernel) {
       async plan(context, desired, stored) {
         const { limits } = await planCgroup(kernel.use, context, desired);
         await checkDefaults(kernel, context, desired, limits);
+        if (context.options.verb === 'limit') return;
         const status = stored?.manifest.status;
         await planNetwork(context, { ...desired, manifest: { ...desired.manifest, ...(status && { status }) } });
       },

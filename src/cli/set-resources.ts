@@ -52,7 +52,7 @@ export default command({
       notes.length = 0; // it may be asked twice
       return [await limited(kernel, tree, kind, ref, changes, message => void notes.push(message))];
     };
-    const options = applyOptions(args);
+    const options = { ...applyOptions(args), verb: 'limit' } as const;
     try {
       const outcomes = await withEngine(invocation, engine =>
         apply(kernel, openJournal(invocation), desired, engine, options),

@@ -4,8 +4,8 @@ import type { FieldChange } from './diff.ts';
 import type { ObserveContext } from './kinds.ts';
 import type { Plan } from './plan.ts';
 
-/** Why there is planning: `apply` leaves what has ended as it is, `start` starts it. */
-export type Verb = 'apply' | 'start' | 'stop' | 'kill' | 'delete' | 'settle';
+/** Why there is planning: `apply` leaves what has ended as it is, `start` starts it; `limit` changes limits, and starts or makes nothing anew. */
+export type Verb = 'apply' | 'limit' | 'start' | 'stop' | 'kill' | 'delete' | 'settle';
 
 export interface PlanOptions {
   verb: Verb;

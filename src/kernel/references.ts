@@ -21,7 +21,7 @@ export function referrersIn(kernel: Kernel, tree: ResourceTree): (ref: ResourceR
 
 /**
  * Throws NotFound when what it lies in is not there, or what it refers to; the latter is not asked of what is only to be
- * stopped. `earlier`: what became of others in the same command.
+ * stopped or limited. `earlier`: what became of others in the same command.
  */
 export function requireNeeded(
   kernel: Kernel,
@@ -35,9 +35,11 @@ export function requireNeeded(
     kind: parent.kind,
     path: path.slice(0, index + 1),
   }));
-  const references = verb === 'stop' || verb === 'kill' ? [] : referencesOf(kernel, resource);
+  const references = SELF_RELIANT.has(verb) ? [] : referencesOf(kernel, resource);
   for (const needed of [...parents, ...references]) requireThere(kernel, tree, needed, resource.ref, earlier);
 }
+
+const SELF_RELIANT: ReadonlySet<Verb> = new Set<Verb>(['stop', 'kill', 'limit']);
 
 function requireThere(
   kernel: Kernel,

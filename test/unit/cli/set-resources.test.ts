@@ -100,6 +100,47 @@ describe('kuke set resources', () => {
     expect((await side('--memory', 'none')).stdout).toBe(`${WEB} unchanged\n`);
   });
 
+  describe('and does nothing else', () => {
+    const done = (from: number) =>
+      fake.host.calls.slice(from).flatMap(({ action }) => (/^(runtime|network)\./.test(action) ? [action] : []));
+    const defaults = '{ container: { user: nobody } }';
+    const space = `{ apiVersion: v1beta1, kind: Space, metadata: { name: default }, spec: { realmId: main, defaults: ${defaults} } }`;
+
+    test('where containers have to be made anew, they run on, and the person is told', async () => {
+      expect((await fake.kuke('apply', '-f', fake.file('space.yaml', space))).status).toBe(0);
+      const before = fake.host.calls.length;
+      for (const words of [
+        ['cell', 'web'],
+        ['container', 'web', '--cell', 'web'],
+      ]) {
+        const { status, stdout } = await set(...words, '--pids', '50');
+        expect([status, stdout]).toEqual([0, expect.stringContaining('apply it for that\n')]);
+      }
+      expect(done(before)).toEqual([]);
+      expect(fake.host.cgroups.get('/kukeon/main/default/default/web/web_root')?.values?.get('pids.limit')).toBe(50);
+    });
+
+    test('what a reboot has ended stays ended, and has its limits with the next start', async () => {
+      fake.host.reboot();
+      await fake.kuke('get', 'cells');
+      await set('realm', 'main', '--pids', '500'); // makes what is due anyway
+      const before = fake.host.calls.length;
+      const { status, stdout } = await set('cell', 'web', '--pids', '50');
+      expect([status, stdout]).toEqual([0, expect.stringContaining('spec.resources.pids.limit: added 50\n')]);
+      expect(done(before)).toEqual([]);
+      expect(fake.host.cgroups.has('/kukeon/main/default/default/web')).toBe(false);
+      expect((await set('cell', 'web', '--cpu', '5000')).status).toBe(2);
+      await fake.kuke('start', 'cell', 'web');
+      expect(fake.host.cgroups.get('/kukeon/main/default/default/web')?.values?.get('pids.limit')).toBe(50);
+    });
+
+    test('a space whose network cannot be put right is limited', async () => {
+      fake.host.faults.fail('network.define', new Error('no'), { nth: 'every' });
+      fake.host.reboot();
+      expect((await set('space', 'default', '--pids', '50')).status).toBe(0);
+    });
+  });
+
   test.each([
     [
       ['cell', 'web', '--memory', '0'],
