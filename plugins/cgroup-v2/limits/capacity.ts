@@ -7,6 +7,9 @@ import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
 import { hasCode } from '../../../src/host/errno.ts';
 import { readKernelFile } from '../../../src/host/kernel-file.ts';
 
+/** The least that the kernel counts memory in. */
+export const PAGE = 4096;
+
 export interface Capacity {
   /** The numbers of those that are on. */
   cpus(): number[];

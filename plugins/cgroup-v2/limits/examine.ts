@@ -21,7 +21,7 @@ import {
   plainCandidates,
 } from './candidates.ts';
 import { type Capacity, capacity } from './capacity.ts';
-import { isUnset, type Knob } from './knobs.ts';
+import { isSame, isUnset, type Knob } from './knobs.ts';
 import { follow, type LimitRecord, readRecord } from './record.ts';
 
 export interface Examination {
@@ -85,7 +85,7 @@ interface Seen {
 function observation(knob: Knob, { asked, text, found, before, fault, absent, idle }: Seen): LimitObservation {
   const current = text === undefined ? undefined : knob.value(text);
   const isAsFound = text === undefined || (found === undefined ? isUnset(knob, text) : text === found);
-  const isOther = !isAsFound && !Bun.deepEquals(current, asked);
+  const isOther = !isAsFound && !(asked !== undefined && isSame(knob, text, asked));
   // Asked for and not found: kuke died while it wrote.
   const isOurs = found === undefined && before !== undefined;
   const isNew = !Bun.deepEquals(before, asked) || found === undefined || text === undefined;

@@ -3,9 +3,8 @@ import { cpuList, formatBytes, formatCpuList, type LimitField, type LimitValue }
 import { type BlockDevice, blockDevice } from '../../../src/host/block-device.ts';
 import { type Cgroup, lineage, readIfThere } from '../../../src/host/cgroupfs/cgroup.ts';
 import { hasCode } from '../../../src/host/errno.ts';
-import type { Capacity } from './capacity.ts';
+import { type Capacity, PAGE } from './capacity.ts';
 
-const PAGE = 4096;
 const PID_MAX_LIMIT = 2 ** 22; // include/linux/threads.h
 
 type Check = (value: LimitValue, host: Capacity, cgroup: Cgroup) => string | undefined;

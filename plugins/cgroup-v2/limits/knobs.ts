@@ -1,10 +1,10 @@
 /**
  * Which file each limit is written to, and how (cgroup-v2.rst, "Controllers"). A file's content is compared as `text`: the kernel's own
- * form of what concerns the limit, which is what it shows after a write.
+ * form of what concerns the limit, which is what it shows after a write; `Knob.text` rounds as it does.
  */
 import type { DeviceRates, LimitField, LimitValue } from 'kuke/plugin';
 import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
-import { onlineCpus } from './capacity.ts';
+import { onlineCpus, PAGE } from './capacity.ts';
 
 export interface Knob {
   field: LimitField;
@@ -25,6 +25,10 @@ export interface Knob {
 export const isUnset = ({ unset, unsetInstead }: Knob, text: string): boolean =>
   text === unset || text === unsetInstead?.();
 
+/** Whether a file says what is asked for, however it is written: `25000 50000` is half a CPU too. */
+export const isSame = ({ value, text }: Knob, content: string, asked: LimitValue): boolean =>
+  content === text(asked) || Bun.deepEquals(value(content), asked);
+
 const PERIOD = 100_000; // microseconds, the kernel's own default
 const BFQ_MOST = 1000;
 
@@ -40,6 +44,11 @@ function amount(field: LimitField, controller: string, file: string, unset = 'ma
     value: text => (text === 'max' ? undefined : Number(text)),
     text: value => `${value}`,
   };
+}
+
+/** Bytes of whole pages, or `max`. */
+function paged(pageSize: number, ...rest: Parameters<typeof amount>): Knob {
+  return { ...amount(...rest), text: value => `${Number(value) - (Number(value) % pageSize)}` };
 }
 
 const weight: Knob = {
@@ -81,13 +90,13 @@ const PLAIN: readonly Knob[] = [
     value: text => (text === '' ? undefined : text),
   },
   {
-    ...amount('memory.reservation', 'memory', 'memory.low', '0'),
+    ...paged(PAGE, 'memory.reservation', 'memory', 'memory.low', '0'),
     // By hand it may be `max`: all that there is.
     value: text => (text === '0' ? undefined : text === 'max' ? text : Number(text)),
   },
-  amount('memory.swap', 'memory', 'memory.swap.max'),
-  amount('memory.limit', 'memory', 'memory.max'),
-  amount('memory.high', 'memory', 'memory.high'),
+  paged(PAGE, 'memory.swap', 'memory', 'memory.swap.max'),
+  paged(PAGE, 'memory.limit', 'memory', 'memory.max'),
+  paged(PAGE, 'memory.high', 'memory', 'memory.high'),
   weight,
   amount('pids.limit', 'pids', 'pids.max'),
 ];
@@ -100,7 +109,7 @@ export function plainKnobs(isBfq: boolean): readonly Knob[] {
 /** `2 * 2 ** 20` is `2MB` in the names of files (hugetlb_cgroup.c, mem_fmt). */
 export function hugepagesKnob(field: LimitField, pageSize: number): Knob {
   const [unit, name] = pageSize >= 2 ** 30 ? [2 ** 30, 'GB'] : pageSize >= 2 ** 20 ? [2 ** 20, 'MB'] : [2 ** 10, 'KB'];
-  return amount(field, 'hugetlb', `hugetlb.${pageSize / unit}${name}.max`);
+  return paged(pageSize, field, 'hugetlb', `hugetlb.${pageSize / unit}${name}.max`);
 }
 
 const RATES = { readBps: 'rbps', writeBps: 'wbps', readIops: 'riops', writeIops: 'wiops' } as const;

@@ -6,6 +6,7 @@ import type { Mount } from '../../../src/host/mountinfo.ts';
 import { delegateThrough } from '../delegation.ts';
 import { parentOf, pathOf } from '../hierarchy.ts';
 import { type Examination, type Examined, examine } from './examine.ts';
+import { isSame } from './knobs.ts';
 import { lowerMemory, usesMoreThan } from './memory.ts';
 import { type LimitRecord, readRecord, writeRecord } from './record.ts';
 
@@ -67,9 +68,9 @@ function examineDelegated({ cgroup, limits, mounts }: Setting): Examination {
 const isMemory = ({ knob }: Examined) => knob.controller === 'memory';
 
 /** What is there already is only recorded; of what is not asked for any more, what somebody wrote by hand stays. */
-function isToBeWritten({ observation: { due, asked, current, manual }, text }: Examined): boolean {
+function isToBeWritten({ knob, observation: { due, asked, manual }, text }: Examined): boolean {
   if (!due || text === undefined) return false;
-  return asked === undefined ? !manual : !Bun.deepEquals(current, asked);
+  return asked === undefined ? !manual : !isSame(knob, text, asked);
 }
 
 const textAfter = ({ knob, observation: { asked } }: Examined) => (asked === undefined ? knob.unset : knob.text(asked));

@@ -15,8 +15,9 @@ export type Held = ReadonlyMap<LimitField, LimitValue>;
 
 export function heldBy(seen: readonly LimitObservation[]): Held {
   return new Map(
-    seen.flatMap(({ field, asked, current, due }) => {
-      const value = due ? asked : (current ?? asked);
+    seen.flatMap(({ field, asked, current, manual, due }) => {
+      // What was asked for is compared with what is: the kernel has rounded it.
+      const value = manual && !due ? current : (asked ?? (due ? undefined : current));
       return value === undefined ? [] : [[field, value] as const];
     }),
   );

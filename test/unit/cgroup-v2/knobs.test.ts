@@ -25,6 +25,8 @@ describe('a limit', () => {
     ['cpu.cpuset', '0-3,6', 'cpuset.cpus', '0-3,6'],
     ['memory.limit', 64 * 2 ** 20, 'memory.max', '67108864'],
     ['memory.high', 2 ** 40, 'memory.high', '1099511627776'],
+    ['memory.limit', 100_000_000, 'memory.max', '99999744'],
+    ['memory.high', 4095, 'memory.high', '0'],
     ['memory.reservation', 0, 'memory.low', '0'],
     ['memory.swap', 0, 'memory.swap.max', '0'],
     ['io.weight', 300, 'io.weight', '300'],
@@ -48,6 +50,10 @@ describe('a limit', () => {
     ['pids.limit', '4194304', 4194304],
   ])('%s is read from %p', (field, content, value) => {
     expect(knob(field).value(knob(field).read(content))).toEqual(value);
+  });
+
+  test('of huge pages is in whole pages', () => {
+    expect(hugepagesKnob('hugepages.2Mi', 2 ** 21).text(5 * 2 ** 20)).toBe(`${4 * 2 ** 20}`);
   });
 
   test('of huge pages is in the file of their size', () => {

@@ -310,6 +310,13 @@ describe('a child that asks for more than is above it', () => {
     expect(told(cell)).toBe('created');
   });
 
+  test('is told of nothing where both ask for the same, whatever the kernel makes of it', async () => {
+    await kuke.put(stack, memory('100M'));
+    expect(kuke.values(stack.group)).not.toEqual({ 'memory.limit': 1e8 });
+    expect((await kuke.put(web, memory('100M'))).notes).toEqual([]);
+    expect((await kuke.put(web, memory('100000001'))).notes).toHaveLength(1);
+  });
+
   test('is told of all who hold it, also by an administrator’s hand', async () => {
     await kuke.put(realm, { resources: { pids: { limit: 100 } } });
     kuke.write(space.group, 'pids.limit', 50);
