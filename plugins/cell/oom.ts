@@ -9,8 +9,17 @@ export const OOM_KILLED = 'OOMKilled';
 export async function oomOf(kernel: PluginKernel, cell: Cell, container: ContainerSpec): Promise<OomObservation> {
   const there = await (await kernel.use('cgroup')).oom(containerCgroup(cell, container));
   if (there !== undefined) return there;
-  const before = cell.manifest.status?.containers?.find(({ id }) => id === container.id);
-  return { kills: before?.oomKills ?? 0 };
+  return { kills: savedKills(cell, container) };
+}
+
+const savedKills = ({ manifest }: Cell, { id }: ContainerSpec): number =>
+  manifest.status?.containers?.find(one => one.id === id)?.oomKills ?? 0;
+
+/** A container was killed since the status of its cell was stored. */
+export async function isOomUnsaved(kernel: PluginKernel, cell: Cell): Promise<boolean> {
+  for (const one of cell.spec.containers)
+    if ((await oomOf(kernel, cell, one)).kills !== savedKills(cell, one)) return true;
+  return false;
 }
 
 /** `killed for want of memory: the limit of stack main/default/blog (512Mi) was hit; it had 40Mi at most`. */

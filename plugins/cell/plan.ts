@@ -17,6 +17,7 @@ import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from '.
 import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
 import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
+import { isOomUnsaved } from './oom.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 type Step = Added<unknown> | undefined;
@@ -190,6 +191,8 @@ export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): 
 /** The root has ended, so the cell has: its network goes, and the others are stopped (spec.md §4). */
 export async function planSettle(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
+  // The kernel's count goes with the group.
+  if (await isOomUnsaved(kernel, cell)) context.keepStatus();
   await planStrayLeaves(kernel, context, cell, seen);
   if (!runs(seen.root) && seen.root?.state !== 'unknown') return void planStop(context, cell, seen);
   const effective = effectiveCell(context, cell);

@@ -24,4 +24,6 @@ export interface PlanContext extends ObserveContext {
   changes: FieldChange[];
   /** What a person should know about the plan: `main/default takes 10.89.0.0/20 because ...`. */
   note(message: string): void;
+  /** While settling: what the host says now, and is to forget, is stored with the status though no step is due. */
+  keepStatus(): void;
 }

@@ -66,14 +66,19 @@ export function planContext(
   options: PlanOptions,
   changes: FieldChange[],
   observe: ObserveContext,
-): PlanContext & { notes: string[] } {
+): PlanContext & { notes: string[]; keeps: { status: boolean } } {
   const notes: string[] = [];
+  const keeps = { status: false };
   return {
     ...observe,
     plan,
     options,
     changes,
     notes,
+    keeps,
+    keepStatus() {
+      keeps.status = true;
+    },
     note(message) {
       if (!notes.includes(message)) notes.push(message);
     },
@@ -222,7 +227,7 @@ function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string)
 export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: ObserveContext): Promise<boolean> {
   for (const resource of tree.all()) {
     const due = await planDue(kernel, resource, observe).catch(() => undefined);
-    if (due === undefined || due.plan.steps.length > 0) return false;
+    if (due === undefined || due.isDue) return false;
   }
   return true;
 }
@@ -231,11 +236,12 @@ async function planDue(
   kernel: Kernel,
   resource: Resource,
   observe: ObserveContext,
-): Promise<{ plan: Plan; notes: string[] }> {
+): Promise<{ plan: Plan; notes: string[]; isDue: boolean }> {
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
   const context = planContext(makePlan('update'), options, [], observe);
   await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
-  return context;
+  const { plan, notes, keeps } = context;
+  return { plan, notes, isDue: plan.steps.length > 0 || keeps.status };
 }
 
 /** `cell main/default/blog/web`, and what there is to say of it. */
@@ -257,9 +263,9 @@ async function settle(
   for (const one of resources) {
     const resource = describe(one.ref);
     try {
-      const { plan, notes } = await planDue(kernel, one, observe);
+      const { plan, notes, isDue } = await planDue(kernel, one, observe);
       for (const message of notes) tell({ resource, message });
-      if (plan.steps.length === 0) continue;
+      if (!isDue) continue;
       await session.run(plan, { isDue: true });
       await session.saveStatus(one);
     } catch (thrown) {

@@ -1,7 +1,7 @@
 /** What a status says of containers that were killed for want of memory. */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { cellRef } from '../kernel-on-fakes.ts';
-import { type Limited, leaf, limited, main, realm, START, side, space, stack, to, web } from './limited.ts';
+import { type Limited, leaf, limited, main, realm, START, side, space, stack, to, told, web } from './limited.ts';
 
 const MI = 2 ** 20;
 
@@ -101,6 +101,18 @@ test('each container has a count of its own', async () => {
   kill(ROOT, leaf());
   await start();
   expect([(await contained('main')).oomKills, (await contained('side')).oomKills]).toEqual([1, 2]);
+});
+
+test('the count of one whose cell goes on outlives a reboot, once any command has seen it', async () => {
+  kill(SIDE, leaf('side'));
+  const writes = () => kuke.host.calls.filter(({ action }) => action === 'store.write').length;
+  const before = writes();
+  const idle = async () => [told(await kuke.put(realm, memory('900Mi'))), writes() - before];
+  expect(await idle()).toEqual(['unchanged', 1]);
+  expect(await idle()).toEqual(['unchanged', 1]);
+  kuke.host.reboot();
+  kuke = await limited(await kuke.another());
+  expect(await contained('side')).toMatchObject({ oomKills: 1 });
 });
 
 test('where the host counts nothing, nothing is said, and what was known stays', async () => {
