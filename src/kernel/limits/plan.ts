@@ -1,6 +1,6 @@
 /** Limits in a plan: what makes no sense here, what the host cannot enforce, what those above do not allow, and whether anything is due. */
 import type { UseBackend } from '../backend-operations.ts';
-import type { LimitObservation } from '../backends/index.ts';
+import type { CgroupBackend, LimitObservation } from '../backends/index.ts';
 import { KukeError } from '../errors.ts';
 import type { PlanContext, Verb } from '../planning.ts';
 import { describe, type ResourceRef } from '../resource.ts';
@@ -36,7 +36,8 @@ export async function checkLimits(
   const { path } = group;
   // Most have none, and then one look is enough.
   if (isNone(limits) && isNone((await backend.asked(path)) ?? {})) return { limits, due: false };
-  const seen = (await backend.limits({ path, limits })).map(one => amongPlanned(one, parent));
+  const now = await backend.limits({ path, limits });
+  const seen = await Promise.all(now.map(one => amongPlanned(backend, path, one, parent)));
   const faulty = seen.filter(({ fault }) => fault !== undefined);
   const due = seen.some(one => one.due && one.fault === undefined);
   if (LENIENT.has(context.options.verb)) {
@@ -55,8 +56,13 @@ const LENIENT: ReadonlySet<Verb> = new Set<Verb>(['settle', 'stop', 'kill']);
 
 const isNone = (limits: Limits): boolean => eachLimit(limits).length === 0;
 
-/** A group that is about to get other CPUs says nothing yet of what those in it may ask for. */
-function amongPlanned(one: LimitObservation, parent: LimitsOptions['parent']): LimitObservation {
+/** A group that is about to get other CPUs says nothing yet of what those in it may ask for; those above it do, and the machine. */
+async function amongPlanned(
+  backend: CgroupBackend,
+  path: string,
+  one: LimitObservation,
+  parent: LimitsOptions['parent'],
+): Promise<LimitObservation> {
   if (parent === undefined || one.field !== 'cpu.cpuset' || typeof one.asked !== 'string') return one;
   const above = parent.limits['cpu.cpuset'];
   const { fault, ...rest } = one;
@@ -66,7 +72,13 @@ function amongPlanned(one: LimitObservation, parent: LimitsOptions['parent']): L
       due: false,
       fault: `not all of ${one.asked} are among the CPUs of ${describe(parent.ref)}, ${above}`,
     };
-  return parent.due && fault !== undefined ? { ...rest, due: true } : one;
+  if (fault === undefined) return one;
+  const group = path.slice(0, path.lastIndexOf('/'));
+  const ofCpus = async (limits: Limits) =>
+    (await backend.limits({ path: group, limits })).find(({ field }) => field === 'cpu.cpuset');
+  if (!(await ofCpus(parent.limits))?.due) return one;
+  const remaining = (await ofCpus({ 'cpu.cpuset': one.asked }))?.fault;
+  return remaining === undefined ? { ...rest, due: true } : { ...one, fault: remaining };
 }
 
 function refuseFaults(group: AskedOfGroup, faulty: readonly LimitObservation[]): void {

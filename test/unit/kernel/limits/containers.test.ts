@@ -7,6 +7,7 @@ import {
   leaf,
   limited,
   main,
+  realm,
   START,
   STOP,
   STRICT,
@@ -171,6 +172,29 @@ test('what an administrator wrote for a container stays while it runs', async ()
   expect((await contained('main')).resources).toEqual([
     { field: 'memory.limit', value: '48Mi', from: 'manual', asked: '64Mi' },
   ]);
+});
+
+test('CPUs that are not to be had are refused before anything changes, whatever else of the cell does', async () => {
+  await kuke.put(realm, { resources: { cpu: { cpuset: '0-2' } } });
+  const all = (limit: string, cpuset?: string, ofCell?: string) => ({
+    ...of(main({ resources: { cpu: { ...(cpuset && { cpuset }) } } })),
+    resources: { memory: { limit }, ...(ofCell && { cpu: { cpuset: ofCell } }) },
+  });
+  await kuke.put(web, all('128Mi', '0', '0'));
+  const before = [kuke.values(web.group), kuke.values(leaf())];
+  const calls = kuke.host.calls.length;
+  // The machine's, the realm's, with the cell's lifted or not, and what somebody gave the cell by hand.
+  for (const given of [all('64Mi', '9', '0'), all('64Mi', '9'), all('64Mi', '3'), all('64Mi', '1', '0')])
+    expect((await kuke.put(web, given)).error).toMatchObject({
+      code: 'InvalidManifest',
+      details: { field: 'spec.containers[0].resources.cpu.cpuset' },
+    });
+  expect([kuke.values(web.group), kuke.values(leaf())]).toEqual(before);
+  expect(kuke.host.calls.slice(calls)).toEqual([]);
+  expect(told(await kuke.put(web, all('64Mi', '1-2')))).toBe('updated');
+  expect(kuke.values(leaf())).toEqual({ 'cpu.cpuset': '1-2' });
+  kuke.write(web.group, 'cpu.cpuset', '1');
+  expect((await kuke.put(web, all('32Mi', '2'))).error?.code).toBe('InvalidManifest');
 });
 
 describe('nothing stays of a leaf', () => {
