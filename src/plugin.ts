@@ -49,6 +49,7 @@ export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
 export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
 export { collides, formatPortMapping, portMapping } from './kernel/port-mapping.ts';
+export { reserveStatus } from './kernel/reserve-status.ts';
 export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
 export { runPathTag } from './kernel/run-path-tag.ts';
 export { entriesOf, fieldsWith, notYet, notYetFor } from './kernel/schema.ts';

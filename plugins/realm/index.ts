@@ -17,6 +17,7 @@ import {
   type PluginKernel,
   planCgroup,
   type Resource,
+  reserveStatus,
   resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
@@ -46,6 +47,8 @@ export interface RealmStatus {
   cgroupPath: string;
   /** Limits of all that is in it; absent: none. */
   resources?: LimitStatus[];
+  /** Limits of all realms together, such as what init left of the host; absent: none. */
+  sharedResources?: LimitStatus[];
 }
 
 declare module 'kuke/plugin' {
@@ -110,6 +113,8 @@ function realm(kernel: PluginKernel) {
         } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
         const limits = await limitStatus(kernel.use, askedOf(resource));
+        // A damaged file is doctor's to tell: the realm is as it is.
+        const shared = await context.once('reserve', () => reserveStatus(kernel.use)).catch(() => []);
         const known = await context.once('runtime:namespaces', namespaces);
         const missing = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)}`]),
@@ -124,6 +129,7 @@ function realm(kernel: PluginKernel) {
           namespace,
           cgroupPath: cgroupPath(ref),
           ...limits,
+          ...(shared.length > 0 && { sharedResources: shared }),
         };
       },
     },

@@ -1,4 +1,6 @@
+import { asKukeError } from '../kernel/errors.ts';
 import type { Finding } from '../kernel/extensible.ts';
+import { reserveFindings } from '../kernel/reserve-status.ts';
 import { command } from './command.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
@@ -21,12 +23,19 @@ export default command({
     const kernel = await openKernel(invocation, { reads: true });
     const findings: Finding[] = [];
     await kernel.hooks.call('doctor', { findings });
+    findings.push(...(await reserveFindings(kernel.use).catch(asFinding)));
     const isWell = findings.every(({ level }) => level !== 'error');
     if (invocation.args.output === 'json') print(JSON.stringify(findings, null, 2));
     else for (const finding of findings) print(textOf(finding));
     return isWell ? 0 : 1;
   },
 });
+
+/** Where there are no cgroups to look at, the plugin whose they are has said so. */
+function asFinding(thrown: unknown): Finding[] {
+  const { code, message: what, remedy } = asKukeError(thrown);
+  return code === 'MetadataCorrupt' ? [{ level: 'error', what, ...(remedy !== undefined && { remedy }) }] : [];
+}
 
 function textOf({ level, what, remedy }: Finding): string {
   const [mark, tint] = MARKS[level];

@@ -1,8 +1,7 @@
 import { init } from '../kernel/host.ts';
-import { formatBytes } from '../kernel/limits/quantity.ts';
 import { readManifest } from '../kernel/manifest.ts';
-import type { Kernel } from '../kernel/registry.ts';
 import { readReserve } from '../kernel/reserve.ts';
+import { reserveText } from '../kernel/reserve-status.ts';
 import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
 import { reserveArgs, reserveOf } from './limits/reserve-flags.ts';
@@ -47,16 +46,10 @@ export default command({
       init(kernel, openJournal(invocation), unlessStored(...resources), invocation.args, options, reserve),
     );
     const status = printOutcomes(outcomes);
-    if (reserve !== undefined) print(await reserveText(kernel));
+    if (reserve !== undefined) {
+      const kept = reserveText(await readReserve(kernel.use));
+      print(kept === undefined ? 'nothing of the host is reserved' : `reserved for the host: ${kept}`);
+    }
     return status;
   },
 });
-
-async function reserveText(kernel: Kernel): Promise<string> {
-  const { memory, cpus } = await readReserve(kernel.use);
-  const kept = [
-    ...(memory === undefined ? [] : [`${formatBytes(memory)} of memory`]),
-    ...(cpus === undefined ? [] : [`${cpus} CPU${cpus === 1 ? '' : 's'}`]),
-  ];
-  return kept.length === 0 ? 'nothing of the host is reserved' : `reserved for the host: ${kept.join(', ')}`;
-}

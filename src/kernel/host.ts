@@ -4,12 +4,14 @@ import { planRoot } from './cgroup-steps.ts';
 import { CGROUP_ROOT } from './cgroups.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
+import { formatLimit, limitsOf } from './limits/limits.ts';
 import { makeObserveContext } from './observe.ts';
 import { makePlan, type Plan, type Step } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
 import { changedReserve, RESERVE_FILE, type Reserve, readReserve } from './reserve.ts';
+import { byHand, reserveGroup, reserveText, TAKE_BACK } from './reserve-status.ts';
 import { describe } from './resource.ts';
 import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
 
@@ -90,12 +92,22 @@ async function planReserve(
 ): Promise<void> {
   const before = await readReserve(use);
   const reserve = changedReserve(before, given);
-  if (Bun.deepEquals(before, reserve)) return;
-  plan.add(host, 'store.writeFile', { path: RESERVE_FILE, content: `${JSON.stringify(reserve)}\n` });
+  const isNew = !Bun.deepEquals(before, reserve);
+  if (!isNew && reserveText(reserve) === undefined) return;
+  if (isNew) plan.add(host, 'store.writeFile', { path: RESERVE_FILE, content: `${JSON.stringify(reserve)}\n` });
   const options = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
   const context = planContext(plan, options, [], makeObserveContext(tree));
   await planRoot(use, context, host, reserve);
   for (const note of context.notes) notice(`warning: ${note}`);
+  const { path, resources } = reserveGroup(reserve);
+  for (const { field, asked, current, manual, due } of await (await use('cgroup')).limits({
+    path,
+    limits: limitsOf(resources),
+  })) {
+    if (!manual || due || asked === undefined) continue;
+    const is = current === undefined ? undefined : formatLimit(field, current);
+    notice(`warning: ${byHand(field, is ?? 'none', formatLimit(field, asked))}; ${TAKE_BACK}`);
+  }
 }
 
 /**

@@ -27,6 +27,51 @@ test('what is reserved is told; what is not named stays, and 0 lifts it', async 
   expect(last(await init('--reserve-cpu', '0'))).toBe('nothing of the host is reserved');
 });
 
+const findings = async () => JSON.parse((await fake.kuke('doctor', '-o', 'json')).stdout);
+const shared = async () => JSON.parse((await fake.kuke('get', 'realm', 'main', '-o', 'json')).stdout).status;
+const left = `${cpus().length - 0.5}`;
+
+test('doctor and every realm show what is reserved', async () => {
+  await init();
+  expect(await findings()).toEqual([]);
+  expect(await shared()).not.toHaveProperty('sharedResources');
+  await init('--reserve-cpu', '0.5');
+  expect(await findings()).toEqual([{ level: 'ok', what: 'reserved for the host: 0.5 CPUs' }]);
+  expect((await shared()).sharedResources).toEqual([{ field: 'cpu.limit', value: left, from: 'kuke init' }]);
+});
+
+test('what is not enforced is told by each init, by doctor and by the realm', async () => {
+  fake.host.controllers.delete('cpu');
+  const warning = 'warning: reserve.cpu.limit is not enforced: no cgroup controller cpu\n';
+  for (const argv of [['--reserve-cpu', '0.5'], ['--reserve-cpu', '0.5'], []])
+    expect((await init(...argv)).stderr).toContain(warning);
+  expect(await findings()).toContainEqual({
+    level: 'warning',
+    what: `cpu.limit ${left} of all that kuke runs is not enforced: no cgroup controller cpu`,
+  });
+  expect((await shared()).sharedResources).toMatchObject([{ notEnforced: 'no cgroup controller cpu' }]);
+});
+
+test('what somebody wrote into the root by hand stays, and is told until another share is reserved', async () => {
+  await init('--reserve-cpu', '0.5');
+  fake.host.cgroups.get('/kukeon')?.values?.set('cpu.limit', 0.1);
+  const what = `cpu.limit of all that kuke runs was set by hand: it is 0.1, and not ${left}`;
+  for (const argv of [['--reserve-cpu', '0.5'], []])
+    expect((await init(...argv)).stderr).toContain(`warning: ${what}; `);
+  expect(await findings()).toContainEqual({ level: 'warning', what, remedy: expect.stringContaining('/kukeon') });
+  expect((await shared()).sharedResources).toEqual([{ field: 'cpu.limit', value: '0.1', from: 'manual', asked: left }]);
+  await init('--reserve-cpu', '0.25');
+  expect(fake.host.cgroups.get('/kukeon')?.values?.get('cpu.limit')).toBe(cpus().length - 0.25);
+  expect(await findings()).toEqual([{ level: 'ok', what: 'reserved for the host: 0.25 CPUs' }]);
+});
+
+test('a file of what is reserved that somebody else has written is an error to doctor alone', async () => {
+  await init();
+  fake.host.store.files.set('reserve.json', '{"memory": "all"}');
+  expect(await findings()).toMatchObject([{ level: 'error', remedy: expect.stringContaining('--reserve-memory') }]);
+  expect((await shared()).state).toBe('Ready');
+});
+
 test.each([
   [['--reserve-memory', `${totalmem() + 1}`], 'of memory'],
   [['--reserve-memory', '100%'], 'of memory'],

@@ -1,0 +1,49 @@
+/** What holds for all that kuke runs, together, as statuses and `kuke doctor` show it. */
+import type { UseBackend } from './backend-operations.ts';
+import { CGROUP_ROOT } from './cgroups.ts';
+import type { Finding } from './extensible.ts';
+import type { AskedOfGroup } from './limits/asked.ts';
+import { formatBytes } from './limits/quantity.ts';
+import { type LimitStatus, limitStatus } from './limits/status.ts';
+import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
+
+export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
+  path: CGROUP_ROOT,
+  resources: leftByReserve(reserve),
+  field: 'reserve',
+});
+
+/** The limits of `/kukeon`: what init left of the host, and what somebody wrote there. Throws MetadataCorrupt. */
+export async function reserveStatus(use: UseBackend): Promise<LimitStatus[]> {
+  const { resources = [] } = await limitStatus(use, reserveGroup(await readReserve(use)));
+  return resources.map(one => (one.from === 'spec' ? { ...one, from: 'kuke init' } : one));
+}
+
+/** `64Mi of memory, 0.5 CPUs`; undefined: nothing. */
+export function reserveText({ memory, cpus }: Reserve): string | undefined {
+  const kept = [
+    ...(memory === undefined ? [] : [`${formatBytes(memory)} of memory`]),
+    ...(cpus === undefined ? [] : [`${cpus} CPU${cpus === 1 ? '' : 's'}`]),
+  ];
+  return kept.length === 0 ? undefined : kept.join(', ');
+}
+
+/** Throws MetadataCorrupt. */
+export async function reserveFindings(use: UseBackend): Promise<Finding[]> {
+  const kept = reserveText(await readReserve(use));
+  return [
+    ...(kept === undefined ? [] : [{ level: 'ok', what: `reserved for the host: ${kept}` } as const]),
+    ...(await reserveStatus(use)).flatMap(findingsOf),
+  ];
+}
+
+function findingsOf({ field, value, from, asked, notEnforced }: LimitStatus): Finding[] {
+  if (notEnforced !== undefined)
+    return [{ level: 'warning', what: `${field} ${value} of all that kuke runs is not enforced: ${notEnforced}` }];
+  return from === 'manual' ? [{ level: 'warning', what: byHand(field, value, asked), remedy: TAKE_BACK }] : [];
+}
+
+export const byHand = (field: string, value: string, asked = 'none'): string =>
+  `${field} of all that kuke runs was set by hand: it is ${value}, and not ${asked}`;
+
+export const TAKE_BACK = `it stays so until init reserves another share, or somebody writes the other value into that file of ${CGROUP_ROOT}`;
