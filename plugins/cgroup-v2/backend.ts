@@ -16,6 +16,7 @@ import { cgroupAt, unifiedRoot } from './hierarchy.ts';
 import { prepareLeaf } from './leaf.ts';
 import { type Examined, examine } from './limits/examine.ts';
 import { readRecord } from './limits/record.ts';
+import { isRemembered, remember, restore } from './limits/restore.ts';
 import { setLimits } from './limits/set.ts';
 import { ownership } from './mark.ts';
 import { observeCgroups } from './observe.ts';
@@ -77,6 +78,13 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
     limits: ({ path, limits }) =>
       look(path, (cgroup, table) => examine(cgroup, limits, table).limits.map(({ observation }) => observation)),
     asked: path => look(path, cgroup => readRecord(cgroup)?.asked),
+    remember: ({ path, limits }) => look(path, (cgroup, table) => remember(cgroup, limits, table)),
+    restore: (path, remembered, { note = ignore }) =>
+      look(path, async cgroup => {
+        if (!isRemembered(remembered) || !exists(cgroup)) return;
+        requireOurs(cgroup, await instance());
+        restore(cgroup, remembered, note);
+      }),
     oom: path => look(path, observeOom),
     usage: path => look(path, readUsage),
     isThere: thereWith<CgroupActions>({

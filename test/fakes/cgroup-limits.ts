@@ -137,6 +137,24 @@ export function fakeAsked(host: FakeHost, path: string): Limits | undefined {
   return record?.size ? limitsFrom([...record].map(([field, { asked }]) => [field, asked] as const)) : undefined;
 }
 
+/** `{}` for a group without limits: plain data, as the journal holds it. */
+export function fakeRemember(host: FakeHost, path: string): unknown {
+  const group = host.cgroups.get(path);
+  return group && { values: [...(group.values ?? [])], record: [...(group.record ?? [])] };
+}
+
+export function fakeRestore(host: FakeHost, path: string, remembered: unknown): void {
+  const group = host.cgroups.get(path);
+  if (group?.ours !== true || remembered === undefined) return;
+  const { values, record } = remembered as { values: []; record: [] };
+  const { values: _, record: __, ...rest } = group;
+  const said = {
+    ...(values.length > 0 && { values: new Map(values) }),
+    ...(record.length > 0 && { record: new Map(record) }),
+  };
+  host.cgroups.set(path, { ...rest, ...said });
+}
+
 export function fakeUsage(host: FakeHost, path: string, pids: number): CgroupUsage {
   const lowest = (field: LimitField, at: string): number[] =>
     at === ''

@@ -9,7 +9,7 @@ import {
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { eachLimit, formatLimit, type Limits } from '../../src/kernel/limits/limits.ts';
-import { fakeAsked, fakeLimit, fakeLimits, fakeUsage } from './cgroup-limits.ts';
+import { fakeAsked, fakeLimit, fakeLimits, fakeRemember, fakeRestore, fakeUsage } from './cgroup-limits.ts';
 import { type FakeHost, processOn } from './host.ts';
 
 /** `/kukeon` or below it, and nothing that a path could escape with. */
@@ -100,6 +100,8 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       }),
     limits: ({ path, limits }) => read('cgroup.limits', () => fakeLimits(host, checkPath(path), limits)),
     asked: path => read('cgroup.asked', () => fakeAsked(host, checkPath(path))),
+    remember: ({ path }) => read('cgroup.remember', () => fakeRemember(host, checkPath(path))),
+    restore: (path, remembered) => read('cgroup.restore', () => fakeRestore(host, checkPath(path), remembered)),
     oom: path =>
       read('cgroup.oom', () => (host.controllers.has('memory') ? host.cgroups.get(checkPath(path))?.oom : undefined)),
     usage: top =>

@@ -293,6 +293,32 @@ export function cgroupLimitsSuite(name: string, make: () => Promise<CgroupUnderT
       expect(await cgroup.usage('/kukeon/none')).toEqual([]);
     });
 
+    test('that were remembered are there again, those by hand too, and count as what they were', async () => {
+      await limit(some(0));
+      for (const field of enforced) await t.setByHand(path, field, VALUES[field]?.[2]);
+      const before = await cgroup.limits({ path, limits: some(0) });
+      for (const asked of [some(1), {}]) {
+        // The journal holds it as text.
+        const remembered = JSON.parse(JSON.stringify(await cgroup.remember({ path, limits: asked })));
+        await limit(asked);
+        await cgroup.restore(path, remembered, context());
+        await cgroup.restore(path, remembered, context());
+        expect(await cgroup.limits({ path, limits: some(0) })).toEqual(before);
+        expect(await cgroup.asked(path)).toEqual(some(0));
+      }
+      const group = '/kukeon/lab';
+      await cgroup.create({ path: group }, context());
+      const none = await cgroup.remember({ path: group, limits: some(0) });
+      await limit(some(0), group);
+      await cgroup.restore(group, none, context());
+      expect(await cgroup.limits({ path: group, limits: {} })).toEqual([]);
+      expect(await cgroup.asked(group)).toBeUndefined();
+      await cgroup.remove({ path: group }, context());
+      expect(await cgroup.remember({ path: group, limits: some(0) })).toBeUndefined();
+      await cgroup.restore(group, none, context());
+      expect(await t.groups(group)).toEqual([]);
+    });
+
     test('nothing happens when it was cancelled before', async () => {
       await failure(cgroup.limit({ path, limits: some(0) }, cancelled()), 'Cancelled');
       await failure(cgroup.leaf({ path: `${path}/web`, limits: {}, oomKills: 0 }, cancelled()), 'Cancelled');

@@ -140,6 +140,12 @@ export function deviceKnob(field: LimitField, number: string): Knob {
   };
 }
 
+/** Of what was written down by its names: `text` is of `Knob.text`. */
+export function knobOf(field: LimitField, file: string, text: string): Knob {
+  if (file === 'io.max') return deviceKnob(field, deviceOf(text));
+  return [...plainKnobs(false), bfqWeight].find(knob => knob.file === file) ?? amount(field, 'hugetlb', file);
+}
+
 /** The device that a text of `deviceKnob` is about. */
 export const deviceOf = (text: string): string => text.split(' ')[0] ?? '';
 

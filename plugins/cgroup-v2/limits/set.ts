@@ -6,7 +6,7 @@ import type { Mount } from '../../../src/host/mountinfo.ts';
 import { delegateThrough } from '../delegation.ts';
 import { parentOf, pathOf } from '../hierarchy.ts';
 import { type Examination, type Examined, examine } from './examine.ts';
-import { isSame } from './knobs.ts';
+import { isSame, type Knob } from './knobs.ts';
 import { lowerMemory, usesMoreThan } from './memory.ts';
 import { type LimitRecord, readRecord, writeRecord } from './record.ts';
 
@@ -40,7 +40,7 @@ export function setLimits(setting: Setting): void {
     for (const change of changes) {
       touched.push(change);
       if (change === lowered) notes.push(lowerMemory(cgroup, Number(change.observation.asked)));
-      else write(cgroup, change, textAfter(change));
+      else write(cgroup, change.knob, textAfter(change));
       notes.push(...replaced(cgroup, change));
     }
   } catch (error) {
@@ -75,7 +75,7 @@ function isToBeWritten({ knob, observation: { due, asked, manual }, text }: Exam
 
 const textAfter = ({ knob, observation: { asked } }: Examined) => (asked === undefined ? knob.unset : knob.text(asked));
 
-function write(cgroup: Cgroup, { knob }: Examined, text: string): void {
+export function write(cgroup: Cgroup, knob: Knob, text: string): void {
   try {
     // Nothing at all would not reach the kernel: cpuset.cpus takes an empty line.
     writeInterface(cgroup, knob.file, text === '' ? '\n' : text);
@@ -102,7 +102,7 @@ function takeBack(
   const errors = [error];
   for (const one of touched.toReversed()) {
     try {
-      if (one.text !== undefined && textNow(cgroup, one) !== one.text) write(cgroup, one, one.text);
+      if (one.text !== undefined && textNow(cgroup, one.knob) !== one.text) write(cgroup, one.knob, one.text);
     } catch (another) {
       errors.push(another);
     }
@@ -129,7 +129,7 @@ function settled(cgroup: Cgroup, { record, limits }: Examination, asked: Limits)
   for (const one of limits) {
     const { field, due } = one.observation;
     if (!due) continue;
-    const text = one.observation.asked === undefined ? undefined : textNow(cgroup, one);
+    const text = one.observation.asked === undefined ? undefined : textNow(cgroup, one.knob);
     if (text === undefined) delete found[field];
     else found[field] = text;
   }
@@ -137,7 +137,7 @@ function settled(cgroup: Cgroup, { record, limits }: Examination, asked: Limits)
   return isEmpty ? undefined : { asked, found };
 }
 
-function textNow(cgroup: Cgroup, { knob }: Examined): string | undefined {
+export function textNow(cgroup: Cgroup, knob: Knob): string | undefined {
   const content = readIfThere(cgroup, knob.file);
   return content === undefined ? undefined : knob.read(content);
 }

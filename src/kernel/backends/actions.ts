@@ -1,6 +1,5 @@
 /** What undoes each action of the kernel's own backends. A third party's plugin declares those of its own backend: `kernel.backend()`. */
 
-import type { Limits } from '../limits/limits.ts';
 import type { ActionDeclarations } from './backend.ts';
 import type { CgroupActions, CgroupBackend } from './cgroup.ts';
 import type { NetworkActions, NetworkBackend } from './network.ts';
@@ -11,12 +10,8 @@ const cgroup: ActionDeclarations<CgroupBackend, CgroupActions> = {
   create: { undoneBy: 'remove' },
   limit: {
     undo: {
-      look: (backend, { path }) => backend.asked(path),
-      async revert(backend, { path }, found, context) {
-        // A group that was not there goes with the step that made it.
-        if ((await backend.asked(path)) === undefined) return;
-        await backend.limit({ path, limits: found === undefined ? {} : (found as Limits) }, context);
-      },
+      look: (backend, params) => backend.remember(params),
+      revert: (backend, { path }, found, context) => backend.restore(path, found, context),
     },
   },
   leaf: { undoneBy: 'remove' },

@@ -1,6 +1,6 @@
 /** The tree of cgroups (spec.md §5). Paths are `/kukeon/<realm>/...`, relative to the cgroup2 mount. */
 import type { LimitField, Limits, LimitValue } from '../limits/limits.ts';
-import type { Backend } from './backend.ts';
+import type { ActionContext, Backend } from './backend.ts';
 
 export interface CgroupRequest {
   /** `/kukeon/main/default`; its parent exists already; `/kukeon` itself is made first. */
@@ -110,6 +110,13 @@ export interface CgroupBackend extends Backend<CgroupActions> {
   limits(request: CgroupLimiting): Promise<LimitObservation[]>;
   /** What `limit` or `leaf` was asked for the last time; undefined where there is no group, or nothing was asked. */
   asked(path: string): Promise<Limits | undefined>;
+  /**
+   * What `limit` is about to change in a group, with what kuke knows of it: plain data, for `restore` alone, which writes it again, values
+   * by hand too, whatever sense it makes by then. Undefined: there is no such group.
+   */
+  remember(request: CgroupLimiting): Promise<unknown>;
+  /** Does nothing where there is no group of ours, or nothing was remembered. */
+  restore(path: string, remembered: unknown, context: ActionContext): Promise<void>;
   /** Undefined: there is no such group, or the host counts no such thing. */
   oom(path: string): Promise<OomObservation | undefined>;
   /** What each group at and below `path` uses, parents first. */

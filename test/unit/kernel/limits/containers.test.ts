@@ -197,6 +197,36 @@ test('CPUs that are not to be had are refused before anything changes, whatever 
   expect((await kuke.put(web, all('32Mi', '2'))).error?.code).toBe('InvalidManifest');
 });
 
+describe('what a plan changed that failed', () => {
+  const io = { devices: [{ path: '/dev/vda', readBps: '1Mi' }] };
+  const before = { ...of(main()), resources: { memory: { limit: '64Mi' }, io } };
+  const after = { ...of(main(), side()), resources: { memory: { limit: '32Mi' } } };
+  const held = { 'memory.limit': 16 * MI, 'io.devices./dev/vda': { readBps: MI } };
+  beforeEach(async () => {
+    await kuke.put(web, before);
+    kuke.write(web.group, 'memory.limit', 16 * MI);
+  });
+
+  test('is as before, what an administrator wrote too', async () => {
+    kuke.host.faults.fail('runtime.start', new Error('no'));
+    expect(told(await kuke.put(web, after))).toContain('no');
+    expect(kuke.values(web.group)).toEqual(held);
+    expect(told(await kuke.put(web, before))).toBe('unchanged');
+    expect((await kuke.status(web)).resources).toMatchObject([{ value: '16Mi', from: 'manual', asked: '64Mi' }, {}]);
+  });
+
+  test('is as before when the next kuke takes it back, though the host has no such disk any more', async () => {
+    void kuke.put(web, after);
+    await kuke.host.faults.crash('runtime.start');
+    expect(kuke.values(web.group)).toEqual({ 'memory.limit': 32 * MI });
+    kuke.host.machine.disks.clear();
+    kuke = await limited(await kuke.another());
+    await kuke.put(stack);
+    expect(kuke.values(web.group)).toEqual(held);
+    expect(kuke.notices.join()).not.toContain('is not there');
+  });
+});
+
 describe('nothing stays of a leaf', () => {
   const leaves = () => [...kuke.host.cgroups.keys()].filter(path => path.startsWith(`${web.group}/`));
 
