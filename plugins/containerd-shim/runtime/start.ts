@@ -56,7 +56,7 @@ export async function startContainer(
 /**
  * While containerd cleans up behind a shim that has just died, it knows of no task and refuses a new one all the same. It tells nobody
  * when it is done, so this asks again. So it does for ever after a deletion that was cut off (see `endTask`), which is done once more,
- * and after a creation that was (see stray.ts).
+ * and after a creation that was (see stray.ts). A group's shim that has just lost its last task may answer still, and then no more.
  */
 async function createTask(
   containerd: Containerd,
@@ -72,7 +72,7 @@ async function createTask(
       await client.tasks.create({ ...task, containerId });
       return;
     } catch (error) {
-      const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error);
+      const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error) || isShimLeaving(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
       if (isStrayInTheWay(error)) await clearStray(containerd, namespace, container);
     }
@@ -80,6 +80,8 @@ async function createTask(
     await Bun.sleep(CLEANUP_INTERVAL_MS);
   }
 }
+
+const isShimLeaving = (error: unknown) => error instanceof Error && /ttrpc: closed\b/.test(error.message);
 
 function commandOf({ spec }: Container): string {
   const { process } = (spec === undefined ? {} : unpackJson(spec)) as Partial<OciSpec>;
