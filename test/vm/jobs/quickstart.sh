@@ -1,7 +1,8 @@
 # The way of scripts/quickstart on a host that has nothing of kuke's but the binary, the example and its image; then away with it all.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh test/vm/state.sh dist/kuke examples/hello.yaml .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/machine.sh test/vm/state.sh dist/kuke examples/hello.yaml .cache/hello-image.tar
 . ./check.sh
+. ./machine.sh
 . ./state.sh
 
 kuke=$PWD/kuke

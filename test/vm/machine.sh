@@ -1,6 +1,5 @@
-# The guest is the host that spec.md has in mind: systemd, one cgroup2 mount at /sys/fs/cgroup with every controller, containerd.
-# files: test/vm/check.sh
-. ./check.sh
+# Sourced by a job, after check.sh: checks that the guest is the host that spec.md has in mind: systemd, one cgroup2 mount at /sys/fs/cgroup
+# with every controller, containerd; and that nothing of kuke's is there.
 
 only_cgroup2() {
   local mounts
@@ -37,4 +36,3 @@ check 'bridges, veths and nftables' bridges_and_rules
 check 'containerd is started by systemd' sh -c 'systemctl start containerd && systemctl is-active containerd'
 check 'containerd answers' ctr version
 check 'kuke is not there yet' sh -c '! command -v kuke && ! ls -d /opt/kukeon /run/kukeon /sys/fs/cgroup/kukeon 2> /dev/null'
-exit $failed
