@@ -1,7 +1,7 @@
 /** set resources, and get --resources, with what is real in a box: of the controllers hugetlb alone; the others are not enforced, and say so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { cell, container, getCell, pidsOf } from './cells.ts';
+import { cell, container, getCell, manifest, pidsOf } from './cells.ts';
 import { apply, failing, get, kuke } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
@@ -97,4 +97,20 @@ test('a value written by hand stays, and is manual', async () => {
   expect(hugetlb(WEB)).toBe(String(16 * MiB));
   await set('cell', 'web', '--hugepages', '2Mi=128Mi');
   expect(hugetlb(WEB)).toBe(String(128 * MiB));
+});
+
+test('a container with its limits from its space keeps those that are not named; and what has to be made anew runs on', async () => {
+  const space = (defaults: object) =>
+    manifest('Space', 'default', { realmId: 'main', defaults: { container: defaults } });
+  await apply(space({ resources: { hugepages: { '2Mi': '64Mi' } } }));
+  const pids = await pidsOf('web');
+  const limits = async () => [hugetlb(`${WEB}/side`), (await getCell('web')).spec.containers.at(-1)?.resources];
+  await apply(space({ resources: { hugepages: { '2Mi': '64Mi' } }, user: '65534' }));
+  const told = await set('container', 'side', '--cell', 'web', '--pids', '100');
+  expect(told).toContain('takes its limits from space main/default no more');
+  expect(told).toContain('apply it for that');
+  expect(await limits()).toEqual([String(64 * MiB), { hugepages: { '2Mi': '64Mi' }, pids: { limit: 100 } }]);
+  await set('container', 'side', '--cell', 'web', '--pids', 'none', '--hugepages', 'none');
+  expect(await limits()).toEqual(['max', {}]);
+  expect(await pidsOf('web')).toEqual(pids);
 });
