@@ -52,10 +52,11 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const outcomes = new Map<string, StepOutcome>([...execution.results.keys()].map(id => [id, 'done']));
   const failures: KukeError[] = [];
+  const [holding, tell] = holdingNotes(execution, context);
 
   const runOne = async (step: Step): Promise<void> => {
     try {
-      await runStep(execution, step, context, signal);
+      await runStep(execution, step, holding, signal);
       outcomes.set(step.id, 'done');
     } catch (thrown) {
       outcomes.set(step.id, 'failed');
@@ -87,6 +88,7 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
   if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution));
   failures.push(...stuck(execution, outcomes));
   const [first, ...others] = failures;
+  tell(first);
   if (first === undefined) {
     execution.whole?.();
     return execution.journal.close();
@@ -95,6 +97,16 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
   const isOver = execution.intent === 'create' ? undone.length === 0 : execution.isTakenUp !== true;
   if (isOver) execution.journal.close();
   throw first.with([...others, ...undone]);
+}
+
+/** What a step tells is known at the end only to last, or to be about to be undone for a failure. */
+function holdingNotes({ intent }: Execution, context: ExecuteContext): [ExecuteContext, tell: (f?: KukeError) => void] {
+  const notes: string[] = [];
+  const tell = (failure?: KukeError) => {
+    const fate = failure !== undefined && intent === 'create' ? '; that has been undone' : '';
+    for (const message of notes) context.note?.(`${message}${fate}`);
+  };
+  return [{ ...context, note: message => notes.push(message) }, tell];
 }
 
 /** What a call that was called off throws, where that is no error of kuke's. */

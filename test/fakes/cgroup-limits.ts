@@ -146,7 +146,10 @@ export function fakeRemember(host: FakeHost, path: string): unknown {
 export function fakeRestore(host: FakeHost, path: string, remembered: unknown): void {
   const group = host.cgroups.get(path);
   if (group?.ours !== true || remembered === undefined) return;
-  const { values, record } = remembered as { values: []; record: [] };
+  const { values, record } = remembered as {
+    values: [LimitField, LimitValue][];
+    record: [LimitField, { asked: LimitValue; found?: LimitValue | undefined; isDone: boolean }][];
+  };
   const { values: _, record: __, ...rest } = group;
   const said = {
     ...(values.length > 0 && { values: new Map(values) }),

@@ -211,6 +211,8 @@ describe('what a plan changed that failed', () => {
     kuke.host.faults.fail('runtime.start', new Error('no'));
     expect(told(await kuke.put(web, after))).toContain('no');
     expect(kuke.values(web.group)).toEqual(held);
+    // Nobody reads of a value that is not there any more.
+    expect(kuke.notices.join()).toContain('set by hand: 16Mi; that has been undone');
     expect(told(await kuke.put(web, before))).toBe('unchanged');
     expect((await kuke.status(web)).resources).toMatchObject([{ value: '16Mi', from: 'manual', asked: '64Mi' }, {}]);
   });
