@@ -29,7 +29,8 @@ while read seconds what <&3; do
   busybox timeout $seconds sh -c 'while :; do :; done' &
   if [ "$what" = all ]; then
     busybox timeout $seconds busybox dd if=/dev/zero of=/data/file bs=64k count=160 oflag=direct conv=notrunc 2> /dev/null &
-    ( i=0; while [ $i -lt 40 ]; do ( read -t $seconds hold <&4 ) & i=$((i + 1)); done; echo "forked $i"; wait )
+    # Only when those two have all of their processes.
+    ( read -t 2 hold <&4; i=0; while [ $i -lt 40 ]; do ( read -t $seconds hold <&4 ) & i=$((i + 1)); done; echo "forked $i"; wait )
   fi
   wait
 done

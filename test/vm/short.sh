@@ -32,7 +32,7 @@ systemctl restart containerd
 check 'those beside them are untouched, by a restart of containerd too' untouched "$began" "$(containers)"
 also
 check 'uninstall' succeeds_and_prints 'has left this host' "$kuke" uninstall --yes
-rm /var/tmp/data/file
+rm -f /var/tmp/data/file
 state > after
 check 'the machine is as it was before' diff before after
 exit $failed
