@@ -40,10 +40,12 @@ export async function reserveFindings(use: UseBackend): Promise<Finding[]> {
 function findingsOf({ field, value, from, asked, notEnforced }: LimitStatus): Finding[] {
   if (notEnforced !== undefined)
     return [{ level: 'warning', what: `${field} ${value} of all that kuke runs is not enforced: ${notEnforced}` }];
-  return from === 'manual' ? [{ level: 'warning', what: byHand(field, value, asked), remedy: TAKE_BACK }] : [];
+  if (from !== 'manual') return [];
+  const what = byHand(field, value, asked);
+  return asked === undefined ? [{ level: 'ok', what }] : [{ level: 'warning', what, remedy: TAKE_BACK }];
 }
 
-export const byHand = (field: string, value: string, asked = 'none'): string =>
-  `${field} of all that kuke runs was set by hand: it is ${value}, and not ${asked}`;
+export const byHand = (field: string, value: string, asked?: string): string =>
+  `${field} of all that kuke runs was set by hand: it is ${value}${asked === undefined ? '' : `, and not ${asked}`}`;
 
 export const TAKE_BACK = `it stays so until init reserves another share, or somebody writes the other value into that file of ${CGROUP_ROOT}`;

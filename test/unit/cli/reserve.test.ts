@@ -65,6 +65,16 @@ test('what somebody wrote into the root by hand stays, and is told until another
   expect(await findings()).toEqual([{ level: 'ok', what: 'reserved for the host: 0.25 CPUs' }]);
 });
 
+test('what somebody wrote there where nothing is reserved is shown, and is no fault', async () => {
+  await init();
+  Object.assign(fake.host.cgroups.get('/kukeon') ?? {}, { values: new Map([['pids.limit', 500]]) });
+  expect(await findings()).toEqual([
+    { level: 'ok', what: 'pids.limit of all that kuke runs was set by hand: it is 500' },
+  ]);
+  expect((await shared()).sharedResources).toEqual([{ field: 'pids.limit', value: '500', from: 'manual' }]);
+  expect((await init()).stderr).toBe('');
+});
+
 test('a file of what is reserved that somebody else has written is an error to doctor alone', async () => {
   await init();
   fake.host.store.files.set('reserve.json', '{"memory": "all"}');
