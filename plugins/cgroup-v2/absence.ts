@@ -1,9 +1,20 @@
 /** Why a controller is not where a limit of its kind is asked for. */
-import { type Cgroup, exists, isHierarchyRoot, lineage, wordsIfThere } from '../../src/host/cgroupfs/cgroup.ts';
+import { closeSync, constants, openSync } from 'node:fs';
+import {
+  type Cgroup,
+  exists,
+  interfacePath,
+  isHierarchyRoot,
+  lineage,
+  wordsIfThere,
+} from '../../src/host/cgroupfs/cgroup.ts';
 import { pids } from '../../src/host/cgroupfs/processes.ts';
+import { hasCode } from '../../src/host/errno.ts';
+import { asSystemError } from '../../src/host/libc.ts';
 import type { Mount } from '../../src/host/mountinfo.ts';
 import { v1Hierarchies } from './hierarchy.ts';
 
+const HANDED_DOWN = 'cgroup.subtree_control';
 // v1 has another name for one of them.
 const V1_NAMES: Record<string, string> = { io: 'blkio' };
 
@@ -24,10 +35,23 @@ export function whyAbsent(mounts: readonly Mount[], name: string): { reason: str
 /** Of those that a level has and could not hand down, now or when it is told to. */
 export function whyKept(level: Cgroup, names: readonly string[]): string | undefined {
   if (isHierarchyRoot(level)) return undefined;
-  const enabled = wordsIfThere(level, 'cgroup.subtree_control');
+  const enabled = wordsIfThere(level, HANDED_DOWN);
   const waiting = names.filter(name => !enabled.includes(name));
   if (waiting.length === 0 || pids(level).length === 0) return undefined;
   return `${level.path} has processes of its own, so it does not hand down ${waiting.join(' ')}`;
+}
+
+/** The kernel's word, where a level could not even be told to hand a controller down. */
+function whyReadOnly(level: Cgroup, name: string): string | undefined {
+  if (wordsIfThere(level, HANDED_DOWN).includes(name)) return undefined;
+  const path = interfacePath(level, HANDED_DOWN);
+  try {
+    closeSync(openSync(path, constants.O_WRONLY));
+    return undefined;
+  } catch (error) {
+    const why = hasCode(error, 'EROFS', 'EACCES', 'EPERM') ? asSystemError(error, path) : undefined;
+    return why instanceof Error ? why.message : undefined;
+  }
 }
 
 /** Why a controller does not get to a cgroup, whether that exists yet or not; undefined: it is there, or will be when it is handed down. */
@@ -38,7 +62,7 @@ export function whyMissing(cgroup: Cgroup, name: string, mounts: readonly Mount[
   if (root === undefined) return undefined;
   if (!wordsIfThere(root, 'cgroup.controllers').includes(name)) return whyAbsent(mounts, name).reason;
   for (const level of levels.filter(one => one.path !== cgroup.path)) {
-    const kept = whyKept(level, [name]);
+    const kept = whyKept(level, [name]) ?? whyReadOnly(level, name);
     if (kept !== undefined) return kept;
   }
   return undefined;

@@ -9,17 +9,22 @@ import { forgetFound } from './limits/record.ts';
 /**
  * From the root to the cgroup itself, so that what a runtime makes in it has them as well. A level that has processes of its own, or
  * that the kernel refuses for another reason, hands down what it handed down before. Controllers that are there are never taken away.
+ * Returns what the kernel said of each that a level has and does not hand down.
  */
-export function delegateThrough(cgroup: Cgroup): void {
+export function delegateThrough(cgroup: Cgroup): Map<string, string> {
+  const refused = new Map<string, string>();
   for (const level of lineage(cgroup)) {
     const alone: Cgroup = { root: level.path, names: [], path: level.path };
     try {
       forgetLost(level);
-      delegate(descendant(alone, 'below'), CONTROLLERS);
+      const here = controllers(level);
+      for (const { controller, reason } of delegate(descendant(alone, 'below'), CONTROLLERS))
+        if (here.includes(controller)) refused.set(controller, reason);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
     }
   }
+  return refused;
 }
 
 /** What was written below a level that handed a controller down once, and does not now, is gone. */

@@ -60,7 +60,7 @@ export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]
     const text = content === undefined ? undefined : knob.read(content);
     if (asked === undefined && found === undefined && isUnset(knob, text ?? knob.unset)) return [];
     const isAbsent = asked !== undefined && fault === undefined && text === undefined;
-    const absent = isAbsent ? whyAbsent(group, knob, mounts) : undefined;
+    const absent = isAbsent ? (whyAbsent(group, knob, mounts) ?? record.refused?.[knob.field]) : undefined;
     const idle = asked === undefined ? undefined : whyIdle(knob, asked, host);
     const seen: Seen = { asked, text, found, before: before.get(knob.field), fault, absent, idle };
     return [{ knob, ...(text !== undefined && { text }), observation: observation(knob, seen) }];

@@ -12,6 +12,8 @@ export interface LimitRecord {
   asked: Limits;
   /** `Knob.text`. Asked for and not here: the host could not do it, or kuke died while it wrote. */
   found: Readonly<Record<string, string>>;
+  /** By field, why the kernel did not hand the controller down when kuke tried: it is not tried for this group alone again. */
+  refused?: Readonly<Record<string, string>>;
 }
 
 const NAME = 'kukeon.limits';
@@ -20,10 +22,9 @@ export function readRecord(cgroup: Cgroup): LimitRecord | undefined {
   const text = getAttribute(cgroup.path, NAME);
   if (text === undefined) return undefined;
   try {
-    const { asked, found } = JSON.parse(text);
-    return isObject(asked) && isObject(found) && Object.values(found).every(one => typeof one === 'string')
-      ? { asked, found: found as Record<string, string> }
-      : undefined;
+    const { asked, found, refused } = JSON.parse(text);
+    if (!isObject(asked) || !isTexts(found)) return undefined;
+    return { asked, found, ...(isTexts(refused) && { refused }) };
   } catch {
     return undefined; // somebody else wrote there
   }
@@ -66,5 +67,7 @@ export function follow(
   return { ...record, found: Object.fromEntries(found) };
 }
 
+const isTexts = (value: unknown): value is Record<string, string> =>
+  isObject(value) && Object.values(value).every(one => typeof one === 'string');
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

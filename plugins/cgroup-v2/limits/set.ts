@@ -26,6 +26,7 @@ export interface Setting {
 export function setLimits(setting: Setting): void {
   const { cgroup, limits, note } = setting;
   const examination = examineDelegated(setting);
+  const refused = refusals(examination, cgroup);
   const before = readRecord(cgroup);
   // Memory comes last: what was killed for it cannot be taken back when the kernel refuses another.
   const due = examination.limits.filter(isToBeWritten);
@@ -47,13 +48,34 @@ export function setLimits(setting: Setting): void {
     for (const message of notes) note(message);
     takeBack(cgroup, touched, before, error);
   }
-  const after = settled(cgroup, examination, limits);
+  const after = settled(cgroup, examination, limits, refused);
   if (!Bun.deepEquals(after, before)) writeRecord(cgroup, after);
+  for (const [field, why] of Object.entries(refused))
+    if (examination.record.refused?.[field] !== why)
+      notes.push(`${field} of ${pathOf(cgroup)} is not enforced: ${why}`);
   for (const message of notes) note(message);
 }
 
+/** By field, of those that are asked for and whose controller did not come. */
+function refusals({ record, limits, kept }: Delegated, cgroup: Cgroup): Record<string, string> {
+  return Object.fromEntries(
+    limits.flatMap(({ knob: { field, controller }, text, observation: { due, asked, notEnforced } }) => {
+      if (asked === undefined || text !== undefined) return [];
+      const why = due
+        ? (kept?.get(controller) ?? `${parentOf(cgroup).path} does not hand ${controller} down`)
+        : notEnforced;
+      return why !== undefined && (due || record.refused?.[field] === why) ? [[field, why] as const] : [];
+    }),
+  );
+}
+
+interface Delegated extends Examination {
+  /** By controller, what the kernel said when it was to be handed down. */
+  kept?: Map<string, string>;
+}
+
 /** Refuses what is at fault; hands down what a limit waits for. */
-function examineDelegated({ cgroup, limits, mounts }: Setting): Examination {
+function examineDelegated({ cgroup, limits, mounts }: Setting): Delegated {
   const first = examine(cgroup, limits, mounts);
   const faulty = first.limits.find(({ observation }) => observation.fault !== undefined)?.observation;
   if (faulty?.asked !== undefined) {
@@ -61,8 +83,8 @@ function examineDelegated({ cgroup, limits, mounts }: Setting): Examination {
     throw new KukeError('InvalidManifest', `${faulty.field} of ${pathOf(cgroup)} cannot be ${asked}: ${faulty.fault}`);
   }
   if (!first.limits.some(({ observation, text }) => observation.due && text === undefined)) return first;
-  delegateThrough(parentOf(cgroup));
-  return examine(cgroup, limits, mounts);
+  const kept = delegateThrough(parentOf(cgroup));
+  return { ...examine(cgroup, limits, mounts), kept };
 }
 
 const isMemory = ({ knob }: Examined) => knob.controller === 'memory';
@@ -124,7 +146,12 @@ function intent(record: LimitRecord, asked: Limits, changes: readonly Examined[]
 }
 
 /** Undefined: there is nothing to know. */
-function settled(cgroup: Cgroup, { record, limits }: Examination, asked: Limits): LimitRecord | undefined {
+function settled(
+  cgroup: Cgroup,
+  { record, limits }: Examination,
+  asked: Limits,
+  refused: Record<string, string>,
+): LimitRecord | undefined {
   const found = { ...record.found };
   for (const one of limits) {
     const { field, due } = one.observation;
@@ -134,7 +161,7 @@ function settled(cgroup: Cgroup, { record, limits }: Examination, asked: Limits)
     else found[field] = text;
   }
   const isEmpty = Object.keys(asked).length === 0 && Object.keys(found).length === 0;
-  return isEmpty ? undefined : { asked, found };
+  return isEmpty ? undefined : { asked, found, ...(Object.keys(refused).length > 0 && { refused }) };
 }
 
 export function textNow(cgroup: Cgroup, knob: Knob): string | undefined {

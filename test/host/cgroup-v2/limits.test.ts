@@ -1,6 +1,6 @@
 /** Limits on real cgroups: manual values, what is not enforced and why, all or as before, records that survive a kuke that died. */
 import { afterEach, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cgroupAt } from '../../../plugins/cgroup-v2/hierarchy.ts';
 import { writeRecord } from '../../../plugins/cgroup-v2/limits/record.ts';
 import { cgroupRoot } from '../../../src/host/cgroupfs/cgroup.ts';
@@ -197,6 +197,47 @@ test('a level with processes of its own is named as what keeps a controller back
   expect(await seen(huge(8 * MI), '/kukeon/main/default')).toMatchObject([{ due: true, manual: false }]);
   expect(await limit(huge(8 * MI), '/kukeon/main/default')).toEqual([]);
   expect(small('/kukeon/main/default')).toBe(`${8 * MI}`);
+});
+
+test('a level that only reads is named in the kernel’s words, before anything is tried', async () => {
+  await create('/kukeon', main);
+  takeAway(main, '/kukeon');
+  const control = `${MOUNT}/kukeon/cgroup.subtree_control`;
+  await output('mount', '--bind', control, control);
+  await output('mount', '-o', 'remount,bind,ro', control);
+  try {
+    for (const path of [main, cell]) {
+      const [one] = await seen(huge(8 * MI), path);
+      expect(one).toMatchObject({ due: false, manual: false });
+      expect(one?.notEnforced).toContain('/kukeon/cgroup.subtree_control: Read-only file system');
+    }
+    await limit(huge(8 * MI));
+    expect(await seen(huge(8 * MI))).toMatchObject([{ due: false }]);
+  } finally {
+    await output('umount', control);
+  }
+  expect(await seen(huge(8 * MI))).toMatchObject([{ due: true, manual: false }]);
+  await limit(huge(8 * MI));
+  expect(small()).toBe(`${8 * MI}`);
+});
+
+test('what the kernel refuses to hand down is told, once, and known from then on, until it comes', async () => {
+  await create('/kukeon', main);
+  takeAway(main, '/kukeon');
+  // A level with threads of its own in another group hands down no such controller.
+  mkdirSync(`${MOUNT}/kukeon/threads`);
+  writeFileSync(`${MOUNT}/kukeon/threads/cgroup.type`, 'threaded');
+  const [told = '', ...others] = await limit(huge(8 * MI)).finally(() => rmdirSync(`${MOUNT}/kukeon/threads`));
+  expect(told).toMatch(/^hugepages\.2Mi of \/kukeon\/main is not enforced: .*\/kukeon\/cgroup\.subtree_control/);
+  expect(others).toEqual([]);
+  expect(await seen(huge(8 * MI))).toMatchObject([{ due: false, notEnforced: told.replace(/^.*?: /, '') }]);
+  expect(await limit(huge(8 * MI))).toEqual([]);
+  expect(await backend.asked(main)).toEqual(huge(8 * MI));
+  await create('/kukeon');
+  expect(await seen(huge(8 * MI))).toMatchObject([{ due: true }]);
+  await limit(huge(8 * MI));
+  expect(small()).toBe(`${8 * MI}`);
+  expect(await record()).not.toContain('refused');
 });
 
 test('where a controller was taken away and comes back, the limits of all groups below are due, and not by hand', async () => {
