@@ -134,6 +134,24 @@ describe('memory', () => {
     },
   );
 
+  test('killed for want of it: the limit is that of then, and what killed one is not held against a survivor', async () => {
+    await createCell();
+    await limit({ 'memory.limit': 24 * MI }, cell);
+    await leaf('web_root');
+    await leaf('side');
+    const eat = async (name: string) => {
+      await (await shellIn(`${cell}/${name}`, 'busybox tail -c 64m /dev/zero > /dev/null')).exited;
+      return backend.oom(`${cell}/${name}`);
+    };
+    const byCell = { kills: 1, last: { path: cell, limit: 24 * MI } };
+    expect(await eat('web_root')).toMatchObject(byCell);
+    await limit({ 'memory.limit': 512 * MI }, cell);
+    expect(await backend.oom(`${cell}/web_root`)).toMatchObject(byCell);
+    await leaf('web_root', {}, 1);
+    await limit({ 'memory.limit': 32 * MI });
+    expect(await eat('side')).toMatchObject({ kills: 1, last: { path: main, limit: 32 * MI } });
+  });
+
   test('a container that makes groups of its own is known to be killed whole all the same', async () => {
     await createCell();
     await leaf('web_root', { 'memory.limit': 24 * MI });
