@@ -39,11 +39,18 @@ export async function notesOnAbove(
     for (const excess of excesses(limits, await heldAt(use, context, path, planned?.limits)))
       found.push({ where: `${name} (${ceilingText(excess)})`, excess });
   }
-  return [...Map.groupBy(found, ({ excess }) => excess.field)].map(([field, same]) => {
+  const isReserve = ({ excess }: (typeof found)[number]) => excess.ceiling === 'memory.reservation';
+  const [reserve, hard] = [found.filter(isReserve), found.filter(one => !isReserve(one))];
+  const counts = reserve.slice(0, 1).map(({ excess: { field } }) => {
+    const where = reserve.map(one => one.where).join(', ');
+    return `${fieldPath(group, field)} counts only as far as all above reserve as much, and these reserve less: ${where}`;
+  });
+  const notes = [...Map.groupBy(hard, ({ excess }) => excess.field)].map(([field, same]) => {
     const [value = ''] = same.map(({ excess }) => valueText(excess));
     const where = [...new Set(same.map(one => one.where))].join(' and ');
     return `${fieldPath(group, field)} asks for ${value}, which is more than it can have in ${where}`;
   });
+  return [...notes, ...counts];
 }
 
 /** Those whose groups are there, as they asked when they were made; whoever comes later is told then. */
@@ -101,8 +108,12 @@ function pathsAbove(path: string): string[] {
 
 /** What a group has, also by an administrator's hand. */
 async function heldAt(use: UseBackend, context: ObserveContext, path: string, planned?: Limits): Promise<Held> {
-  if (planned === undefined) return heldBy(await limitsAt(use, context, path));
-  return heldBy(await (await use('cgroup')).limits({ path, limits: planned }));
+  const seen =
+    planned === undefined
+      ? await limitsAt(use, context, path)
+      : await (await use('cgroup')).limits({ path, limits: planned });
+  // What a group reserves counts as far as all above it reserve as much (cgroup-v2.rst, memory.low), and they begin with none.
+  return new Map([['memory.reservation', 0], ...heldBy(seen)]);
 }
 
 /** Of a group above: it has been applied by now. */

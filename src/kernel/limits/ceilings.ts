@@ -6,7 +6,7 @@ import { type DeviceRates, eachLimit, type LimitField, type Limits, type LimitVa
 /** The limits of a group above that hold for this one of a group below; a weight is a share among siblings, and has none. */
 function ceilingsOf(field: LimitField): LimitField[] {
   if (field.endsWith('.weight')) return [];
-  if (field === 'memory.reservation') return ['memory.limit'];
+  if (field === 'memory.reservation') return ['memory.reservation', 'memory.limit'];
   return field === 'memory.high' ? ['memory.high', 'memory.limit'] : [field];
 }
 

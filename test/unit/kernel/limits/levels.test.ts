@@ -306,8 +306,26 @@ describe('a child that asks for more than is above it', () => {
     expect(cell.notes).toEqual([
       'spec.resources.memory.limit asks for 1Gi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
       'spec.resources.memory.reservation asks for 600Mi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
+      expect.stringContaining('spec.resources.memory.reservation counts only as far as'),
     ]);
     expect(told(cell)).toBe('created');
+  });
+
+  test('of memory that is reserved, is told of all above who reserve less', async () => {
+    const reserving = (reservation: string) => ({ resources: { memory: { reservation } } });
+    await kuke.put(realm, reserving('1Gi'));
+    await kuke.put(stack, reserving('32Mi'));
+    const { notes, error } = await kuke.put(web, reserving('64Mi'), STRICT);
+    expect([notes, error]).toEqual([
+      [
+        'spec.resources.memory.reservation counts only as far as all above reserve as much, and these reserve less: stack main/default/default (memory.reservation 32Mi), space main/default (memory.reservation 0), all that kuke runs (memory.reservation 0)',
+      ],
+      undefined,
+    ]);
+    for (const level of [stack, space]) await kuke.put(level, reserving('64Mi'));
+    kuke.write('/kukeon', 'memory.reservation', 64 * MI);
+    expect((await kuke.put(web, reserving('64Mi'))).notes).toEqual([]);
+    expect((await kuke.put(web, reserving('0'))).notes).toEqual([]);
   });
 
   test('is told of nothing where both ask for the same, whatever the kernel makes of it', async () => {
