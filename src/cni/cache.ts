@@ -5,7 +5,7 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { replaceFileUnsynced } from '../host/atomic-file.ts';
+import { replaceFileAmongMany } from '../host/atomic-file.ts';
 import { hasCode } from '../host/errno.ts';
 import type { AttachmentId } from './attachment.ts';
 import { type NetworkConfig, parseNetworkConfig } from './config.ts';
@@ -102,21 +102,21 @@ export function sameAttachment(a: AttachmentId, b: AttachmentId): boolean {
 }
 
 /**
- * Writes an attachment's file, whole or not at all, also if this process is killed. The folder is made where it is missing. Throws CacheError.
+ * Writes an attachment's file, whole or not at all, whatever becomes of this process or of the power. The folder is made where it is
+ * missing. Throws CacheError.
  *
- * Nothing is synced to the disk, as by libcni: with the power the network namespaces are gone too, and a file that it left empty counts as
- * none. All here is synchronous: it is less work than a single hop through a pool of threads.
+ * libcni syncs nothing to the disk. But what an ADD has reserved outlives a hard reset, and by this file it is known and released.
  */
-export function writeCached(folder: string, attachment: CachedAttachment): void {
+export async function writeCached(folder: string, attachment: CachedAttachment): Promise<void> {
   const path = cachePath(folder, attachment);
-  const write = () => replaceFileUnsynced(path, formatCached(attachment), { mode: 0o600 });
+  const write = () => replaceFileAmongMany(path, formatCached(attachment), { mode: 0o600 });
   try {
     try {
-      write();
+      await write();
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      write();
+      await write();
     }
   } catch (error) {
     throw new CacheError(path, error);

@@ -103,7 +103,7 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
       }
       const result = made ?? { cniVersion: network.cniVersion, interfaces: [], ips: [], routes: [] };
       const { netns, args = [], capabilityArgs = {} } = attachment;
-      writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
+      await writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
       return result;
     } catch (error) {
       const first = asCniError(error, { command: 'ADD', network: network.name });

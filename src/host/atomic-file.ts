@@ -1,7 +1,8 @@
 /** Files that, after a crash at any moment, are either as they were or as they should be. */
-import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fsync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { hasCode } from './errno.ts';
 import { asSystemError } from './libc.ts';
 import { identify } from './pidfd.ts';
@@ -32,10 +33,10 @@ export async function replaceFile(
 }
 
 /**
- * The same at once, and without fsync: for what nobody needs after a power failure, which may leave the file empty. What a killed call
- * left stays until `removeStaleTemporaries` is called, so that the costs do not grow with the directory.
+ * The same for a directory of many files: what a killed call left stays until `removeStaleTemporaries` is called, so that the costs do not
+ * grow with the directory. Only the fsyncs leave the event loop, which is less work than a hop for each step.
  */
-export function replaceFileUnsynced(path: string, content: string, { mode }: { mode: number }): void {
+export async function replaceFileAmongMany(path: string, content: string, { mode }: { mode: number }): Promise<void> {
   const temporary = join(dirname(path), temporaryName(basename(path)));
   let isThere = false;
   try {
@@ -45,15 +46,25 @@ export function replaceFileUnsynced(path: string, content: string, { mode }: { m
       const bytes = Buffer.from(content);
       for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
       fchmodSync(fd, mode);
+      await synced(fd);
     } finally {
       closeSync(fd);
     }
     renameSync(temporary, path);
+    isThere = false;
+    const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await synced(directory);
+    } finally {
+      closeSync(directory);
+    }
   } catch (error) {
     if (isThere) unlinkSync(temporary);
     throw asSystemError(error, path);
   }
 }
+
+const synced = promisify(fsync);
 
 /**
  * Rewrites an existing file in place, for one that is bind-mounted into containers: a renamed one would never arrive there. Not atomic:

@@ -101,7 +101,7 @@ test('libcni’s file is read, and ours is read by libcni', async () => {
     routes: [],
     ips: [{ address: '10.9.0.99/24' }],
   };
-  writeCached(results, { ...theirs, invokers: ['exec'], result });
+  await writeCached(results, { ...theirs, invokers: ['exec'], result });
   await container.end();
   // Since 1.7 ctr does another DEL after this one, without a result.
   expect(dels()[0]).toMatchObject({

@@ -37,8 +37,8 @@ const entry: CachedAttachment = {
   invokers: ['exec', 'exec'],
 };
 
-test('a file has libcni’s name and keys, and only root may read it', () => {
-  writeCached(folder, entry);
+test('a file has libcni’s name and keys, and only root may read it', async () => {
+  await writeCached(folder, entry);
   const path = join(folder, 'net-c1-eth0');
   const { config, ...rest } = JSON.parse(readFileSync(path, 'utf8'));
   expect(rest).toEqual({
@@ -85,19 +85,19 @@ test('reading and removing what is not there', () => {
   expect(listCached(folder)).toEqual({ attachments: [], broken: [] });
 });
 
-test('a file that a power failure left empty counts as none', () => {
+test('a file that a power failure left empty counts as none', async () => {
   mkdirSync(folder);
   writeFileSync(join(folder, 'net-c1-eth0'), '');
   expect(readCached(folder, entry)).toBeUndefined();
   expect(listCached(folder)).toEqual({ attachments: [], broken: [] });
-  writeCached(folder, entry);
+  await writeCached(folder, entry);
   expect(readCached(folder, entry)).toEqual(entry);
 });
 
-test('the list holds the good files and reports the others by path', () => {
+test('the list holds the good files and reports the others by path', async () => {
   const second = { ...entry, containerId: 'c2' };
-  writeCached(folder, second);
-  writeCached(folder, entry);
+  await writeCached(folder, second);
+  await writeCached(folder, entry);
   writeFileSync(join(folder, 'cut'), formatCached(entry).slice(0, 40));
   writeFileSync(join(folder, 'legacy'), JSON.stringify(RESULT));
   writeFileSync(join(folder, 'net-c3-eth0'), formatCached(entry));
@@ -125,19 +125,19 @@ test.each([
   expect(() => parseCached(JSON.stringify({ ...JSON.parse(formatCached(entry)), ...wrong }))).toThrow(message);
 });
 
-test('a file that can not be read or removed is an error with its path', () => {
+test('a file that can not be read or removed is an error with its path', async () => {
   mkdirSync(join(folder, 'net-c1-eth0', 'x'), { recursive: true });
   for (const operation of [readCached, removeCached, () => writeCached(folder, entry)]) {
-    const outcome = thrownBy(() => operation(folder, entry));
+    const outcome = await thrownBy(() => operation(folder, entry));
     expect(outcome).toBeInstanceOf(CacheError);
     expect(outcome).toMatchObject({ path: join(folder, 'net-c1-eth0') });
   }
   expect(readdirSync(folder)).toEqual(['net-c1-eth0']);
 });
 
-function thrownBy(run: () => unknown): unknown {
+async function thrownBy(run: () => unknown): Promise<unknown> {
   try {
-    return run();
+    return await run();
   } catch (error) {
     return error;
   }

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import {
   removeStaleTemporaries,
   replaceFile,
-  replaceFileUnsynced,
+  replaceFileAmongMany,
   rewriteInPlace,
 } from '../../../src/host/atomic-file.ts';
 import { identify } from '../../../src/host/pidfd.ts';
@@ -84,22 +84,22 @@ test('readers see one version or the other, also after the writer was killed', a
   expect(readdirSync(directory)).toEqual(['cell.yaml']);
 });
 
-test('unsynced: content and mode as asked for, a link replaced, and a failure leaves nothing', () => {
-  const { directory, file } = scene('unsynced');
+test('among many: content and mode as asked for, a link replaced, and a failure leaves nothing', async () => {
+  const { directory, file } = scene('many');
   writeFileSync(join(directory, 'victim'), 'precious');
   symlinkSync('victim', file);
   const umask = process.umask(0o077);
   try {
-    replaceFileUnsynced(file, 'new', { mode: 0o644 });
+    await replaceFileAmongMany(file, 'new', { mode: 0o644 });
   } finally {
     process.umask(umask);
   }
   expect([readFileSync(file, 'utf8'), mode(file)]).toEqual(['new', 0o644]);
   expect(readFileSync(join(directory, 'victim'), 'utf8')).toBe('precious');
-  const refused = (path: string) => () => replaceFileUnsynced(path, 'x', { mode: 0o600 });
-  expect(refused(join(directory, 'no', 'file'))).toThrow('No such file or directory (ENOENT)');
+  const refused = (path: string) => expect(replaceFileAmongMany(path, 'x', { mode: 0o600 })).rejects;
+  await refused(join(directory, 'no', 'file')).toThrow('No such file or directory (ENOENT)');
   mkdirSync(join(directory, 'folder', 'full'), { recursive: true });
-  expect(refused(join(directory, 'folder'))).toThrow('(EISDIR)');
+  await refused(join(directory, 'folder')).toThrow('(EISDIR)');
   expect(readdirSync(directory).sort()).toEqual(['cell.yaml', 'folder', 'victim']);
 });
 
