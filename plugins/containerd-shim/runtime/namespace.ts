@@ -1,10 +1,15 @@
 /** containerd namespaces: each of ours belongs to one realm; one that holds other people's objects is never deleted. */
+import { rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { KukeError, type NamespaceParams } from 'kuke/plugin';
+import { hasCode } from '../../../src/host/errno.ts';
+import { asSystemError } from '../../../src/host/libc.ts';
 import { type Client, isGrpcError } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { withLease } from '../images/lease.ts';
 import { GC_ROOT, INSTANCE, isOurs } from '../labels.ts';
+import { ociRoot } from './stray.ts';
 
 /** One of ours is left as it is. Throws Conflict for one that is not ours. */
 export async function createNamespace(
@@ -50,6 +55,18 @@ export async function removeNamespace(containerd: Containerd, { namespace }: Nam
   // The release of a lease waits for the garbage collector, which cannot be called by itself.
   await withLease(client, instance, async () => {});
   await ifFound(containerd.client.namespaces.delete({ name: namespace }));
+  removeOciRoot(namespace);
+}
+
+/** What OCI runtimes keep for the namespace beside its containers: crun its compiled seccomp filters (since 1.9), and both an empty folder. */
+function removeOciRoot(namespace: string): void {
+  const folder = ociRoot(namespace);
+  try {
+    rmSync(join(folder, '.cache'), { recursive: true, force: true });
+    rmdirSync(folder);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTEMPTY')) throw asSystemError(error, folder);
+  }
 }
 
 interface Held {

@@ -46,7 +46,7 @@ export async function clearStray(containerd: Containerd, namespace: string, cont
 }
 
 /** Where the shim has the OCI runtime keep what it knows, whatever containerd's own state folder is. */
-const ociRoot = (namespace: string) => join('/run/containerd/runc', namespace);
+export const ociRoot = (namespace: string) => join('/run/containerd/runc', namespace);
 const ociState = ({ namespace, id }: ContainerParams) => join(ociRoot(namespace), id);
 
 /** The shim still runs `runc --root ROOT create --bundle ... ID`. */

@@ -1,6 +1,6 @@
 /** containerd namespaces: what goes with them, and whose presence keeps them. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { context, failure } from '../../suites/contract.ts';
 import { type Containerd, startContainerd } from '../containerd.ts';
@@ -48,6 +48,14 @@ test('takes images, snapshots and leases of ours along, down to the disk', async
   const blobs = `${containerd.root}/io.containerd.content.v1.content/blobs/sha256`;
   expect(existsSync(blobs) ? readdirSync(blobs) : []).toEqual([]);
   expect(readdirSync(`${containerd.root}/io.containerd.snapshotter.v1.overlayfs/snapshots`)).toEqual([]);
+});
+
+test('takes what crun keeps for it along', async () => {
+  const folder = `/run/containerd/runc/${NAMESPACE}`;
+  mkdirSync(`${folder}/.cache/seccomp`, { recursive: true });
+  writeFileSync(`${folder}/.cache/seccomp/0c82508e`, 'a filter');
+  await remove();
+  expect(existsSync(folder)).toBe(false);
 });
 
 describe('is kept, with all that is in it, for the sake of', () => {
