@@ -1,8 +1,7 @@
 /** Taking an ended task away before the next one is started, in a cgroup that is made ready in between. */
 import type { ContainerParams } from 'kuke/plugin';
-import { type Containerd, inNamespace } from '../containerd.ts';
-import { ifFound } from '../errors.ts';
-import { isOurContainer } from '../labels.ts';
+import type { Containerd } from '../containerd.ts';
+import { lookUp } from './look-up.ts';
 import { endTask } from './task.ts';
 
 /** Also one that a start which was killed has left, and what a deletion that was cut off has. */
@@ -11,13 +10,8 @@ export async function clearTask(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = inNamespace(containerd, namespace);
-  const [instance, container, task] = await Promise.all([
-    containerd.instance(),
-    ifFound(client.containers.get({ id })),
-    ifFound(client.tasks.get({ containerId: id })),
-  ]);
-  if (container === undefined || !isOurContainer(container, instance)) return;
+  const { client, isOwn, task } = await lookUp(containerd, { namespace, id });
+  if (!isOwn) return;
   if (task?.status === 'RUNNING' || task?.status === 'PAUSED' || task?.status === 'PAUSING') return;
   await endTask(client, id, signal);
 }

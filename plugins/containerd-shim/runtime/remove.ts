@@ -1,9 +1,10 @@
 /** Taking a container away: its task, the container object, its writable layer. The log stays. */
 import type { RemoveParams } from 'kuke/plugin';
-import { type Containerd, inNamespace } from '../containerd.ts';
+import type { Containerd } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
-import { GROUP, isOurContainer, isOurs } from '../labels.ts';
+import { GROUP, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
+import { lookUp } from './look-up.ts';
 import { removeShimSocket } from './shim-socket.ts';
 import { clearStray } from './stray.ts';
 import { endTask } from './task.ts';
@@ -14,14 +15,9 @@ export async function removeContainer(
   { namespace, id, group: given }: RemoveParams,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = inNamespace(containerd, namespace);
-  const [instance, container, task] = await Promise.all([
-    containerd.instance(),
-    ifFound(client.containers.get({ id })),
-    ifFound(client.tasks.get({ containerId: id })),
-  ]);
+  const { client, instance, container, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (container !== undefined) {
-    if (!isOurContainer(container, instance)) return;
+    if (!isOwn) return;
     await endTask(client, id, signal);
     if (task === undefined) await clearStray(containerd, namespace, container);
     await ifFound(client.containers.delete({ id }));

@@ -6,9 +6,10 @@ import { errnoOf, hasCode } from '../../../src/host/errno.ts';
 import { systemError } from '../../../src/host/libc.ts';
 import { type Client, type Container, isGrpcError } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
-import { asContainerdError, ifFound } from '../errors.ts';
+import { asContainerdError } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
-import { GROUP, isOurContainer, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { GROUP, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { lookUp } from './look-up.ts';
 import { ociRuntimeOf, requireOciRuntime } from './oci-runtime.ts';
 import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
@@ -24,13 +25,8 @@ export async function startContainer(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<{ pid: number }> {
-  const client = inNamespace(containerd, namespace);
-  const [instance, container, task] = await Promise.all([
-    containerd.instance(),
-    ifFound(client.containers.get({ id })),
-    ifFound(client.tasks.get({ containerId: id })),
-  ]);
-  if (container === undefined || !isOurContainer(container, instance)) {
+  const { client, container, isOwn, task } = await lookUp(containerd, { namespace, id });
+  if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${id} of ours in ${namespace}`);
   }
   if (task !== undefined) {

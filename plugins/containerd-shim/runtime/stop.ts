@@ -1,9 +1,9 @@
 /** Ending what runs in a container: a signal, time to heed it, then SIGKILL. The ended task stays, and with it the exit code. */
 import type { StopParams } from 'kuke/plugin';
 import type { Container } from '../client/index.ts';
-import { type Containerd, inNamespace } from '../containerd.ts';
-import { ifFound } from '../errors.ts';
-import { isOurContainer, STOP_SIGNAL } from '../labels.ts';
+import type { Containerd } from '../containerd.ts';
+import { STOP_SIGNAL } from '../labels.ts';
+import { lookUp } from './look-up.ts';
 import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
 import { endTask, exitCode, signalTask } from './task.ts';
 
@@ -15,13 +15,8 @@ export async function stopContainer(
   { namespace, id, signal: wanted, timeoutMs }: StopParams,
   abort: AbortSignal,
 ): Promise<{ exitCode?: number }> {
-  const client = inNamespace(containerd, namespace);
-  const [instance, container, task] = await Promise.all([
-    containerd.instance(),
-    ifFound(client.containers.get({ id })),
-    ifFound(client.tasks.get({ containerId: id })),
-  ]);
-  if (container === undefined || task === undefined || !isOurContainer(container, instance)) return {};
+  const { client, container, isOwn, task } = await lookUp(containerd, { namespace, id });
+  if (container === undefined || task === undefined || !isOwn) return {};
   if (task.status === 'STOPPED') return { exitCode: task.exitStatus };
   if (task.status === 'CREATED') {
     // Left by a start that was killed: nothing has run in it.
