@@ -53,6 +53,7 @@ const isPackage = (from: string, to: string) => isBuiltIn(to) || isDependency(fr
 const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
   { files: /^src\/host\//, may: [], why: 'host speaks Linux and knows no kuke word' },
   { files: /^src\/cni\//, may: [/^src\/host\//], why: 'cni knows the host only' },
+  { files: /^src\/registry\//, may: [], why: 'registry speaks the distribution protocol and knows no kuke word' },
   { files: /^src\/kernel\//, may: [], why: 'the kernel knows no kind and no backend' },
   { files: /^src\/daemon\//, may: [/^src\/kernel\//], why: 'the daemon knows the kernel only' },
   {
@@ -79,7 +80,7 @@ const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
   },
   {
     files: /^plugins\//,
-    may: [/^kuke\/plugin$/, /^src\/host\//, /^src\/cni\//],
+    may: [/^kuke\/plugin$/, /^src\/host\//, /^src\/cni\//, /^src\/registry\//],
     why: 'plugins come in by the door of third parties, and never know each other',
   },
   { files: /^examples\//, may: [/^kuke\/plugin$/], why: 'an example is a third party’s' },
@@ -135,6 +136,8 @@ describe('imports', () => {
     ["import { x } from '../../src/plugin.ts'", 'examples/plugin-greeting/index.ts'],
     ["import { x } from '../../test/fakes/host.ts'", 'src/cli/get.ts'],
     ["import { x } from '../daemon/server.ts'", 'src/cli/get.ts'],
+    ["import { x } from '../kernel/errors.ts'", 'src/registry/errors.ts'],
+    ["import { x } from '../registry/index.ts'", 'src/cli/image-pull.ts'],
   ])('would notice: %s in %s', (text, file) => {
     expect(offences(importsOf(file, text))).toHaveLength(1);
   });
