@@ -14,6 +14,7 @@ export const globalArgs = {
   config: { type: 'string', valueHint: 'FILE', description: 'configuration file (/etc/kukeon/kuke.yaml)' },
   'lock-timeout': { type: 'string', valueHint: 'TIME', description: 'how long to wait for another kuke (5m)' },
   quiet: { type: 'boolean', alias: 'q', description: 'no progress' },
+  verbose: { type: 'boolean', description: 'each step as it is done, on standard error' },
   help: { type: 'boolean', alias: 'h', description: 'how the command is used' },
 } as const satisfies ArgsDef;
 
@@ -22,6 +23,7 @@ export interface GlobalFlags {
   containerdSocket: string;
   lockTimeoutMs: number;
   quiet: boolean;
+  verbose: boolean;
   config: ConfigFile;
 }
 
@@ -32,6 +34,8 @@ export function readGlobals(flags: Record<string, unknown>, env: Record<string, 
     const flag = flags[name];
     return typeof flag === 'string' ? flag : env[`KUKE_${name.replaceAll('-', '_').toUpperCase()}`] || undefined;
   };
+  const isSet = (name: string): boolean =>
+    flags[name] === true || ['1', 'true'].includes(env[`KUKE_${name.toUpperCase()}`] ?? '');
   const configPath = given('config');
   const config = readConfigFile(configPath ?? DEFAULT_CONFIG, configPath !== undefined);
   return {
@@ -41,7 +45,8 @@ export function readGlobals(flags: Record<string, unknown>, env: Record<string, 
       given('containerd-socket') ?? config.containerdSocket ?? '/run/containerd/containerd.sock',
     ),
     lockTimeoutMs: parseDuration(given('lock-timeout') ?? config.lockTimeout ?? '5m', '--lock-timeout'),
-    quiet: flags.quiet === true || ['1', 'true'].includes(env.KUKE_QUIET ?? ''),
+    quiet: isSet('quiet'),
+    verbose: isSet('verbose'),
     config,
   };
 }

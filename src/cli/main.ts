@@ -36,11 +36,13 @@ async function run(argv: string[], program: Program): Promise<number> {
   const command = (await entry.load()).default;
   const { values, lists, globals } = parseLine(command, words, rest);
   if (globals.help) return help(words, entry);
+  const settings = readGlobals(globals, process.env);
+  if (settings.verbose) (await import('./output/log.ts')).beVerbose();
   const line = ['kuke', ...argv].join(' ');
   const signal = untilInterrupted();
   // The values were read by the command's own definition of them.
   const args = values as Parameters<Command['run']>[0]['args'];
-  return (await command.run({ args, lists, globals: readGlobals(globals, process.env), program, line, signal })) ?? 0;
+  return (await command.run({ args, lists, globals: settings, program, line, signal })) ?? 0;
 }
 
 async function help(words: string[], entry: CommandEntry): Promise<number> {

@@ -2,7 +2,8 @@
 import type { Outcome } from '../../kernel/apply.ts';
 import type { FieldChange } from '../../kernel/diff.ts';
 import { describe } from '../../kernel/resource.ts';
-import { printable, printFailure } from './failure.ts';
+import { printFailure } from './failure.ts';
+import { printable } from './printable.ts';
 import { print } from './standard-output.ts';
 import { colour } from './terminal.ts';
 

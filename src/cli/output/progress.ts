@@ -1,7 +1,8 @@
-/** Progress on stderr for who waits: one line that is rewritten, on a terminal only, and only once it takes long. */
+/** Progress on stderr for who waits: one line that is rewritten, on a terminal and once it takes long; with --verbose a line a step. */
 import type { Progress } from '../../kernel/execute.ts';
-import { printable } from './failure.ts';
-import { colour, isTerminal, tell, tellPart } from './terminal.ts';
+import { isVerbose, log } from './log.ts';
+import { printable } from './printable.ts';
+import { colour, isTerminal, tellPart } from './terminal.ts';
 
 const SHOWN_AFTER_MS = 300;
 
@@ -12,7 +13,7 @@ export interface ProgressLine {
 }
 
 export function makeProgress(quiet: boolean): ProgressLine {
-  const live = !quiet && isTerminal(2) && process.env.TERM !== 'dumb';
+  const live = !quiet && !isVerbose() && isTerminal(2) && process.env.TERM !== 'dumb';
   const started = performance.now();
   let shown = false;
   const clear = (): void => {
@@ -21,6 +22,7 @@ export function makeProgress(quiet: boolean): ProgressLine {
   };
   return {
     show({ phase, resource, type, message }) {
+      if (isVerbose()) log.debug(`${resource}: ${type}: ${message ?? phase}`);
       if (!live || performance.now() - started < SHOWN_AFTER_MS || phase === 'done' || phase === 'failed') return;
       clear();
       const line = printable(`${resource}: ${phase === 'undo' ? 'undo ' : ''}${type}${message ? `: ${message}` : ''}`);
@@ -29,7 +31,7 @@ export function makeProgress(quiet: boolean): ProgressLine {
     },
     notice(message) {
       clear();
-      tell(printable(message));
+      log.info(message);
     },
     end: clear,
   };

@@ -3,7 +3,7 @@ import { formatDocument } from '../../kernel/documents.ts';
 import type { Column, KindDefinition, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { API_VERSION, nameOf } from '../../kernel/resource.ts';
-import { printable } from './failure.ts';
+import { printable } from './printable.ts';
 import { print } from './standard-output.ts';
 import { alignColumns } from './table.ts';
 import { colour, tell } from './terminal.ts';

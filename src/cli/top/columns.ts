@@ -1,5 +1,5 @@
 /** The columns of `top`, and as many of them as a width has room for. */
-import { printable } from '../output/failure.ts';
+import { printable } from '../output/printable.ts';
 import { colour } from '../output/terminal.ts';
 import { bar, count, percent, pressure, shortBytes, sparkline } from './figures.ts';
 import type { Row } from './rows.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { printable } from '../../../src/cli/output/failure.ts';
+import { printable } from '../../../src/cli/output/printable.ts';
 import { alignColumns } from '../../../src/cli/output/table.ts';
 
 describe('alignColumns', () => {
