@@ -6,8 +6,9 @@ import {
   type LimitStatus,
   mountTarget,
   ociRuntime,
+  ownId,
+  parentId,
   portMapping,
-  type Resources,
   resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
@@ -17,30 +18,43 @@ export type ContainerStatus = KukeKinds['Container'] extends KindDefinition<infe
 
 export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
   return v.strictObject({
-    id: v.exactOptional(v.string()),
-    realmId: v.exactOptional(v.string()),
-    spaceId: v.exactOptional(v.string()),
-    stackId: v.exactOptional(v.string()),
-    rootContainerId: v.exactOptional(v.string()),
-    /** What start and stop write; an apply that does not mention it leaves it. */
-    desiredState: v.exactOptional(
-      v.pipe(v.picklist(['running', 'stopped']), v.metadata({ kuke: { sticky: true, change: 'in-place' } })),
+    id: ownId,
+    realmId: parentId('realm', 'main'),
+    spaceId: parentId('space', 'default'),
+    stackId: parentId('stack', 'default'),
+    rootContainerId: v.exactOptional(
+      v.pipe(
+        v.string(),
+        v.metadata({ kuke: { change: 'recreate' } }),
+        v.description('the root; absent: the container with `root: true`, else the first'),
+      ),
     ),
-    /** The OCI runtime of all its containers; absent: the configured one. */
-    runtime: v.exactOptional(v.pipe(ociRuntime, v.metadata({ kuke: { change: 'recreate' } }))),
+    desiredState: v.exactOptional(
+      v.pipe(
+        v.picklist(['running', 'stopped']),
+        v.metadata({ kuke: { sticky: true, change: 'in-place' } }),
+        v.description('what start and stop write; an apply that does not mention it leaves it'),
+      ),
+    ),
+    runtime: v.exactOptional(
+      v.pipe(
+        ociRuntime,
+        v.metadata({ kuke: { change: 'recreate' } }),
+        v.description(
+          'OCI runtime of all its containers: `runc`, `crun` or the absolute path of a program that only root can change; absent: that of the configuration, else `runc`',
+        ),
+      ),
+    ),
     resources,
-    containers: v.pipe(v.optional(v.array(container), []), v.metadata({ kuke: { change: 'recreate' } })),
+    containers: v.pipe(
+      v.optional(v.array(container), []),
+      v.metadata({ kuke: { change: 'recreate' } }),
+      v.description('what runs in it, sharing one network; a cell without any is `Pending`'),
+    ),
   });
 }
 
-export interface CellSpec {
-  id?: string;
-  rootContainerId?: string;
-  desiredState?: 'running' | 'stopped';
-  runtime?: string;
-  resources?: Resources;
-  containers: ContainerSpec[];
-}
+export type CellSpec = v.InferOutput<ReturnType<typeof cellSchema>>;
 
 export interface CellStatus {
   state: 'Pending' | 'Ready' | 'Degraded' | 'Stopped' | 'Failed' | 'Unknown';

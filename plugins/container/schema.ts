@@ -4,8 +4,10 @@ import {
   didYouMean,
   isCapability,
   mountTargetFault,
+  NAME_PATTERN,
   nameFault,
   notYetFor,
+  PORT_PATTERN,
   portMapping,
   resources,
 } from 'kuke/plugin';
@@ -26,12 +28,14 @@ const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke:
 const mode = v.pipe(
   v.string('must be octal digits in quotes, such as "0755"'),
   v.regex(/^[0-7]{3,4}$/, 'must be octal digits such as "0755"'),
+  v.description('mode of the root of a tmpfs, octal digits in quotes'),
 );
 
 const sizeBytes = v.pipe(
   v.number(),
   v.safeInteger('must be a whole number of bytes'),
   v.minValue(1, 'must be at least 1'),
+  v.description('the most that a tmpfs may hold, in bytes'),
 );
 
 /** A program alone (`/bin/sh`, taken whole), or a program and its arguments. */
@@ -45,10 +49,11 @@ const volume = v.pipe(
     kind: v.pipe(
       v.picklist(['bind', 'tmpfs', 'volume']),
       notYetFor(kind => kind === 'volume', 'use a bind mount'),
+      v.description('`bind`: a file or folder of the host; `tmpfs`: empty, in memory'),
     ),
-    source: v.exactOptional(absolutePath),
-    target: mountPoint,
-    readOnly: v.exactOptional(v.boolean()),
+    source: v.exactOptional(v.pipe(absolutePath, v.description('path on the host, of a bind mount'))),
+    target: v.pipe(mountPoint, v.description('path in the container')),
+    readOnly: v.exactOptional(v.pipe(v.boolean(), v.description('the container cannot write to it'))),
     sizeBytes: v.exactOptional(sizeBytes),
     mode: v.exactOptional(mode),
   }),
@@ -75,6 +80,7 @@ const port = v.pipe(
     text => portMapping(text) !== undefined,
     'must be [IP:]HOST:CONTAINER[/tcp|udp], such as "8080:80" or "127.0.0.1:5353:53/udp", with ports from 1 to 65535',
   ),
+  v.metadata({ kuke: { pattern: PORT_PATTERN } }),
   // No answer of a cell gets to ::1: IPv6 has no route_localnet.
   v.check(text => portMapping(text)?.hostIP !== '::1', 'cannot be published on ::1; take 127.0.0.1'),
 );
@@ -106,54 +112,135 @@ export const containerSpec = v.strictObject({
       issue => nameFault(issue.input) ?? '',
     ),
     v.check(id => id.toLowerCase() !== 'root', 'may not be `root`, which names the root container in containerd'),
+    v.metadata({ kuke: { pattern: NAME_PATTERN.source } }),
+    v.description('its name, unique in the cell; not `root`'),
   ),
-  image: v.pipe(text, v.minLength(1, 'must not be empty'), v.maxLength(512)),
+  image: v.pipe(
+    text,
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(512),
+    v.description('as Docker names images: `nginx:alpine`, `registry.example/app@sha256:...`'),
+  ),
   imagePullPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['Always', 'IfNotPresent', 'Never']),
       notYetFor(policy => policy === 'Always', 'images are loaded from files'),
       inPlace(),
+      v.description('whether the image is fetched from its registry'),
     ),
   ),
-  root: v.exactOptional(v.boolean()),
-  command: v.exactOptional(command),
-  args: v.exactOptional(v.array(text)),
-  workingDir: v.exactOptional(absolutePath),
-  env: v.exactOptional(v.array(v.pipe(text, v.regex(/^[^=]+=/s, 'must be KEY=VALUE')))),
-  user: v.exactOptional(
-    v.pipe(text, v.regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be a user, or user:group, by name or number')),
+  root: v.exactOptional(
+    v.pipe(v.boolean(), v.description('owns the network of the cell; started first, stopped last')),
   ),
-  ports: v.exactOptional(v.pipe(v.array(port), inPlace())),
-  volumes: v.exactOptional(v.array(volume)),
-  networks: v.exactOptional(v.pipe(v.array(v.string()), inPlace())),
+  command: v.exactOptional(
+    v.pipe(
+      command,
+      v.description('replaces ENTRYPOINT of the image; a string is a program, a list a program with its arguments'),
+    ),
+  ),
+  args: v.exactOptional(
+    v.pipe(
+      v.array(text),
+      v.description('replaces CMD of the image; without `command` they are the arguments of ENTRYPOINT'),
+    ),
+  ),
+  workingDir: v.exactOptional(v.pipe(absolutePath, v.description('absolute path; absent: that of the image'))),
+  env: v.exactOptional(
+    v.pipe(
+      v.array(v.pipe(text, v.regex(/^[^=]+=/, 'must be KEY=VALUE'))),
+      v.description('environment variables, each as KEY=VALUE; they go before those of the image'),
+    ),
+  ),
+  user: v.exactOptional(
+    v.pipe(
+      text,
+      v.regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be a user, or user:group, by name or number'),
+      v.description('user, or user:group, by name or number; absent: that of the image'),
+    ),
+  ),
+  ports: v.exactOptional(
+    v.pipe(
+      v.array(port),
+      inPlace(),
+      v.description(
+        '[IP:]HOST:CONTAINER[/tcp|udp]: ports of the host that lead to the cell, from outside and from the host',
+      ),
+    ),
+  ),
+  volumes: v.exactOptional(v.pipe(v.array(volume), v.description('what is mounted into it'))),
+  networks: v.exactOptional(
+    v.pipe(
+      v.array(v.string()),
+      inPlace(),
+      v.description(
+        'other spaces of the realm that the whole cell joins, as `eth1` and so on; nothing is routed between them',
+      ),
+    ),
+  ),
   networksAliases: v.exactOptional(
     v.pipe(
       v.array(v.pipe(v.string(), v.regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'is not a host name'))),
       inPlace(),
+      v.description('further names of the cell in its /etc/hosts'),
     ),
   ),
   tmpfs: v.exactOptional(
-    v.array(v.strictObject({ path: mountPoint, sizeBytes: v.exactOptional(sizeBytes), mode: v.exactOptional(mode) })),
+    v.pipe(
+      v.array(
+        v.strictObject({
+          path: v.pipe(mountPoint, v.description('path in the container')),
+          sizeBytes: v.exactOptional(sizeBytes),
+          mode: v.exactOptional(mode),
+        }),
+      ),
+      v.description('empty file systems in memory'),
+    ),
   ),
   devices: v.exactOptional(
-    v.array(v.pipe(v.string(), v.regex(/^\/dev\/(?!.*\.\.)[^\0]+$/, 'must be a device such as /dev/kvm'))),
+    v.pipe(
+      v.array(v.pipe(v.string(), v.regex(/^\/dev\/(?!.*\.\.)[^\0]+$/, 'must be a device such as /dev/kvm'))),
+      v.description('devices of the host that it may use, such as /dev/kvm'),
+    ),
   ),
   capabilities: v.exactOptional(
-    v.strictObject({ add: v.exactOptional(v.array(capability)), drop: v.exactOptional(v.array(capability)) }),
+    v.pipe(
+      v.strictObject({
+        add: v.exactOptional(v.pipe(v.array(capability), v.description('given to it besides the usual ones'))),
+        drop: v.exactOptional(
+          v.pipe(v.array(capability), v.description('taken from the usual ones; `ALL`: all of them')),
+        ),
+      }),
+      v.description('capabilities(7), with or without `CAP_`, besides or without those that Docker gives'),
+    ),
   ),
-  privileged: v.exactOptional(v.boolean()),
-  readOnlyRootFilesystem: v.exactOptional(v.boolean()),
-  securityOpts: v.exactOptional(v.array(securityOpt)),
+  privileged: v.exactOptional(
+    v.pipe(v.boolean(), v.description('all capabilities and devices, no seccomp: as good as root on the host')),
+  ),
+  readOnlyRootFilesystem: v.exactOptional(
+    v.pipe(v.boolean(), v.description('only what is mounted into it can be written')),
+  ),
+  securityOpts: v.exactOptional(
+    v.pipe(
+      v.array(securityOpt),
+      v.description('`no-new-privileges`, `seccomp=unconfined`, `seccomp=/path/of/a/profile.json`'),
+    ),
+  ),
   resources,
   restartPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['never', 'on-failure', 'always']),
       notYetFor(policy => policy !== 'never', 'containers are started by `kuke start`'),
       inPlace(),
+      v.description('whether it is started again when it ends'),
     ),
   ),
-  hostNetwork: v.exactOptional(v.boolean()),
-  labels: v.exactOptional(labels),
+  hostNetwork: v.exactOptional(
+    v.pipe(
+      v.boolean(),
+      v.description('on the root alone: the cell has the network of the host, and no address of its own'),
+    ),
+  ),
+  labels: v.exactOptional(v.pipe(labels, v.description('labels of the containerd container'))),
 });
 
 export type ContainerSpec = v.InferOutput<typeof containerSpec>;

@@ -13,6 +13,7 @@ import {
   nameOf,
   notYet,
   observeCgroup,
+  ownId,
   type PlanContext,
   type PluginKernel,
   planCgroup,
@@ -23,14 +24,14 @@ import {
 import * as v from 'valibot';
 
 const spec = v.strictObject({
-  id: v.exactOptional(v.string()),
-  /** containerd namespace, of this realm alone; `kukeon-<name>` when absent. */
+  id: ownId,
   namespace: v.exactOptional(
     v.pipe(
       v.string(),
       v.regex(/^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/, 'is not a containerd namespace'),
       v.maxLength(76),
       v.metadata({ kuke: { change: 'immutable' } }),
+      v.description('containerd namespace, of this realm alone; absent: `kukeon-<name>`'),
     ),
   ),
   registryCredentials: notYet('images are loaded from files'),

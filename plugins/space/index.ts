@@ -20,8 +20,10 @@ import {
   observeCgroup,
   observeNetwork,
   observeNetworks,
+  ownId,
   type PlanContext,
   type PluginKernel,
+  parentId,
   planCgroup,
   type Resource,
   type ResourceOf,
@@ -49,6 +51,7 @@ const ranges = v.pipe(
     'may hold one IPv4 range and one IPv6 range',
   ),
   v.metadata(fixed),
+  v.description('an IPv4 and an IPv6 range, or either'),
 );
 
 type ContainerSpec = ResourceOf<'Container'>['spec'];
@@ -81,32 +84,36 @@ function containerDefaults(container: v.GenericSchema): v.GenericSchema<unknown,
 
 const spaceSchema = (container: v.GenericSchema) =>
   v.strictObject({
-    id: v.exactOptional(v.string()),
-    realmId: v.exactOptional(v.string()),
-    /** Folder of the conflist. */
+    id: ownId,
+    realmId: parentId('realm', 'main'),
     cniConfigPath: v.optional(
       v.pipe(
         v.string(),
         v.regex(/^\/(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without . and ..'),
         v.metadata(fixed),
+        v.description('folder of its conflist'),
       ),
       '/etc/cni/net.d',
     ),
     network: v.exactOptional(
       v.pipe(
         v.strictObject({
-          /** IPv4 range of the space, `10.90.0.0/20`; the next free one when absent. */
           subnet: v.exactOptional(
             v.pipe(
               range,
               v.check(text => !isIpv6Range(text), 'must be an IPv4 range; `subnets` takes both'),
               v.metadata(fixed),
+              v.description('IPv4 range, such as 10.90.0.0/20; absent: the next free one'),
             ),
           ),
-          /** An IPv4 and an IPv6 range, or either. */
           subnets: v.exactOptional(ranges),
-          /** Gives the space an IPv6 range of its own as well: unique local addresses (RFC 4193). */
-          ipv6: v.exactOptional(v.pipe(v.boolean(), v.metadata(fixed))),
+          ipv6: v.exactOptional(
+            v.pipe(
+              v.boolean(),
+              v.metadata(fixed),
+              v.description('an IPv6 range of its own as well: a /64 of unique local addresses (RFC 4193)'),
+            ),
+          ),
         }),
         v.check(
           ({ subnet, subnets }) => subnet === undefined || subnets === undefined,
@@ -116,9 +123,22 @@ const spaceSchema = (container: v.GenericSchema) =>
           ({ ipv6, subnets = [] }) => ipv6 !== false || !subnets.some(isIpv6Range),
           '`ipv6: false`, and yet `subnets` has an IPv6 range',
         ),
+        v.description('the range of addresses of its cells'),
       ),
     ),
-    defaults: v.exactOptional(v.strictObject({ container: v.exactOptional(containerDefaults(container)) })),
+    defaults: v.exactOptional(
+      v.pipe(
+        v.strictObject({
+          container: v.exactOptional(
+            v.pipe(
+              containerDefaults(container),
+              v.description('fields of a container; one that it says itself replaces the default whole'),
+            ),
+          ),
+        }),
+        v.description('what those in it take where they say nothing'),
+      ),
+    ),
     resources,
   });
 

@@ -8,8 +8,10 @@ import {
   type LimitStatus,
   limitStatus,
   observeCgroup,
+  ownId,
   type PlanContext,
   type PluginKernel,
+  parentId,
   planCgroup,
   type Resource,
   resources,
@@ -17,9 +19,9 @@ import {
 import * as v from 'valibot';
 
 const spec = v.strictObject({
-  id: v.exactOptional(v.string()),
-  realmId: v.exactOptional(v.string()),
-  spaceId: v.exactOptional(v.string()),
+  id: ownId,
+  realmId: parentId('realm', 'main'),
+  spaceId: parentId('space', 'default'),
   resources,
 });
 

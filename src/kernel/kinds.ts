@@ -17,6 +17,8 @@ export interface FieldMetadata {
   pending?: string;
   /** An apply that does not mention it leaves it as it is. */
   sticky?: true;
+  /** What its text looks like, for editors: a regular expression that fits all that is valid (ECMA-262, without flags). */
+  pattern?: string;
 }
 
 export interface Column {

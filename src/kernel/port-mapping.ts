@@ -1,7 +1,11 @@
 /** A published port as a manifest names it: `[IP:]HOST:CONTAINER[/tcp|udp]` (spec.md §3). */
 import type { PortMapping } from './backends/network.ts';
 
-const PATTERN = /^(?:(\[[0-9a-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}):)?(\d{1,5}):(\d{1,5})(?:\/(tcp|udp))?$/i;
+const PATTERN =
+  /^(?:(\[[0-9A-Fa-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}):)?(\d{1,5}):(\d{1,5})(?:\/([Tt][Cc][Pp]|[Uu][Dd][Pp]))?$/;
+
+/** For `pattern` in the metadata of a field. */
+export const PORT_PATTERN = PATTERN.source;
 
 /** Undefined for what is none. */
 export function portMapping(text: string): PortMapping | undefined {

@@ -99,9 +99,17 @@ export function metadataOf(schema: AnySchema): FieldMetadata {
   return Object.assign({}, ...(wrapped ? [metadataOf(wrapped)] : []), ...said);
 }
 
+/** `spec.id` of every kind. */
+export const ownId = v.exactOptional(v.pipe(v.string(), v.description('the same as metadata.name')));
+
+/** `realmId` and the like: the name of a resource that it lies in. */
+export const parentId = (what: string, defaultName: string) =>
+  v.exactOptional(v.pipe(v.string(), v.description(`the ${what} that it lies in; absent: \`${defaultName}\``)));
+
 /** A field that spec.md names and nothing acts on yet: refused by name. The text says how things are instead. */
 export function notYet(instead: string) {
-  return v.exactOptional(v.pipe(v.unknown(), v.metadata({ kuke: { pending: instead } satisfies FieldMetadata })));
+  const said = v.metadata({ kuke: { pending: instead } satisfies FieldMetadata });
+  return v.exactOptional(v.pipe(v.unknown(), said, v.description(`not yet: ${instead}`)));
 }
 
 /** A value of a field that spec.md names and nothing acts on yet: `v.pipe(v.picklist(['a', 'b']), notYetFor(one => one === 'b', '...'))`. */

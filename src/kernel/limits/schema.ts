@@ -47,12 +47,15 @@ const cpuset = v.pipe(
 
 const device = v.pipe(
   v.strictObject({
-    /** A whole disk: the kernel limits no partitions. */
-    path: v.pipe(v.string(), v.regex(/^\/dev\/(?!(.*\/)?\.\.(\/|$))[^\0]+$/, 'must be a device such as /dev/vda')),
-    readBps: v.exactOptional(rate),
-    writeBps: v.exactOptional(rate),
-    readIops: v.exactOptional(rate),
-    writeIops: v.exactOptional(rate),
+    path: v.pipe(
+      v.string(),
+      v.regex(/^\/dev\/(?!(.*\/)?\.\.(\/|$))[^\0]+$/, 'must be a device such as /dev/vda'),
+      v.description('a whole disk: the kernel limits no partitions'),
+    ),
+    readBps: v.exactOptional(v.pipe(rate, v.description('bytes read in a second'))),
+    writeBps: v.exactOptional(v.pipe(rate, v.description('bytes written in a second'))),
+    readIops: v.exactOptional(v.pipe(rate, v.description('reads in a second'))),
+    writeIops: v.exactOptional(v.pipe(rate, v.description('writes in a second'))),
   }),
   v.check(
     ({ path: _, ...rates }) => Object.keys(rates).length > 0,
@@ -65,7 +68,6 @@ const devices = v.pipe(
   v.check(all => new Set(all.map(({ path }) => path)).size === all.length, 'names a device twice'),
 );
 
-/** `2Mi: 64Mi`: of pages of that size so much. */
 const hugepages = v.pipe(
   v.record(v.string(), bytesOrNone),
   v.check(
@@ -78,43 +80,61 @@ const hugepages = v.pipe(
   }, 'names a size of pages twice'),
 );
 
+const section = <const S extends v.GenericSchema>(schema: S, text: string) =>
+  v.exactOptional(v.pipe(schema, v.description(text)));
+
 export const resourcesSchema = v.pipe(
   v.strictObject({
-    cpu: v.exactOptional(
+    cpu: section(
       v.strictObject({
-        /** So many CPUs: cpu.max. */
-        limit: v.exactOptional(cpus),
-        /** The share where CPUs are scarce, 100 where it is not said: cpu.weight. */
-        weight: v.exactOptional(weight),
-        /** These CPUs alone: cpuset.cpus. */
-        cpuset: v.exactOptional(cpuset),
+        limit: v.exactOptional(v.pipe(cpus, v.description('so many CPUs, from 0.01 (`cpu.max`)'))),
+        weight: v.exactOptional(
+          v.pipe(
+            weight,
+            v.description('share where CPUs are scarce, beside its siblings; 100 if nobody says (`cpu.weight`)'),
+          ),
+        ),
+        cpuset: v.exactOptional(v.pipe(cpuset, v.description('these CPUs alone: "0-3,6" (`cpuset.cpus`)'))),
       }),
+      'processor time',
     ),
-    memory: v.exactOptional(
+    memory: section(
       v.strictObject({
-        /** What goes over it is killed: memory.max. */
-        limit: v.exactOptional(bytes),
-        /** What goes over it is slowed down, and has to give back: memory.high. */
-        high: v.exactOptional(bytes),
-        /** So much is not taken away while others have more than theirs: memory.low. */
-        reservation: v.exactOptional(bytesOrNone),
-        /** Besides the limit, on disk: memory.swap.max. */
-        swap: v.exactOptional(bytesOrNone),
+        limit: v.exactOptional(v.pipe(bytes, v.description('what goes over it is killed (`memory.max`)'))),
+        high: v.exactOptional(
+          v.pipe(bytes, v.description('what goes over it is slowed down, and has to give back (`memory.high`)')),
+        ),
+        reservation: v.exactOptional(
+          v.pipe(
+            bytesOrNone,
+            v.description(
+              'so much is not taken away while others have more than theirs, as far as every level above reserves as much (`memory.low`)',
+            ),
+          ),
+        ),
+        swap: v.exactOptional(v.pipe(bytesOrNone, v.description('swap, besides the memory (`memory.swap.max`)'))),
       }),
+      'memory',
     ),
-    io: v.exactOptional(
+    io: section(
       v.strictObject({
-        /** io.weight. */
-        weight: v.exactOptional(weight),
-        /** io.max. */
-        devices: v.exactOptional(devices),
+        weight: v.exactOptional(v.pipe(weight, v.description('share of a busy disk (`io.weight`)'))),
+        devices: v.exactOptional(v.pipe(devices, v.description('the most for each disk (`io.max`)'))),
       }),
+      'disks',
     ),
-    /** Processes and threads: pids.max. */
-    pids: v.exactOptional(v.strictObject({ limit: v.exactOptional(count) })),
-    hugepages: v.exactOptional(hugepages),
+    pids: section(
+      v.strictObject({
+        limit: v.exactOptional(v.pipe(count, v.description('processes and threads (`pids.max`)'))),
+      }),
+      'processes and threads',
+    ),
+    hugepages: v.exactOptional(
+      v.pipe(hugepages, v.description('of pages of each size so much: `2Mi: 64Mi` (`hugetlb.SIZE.max`)')),
+    ),
   }),
   v.metadata({ kuke: { change: 'in-place' } }),
+  v.description('limits of all that is in it; they change while it runs'),
 );
 
 /** As a field of a kind's spec. */
