@@ -15,6 +15,7 @@ process.exit(
       const { installPlugins, uninstallPlugins } = await import('./cni/plugin-installation.ts');
       return { install: installPlugins, uninstall: uninstallPlugins };
     },
+    openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
   }),
 );
 

@@ -1,4 +1,5 @@
 import { apply } from '../kernel/apply.ts';
+import { traced } from '../kernel/trace.ts';
 import { command } from './command.ts';
 import { readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
@@ -26,7 +27,8 @@ export default command({
   repeatable: ['filename'],
   async run(invocation) {
     const kernel = await openKernel(invocation);
-    const resources = await readResources(kernel, invocation.lists.filename ?? [], invocation.signal);
+    const read = () => readResources(kernel, invocation.lists.filename ?? [], invocation.signal);
+    const resources = await traced('command', 'read the manifests', read);
     requireRoot();
     await kernel.instance();
     const outcomes = await withEngine(invocation, options =>

@@ -22,6 +22,8 @@ export interface Program {
   sdk(): Promise<Record<string, unknown>>;
   /** The CNI plugins in it, as files for other runtimes. */
   cniPlugins(): Promise<CniPlugins>;
+  /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
+  openLogFile(): Promise<(path: string) => number>;
 }
 
 export interface CniPlugins {

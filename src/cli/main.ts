@@ -1,5 +1,6 @@
 /** kuke, the command line: finds the command, reads its flags, runs it, and turns its end into an exit code. */
 import { asKukeError, KukeError } from '../kernel/errors.ts';
+import { traced } from '../kernel/trace.ts';
 import { findCommand, parseLine } from './arguments.ts';
 import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
@@ -17,6 +18,8 @@ export async function main(argv: string[], program: Program): Promise<number> {
 
 async function outcome(argv: string[], program: Program): Promise<number> {
   try {
+    const { KUKE_TRACE } = process.env;
+    if (KUKE_TRACE) await (await import('./trace-file.ts')).traceTo(KUKE_TRACE, program);
     return await run(argv, program);
   } catch (thrown) {
     const { printFailure } = await import('./output/failure.ts');
@@ -42,7 +45,8 @@ async function run(argv: string[], program: Program): Promise<number> {
   const signal = untilInterrupted();
   // The values were read by the command's own definition of them.
   const args = values as Parameters<Command['run']>[0]['args'];
-  return (await command.run({ args, lists, globals: settings, program, line, signal })) ?? 0;
+  const work = () => command.run({ args, lists, globals: settings, program, line, signal });
+  return (await traced('command', ['kuke', ...words].join(' '), work)) ?? 0;
 }
 
 async function help(words: string[], entry: CommandEntry): Promise<number> {

@@ -6,6 +6,7 @@ import type { PlanJournal } from './journal.ts';
 import type { OperationRegistry } from './operations.ts';
 import type { Intent, Step } from './plan.ts';
 import { pick, resolveRefs } from './step-references.ts';
+import { traced } from './trace.ts';
 
 export type Phase = 'start' | 'progress' | 'done' | 'failed' | 'undo';
 
@@ -152,13 +153,15 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   if (!execution.started.has(step.id)) {
     // Only what is to be undone has to know what it may not take away.
     const looks = execution.intent === 'create';
-    const found = looks ? await operation.look?.(params, actionContext(step, context, signal)) : undefined;
+    const look = () => operation.look?.(params, actionContext(step, context, signal));
+    const found = looks ? await traced('operation', `look: ${step.type}`, look, step.resource) : undefined;
     execution.journal.start(step.id, found);
     execution.started.set(step.id, found);
   }
   context.progress({ phase: 'start', resource: step.resource, type: step.type });
   try {
-    const result = await operation.apply(params, actionContext(step, context, signal));
+    const apply = () => operation.apply(params, actionContext(step, context, signal));
+    const result = await traced('operation', step.type, apply, step.resource);
     execution.results.set(step.id, result);
     execution.journal.done(step.id, result);
   } catch (thrown) {
@@ -179,11 +182,9 @@ export async function undo(execution: Execution, context: ExecuteContext): Promi
     context.progress({ phase: 'undo', resource: step.resource, type: step.type });
     try {
       const operation = context.operations.get(step.type);
-      await operation.revert?.(
-        resolve(execution, step),
-        execution.started.get(step.id),
-        actionContext(step, context, signal),
-      );
+      const found = execution.started.get(step.id);
+      const revert = () => operation.revert?.(resolve(execution, step), found, actionContext(step, context, signal));
+      await traced('operation', `undo: ${step.type}`, revert, step.resource);
       execution.journal.reverted(step.id);
     } catch (thrown) {
       const error = asKukeError(thrown, 'UndoFailed', { resource: step.resource, step: `undo ${step.type}` });

@@ -21,6 +21,7 @@ import { basename, dirname, join } from 'node:path';
 import { asFileError } from './file-errors.ts';
 import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
 import type { Intent, Step } from './plan.ts';
+import { traced } from './trace.ts';
 
 /** Durable when it returns: called before a step runs, and after. */
 export interface PlanJournal {
@@ -180,7 +181,7 @@ function removeEmpty(folder: string, levels: number): void {
 
 function append(fd: number, entry: Entry): void {
   writeSync(fd, `${JSON.stringify(entry)}\n`);
-  fdatasyncSync(fd);
+  traced('journal', 'sync', () => fdatasyncSync(fd), entry.event);
 }
 
 function syncFolder(folder: string): void {

@@ -6,6 +6,7 @@ import { toResource } from './manifest.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type Manifest } from './resource.ts';
 import { faultsOf } from './schema.ts';
+import { traced } from './trace.ts';
 import { makeTree, type ResourceTree } from './tree.ts';
 
 /** One observation of each thing, shared by all that ask for it while this context lives. */
@@ -31,7 +32,10 @@ export function makeObserveContext(tree: ResourceTree): ObserveContext {
 }
 
 /** The tree as stored. What cannot be read, or is not valid any more, is a problem with its path; the rest is there. */
-export async function readTree(kernel: Kernel): Promise<ResourceTree> {
+export const readTree = (kernel: Kernel): Promise<ResourceTree> =>
+  traced('command', 'read the tree', () => read(kernel));
+
+async function read(kernel: Kernel): Promise<ResourceTree> {
   const store = await kernel.use('store');
   const { resources, problems: unreadable } = await store.list();
   const problems = [...unreadable];
@@ -65,13 +69,12 @@ function faultsIn({ kinds }: Kernel, { kind, spec }: Manifest): FieldIssue[] {
 
 /** The resource with the status that the host gives it now. What cannot be determined is `Unknown`, with the reason. */
 export async function observed(kernel: Kernel, context: ObserveContext, resource: Resource): Promise<Resource> {
-  const status = await kernel.kinds
-    .lifecycle(resource.ref.kind)
-    .observe(context, resource)
-    .catch((thrown: unknown) => {
-      const error = asKukeError(thrown);
-      return { ...resource.manifest.status, state: 'Unknown', reason: error.code, message: error.message };
-    });
+  const { observe } = kernel.kinds.lifecycle(resource.ref.kind);
+  const seen = traced('command', 'observe', () => observe(context, resource), describe(resource.ref));
+  const status = await seen.catch((thrown: unknown) => {
+    const error = asKukeError(thrown);
+    return { ...resource.manifest.status, state: 'Unknown', reason: error.code, message: error.message };
+  });
   return { ...resource, manifest: { ...resource.manifest, status: { ...status, observedAt: context.now } } };
 }
 

@@ -10,6 +10,7 @@ import { makeOperationRegistry, type OperationRegistry } from './operations.ts';
 import type { PluginDefinition, PluginKernel, Provides, Settings } from './plugin.ts';
 import { inOrder, provider } from './plugin-order.ts';
 import { faultsOf } from './schema.ts';
+import { traced } from './trace.ts';
 
 /** A plugin that could be loaded: what its package.json says, so that only what a command needs is loaded. */
 export interface PluginSource {
@@ -98,7 +99,8 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     const registered = registrations();
     try {
       requireLoaded(source, options.sources, absent);
-      const load = () => loadOne(source, kernel, factories, options, registered);
+      const load = () =>
+        traced('command', 'load plugin', () => loadOne(source, kernel, factories, options, registered), source.name);
       const { name, version } = await withTimeLimit(
         load,
         options.timeLimitMs,

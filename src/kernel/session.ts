@@ -12,6 +12,7 @@ import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './p
 import { type Recovery, recover, supersede } from './recover.ts';
 import type { Kernel } from './registry.ts';
 import { describe, type ResourceRef } from './resource.ts';
+import { traced } from './trace.ts';
 import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
 
 const nextId = hyperid({ urlSafe: true });
@@ -57,7 +58,7 @@ export async function planResource(
       ...(previous && { previous }),
     });
   }
-  await lifecycle.plan(context, desired, stored);
+  await traced('command', 'plan', () => lifecycle.plan(context, desired, stored), describe(desired.ref));
   return { plan, changes, notes: context.notes };
 }
 
@@ -141,13 +142,15 @@ export async function withSession<T>(
 ): Promise<T> {
   const { command, signal, notice } = options;
   const store = await kernel.use('store');
-  const lock: StoreLock = await store.lock({
-    command,
-    timeoutMs: options.lockTimeoutMs,
-    signal,
-    onWait: holder =>
-      notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
-  });
+  const takeLock = (): Promise<StoreLock> =>
+    store.lock({
+      command,
+      timeoutMs: options.lockTimeoutMs,
+      signal,
+      onWait: holder =>
+        notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
+    });
+  const lock = await traced('command', 'lock', takeLock);
   try {
     const execution: ExecuteContext = {
       operations: kernel.operations,
@@ -160,7 +163,8 @@ export async function withSession<T>(
     const isReady = options.settles === false || (await store.instance()) === undefined;
     if (!isReady) await (await kernel.use('runtime')).ping();
     const { plans, unreadable } = journal.unfinished();
-    let left = (await recover(plans, execution)).flatMap(recovery => tell(recovery, notice));
+    const recovered = await traced('command', 'recover', () => recover(plans, execution));
+    let left = recovered.flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
     const tree = await readTree(kernel);
@@ -191,7 +195,9 @@ export async function withSession<T>(
         const seen = await observed(kernel, makeObserveContext(tree), resource);
         const { ref, manifest } = seen;
         tree.set(seen);
-        await store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
+        const write = () =>
+          store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
+        await traced('command', 'store the status', write, describe(ref));
         return seen;
       },
     };
@@ -199,7 +205,7 @@ export async function withSession<T>(
       const tellFailure = ({ error }: Told) => {
         if (error !== undefined) notice(error.summary);
       };
-      await settle(kernel, session, tree.all(), tellFailure);
+      await traced('command', 'settle', () => settle(kernel, session, tree.all(), tellFailure));
     }
     return await use(session);
   } finally {

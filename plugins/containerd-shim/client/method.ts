@@ -6,6 +6,7 @@
  *
  * A last argument, `answer => answer.image`, says what of the answer is the result.
  */
+import { traced } from 'kuke/plugin';
 import type { Call } from '../grpc/call.ts';
 import { decode } from '../grpc/codec.ts';
 import { frameMessage } from '../grpc/framing.ts';
@@ -51,13 +52,15 @@ export function unary<Q extends MessageType, A extends MessageType, T = Message<
   answer: A,
   result: (answer: Message<A>) => T | undefined = whole,
 ) {
+  const name = method.slice(method.lastIndexOf('.') + 1); // Tasks/Start
   return (caller: Caller) =>
-    async (init: Init<Q>, options: CallOptions = {}): Promise<T> => {
-      const message = frameMessage(request, init);
-      const call = await caller(method, options);
-      await call.send(message, true);
-      return onlyAnswer(call, answer, result);
-    };
+    (init: Init<Q>, options: CallOptions = {}): Promise<T> =>
+      traced('call', name, async () => {
+        const message = frameMessage(request, init);
+        const call = await caller(method, options);
+        await call.send(message, true);
+        return onlyAnswer(call, answer, result);
+      });
 }
 
 /** Many requests, one answer. */

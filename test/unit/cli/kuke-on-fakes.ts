@@ -41,6 +41,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
     builtins: async () => [fakePlugin(host), realm, space, stack, container, cell].map(source),
     sdk: async () => ({ ...(await import('../../../src/plugin.ts')) }),
     cniPlugins: async () => ({ install: async () => [], uninstall: async () => {} }),
+    openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
   };
   return {
     host,

@@ -1,0 +1,33 @@
+/**
+ * Where a command's time goes (KUKE_TRACE): what is done is told to whoever listens, from its beginning to its end. Where nobody does, it
+ * costs a comparison. Params are never told: they may hold what is nobody's business.
+ */
+
+/** `command`: the whole of it and its parts; `operation`: steps of plans; `call`: what a backend asks another program for; `journal`: its syncs. */
+export type TraceCategory = 'command' | 'operation' | 'call' | 'journal';
+
+/** Told of what begins; the answer is called when it has ended. `about`: `cell main/default/blog/web`. */
+export type TraceListener = (category: TraceCategory, name: string, about?: string) => () => void;
+
+let listener: TraceListener | undefined;
+
+/** One at a time; undefined: nobody listens any more. */
+export function listenToTrace(next: TraceListener | undefined): void {
+  listener = next;
+}
+
+/** Does the work, and returns or throws what it does; a promise's end is when it is settled. */
+export function traced<T>(category: TraceCategory, name: string, work: () => T, about?: string): T {
+  if (listener === undefined) return work();
+  const end = listener(category, name, about);
+  let result: T;
+  try {
+    result = work();
+  } catch (thrown) {
+    end();
+    throw thrown;
+  }
+  if (result instanceof Promise) result.then(end, end);
+  else end();
+  return result;
+}
