@@ -112,6 +112,7 @@ async function launch(configFile: string, logFile: string): Promise<Bun.Subproce
   const logged = fstatSync(log).size;
   try {
     const daemon = Bun.spawn(['containerd', '--config', configFile, '--log-level', 'info'], {
+      env: process.env, // as it is now; else Bun gives what this process began with
       stdin: 'ignore',
       stdout: log,
       stderr: log,

@@ -77,7 +77,11 @@ async function createTask(
   }
 }
 
-const isShimLeaving = (error: unknown) => error instanceof Error && /ttrpc: closed\b/.test(error.message);
+// It answers a new one of its group, and has closed its socket before containerd calls it there; or goes with the call under way.
+const SHIM_LEAVING =
+  /^failed to start shim: .*\bdial unix \S+: connect: (?:no such file|connection refused)|\bttrpc: closed\b/;
+
+const isShimLeaving = (error: unknown) => error instanceof Error && SHIM_LEAVING.test(error.message);
 
 function commandOf({ spec }: Container): string {
   const { process } = (spec === undefined ? {} : unpackJson(spec)) as Partial<OciSpec>;
