@@ -1,6 +1,7 @@
 /** The Cgroup backend on the cgroup2 file system (spec.md §5). Every action reads the mount table anew: a daemon outlives a remount. */
 import {
   type ActionContext,
+  CGROUP_ROOT,
   type CgroupActions,
   type CgroupBackend,
   explainWith,
@@ -23,6 +24,7 @@ import { observeCgroups } from './observe.ts';
 import { observeOom } from './oom.ts';
 import { removeCgroup } from './remove.ts';
 import { readUsage } from './usage.ts';
+import { watchCgroups } from './watch.ts';
 
 export interface CgroupOptions {
   /** This installation's id. */
@@ -87,6 +89,7 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       }),
     oom: path => look(path, observeOom),
     usage: path => look(path, readUsage),
+    watch: (changed, signal) => look(CGROUP_ROOT, cgroup => watchCgroups(cgroup, changed, signal)),
     isThere: thereWith<CgroupActions>({
       create: ({ path }) => look(path, isOurs),
       leaf: ({ path }) => look(path, isOurs),

@@ -22,6 +22,7 @@ import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from '
 import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
 import { strangersIn } from './strangers.ts';
 
+import { watchManifests } from './watch.ts';
 export interface StoreOptions {
   /** `/opt/kukeon` */
   runPath: string;
@@ -51,6 +52,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     manifestPath,
     instance,
     lock: async request => {
+    watch: (changed, signal) => reported(runPath, () => watchManifests(root(), changed, signal)),
       throwIfAborted(request.signal);
       const isInUse = () =>
         instance().then(

@@ -100,12 +100,21 @@ function flagValue(
   if (given.length > 1 && definition.type !== 'boolean') throw usage(`--${name} is given ${given.length} times`);
   const value = given.at(-1) ?? definition.default;
   if (value === undefined && definition.required) throw usage(`--${name} is needed`);
-  const { options = [] } = definition.type === 'enum' ? definition : {};
-  if (definition.type === 'enum' && value !== undefined && !options.includes(String(value))) {
-    throw usage(`--${name} is one of ${options.join(', ')}, not \`${value}\`${didYouMean(String(value), options)}`);
+  if (definition.type === 'enum' && value !== undefined) {
+    const fault = enumFault(definition, String(value));
+    if (fault !== undefined) throw usage(`--${name} ${fault}`);
   }
   return typeof value === 'number' ? String(value) : value;
 }
+
+/** What is wrong with a value; undefined: nothing. An option that ends with `=` takes what stands behind that: `jsonpath={.kind}`. */
+export function enumFault({ options = [] }: { options?: readonly string[] }, value: string): string | undefined {
+  if (options.some(option => option === value || (option.endsWith('=') && value.startsWith(option)))) return undefined;
+  const said = options.some(option => option.endsWith('=')) ? value.replace(/(?<=.)=.*$/s, '=') : value;
+  return `is one of ${options.join(', ')}, not \`${said}\`${didYouMean(said, options)}`;
+}
+
+const NEGATION = /^no-/;
 
 type Flags = Record<string, (string | boolean)[] | undefined>;
 
@@ -116,7 +125,7 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
       .map(([name, definition]) => {
         const short = 'alias' in definition && typeof definition.alias === 'string' ? { short: definition.alias } : {};
         return [
-          name,
+          name.replace(NEGATION, ''), // `--no-headers` is the negation of `--headers` to parseArgs
           { type: definition.type === 'boolean' ? 'boolean' : 'string', multiple: true, ...short } as const,
         ];
       }),
@@ -129,7 +138,10 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
       allowPositionals: true,
       allowNegative: true,
     });
-    return { values: values as Flags, positionals };
+    const negated = Object.keys(all).filter(name => NEGATION.test(name));
+    const given = values as Flags;
+    for (const name of negated) given[name] = given[name.replace(NEGATION, '')]?.map(value => value === false);
+    return { values: given, positionals };
   } catch (thrown) {
     const { code, message } = thrown as Error & { code?: string };
     const [, named = ''] = /'([^']+)'/.exec(message) ?? [];

@@ -1,19 +1,14 @@
 import { KukeError } from '../kernel/errors.ts';
-import type { KindDefinition, Resource } from '../kernel/kinds.ts';
-import { embedded, makeObserveContext, observed, readTree } from '../kernel/observe.ts';
-import { inParallel } from '../kernel/parallel.ts';
-import type { Kernel } from '../kernel/registry.ts';
-import { nameOf } from '../kernel/resource.ts';
-import type { ResourceTree } from '../kernel/tree.ts';
+import { readTree } from '../kernel/observe.ts';
 import { command } from './command.ts';
+import { FORMATS, readFormat } from './get/output-format.ts';
+import { selectResources } from './get/select.ts';
 import { limitColumns } from './limits/columns.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
-import { FORMATS, printResources } from './output/resources.ts';
-import { kindOf, refFor, scopeArgs, scopePath } from './scope.ts';
-import { matchesSelector, parseSelector } from './selector.ts';
-
-const AT_ONCE = 8;
+import { printResources, type Shown, tableOf } from './output/resources.ts';
+import { kindOf, scopeArgs } from './scope.ts';
+import { parseSelector } from './selector.ts';
 
 export default command({
   summary: 'show resources with the state that the host gives them now',
@@ -23,6 +18,10 @@ export default command({
     ['get cell web -o yaml', 'one resource as a manifest with its status'],
     ['get co --cell web', 'the containers of a cell'],
     ['get cells -l app=blog,tier!=db', 'by label'],
+    ['get cells -w', 'all of them, and then each one that changes, until Ctrl-C'],
+    ['get cells -A --sort-by .status.state', 'by a field, or by a column: --sort-by ADDRESS'],
+    ['get cells -o jsonpath={.items[*].metadata.name}', 'fields alone, as kubectl has them'],
+    ['get cells -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image', 'columns of your own'],
     ['get cells -A --resources', 'what limits they have, and what they use; -o wide says why one is not enforced'],
   ],
   args: {
@@ -36,58 +35,61 @@ export default command({
     cell: { type: 'string', valueHint: 'NAME', description: 'cell, for containers' },
     'all-scopes': { type: 'boolean', alias: 'A', description: 'of all realms, spaces, stacks and cells' },
     selector: { type: 'string', alias: 'l', valueHint: 'LABELS', description: 'a=b, a!=b, a, !a; several with commas' },
+    'sort-by': { type: 'string', valueHint: 'PATH', description: 'a path such as .status.state, or a column’s header' },
+    watch: { type: 'boolean', alias: 'w', description: 'go on: print each one that changes, until Ctrl-C' },
+    'output-watch-events': { type: 'boolean', description: 'with -w: say whether it was added, modified or deleted' },
     resources: { type: 'boolean', description: 'limits and use in place of the other columns' },
-    output: { type: 'enum', alias: 'o', options: [...FORMATS], default: 'table', description: 'how it is printed' },
+    'no-headers': { type: 'boolean', description: 'tables without their first line' },
+    output: {
+      type: 'enum',
+      alias: 'o',
+      options: [...FORMATS],
+      default: 'table',
+      valueHint: 'FORMAT',
+      description: 'how it is printed',
+    },
   },
   async run(invocation) {
-    const { args } = invocation;
-    if (args.resources && !['table', 'wide'].includes(args.output)) {
+    const { args, signal } = invocation;
+    const output = await readFormat(args.output);
+    if (args.resources && (output.format !== 'table' || output.columns)) {
       const remedy = 'leave it out: limits are in every status, and `kuke top -o json` has what is used';
       throw new KukeError('Usage', '--resources is of tables', { remedy });
     }
+    if (args['output-watch-events'] && !args.watch) throw new KukeError('Usage', '--output-watch-events is of -w');
+    const selector = parseSelector(args.selector ?? '');
     const kernel = await openKernel(invocation, { reads: true });
     const kind = kindOf(kernel, args.kind, args);
-    const tree = await readTree(kernel);
-    for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);
-    const wanted = select(kernel, tree, kind, args);
-    const resources = await withStatus(kernel, tree, kind, wanted, args.name);
-    const selector = parseSelector(args.selector ?? '');
-    const selected = resources.filter(({ manifest }) => matchesSelector(selector, manifest.metadata.labels ?? {}));
-    printResources(kernel, kind, selected, args.output, {
+    const wanted = {
+      kind,
+      all: args['all-scopes'] === true,
+      selector,
+      flags: args,
+      ...(args.name !== undefined && { name: args.name }),
+    };
+    const shown: Shown = {
       one: args.name !== undefined,
       all: args['all-scopes'] === true,
-      ...(args.resources && { columns: await limitColumns(kernel) }),
-    });
+      headless: args['no-headers'] === true,
+    };
+    const by = args['sort-by'];
+    const look = async () => {
+      const tree = await readTree(kernel);
+      const resources = await selectResources(kernel, tree, wanted);
+      if (args.resources) shown.columns = await limitColumns(kernel);
+      if (by === undefined) return { tree, resources };
+      const table = tableOf(kernel, kind, { wide: true, ...output }, shown);
+      const { sortResources } = await import('./get/sort.ts');
+      return { tree, resources: sortResources(resources, by, table) };
+    };
+    if (args.watch) {
+      const { watchResources } = await import('./get/watch.ts');
+      const events = args['output-watch-events'] === true;
+      return watchResources({ kernel, kind, look, output, shown, events, signal });
+    }
+    const { tree, resources } = await look();
+    for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);
+    await printResources(kernel, kind, resources, output, shown);
     return 0;
   },
 });
-
-/** Of an embedded kind: the resources that declare it. */
-function select(kernel: Kernel, tree: ResourceTree, kind: KindDefinition, args: Record<string, unknown>): Resource[] {
-  const stored = kind.embedded === undefined ? kind : kernel.kinds.get(kind.parent ?? '');
-  if (args['all-scopes'] === true && args.name === undefined) return tree.all(stored.kind);
-  if (kind.embedded !== undefined) {
-    const path = args.cell === undefined ? scopePath(kernel, stored, args) : scopePath(kernel, kind, args);
-    return args.cell === undefined ? tree.all(stored.kind, path) : [tree.get({ kind: stored.kind, path })];
-  }
-  if (typeof args.name === 'string') return [tree.get(refFor(kernel, kind, args.name, args))];
-  return tree.all(kind.kind, scopePath(kernel, kind, args));
-}
-
-async function withStatus(
-  kernel: Kernel,
-  tree: ResourceTree,
-  kind: KindDefinition,
-  wanted: Resource[],
-  name?: string,
-): Promise<Resource[]> {
-  const context = makeObserveContext(tree);
-  const seen = await inParallel(wanted, AT_ONCE, resource => observed(kernel, context, resource));
-  if (kind.embedded === undefined) return seen;
-  const declared = embedded(kernel, kind.kind, seen);
-  if (name === undefined) return declared;
-  const found = declared.filter(({ ref }) => nameOf(ref).toLowerCase() === name.toLowerCase());
-  if (found.length > 0) return found;
-  const there = declared.map(({ ref }) => nameOf(ref)).join(', ') || 'none';
-  throw new KukeError('NotFound', `not found; there: ${there}`, { resource: `${kind.kind.toLowerCase()} ${name}` });
-}

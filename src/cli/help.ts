@@ -62,10 +62,12 @@ function flagsHelp(args: ArgsDef): string {
 function flagName(name: string, definition: ArgDef): string {
   const alias = 'alias' in definition && typeof definition.alias === 'string' ? `-${definition.alias}, ` : '    ';
   const options = 'options' in definition ? definition.options?.join('|') : undefined;
-  const hint = definition.type === 'boolean' ? '' : ` ${options ?? definition.valueHint ?? 'VALUE'}`;
+  const hint = definition.type === 'boolean' ? '' : ` ${definition.valueHint ?? options ?? 'VALUE'}`;
   return `${alias}--${name}${hint}`;
 }
 
-function flagText({ description = '', default: value }: ArgDef): string {
-  return value === undefined || value === false ? description : `${description} (${value})`;
+function flagText({ description = '', default: value, ...definition }: ArgDef): string {
+  // Where they are too many to stand beside the flag.
+  const options = definition.valueHint && 'options' in definition ? `: ${definition.options?.join('|')}` : '';
+  return `${description}${options}${value === undefined || value === false ? '' : ` (${value})`}`;
 }

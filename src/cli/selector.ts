@@ -8,7 +8,9 @@ interface Requirement {
   negated: boolean;
 }
 
-export function parseSelector(text: string): Requirement[] {
+export type Selector = readonly Requirement[];
+
+export function parseSelector(text: string): Selector {
   return text
     .split(',')
     .map(part => part.trim())
@@ -23,7 +25,7 @@ export function parseSelector(text: string): Requirement[] {
     });
 }
 
-export function matchesSelector(requirements: Requirement[], labels: Record<string, string>): boolean {
+export function matchesSelector(requirements: Selector, labels: Record<string, string>): boolean {
   return requirements.every(({ key, value, negated }) => {
     const holds =
       value === undefined ? Object.hasOwn(labels, key) : Object.hasOwn(labels, key) && labels[key] === value;

@@ -5,7 +5,7 @@ import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { describe, type Manifest, nameOf, type ResourceRef } from '../kernel/resource.ts';
 import { entriesOf } from '../kernel/schema.ts';
-import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
+import { notFound, type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { changeLimits } from './limits/change.ts';
 import { flagOf, type LimitChange, limitArgs, limitChanges, repeatableLimits } from './limits/flags.ts';
@@ -94,8 +94,11 @@ function changedElement(
   const elements = (spec[kind.plural] ?? []) as { id: string }[];
   const isIt = ({ id }: { id: string }) => id.toLowerCase() === nameOf(ref).toLowerCase();
   if (!elements.some(isIt)) {
-    const there = elements.map(({ id }) => id).join(', ') || 'none';
-    throw new KukeError('NotFound', `not found; there: ${there}`, { resource: describe(ref) });
+    throw notFound(
+      describe(ref),
+      nameOf(ref),
+      elements.map(({ id }) => id),
+    );
   }
   const given = defaults?.fields.resources;
   const made = elements.map(one => (isIt(one) ? changed(one, changes, given) : one));

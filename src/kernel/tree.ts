@@ -2,6 +2,7 @@
 import type { StoreProblem } from './backends/index.ts';
 import { KukeError } from './errors.ts';
 import type { Resource } from './kinds.ts';
+import { didYouMean } from './names.ts';
 import { describe, keyOf, nameOf, type ResourceRef } from './resource.ts';
 
 export interface ResourceTree {
@@ -41,6 +42,16 @@ export function refuseOtherCase(there: ResourceRef, ref: ResourceRef): void {
   });
 }
 
+const NAMED = 10;
+
+/** `resource`: as in `describe`. `known`: the names that are there in its stead. */
+export function notFound(resource: string, name: string, known: readonly string[]): KukeError {
+  const meant = didYouMean(name, known);
+  const there = known.length === 0 ? 'there is none there' : `there: ${known.slice(0, NAMED).join(', ')}`;
+  const more = known.length > NAMED ? `, and ${known.length - NAMED} more` : '';
+  return new KukeError('NotFound', `not found${meant === '' ? ';' : meant} ${there}${more}`, { resource });
+}
+
 const byPlace = (a: Resource, b: Resource): number =>
   a.ref.path.length - b.ref.path.length || keyed(a).localeCompare(keyed(b));
 
@@ -77,9 +88,11 @@ export function makeTree(
     get(ref) {
       const found = find(ref);
       if (found !== undefined) return found;
-      const known = all(ref.kind, ref.path.slice(0, -1)).map(other => nameOf(other.ref));
-      const there = known.length === 0 ? 'there is none there' : `there: ${known.sort().slice(0, 10).join(', ')}`;
-      throw new KukeError('NotFound', `not found; ${there}`, { resource: describe(ref) });
+      throw notFound(
+        describe(ref),
+        nameOf(ref),
+        all(ref.kind, ref.path.slice(0, -1)).map(other => nameOf(other.ref)), // they are in order
+      );
     },
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
     descendants: below,

@@ -15,6 +15,7 @@ import { stopContainer } from './stop.ts';
 import { runtimeThere } from './there.ts';
 
 export function containerdRuntime(creation: Creation): RuntimeBackend {
+import { watchContainers } from './watch.ts';
   const { containerd } = creation;
   const action =
     <P, R>(step: (params: P) => string, run: (params: P, signal: AbortSignal) => Promise<R>) =>
@@ -69,6 +70,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
   };
 }
+    watch: (changed, signal) => watchContainers(containerd, changed, signal),
 
 async function named<T>(step: string, work: Promise<T>): Promise<T> {
   try {

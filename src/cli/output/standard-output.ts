@@ -28,6 +28,9 @@ export function write(text: string): void {
   if (rest.length > 0) waiting.push(rest);
 }
 
+/** False once nothing can be written any more, as when the reader has gone. */
+export const isHeard = (): boolean => failure === undefined;
+
 /** Waits until all of it is written. Resolves to why it could not be: `No space left on device (ENOSPC)`; undefined when all is well. */
 export async function endOutput(): Promise<string | undefined> {
   if (failure === undefined && isUsed) await writeWaiting().catch(thrown => (failure = thrown));

@@ -1,6 +1,8 @@
-/** Text in columns; as wide as the widest cell, two spaces between, nothing behind the last. */
-export function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
+/**
+ * Text in columns; as wide as the widest cell, two spaces between, nothing behind the last. `widths` are those at least, and what they came to
+ * afterwards: for rows that are shown one after another.
+ */
+export function alignColumns(rows: readonly (readonly string[])[], widths: number[] = []): string {
   for (const row of rows) {
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, Bun.stringWidth(cell));
   }

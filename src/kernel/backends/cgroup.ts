@@ -1,6 +1,7 @@
 /** The tree of cgroups (spec.md §5). Paths are `/kukeon/<realm>/...`, relative to the cgroup2 mount. */
 import type { LimitField, Limits, LimitValue } from '../limits/limits.ts';
 import type { ActionContext, Backend } from './backend.ts';
+import type { Watchable } from './watch.ts';
 
 export interface CgroupRequest {
   /** `/kukeon/main/default`; its parent exists already; `/kukeon` itself is made first. */
@@ -100,7 +101,7 @@ export interface CgroupUsage {
   pressure?: { cpu?: number; memory?: number; io?: number };
 }
 
-export interface CgroupBackend extends Backend<CgroupActions> {
+export interface CgroupBackend extends Backend<CgroupActions>, Watchable {
   /** All groups at and below `path`, parents first; empty when there is none. */
   observe(path: string): Promise<CgroupObservation[]>;
   /**

@@ -1,5 +1,6 @@
 /** Containers and images in their namespaces (spec.md §1, §2, §6). */
 import type { Backend } from './backend.ts';
+import type { Watchable } from './watch.ts';
 
 export interface NamespaceParams {
   /** containerd namespace: `kukeon-main`. */
@@ -97,7 +98,7 @@ export interface ContainerObservation extends ContainerParams {
   finishedAt?: string;
 }
 
-export interface RuntimeBackend extends Backend<RuntimeActions> {
+export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
   /** What answers: `{name: 'containerd', version: '1.6.20'}`. Throws RuntimeUnavailable. */
   ping(): Promise<{ name: string; version: string }>;
   namespaces(): Promise<{ namespace: string; ours: boolean }[]>;

@@ -1,6 +1,7 @@
 /** Where manifests with their status are kept, and the lock on them (spec.md §2). */
 import type { Manifest, ResourceRef } from '../resource.ts';
 import type { Backend } from './backend.ts';
+import type { Watchable } from './watch.ts';
 
 export interface StoreWrite {
   ref: ResourceRef;
@@ -40,7 +41,7 @@ export interface StoreLock {
   release(): Promise<void>;
 }
 
-export interface StoreBackend extends Backend<StoreActions> {
+export interface StoreBackend extends Backend<StoreActions>, Watchable {
   /** Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. */
   list(): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
   /** What `writeFile` wrote; undefined when there is no such file. */

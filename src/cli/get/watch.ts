@@ -1,0 +1,94 @@
+/** `get -w`: what there is, and then each one that changes, told by events: files, containerd, cgroups. Nothing is polled. */
+import type { Watchable } from '../../kernel/backends/watch.ts';
+import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import type { Resource } from '../../kernel/kinds.ts';
+import { keyOf, type Manifest } from '../../kernel/resource.ts';
+import type { ResourceTree } from '../../kernel/tree.ts';
+import { warn } from '../output/failure.ts';
+import { isHeard } from '../output/standard-output.ts';
+import { type Change, makeStream, type StreamOptions } from './stream.ts';
+
+export interface Watch extends StreamOptions {
+  look(): Promise<{ tree: ResourceTree; resources: Resource[] }>;
+  signal: AbortSignal;
+}
+
+/** What belongs together comes together: a start is a dozen events. */
+const GATHER_MS = 20;
+
+/** Until the signal, or until nobody reads any more. Resolves to the exit code: as for any program that Ctrl-C ends. */
+export async function watchResources(watch: Watch): Promise<number> {
+  const { kernel, signal } = watch;
+  const over = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => over.resolve(), { once: true });
+  let changed = Promise.withResolvers<void>();
+  const notice = () => changed.resolve();
+  const begin = async (name: 'store' | 'runtime' | 'cgroup'): Promise<void> => {
+    try {
+      const backend: Watchable = await kernel.use(name);
+      await backend.watch?.(notice, signal);
+    } catch (thrown) {
+      if (!signal.aborted) warn(`changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
+    }
+  };
+  await Promise.all([begin('store'), begin('runtime'), begin('cgroup')]);
+  const show = makeStream(watch);
+  const told = new Set<string>();
+  let known: Map<string, Seen> | undefined;
+  while (!signal.aborted && isHeard()) {
+    changed = Promise.withResolvers();
+    const { tree, resources } = await look(watch, known);
+    for (const { path, message } of tree?.problems ?? []) {
+      if (!told.has(`${path}: ${message}`)) warn(`${path}: ${message}`);
+      told.add(`${path}: ${message}`);
+    }
+    const seen = new Map(resources.map(resource => [keyOf(resource.ref), { resource, text: comparable(resource) }]));
+    await show(changesOf(known, seen));
+    known = seen;
+    await Promise.race([changed.promise, over.promise]);
+    if (!signal.aborted) await Bun.sleep(GATHER_MS);
+  }
+  return String(signal.reason?.message).endsWith('SIGTERM') ? 143 : 130;
+}
+
+interface Seen {
+  resource: Resource;
+  text: string;
+}
+
+/** One that was there and is gone is no failure any more. */
+async function look(
+  watch: Watch,
+  known: Map<string, Seen> | undefined,
+): Promise<{ tree?: ResourceTree; resources: Resource[] }> {
+  try {
+    return await watch.look();
+  } catch (thrown) {
+    if (known !== undefined && thrown instanceof KukeError && thrown.code === 'NotFound') return { resources: [] };
+    throw thrown;
+  }
+}
+
+/** When it was observed is no change. */
+function comparable({ manifest }: Resource): string {
+  const { observedAt: _, ...status } = manifest.status ?? {};
+  return JSON.stringify({ ...manifest, status });
+}
+
+/** Those that are gone first, the others in the order of what is there now. */
+export function changesOf(before: ReadonlyMap<string, Seen> | undefined, now: ReadonlyMap<string, Seen>): Change[] {
+  const gone = [...(before ?? [])].flatMap(([key, { resource }]) =>
+    now.has(key) ? [] : [{ event: 'DELETED' as const, resource: deleted(resource) }],
+  );
+  const others = [...now].flatMap(([key, { resource, text }]) => {
+    const earlier = before?.get(key);
+    if (earlier?.text === text) return [];
+    return [{ event: earlier === undefined ? ('ADDED' as const) : ('MODIFIED' as const), resource }];
+  });
+  return [...gone, ...others];
+}
+
+function deleted(resource: Resource): Resource {
+  const manifest: Manifest = { ...resource.manifest, status: { ...resource.manifest.status, state: 'Deleted' } };
+  return { ...resource, manifest };
+}
