@@ -10,3 +10,17 @@ export type Credentials =
  * mirror's, as in hosts.toml.
  */
 export type CredentialsOf = (server: string) => Promise<Credentials | undefined>;
+
+/** The value of Authorization (RFC 7617). */
+export function basic({ username, password }: { username: string; password: string }): string {
+  return `Basic ${base64(`${username}:${password}`)}`;
+}
+
+/** In what forms a server could repeat them. */
+export function secretsOf(credentials: Credentials): string[] {
+  if ('identityToken' in credentials) return [credentials.identityToken];
+  const { username, password } = credentials;
+  return [password, encodeURIComponent(password), base64(password), base64(`${username}:${password}`)];
+}
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');

@@ -1,4 +1,4 @@
-/** What goes wrong between a client and a registry. The message names server, reference, step and the registry's own words. */
+/** What goes wrong between a client and a registry: one line that names server, reference, step and the registry's own words. */
 
 export type RegistryErrorCode =
   /** No connection, or it broke again and again. */
@@ -18,7 +18,7 @@ export type RegistryErrorCode =
   | 'corrupt'
   /** A media type that no client of today reads (Docker's schema 1), or no image. */
   | 'unsupported'
-  /** hosts.toml, a certificate or ~/.docker/config.json is malformed or unreadable. */
+  /** hosts.toml, a certificate or ~/.docker/config.json is malformed or unreadable, or a name is none. */
   | 'configuration';
 
 export interface RegistryErrorDetails {
@@ -26,23 +26,47 @@ export interface RegistryErrorDetails {
   server?: string;
   /** `docker.io/library/nginx:alpine` */
   reference?: string;
-  /** `resolve`, `fetch the manifest`, `fetch the layer`, `log in` */
+  /** `resolve`, `fetch the manifest`, `fetch the blob`, `log in` */
   step?: string;
   /** HTTP status. */
   status?: number;
   /** What to do next. */
   remedy?: string;
+  /** Whether the same request may succeed a little later; `retryAfter`: in so many milliseconds, says the server. */
+  transient?: boolean;
+  retryAfter?: number;
   cause?: unknown;
 }
 
 export class RegistryError extends Error {
   readonly code: RegistryErrorCode;
+  /** The fault alone, without server, reference and step. */
+  readonly fault: string;
   readonly details: RegistryErrorDetails;
 
-  constructor(code: RegistryErrorCode, message: string, details: RegistryErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: RegistryErrorCode, fault: string, details: RegistryErrorDetails = {}) {
+    const { reference, step, server } = details;
+    // The reference of an image names its server, unless that was a mirror.
+    const elsewhere = server === undefined || reference?.startsWith(`${server}/`) === true ? undefined : server;
+    const where = [reference, step, elsewhere].filter(part => part !== undefined);
+    super([...where, fault].join(': '), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'RegistryError';
     this.code = code;
+    this.fault = fault;
     this.details = details;
   }
+
+  /** The same with what it did not know filled in. */
+  at(details: RegistryErrorDetails): RegistryError {
+    return new RegistryError(this.code, this.fault, { ...details, ...this.details });
+  }
+}
+
+/** What somebody else wrote, fit for one line of a terminal: no control characters, not long. */
+export function printable(text: string, most = 300): string {
+  const clean = text
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
+    .replace(/\p{Cs}/gu, '\u{fffd}');
+  return clean.length <= most ? clean : `${[...clean].slice(0, most).join('')}…`;
 }

@@ -7,8 +7,9 @@
  *     for await (const chunk of repository.blob(layer)) await ingest.write(chunk);
  */
 export type { Credentials, CredentialsOf } from './credentials.ts';
-export { type DockerConfig, readDockerConfig } from './docker-config.ts';
+export { type DockerConfig, type DockerConfigOptions, readDockerConfig } from './docker-config.ts';
 export { RegistryError, type RegistryErrorCode } from './errors.ts';
 export { mediaTypes } from './media-types.ts';
+export type { Timing } from './patience.ts';
 export { openRepository } from './repository.ts';
 export type { BlobOptions, Descriptor, Platform, RegistryOptions, Repository, Resolved } from './types.ts';

@@ -1,5 +1,6 @@
 /** What callers see of the client. */
 import type { CredentialsOf } from './credentials.ts';
+import type { Timing } from './patience.ts';
 
 /** An image-spec platform (image-index.md): `{ os: 'linux', architecture: 'arm', variant: 'v7' }`. */
 export interface Platform {
@@ -29,7 +30,9 @@ export interface RegistryOptions {
   /** HTTP also where the host is no loopback address. */
   plainHttp?: boolean;
   /** Told of each retry and of each mirror that was passed over: one line, without credentials. */
-  log?(line: string): void;
+  log?: ((line: string) => void) | undefined;
+  /** How patient it is; each has a default (patience.ts). */
+  timing?: Partial<Timing>;
 }
 
 export interface Resolved {

@@ -1,0 +1,49 @@
+/** What all parts of one open repository share. */
+import type { CredentialsOf } from './credentials.ts';
+import { Patience, type Timing } from './patience.ts';
+
+export class Context {
+  /** In full: `docker.io/library/nginx`. */
+  readonly name: string;
+  /** Without the registry: `library/nginx`. */
+  readonly path: string;
+  readonly credentials: CredentialsOf;
+  readonly timing: Timing;
+  readonly signal: AbortSignal;
+  readonly #log: ((line: string) => void) | undefined;
+  readonly #secrets = new Set<string>();
+
+  constructor(
+    name: string,
+    path: string,
+    options: {
+      credentials: CredentialsOf;
+      timing: Timing;
+      signal: AbortSignal;
+      log?: ((line: string) => void) | undefined;
+    },
+  ) {
+    this.name = name;
+    this.path = path;
+    this.credentials = options.credentials;
+    this.timing = options.timing;
+    this.signal = options.signal;
+    this.#log = options.log;
+  }
+
+  /** From now on `text` is taken out of whatever a server says. */
+  keepSecret(...texts: string[]): void {
+    for (const text of texts) if (text.length > 2) this.#secrets.add(text);
+  }
+
+  readonly redact = (text: string): string =>
+    [...this.#secrets].reduce((all, secret) => all.replaceAll(secret, '***'), text);
+
+  log(line: string): void {
+    this.#log?.(line);
+  }
+
+  patience(retries = this.timing.retries): Patience {
+    return new Patience({ ...this.timing, retries }, this.signal, line => this.log(line));
+  }
+}

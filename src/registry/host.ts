@@ -1,0 +1,90 @@
+/** One host of a registry, itself or a mirror: requests that are authorized, retried, and told of in errors. */
+import { answerFault } from './answer-fault.ts';
+import { Authorizer } from './authorizer.ts';
+import type { Context } from './context.ts';
+import { connects } from './dial.ts';
+import type { Endpoint } from './endpoint.ts';
+import { RegistryError } from './errors.ts';
+import type { Patience } from './patience.ts';
+import { type Answer, exchange } from './transport.ts';
+
+// Where there is another host to ask, little is waited for this one.
+const mirrorRetries = 1;
+
+export class Host {
+  readonly endpoint: Endpoint;
+  readonly #context: Context;
+  readonly #authorizer: Authorizer;
+  readonly #isLast: boolean;
+  #dialled: Promise<void> | undefined;
+  /** It could not be reached, and there are others. */
+  isDown = false;
+
+  constructor(endpoint: Endpoint, context: Context, isLast: boolean) {
+    this.endpoint = endpoint;
+    this.#context = context;
+    this.#isLast = isLast;
+    this.#authorizer = new Authorizer(endpoint, context);
+  }
+
+  patience(): Patience {
+    return this.#context.patience(this.#isLast ? undefined : Math.min(mirrorRetries, this.#context.timing.retries));
+  }
+
+  /** One attempt at `GET <API>/<repository>/<path>`: an answer with 200 or 206. Throws RegistryError with what is said in `at`. */
+  async get(path: string, headers: Record<string, string>, at: { reference: string; step: string }): Promise<Answer> {
+    try {
+      await this.#dial();
+      const answer = await this.#authorized(this.#address(path), headers);
+      if (answer.isOk) return answer;
+      throw await answerFault(answer, this.#context.signal, this.#context.redact);
+    } catch (error) {
+      throw this.fault(error, at);
+    }
+  }
+
+  /** The error with this host's name, if it does not know one. */
+  fault(error: unknown, at: { reference: string; step: string }): unknown {
+    if (!(error instanceof RegistryError)) return error;
+    if (!this.#isLast && error.code === 'unreachable') this.isDown = true;
+    return error.at({ ...at, server: this.endpoint.url.host });
+  }
+
+  #address(path: string): URL {
+    const { url, mirrorOf } = this.endpoint;
+    const address = new URL(url);
+    address.pathname = `${url.pathname}/${this.#context.path}/${path}`;
+    if (mirrorOf !== undefined) address.searchParams.set('ns', mirrorOf);
+    return address;
+  }
+
+  async #authorized(url: URL, headers: Record<string, string>): Promise<Answer> {
+    const authorization = await this.#authorizer.header();
+    const answer = await this.#send(url, headers, authorization);
+    if (answer.status !== 401 || answer.url.origin !== url.origin) return answer;
+    const next = await this.#authorizer.answer(answer.headers.get('www-authenticate'), authorization).catch(error => {
+      answer.close();
+      throw error;
+    });
+    if (next === undefined) return answer;
+    answer.close();
+    return this.#send(url, headers, next);
+  }
+
+  #send(url: URL, headers: Record<string, string>, authorization: string | undefined): Promise<Answer> {
+    return exchange({
+      url,
+      headers: { ...this.endpoint.headers, ...headers, ...(authorization !== undefined && { authorization }) },
+      tls: this.endpoint.tls,
+      silence: this.#context.timing.silence,
+      signal: this.#context.signal,
+    });
+  }
+
+  async #dial(): Promise<void> {
+    const { url, dialTimeout } = this.endpoint;
+    if (dialTimeout === undefined) return;
+    this.#dialled ??= connects(url, dialTimeout);
+    await this.#dialled;
+  }
+}
