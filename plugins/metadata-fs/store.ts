@@ -21,8 +21,8 @@ import { holdsCredentials, manifestText } from './manifest-file.ts';
 import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from './own-files.ts';
 import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
 import { strangersIn } from './strangers.ts';
-
 import { watchManifests } from './watch.ts';
+
 export interface StoreOptions {
   /** `/opt/kukeon` */
   runPath: string;
@@ -51,8 +51,8 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     filePath,
     manifestPath,
     instance,
-    lock: async request => {
     watch: (changed, signal) => reported(runPath, () => watchManifests(root(), changed, signal)),
+    lock: async request => {
       throwIfAborted(request.signal);
       const isInUse = () =>
         instance().then(

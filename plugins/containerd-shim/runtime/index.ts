@@ -13,9 +13,9 @@ import { removeContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
 import { runtimeThere } from './there.ts';
+import { watchContainers } from './watch.ts';
 
 export function containerdRuntime(creation: Creation): RuntimeBackend {
-import { watchContainers } from './watch.ts';
   const { containerd } = creation;
   const action =
     <P, R>(step: (params: P) => string, run: (params: P, signal: AbortSignal) => Promise<R>) =>
@@ -67,10 +67,10 @@ import { watchContainers } from './watch.ts';
       return all.map(namespace => ({ namespace: namespace.name, ours: isOurs(namespace, instance) }));
     },
     requireOciRuntime: async (name = containerd.runtime) => void requireOciRuntime(name),
+    watch: (changed, signal) => watchContainers(containerd, changed, signal),
     observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
   };
 }
-    watch: (changed, signal) => watchContainers(containerd, changed, signal),
 
 async function named<T>(step: string, work: Promise<T>): Promise<T> {
   try {
