@@ -4,7 +4,7 @@
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { askHelper } from './credential-helper.ts';
+import { askHelper } from './credential-program.ts';
 import type { Credentials, CredentialsOf } from './credentials.ts';
 import { RegistryError } from './errors.ts';
 import { readText } from './text-file.ts';
