@@ -80,9 +80,8 @@ function publishedBy(
   instance: string,
 ): ObservedCell['published'] {
   return attachments.flatMap(({ attachmentId, ports = [] }) => {
-    const owner = tree
-      .all('Cell')
-      .find(({ ref }) => ports.length > 0 && isAttachmentOf(cellHash(instance, ref), attachmentId));
+    if (ports.length === 0) return [];
+    const owner = tree.all('Cell').find(({ ref }) => isAttachmentOf(cellHash(instance, ref), attachmentId));
     return ports.map(port => ({ port, by: owner === undefined ? `attachment ${attachmentId}` : describe(owner.ref) }));
   });
 }

@@ -67,11 +67,14 @@ export function makeTree(
 ): ResourceTree {
   const byKey = new Map<string, Resource>();
   for (const resource of resources) byKey.set(keyOf(resource.ref), resource);
-  const all = (kind?: string, below: readonly string[] = []): Resource[] =>
-    [...byKey.values()]
+  // Until something changes: it is asked for again and again.
+  let sorted: Resource[] | undefined;
+  const all = (kind?: string, below: readonly string[] = []): Resource[] => {
+    sorted ??= [...byKey.values()].sort(byPlace);
+    return sorted
       .filter(({ ref }) => kind === undefined || ref.kind === kind)
-      .filter(({ ref: { path } }) => below.length === 0 || placeOf(path).startsWith(placeOf(below)))
-      .sort(byPlace);
+      .filter(({ ref: { path } }) => below.length === 0 || placeOf(path).startsWith(placeOf(below)));
+  };
   const contains = (outer: ResourceRef, inner: ResourceRef): boolean => {
     if (!placeOf(inner.path).startsWith(placeOf(outer.path))) return false;
     const kinds = lineage(inner.kind);
@@ -97,7 +100,13 @@ export function makeTree(
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
     descendants: below,
     contains,
-    set: resource => byKey.set(keyOf(resource.ref), resource),
-    remove: ref => byKey.delete(keyOf(ref)),
+    set(resource) {
+      byKey.set(keyOf(resource.ref), resource);
+      sorted = undefined;
+    },
+    remove(ref) {
+      byKey.delete(keyOf(ref));
+      sorted = undefined;
+    },
   };
 }
