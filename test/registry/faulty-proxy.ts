@@ -2,8 +2,10 @@
 
 export type Fault =
   | { kind: 'none' }
-  /** The connection is reset after so many bytes of the answer, headers included. */
+  /** The connection is closed after so many bytes of the answer, headers included. */
   | { kind: 'drop'; after: number }
+  /** Likewise, but by a reset, which may overtake those bytes. */
+  | { kind: 'reset'; after: number }
   /** So many bytes are sent, then nothing more. */
   | { kind: 'stall'; after: number }
   /** The body is shorter, and its Content-Length says so. */
@@ -53,10 +55,11 @@ export function faultyProxy(upstream: string): FaultyProxy {
         seen.push(`${request.method} ${request.path} ${fault.kind}`);
         if (fault.kind === 'delay') await Bun.sleep(fault.milliseconds);
         const answer = await answerTo(request, fault, upstream);
-        const most = fault.kind === 'drop' || fault.kind === 'stall' ? fault.after : answer.length;
-        await writeAll(socket, answer.subarray(0, most));
-        if (fault.kind === 'drop') socket.terminate();
-        if (fault.kind === 'garbage') socket.end();
+        await writeAll(socket, 'after' in fault ? answer.subarray(0, fault.after) : answer);
+        if (fault.kind === 'reset') socket.terminate();
+        // Once they have been read: what waits in the other side's buffers may go with the connection.
+        if (fault.kind === 'drop') await Bun.sleep(10);
+        if (fault.kind === 'drop' || fault.kind === 'garbage') socket.end();
       },
       drain: socket => drained.get(socket)?.(),
       close: socket => drained.get(socket)?.(),
