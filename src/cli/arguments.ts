@@ -41,27 +41,30 @@ export function findCommand(argv: string[], commands: Record<string, CommandEntr
   return { words, entry: words.length === 0 ? undefined : entry, rest };
 }
 
+/** Flags of many commands, which people put before them as well. */
+const EARLY: readonly string[] = ['--realm', '--space', '--stack', '--cell', '--output', '-o'];
+
 function takesValue(flag: string): boolean {
-  const name = flag.replace(/^--?/, '');
-  return (
-    !flag.includes('=') &&
-    Object.hasOwn(globalArgs, name) &&
-    globalArgs[name as keyof typeof globalArgs].type === 'string'
-  );
+  const name = flag.replace(/^--/, '');
+  if (EARLY.includes(flag)) return true;
+  return Object.hasOwn(globalArgs, name) && globalArgs[name as keyof typeof globalArgs].type !== 'boolean';
 }
 
 export interface ParsedLine {
   values: Record<string, unknown>;
   lists: Record<string, string[]>;
   globals: Record<string, unknown>;
+  /** The flags that were given, by their long names. */
+  given: ReadonlySet<string>;
 }
 
 export function parseLine(command: Command, words: string[], argv: string[]): ParsedLine {
   const all: ArgsDef = { ...globalArgs, ...command.args };
   const usage: Fault = message => new KukeError('Usage', message, { remedy: `see \`kuke ${words.join(' ')} --help\`` });
   const { values: flags, positionals } = parseStrictly(all, argv, usage);
-  if (flags.help?.[0] === true) return { values: {}, lists: {}, globals: { help: true } };
-  const parsed: ParsedLine = { values: {}, lists: {}, globals: {} };
+  const seen = new Set(Object.keys(flags).filter(name => flags[name] !== undefined));
+  if (flags.help?.[0] === true) return { values: {}, lists: {}, globals: { help: true }, given: seen };
+  const parsed: ParsedLine = { values: {}, lists: {}, globals: {}, given: seen };
   for (const [name, definition] of Object.entries(all)) {
     if (definition.type === 'positional') continue;
     const given = flags[name] ?? [];

@@ -1,16 +1,26 @@
-/** /etc/kukeon/kuke.yaml: global flags, and the configuration of plugins. */
-import { existsSync, readFileSync } from 'node:fs';
+/** /etc/kukeon/kuke.yaml: what flags are where neither they nor variables are given, and the configuration of plugins. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import * as v from 'valibot';
-import { KukeError } from '../kernel/errors.ts';
+import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { faultsOf } from '../kernel/schema.ts';
+import { refuseWritable } from '../kernel/trusted-path.ts';
 
 /** Relative ones would make what kuke does depend on the folder it is run in. */
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'must be an absolute path'));
 
+/** Keys of flags are checked where the flags are: `global-flags.ts`. */
 const schema = v.strictObject({
   runPath: v.exactOptional(absolutePath),
   containerdSocket: v.exactOptional(absolutePath),
   lockTimeout: v.exactOptional(v.string()),
+  color: v.exactOptional(v.string()),
+  quiet: v.exactOptional(v.boolean()),
+  verbose: v.exactOptional(v.boolean()),
+  output: v.exactOptional(v.string()),
+  realm: v.exactOptional(v.string()),
+  space: v.exactOptional(v.string()),
+  stack: v.exactOptional(v.string()),
   /** Folder of third parties' plugins; `<run path>/.kuke/plugins` when absent. */
   pluginsPath: v.exactOptional(absolutePath),
   /** Milliseconds that a plugin's hook or setup may take. */
@@ -21,21 +31,39 @@ const schema = v.strictObject({
 
 export type ConfigFile = v.InferOutput<typeof schema>;
 
-export function readConfigFile(path: string, required: boolean): ConfigFile {
-  if (!existsSync(path)) {
-    if (required) throw new KukeError('Usage', `${path}: no such file`);
-    return {};
-  }
+/** Throws HostNotReady for a file that others can change, for by it root loads programs; Usage, with line and column, for what is wrong in it. */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  const text = readTrusted(path);
   let value: unknown;
   try {
-    value = Bun.YAML.parse(readFileSync(path, 'utf8')) ?? {};
+    value = Bun.YAML.parse(text) ?? {};
   } catch (thrown) {
-    throw new KukeError('Usage', `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
-      remedy: 'mend the file',
-    });
+    await locate(path, text, ''); // says where
+    throw faulty(path, thrown instanceof Error ? thrown.message : String(thrown));
   }
   const [fault] = faultsOf(schema, value, []);
-  if (fault !== undefined)
-    throw new KukeError('Usage', `${path}: ${fault.path}: ${fault.message}`, { remedy: 'mend the file' });
-  return v.parse(schema, value);
+  if (fault === undefined) return v.parse(schema, value);
+  const where = await locate(path, text, fault.path);
+  throw faulty(where, fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`);
 }
+
+function readTrusted(path: string): string {
+  try {
+    refuseWritable(resolve(path));
+    return readFileSync(path, 'utf8');
+  } catch (thrown) {
+    const { code, message, remedy } = asKukeError(thrown, 'Usage');
+    if (code !== 'PluginFailed') throw faulty(path, message);
+    throw new KukeError('HostNotReady', message, remedy === undefined ? {} : { remedy });
+  }
+}
+
+/** `kuke.yaml:3:1`. The parser that knows is loaded only to say so. */
+async function locate(path: string, text: string, field: string): Promise<string> {
+  const { parseDocuments } = await import('../kernel/documents.ts');
+  const [document] = parseDocuments(text, path);
+  return document?.locate(field) ?? path;
+}
+
+const faulty = (where: string, message: string): KukeError =>
+  new KukeError('Usage', `${where}: ${message}`, { remedy: 'mend the file' });

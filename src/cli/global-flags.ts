@@ -1,8 +1,17 @@
-/** The flags of every command; a KUKE_ variable sets each of them, and the configuration file those that it names. Flags beat variables beat the file. */
+/**
+ * What holds for every command: flags, each of which a KUKE_ variable and a key of the configuration file sets too (`--lock-timeout`,
+ * `KUKE_LOCK_TIMEOUT`, `lockTimeout`), and the defaults of flags that many commands have: `--realm`, `--space`, `--stack`, `--output`.
+ * Flags beat variables, and variables the file.
+ */
+import { existsSync } from 'node:fs';
 import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
-import { type ConfigFile, readConfigFile } from './config-file.ts';
+import { didYouMean, nameFault } from '../kernel/names.ts';
+import type { ConfigFile } from './config-file.ts';
 import { parseDuration } from './duration.ts';
+
+const COLOURS = ['auto', 'always', 'never'] as const;
+export type ColourMode = (typeof COLOURS)[number];
 
 export const globalArgs = {
   'run-path': { type: 'string', valueHint: 'DIR', description: 'where state is kept (/opt/kukeon)' },
@@ -13,45 +22,130 @@ export const globalArgs = {
   },
   config: { type: 'string', valueHint: 'FILE', description: 'configuration file (/etc/kukeon/kuke.yaml)' },
   'lock-timeout': { type: 'string', valueHint: 'TIME', description: 'how long to wait for another kuke (5m)' },
+  color: { type: 'enum', options: [...COLOURS], description: 'colours: for terminals, unless NO_COLOR is set (auto)' },
   quiet: { type: 'boolean', alias: 'q', description: 'no progress' },
   verbose: { type: 'boolean', description: 'each step as it is done, on standard error' },
   help: { type: 'boolean', alias: 'h', description: 'how the command is used' },
 } as const satisfies ArgsDef;
 
+/** The flags that say where a resource is; what each is, where a command has it, unless it is given. */
+export const SCOPE_SETTINGS = ['realm', 'space', 'stack'] as const;
+
+/** Formats that are no templates; a command that has not got one of them keeps its own default. */
+const OUTPUTS = ['table', 'wide', 'text', 'json', 'yaml', 'name'] as const;
+
 export interface GlobalFlags {
   runPath: string;
   containerdSocket: string;
   lockTimeoutMs: number;
+  colour: ColourMode;
   quiet: boolean;
   verbose: boolean;
+  /** What `--output` is where it is not given; undefined: the command's own default. */
+  output?: string;
+  /** Names by flag: `{realm: 'lab'}`. */
+  scope: Record<string, string>;
   config: ConfigFile;
 }
 
 const DEFAULT_CONFIG = '/etc/kukeon/kuke.yaml';
 
-export function readGlobals(flags: Record<string, unknown>, env: Record<string, string | undefined>): GlobalFlags {
-  const given = (name: string): string | undefined => {
+/** A value, and who says so: `--color`, `KUKE_COLOR`, `/etc/kukeon/kuke.yaml: color`. */
+interface Setting {
+  value: string | boolean;
+  source: string;
+}
+
+type Lookup = (name: string) => Setting | undefined;
+
+/** Throws Usage that names the source of what makes no sense. */
+export async function readGlobals(
+  flags: Record<string, unknown>,
+  env: Record<string, string | undefined>,
+): Promise<GlobalFlags> {
+  const given: Lookup = name => {
     const flag = flags[name];
-    return typeof flag === 'string' ? flag : env[`KUKE_${name.replaceAll('-', '_').toUpperCase()}`] || undefined;
+    if (typeof flag === 'string' || typeof flag === 'boolean') return { value: flag, source: `--${name}` };
+    const variable = `KUKE_${name.replaceAll('-', '_').toUpperCase()}`;
+    const value = env[variable];
+    return value ? { value, source: variable } : undefined;
   };
-  const isSet = (name: string): boolean =>
-    flags[name] === true || ['1', 'true'].includes(env[`KUKE_${name.toUpperCase()}`] ?? '');
-  const configPath = given('config');
-  const config = readConfigFile(configPath ?? DEFAULT_CONFIG, configPath !== undefined);
+  const path = given('config');
+  const config = await configAt(path);
+  const inFile = new Map<string, unknown>(Object.entries(config));
+  const setting: Lookup = name => {
+    const key = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const value = inFile.get(key);
+    const isSet = typeof value === 'string' || typeof value === 'boolean';
+    return given(name) ?? (isSet ? { value, source: `${path?.value ?? DEFAULT_CONFIG}: ${key}` } : undefined);
+  };
+  const lockTimeout = setting('lock-timeout');
+  const output = oneOf(setting('output'), OUTPUTS);
   return {
-    runPath: absolute('run-path', given('run-path') ?? config.runPath ?? '/opt/kukeon'),
-    containerdSocket: absolute(
-      'containerd-socket',
-      given('containerd-socket') ?? config.containerdSocket ?? '/run/containerd/containerd.sock',
+    runPath: absolute(setting('run-path')) ?? '/opt/kukeon',
+    containerdSocket: absolute(setting('containerd-socket')) ?? '/run/containerd/containerd.sock',
+    lockTimeoutMs: parseDuration(String(lockTimeout?.value ?? '5m'), lockTimeout?.source ?? '--lock-timeout'),
+    colour: oneOf(setting('color'), COLOURS) ?? 'auto',
+    quiet: isOn(setting('quiet')),
+    verbose: isOn(setting('verbose')),
+    ...(output !== undefined && { output }),
+    scope: Object.fromEntries(
+      SCOPE_SETTINGS.flatMap(flag => {
+        const name = nameIn(setting(flag));
+        return name === undefined ? [] : [[flag, name]];
+      }),
     ),
-    lockTimeoutMs: parseDuration(given('lock-timeout') ?? config.lockTimeout ?? '5m', '--lock-timeout'),
-    quiet: isSet('quiet'),
-    verbose: isSet('verbose'),
     config,
   };
 }
 
-function absolute(name: string, path: string): string {
+/** Its schema and its parser are loaded where there is such a file. */
+async function configAt(given: Setting | undefined): Promise<ConfigFile> {
+  const path = String(given?.value ?? DEFAULT_CONFIG);
+  if (existsSync(path)) return (await import('./config-file.ts')).readConfigFile(path);
+  if (given === undefined) return {};
+  throw new KukeError('Usage', `${given.source}: ${path}: no such file`);
+}
+
+function absolute(setting: Setting | undefined): string | undefined {
+  if (setting === undefined) return undefined;
+  const path = String(setting.value);
   if (path.startsWith('/')) return path.length > 1 ? path.replace(/\/+$/, '') : path;
-  throw new KukeError('Usage', `--${name}: \`${path}\` is not an absolute path`);
+  throw new KukeError('Usage', `${setting.source}: \`${path}\` is not an absolute path`);
+}
+
+function oneOf<T extends string>(setting: Setting | undefined, options: readonly T[]): T | undefined {
+  if (setting === undefined) return undefined;
+  const found = options.find(option => option === setting.value);
+  if (found !== undefined) return found;
+  const { value, source } = setting;
+  const meant = didYouMean(String(value), options);
+  throw new KukeError('Usage', `${source} is one of ${options.join(', ')}, not \`${value}\`${meant}`);
+}
+
+const WORDS: Readonly<Record<string, boolean>> = {
+  '1': true,
+  true: true,
+  yes: true,
+  on: true,
+  '0': false,
+  false: false,
+  no: false,
+  off: false,
+};
+
+function isOn(setting: Setting | undefined): boolean {
+  if (setting === undefined) return false;
+  const word = String(setting.value).toLowerCase();
+  const value = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined;
+  if (value !== undefined) return value;
+  throw new KukeError('Usage', `${setting.source}: \`${setting.value}\` is neither true nor false`);
+}
+
+function nameIn(setting: Setting | undefined): string | undefined {
+  if (setting === undefined) return undefined;
+  const name = String(setting.value);
+  const fault = nameFault(name);
+  if (fault === undefined) return name;
+  throw new KukeError('Usage', `${setting.source}: \`${name}\` ${fault}`);
 }

@@ -20,13 +20,14 @@ export default command({
     ['init --force-regenerate-cni', 'rewrite every space’s conflist, e.g. when a bridge name is too long'],
   ],
   args: {
-    realm: { type: 'string', default: 'main', valueHint: 'NAME', description: 'first realm' },
-    space: { type: 'string', default: 'default', valueHint: 'NAME', description: 'first space' },
+    realm: { type: 'string', valueHint: 'NAME', description: 'first realm (main)' },
+    space: { type: 'string', valueHint: 'NAME', description: 'first space (default)' },
     ...reserveArgs,
     'force-regenerate-cni': { type: 'boolean', description: 'rewrite every space’s conflist in the current scheme' },
   },
   async run(invocation) {
-    const { realm, space } = invocation.args;
+    const { scope } = invocation.globals;
+    const { realm = scope.realm ?? 'main', space = scope.space ?? 'default' } = invocation.args;
     const reserve = reserveOf(invocation.args);
     requireRoot();
     const kernel = await openKernel(invocation);

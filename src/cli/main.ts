@@ -1,7 +1,7 @@
 /** kuke, the command line: finds the command, reads its flags, runs it, and turns its end into an exit code. */
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { traced } from '../kernel/trace.ts';
-import { findCommand, parseLine } from './arguments.ts';
+import { enumFault, findCommand, parseLine } from './arguments.ts';
 import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
 import { readGlobals } from './global-flags.ts';
@@ -37,9 +37,14 @@ async function run(argv: string[], program: Program): Promise<number> {
   if (entry === undefined || 'below' in entry)
     return listCommands(words, entry ?? { summary: '', below: commands }, rest);
   const command = (await entry.load()).default;
-  const { values, lists, globals } = parseLine(command, words, rest);
+  const { values, lists, globals, given } = parseLine(command, words, rest);
   if (globals.help) return help(words, entry);
-  const settings = readGlobals(globals, process.env);
+  const settings = await readGlobals(globals, process.env);
+  if (settings.colour !== 'auto') (await import('./output/terminal.ts')).setColours(settings.colour);
+  const { output } = command.args;
+  if (settings.output !== undefined && output?.type === 'enum' && !given.has('output')) {
+    if (enumFault(output, settings.output) === undefined) values.output = settings.output;
+  }
   if (settings.verbose) (await import('./output/log.ts')).beVerbose();
   const line = ['kuke', ...argv].join(' ');
   const signal = untilInterrupted();

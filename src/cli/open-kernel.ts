@@ -22,8 +22,10 @@ export interface OpenOptions {
 
 type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
 
-export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
-  const { runPath, containerdSocket, config } = globals;
+export async function openKernel(invocation: Opener, options: OpenOptions = {}): Promise<Kernel> {
+  const { globals, program } = invocation;
+  const { isDryRun, isExplained } = planFlags(invocation.args);
+  const { runPath, containerdSocket, config, scope } = globals;
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   if (config.pluginsPath !== undefined && !existsSync(config.pluginsPath)) {
     warn(`configuration: pluginsPath: ${config.pluginsPath} is not there`);
@@ -40,8 +42,8 @@ export async function openKernel({ globals, program }: Opener, options: OpenOpti
     if (!options.needs && !known.includes(name))
       warn(`configuration: plugins.${name}: there is no such plugin${didYouMean(name, known)}`);
   }
-  return loadKernel({
-    settings: { runPath, containerdSocket },
+  const kernel = await loadKernel({
+    settings: { runPath, containerdSocket, scope },
     pluginConfig: config.plugins ?? {},
     sources,
     ...(options.needs && { needs: options.needs }),

@@ -26,13 +26,14 @@ export function kindOf(kernel: Kernel, word: string, flags: Record<string, unkno
   });
 }
 
-/** The names of the kinds above, outermost first; flags, else each kind's default name. */
+/** The names of the kinds above, outermost first; flags, else what a variable or the configuration file says, else each kind's default name. */
 export function scopePath(kernel: Kernel, kind: KindDefinition, flags: Record<string, unknown>): string[] {
   return kernel.kinds.above(kind.kind).map(parent => {
     const flag = parent.kind.toLowerCase();
     const given = flags[flag];
     if (typeof given === 'string') return checked(`--${flag}`, given);
-    if (parent.defaultName !== undefined) return parent.defaultName;
+    const name = kernel.settings.scope?.[flag] ?? parent.defaultName;
+    if (name !== undefined) return name;
     throw new KukeError('Usage', `--${flag} is needed: which ${flag} is it in?`);
   });
 }

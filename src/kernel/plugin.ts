@@ -13,6 +13,8 @@ export interface Settings {
   runPath: string;
   /** `/run/containerd/containerd.sock` */
   containerdSocket: string;
+  /** Names that a person’s commands mean where they name none, by kind: `{realm: 'lab'}`; manifests say themselves where they belong. */
+  scope?: Readonly<Record<string, string>>;
 }
 
 /** What of the kernel a plugin sees. */

@@ -103,7 +103,7 @@ describe('kuke as a process', () => {
     const misspelt = await run(['get', 'realms', '--config', config]);
     expect(misspelt).toMatchObject({
       status: 2,
-      stderr: `error: ${config}: runpath: unknown field; did you mean \`runPath\`? (mend the file)\n`,
+      stderr: `error: ${config}:1:1: runpath: unknown field; did you mean \`runPath\`? (mend the file)\n`,
     });
   });
 
