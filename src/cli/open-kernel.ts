@@ -22,9 +22,7 @@ export interface OpenOptions {
 
 type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
 
-export async function openKernel(invocation: Opener, options: OpenOptions = {}): Promise<Kernel> {
-  const { globals, program } = invocation;
-  const { isDryRun, isExplained } = planFlags(invocation.args);
+export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
   const { runPath, containerdSocket, config, scope } = globals;
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   if (config.pluginsPath !== undefined && !existsSync(config.pluginsPath)) {
@@ -42,7 +40,7 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
     if (!options.needs && !known.includes(name))
       warn(`configuration: plugins.${name}: there is no such plugin${didYouMean(name, known)}`);
   }
-  const kernel = await loadKernel({
+  return loadKernel({
     settings: { runPath, containerdSocket, scope },
     pluginConfig: config.plugins ?? {},
     sources,
