@@ -13,6 +13,7 @@ import {
 import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { planEtcFiles } from './etc-files.ts';
+import { planPulls } from './image-steps.ts';
 import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
 import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
 import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
@@ -77,7 +78,7 @@ async function planRunning(
     return isAsked && there.state !== 'running';
   };
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
-  await refuseMissingImages(kernel, anew, seen.namespace);
+  const pulls = await planPulls(kernel, context, cell, anew, seen.namespace);
   await refuseDamagedNetworks(kernel, context, cell);
 
   if (cell.spec.containers.some(starts)) {
@@ -89,12 +90,13 @@ async function planRunning(
   const limits = await checkContainers(kernel, context, cell, ofCell);
   await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
   const removed = new Map<string, Step>(
-    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id)]),
+    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id, pulls)]),
   );
   const created = new Map<ContainerSpec, Step>();
   for (const one of anew) {
     const config = await containerConfig(kernel, cell, one, seen);
-    created.set(one, context.plan.add(cell.ref, 'runtime.create', config, [cgroup, removed.get(config.id)]));
+    const after = [cgroup, removed.get(config.id), ...pulls];
+    created.set(one, context.plan.add(cell.ref, 'runtime.create', config, after));
   }
   // Without containers a cell has no network (spec.md §3).
   if (root === undefined) planTeardown(context, cell, seen, [...removed.values()]);
@@ -150,11 +152,11 @@ function planEndOthers(context: PlanContext, cell: Cell, seen: ObservedCell, ane
 }
 
 /** The one that stands there ends and goes; nothing there: no step. */
-function planReplace(context: PlanContext, cell: Cell, seen: ObservedCell, id: string): Step {
+function planReplace(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Step {
   const there = seen.containers.find(one => one.id === id);
   if (there === undefined) return undefined;
-  const stopped = there.state === 'running' ? planStopOne(context, cell, seen, id, []) : undefined;
-  return planRemove(context, cell, seen, id, [stopped]);
+  const stopped = there.state === 'running' ? planStopOne(context, cell, seen, id, after) : undefined;
+  return planRemove(context, cell, seen, id, [stopped, ...after]);
 }
 
 function planRemove(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
@@ -165,15 +167,6 @@ function planRemove(context: PlanContext, cell: Cell, seen: ObservedCell, id: st
 function planStopOne(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
   const timeoutMs = context.options.verb === 'kill' ? 0 : context.options.stopTimeoutMs;
   return context.plan.add(cell.ref, 'runtime.stop', { namespace: seen.namespace, id, timeoutMs }, after);
-}
-
-async function refuseMissingImages(
-  kernel: PluginKernel,
-  containers: ContainerSpec[],
-  namespace: string,
-): Promise<void> {
-  const images = await kernel.use('images');
-  for (const name of new Set(containers.map(one => one.image))) await images.get({ namespace, name });
 }
 
 /** All but the root at once, then the root, then the network (spec.md §6), for which what is to be done with the containers does not wait. */

@@ -124,9 +124,8 @@ export const containerSpec = v.strictObject({
   imagePullPolicy: v.exactOptional(
     v.pipe(
       v.picklist(['Always', 'IfNotPresent', 'Never']),
-      notYetFor(policy => policy === 'Always', 'images are loaded from files'),
       inPlace(),
-      v.description('whether the image is fetched from its registry'),
+      v.description('when the image is pulled for a new container; `IfNotPresent` if nobody says, whatever the tag'),
     ),
   ),
   root: v.exactOptional(

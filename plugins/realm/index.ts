@@ -11,7 +11,6 @@ import {
   type LimitStatus,
   limitStatus,
   nameOf,
-  notYet,
   observeCgroup,
   ownId,
   type PlanContext,
@@ -22,6 +21,7 @@ import {
   resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
+import { registryCredentials, withPaths } from './registry-credentials.ts';
 
 const spec = v.strictObject({
   id: ownId,
@@ -34,7 +34,7 @@ const spec = v.strictObject({
       v.description('containerd namespace, of this realm alone; absent: `kukeon-<name>`'),
     ),
   ),
-  registryCredentials: notYet('images are loaded from files'),
+  registryCredentials,
   resources,
 });
 
@@ -90,7 +90,11 @@ function realm(kernel: PluginKernel) {
       spec,
       v.transform(given => ({ namespace: '', ...given })),
     ),
-    effective: (given, ref) => ({ ...given, namespace: given.namespace || `kukeon-${nameOf(ref)}` }),
+    effective: ({ registryCredentials: given, ...rest }, ref) => ({
+      ...rest,
+      namespace: rest.namespace || `kukeon-${nameOf(ref)}`,
+      ...(given && { registryCredentials: given.map(one => withPaths(one, kernel.settings.runPath)) }),
+    }),
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'NAMESPACE', value: ({ manifest }) => String(manifest.status?.namespace ?? '') },

@@ -1,6 +1,7 @@
 import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openImages } from './images.ts';
+import { bytes } from './output/bytes.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { tell } from './output/terminal.ts';
@@ -32,12 +33,12 @@ export default command({
     const output = quiet ? 'name' : invocation.args.output;
     if (output === 'json') print(JSON.stringify(all, null, 2));
     else if (output === 'name') for (const { name } of all) print(name);
-    else if (all.length === 0) tell('no images; load one with `kuke image load -i FILE`');
+    else if (all.length === 0) tell('no images; pull one with `kuke image pull NAME`');
     else {
       const rows = all.map(one => [
         one.name,
         one.digest.slice(7, 19),
-        size(one.size),
+        bytes(one.size),
         one.platforms.join(','),
         one.createdAt,
       ]);
@@ -46,9 +47,3 @@ export default command({
     return 0;
   },
 });
-
-function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}

@@ -1,23 +1,42 @@
 /** What the image commands share: a realm's images, without plan and lock. */
 
-import type { ImagesBackend } from '../kernel/backends/index.ts';
+import type { ImagesBackend, RegistryCredentials } from '../kernel/backends/index.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { readTree } from '../kernel/observe.ts';
+import type { Kernel } from '../kernel/registry.ts';
+import type { ResourceRef } from '../kernel/resource.ts';
+import type { ResourceTree } from '../kernel/tree.ts';
 import type { Invocation } from './command.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
 import { refFor } from './scope.ts';
 
+export interface RealmImages {
+  kernel: Kernel;
+  images: ImagesBackend;
+  realm: ResourceRef;
+  namespace: string;
+  credentials: RegistryCredentials[];
+  tree: ResourceTree;
+}
+
+/** `needs`: besides a realm and its images. */
 export async function openImages(
   invocation: Omit<Invocation, 'args'> & { args: Record<string, unknown> },
-): Promise<{ images: ImagesBackend; namespace: string }> {
-  requireRoot();
-  const kernel = await openKernel(invocation, { needs: ['kind:Realm', 'backend:images'] });
+  needs: string[] = [],
+): Promise<RealmImages> {
+  requireRoot(invocation);
+  const kernel = await openKernel(invocation, { needs: ['kind:Realm', 'backend:images', ...needs] });
   await kernel.instance();
   const kind = kernel.kinds.get('Realm');
-  const { realm } = invocation.args;
-  const { spec } = (await readTree(kernel)).get(
-    refFor(kernel, kind, typeof realm === 'string' ? realm : (kind.defaultName ?? ''), {}),
-  );
-  if (typeof spec.namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
-  return { images: await kernel.use('images'), namespace: spec.namespace };
+  const { realm: given } = invocation.args;
+  const name = typeof given === 'string' ? given : (kernel.settings.scope?.realm ?? kind.defaultName ?? '');
+  const realm = refFor(kernel, kind, name, {});
+  const tree = await readTree(kernel);
+  const { namespace, registryCredentials = [] } = tree.get(realm).spec;
+  if (typeof namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
+  // The tree holds what the kind's own schema has parsed.
+  const credentials = registryCredentials as RegistryCredentials[];
+  return { kernel, images: await kernel.use('images'), realm, namespace, credentials, tree };
 }
+
+export const realmArg = { realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' } } as const;

@@ -1,5 +1,6 @@
 /** `apply`: several resources in any order, each created, updated field by field, unchanged or failed (spec.md §7). */
 
+import { type Ahead, makeAhead } from './ahead.ts';
 import type { FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
@@ -42,19 +43,24 @@ export async function apply(
   const desiredIn = typeof desired === 'function' ? desired : () => desired;
   const idle = journal.isEmpty() ? await unchangedAll(kernel, desiredIn, planOptions) : undefined;
   if (idle !== undefined) return idle;
-  return withSession(kernel, journal, options, async session => {
-    const resources = await desiredIn(session.tree);
-    const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
-    const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
-    const outcomes = await levelByLevel<Outcome>(
-      kernel,
-      session.tree,
-      resources,
-      'parents first',
-      (one, observe, earlier) => applyOne(kernel, session, one, planOptions, earlier, observe, isPlanned),
-    );
-    return inOrderOf(resources, outcomes);
-  });
+  const ahead = makeAhead({ operations: kernel.operations, hooks: kernel.hooks, ...options });
+  const outcomes: Outcome[] = [];
+  const round = (isWanted: (resource: Resource) => boolean): Promise<Outcome[]> =>
+    withSession(kernel, journal, options, async session => {
+      const resources = await desiredIn(session.tree);
+      const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
+      const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
+      const wanted = resources.filter(isWanted);
+      await levelByLevel(kernel, session.tree, wanted, 'parents first', async (one, observe) => {
+        const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, isPlanned, ahead);
+        if (outcome !== undefined) outcomes.push(outcome);
+      });
+      return inOrderOf(resources, outcomes);
+    });
+  const done = await round(() => true);
+  if (!ahead.isDue) return done;
+  await ahead.run();
+  return round(({ ref }) => ahead.has(ref));
 }
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */
@@ -80,6 +86,7 @@ async function unchangedAll(
   return (await isSettled(kernel, tree, observe)) ? outcomes : undefined;
 }
 
+/** Undefined: it is put off. */
 async function applyOne(
   kernel: Kernel,
   session: Session,
@@ -88,17 +95,19 @@ async function applyOne(
   earlier: readonly Outcome[],
   observe: ObserveContext,
   isPlanned: (ref: ResourceRef) => boolean,
-): Promise<Outcome> {
+  ahead: Ahead,
+): Promise<Outcome | undefined> {
   const stored = session.tree.find(given.ref);
   try {
     refuseDamaged(session.tree, given.ref, 'itself');
     requireNeeded(kernel, session.tree, given, options.verb, earlier);
     const resource = carrySticky(kernel, session.tree, given);
     const planned = await planResource(kernel, session.tree, resource, options, observe);
+    if (kernel.dryRun === undefined && ahead.putsOff(resource.ref, planned.plan)) return undefined;
     const isIdle = planned.plan.steps.length === 0;
     // A kuke that died just after the last step has left a resource without status, which others need.
     if (isIdle && stored?.manifest.status !== undefined) return outcomeOf(resource, 'unchanged', planned);
-    await runPlan(kernel, session, resource, planned.plan);
+    await runPlan(kernel, session, resource, ahead.without(planned.plan));
     const seen = await session.saveStatus(resource);
     const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
     const below = planned.changes.length > 0 ? await session.settleBelow(resource.ref, isPlanned) : [];

@@ -34,6 +34,7 @@ interface Declaration {
     revert(backend: object, params: unknown, found: unknown, context: ActionContext): Promise<void>;
   };
   irreversible?: true;
+  ahead?: true;
   onlyAfterSuccess?: true;
 }
 

@@ -1,5 +1,5 @@
 /** Runs a plan: as parallel as its dependencies allow, journalled before and after each step, undone or finished on failure. */
-import type { ActionContext } from './backends/index.ts';
+import type { ActionContext, Transfer } from './backends/index.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
@@ -16,6 +16,8 @@ export interface Progress {
   /** `network.attach` */
   type: string;
   message?: string;
+  /** How far a part of it has come; `message` says it in words where something has ended. */
+  transfer?: Transfer;
 }
 
 export interface ExecuteContext {
@@ -200,9 +202,10 @@ function resolve(execution: Execution, step: Step): unknown {
   return resolveRefs(step.params, step.refs ?? [], ref => pick(execution.results.get(ref.step), ref.path));
 }
 
-function actionContext(step: Step, context: ExecuteContext, signal: AbortSignal): ActionContext {
-  const progress = (message: string): void => {
-    context.progress({ phase: 'progress', resource: step.resource, type: step.type, message });
+export function actionContext(step: Step, context: ExecuteContext, signal: AbortSignal): ActionContext {
+  const { resource, type } = step;
+  const progress = (message: string, transfer?: Transfer): void => {
+    context.progress({ phase: 'progress', resource, type, message, ...(transfer && { transfer }) });
   };
   return { signal, progress, note: message => context.note?.(`${step.resource}: ${message}`) };
 }

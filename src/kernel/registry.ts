@@ -93,6 +93,7 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
     if (!options.lenient || source.origin === 'built-in') throw error;
     warn(error.summary);
+  addBackendOperations(kernel.operations, use, 'images', ownActions.images);
   };
   for (const source of inOrder(options.sources, options.needs, failed)) {
     const started = performance.now();

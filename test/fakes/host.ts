@@ -98,6 +98,8 @@ export interface FakeHost {
   attachments: Map<string, Attachment & { netns: string }>;
   /** `ociRuntimes`: names and paths of those that are installed. */
   runtime: { up: boolean; ociRuntimes: Set<string>; namespaces: Map<string, FakeNamespace> };
+  /** What registries have, by normalised name; a name that is not in it is in none. */
+  registries: Map<string, ImageConfig>;
   /** What containers wrote, by path. */
   logs: Map<string, string>;
   /** A container is killed for want of memory: `path` is the group whose limit it hit; absent: the host had no more. */
@@ -207,6 +209,7 @@ export function makeHost(): FakeHost {
     netns: new Map(),
     attachments: new Map(),
     runtime: { up: true, ociRuntimes: new Set(['runc', 'crun']), namespaces: new Map() },
+    registries: new Map(),
     logs: new Map(),
     oomKill(namespace, id, path) {
       const leaf = host.cgroups.get(host.runtime.namespaces.get(namespace)?.containers.get(id)?.config.cgroup ?? '');

@@ -1,5 +1,12 @@
 /** Images in memory. Their archives are JSON: see `fakeArchive`. */
-import type { ImageConfig, ImageInfo, ImagesBackend } from '../../src/kernel/backends/index.ts';
+import {
+  explainWith,
+  type ImageConfig,
+  type ImageInfo,
+  type ImagesActions,
+  type ImagesBackend,
+  shellCommand,
+} from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
 import { abortable, type FakeHost, type FakeNamespace, processOn } from './host.ts';
 
@@ -29,13 +36,20 @@ export function addImage(namespace: FakeNamespace, image: FakeImage): ImageInfo 
   return info;
 }
 
+/** Puts an image into a registry; gives its digest. */
+export function publish(host: FakeHost, image: FakeImage): string {
+  const config = imageConfig(image);
+  host.registries.set(config.name, config);
+  return config.digest;
+}
+
 /** The bytes that `load` takes for these images. */
 export function fakeArchive(...images: FakeImage[]): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(images));
 }
 
 export function fakeImages(host: FakeHost): ImagesBackend {
-  const { read } = processOn(host);
+  const { action, read } = processOn(host);
   const requireRuntime = () => {
     if (!host.runtime.up) throw new KukeError('RuntimeUnavailable', 'containerd does not answer');
   };
@@ -46,6 +60,10 @@ export function fakeImages(host: FakeHost): ImagesBackend {
     if (images === undefined || found === undefined)
       throw new KukeError('ImageNotFound', `${name} is not in ${namespace}`);
     return { ...found, images };
+  };
+  const usersOf = (namespace: string, names: string[]): string[] => {
+    const containers = [...(host.runtime.namespaces.get(namespace)?.containers ?? [])];
+    return containers.flatMap(([id, { image }]) => (names.includes(image.name) ? [id] : []));
   };
   return {
     async load({ namespace, source, signal, progress }) {
@@ -61,6 +79,58 @@ export function fakeImages(host: FakeHost): ImagesBackend {
       progress(`unpacking ${images.length} images`);
       return structuredClone(images.map(image => addImage(target, image)));
     },
+    pull: action('images.pull', ({ namespace, name }, { progress }) => {
+      requireRuntime();
+      const target = host.runtime.namespaces.get(namespace);
+      if (target === undefined) throw new KukeError('NotFound', `no namespace ${namespace}`);
+      const published = host.registries.get(normaliseImageName(name));
+      if (published === undefined) throw new KukeError('ImageNotFound', `no registry has ${name}`);
+      for (const [done, state] of [
+        [0, 'fetching'],
+        [1024, 'fetched'],
+      ] as const) {
+        progress(`layer 1 of 1: ${state}`, { of: published.name, title: 'layer 1 of 1', done, total: 1024, state });
+      }
+      return addImage(target, published);
+    }),
+    explain: explainWith<ImagesActions>({
+      pull: ({ namespace, name }) => shellCommand('ctr', '-n', namespace, 'images', 'pull', normaliseImageName(name)),
+    }),
+    isThere: async () => false,
+    inspect: ({ namespace, name }) =>
+      read('images.inspect', () => {
+        const { info, config, images } = find(namespace, name);
+        const { name: _, digest, ...rest } = config;
+        const names = [...images].flatMap(([other, image]) => (image.info.digest === digest ? [other] : []));
+        const layer = { digest, mediaType: 'layer', size: info.size, diffId: digest };
+        const details = { ...info, names, mediaType: 'manifest', manifest: digest, layers: [layer] };
+        return { ...details, config: { ...rest, exposedPorts: [], volumes: [] }, usedBy: usersOf(namespace, names) };
+      }),
+    tag: ({ namespace, source, name }) =>
+      read('images.tag', () => {
+        if (name.includes('@')) throw new KukeError('Usage', `${name} names a digest`);
+        const { info, config, images } = find(namespace, source);
+        const full = normaliseImageName(name);
+        images.set(full, { info: { ...info, name: full }, config: { ...config, name: full } });
+        return full;
+      }),
+    save: ({ namespace, names, signal }) =>
+      read('images.save', () => names.map(name => find(namespace, name).config), signal).then(configs =>
+        (async function* () {
+          yield fakeArchive(...configs);
+        })(),
+      ),
+    prune: ({ namespace, all, keep, dryRun }) =>
+      read('images.prune', () => {
+        requireRuntime();
+        const images = host.runtime.namespaces.get(namespace)?.images ?? new Map();
+        const kept = new Set(keep.map(normaliseImageName));
+        const unused = [...images.keys()].filter(
+          name => !kept.has(name) && usersOf(namespace, [name]).length === 0 && (all || name.startsWith('sha256:')),
+        );
+        if (!dryRun) for (const name of unused) images.delete(name);
+        return { names: unused, bytes: dryRun ? 0 : unused.length * 1024 };
+      }),
     list: ({ namespace }) =>
       read('images.list', () => {
         requireRuntime();
@@ -70,9 +140,8 @@ export function fakeImages(host: FakeHost): ImagesBackend {
     remove: ({ namespace, name }) =>
       read('images.remove', () => {
         const { info, images } = find(namespace, name);
-        const containers = host.runtime.namespaces.get(namespace)?.containers ?? new Map();
-        const user = [...containers].find(([, { image }]) => image.name === info.name);
-        if (user !== undefined) throw new KukeError('Conflict', `container ${user[0]} uses ${info.name}`);
+        const [user] = usersOf(namespace, [info.name]);
+        if (user !== undefined) throw new KukeError('Conflict', `container ${user} uses ${info.name}`);
         images.delete(info.name);
       }),
   };

@@ -9,7 +9,7 @@ import { fakeStore } from './store.ts';
 
 export type { FaultOptions, Faults, Pause } from './faults.ts';
 export { type Call, type FakeContainer, type FakeHost, type FakeNamespace, makeHost } from './host.ts';
-export { addImage, type FakeImage, fakeArchive } from './images.ts';
+export { addImage, type FakeImage, fakeArchive, publish } from './images.ts';
 export { addContainer } from './runtime.ts';
 
 /** For the host's present process: after `host.restart()` set up a new kernel with a new plugin on the same host. */

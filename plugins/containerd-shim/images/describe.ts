@@ -5,13 +5,13 @@ import { ifFound } from '../errors.ts';
 import { storedDocuments } from './content.ts';
 import type { Target } from './documents.ts';
 import { formatPlatform } from './platform.ts';
-import { candidatesOf, type ResolvedImage, resolveImage } from './resolve.ts';
+import { candidatesOf, type ResolvedImage, resolveAny } from './resolve.ts';
 
 /** An image that is incomplete or makes no sense is listed as well, with size 0 and without platforms. */
 export async function describeImage(client: Client, { name, target, createdAt }: Image): Promise<ImageInfo> {
   const info = { name, digest: target?.digest ?? '', createdAt: (createdAt ?? new Date(0)).toISOString() };
   const [image, platforms] = await Promise.all([
-    ifValid(target && resolveImage(target, storedDocuments(client))),
+    ifValid(target && resolveAny(target, storedDocuments(client))),
     ifValid(target && listedPlatforms(client, target)),
   ]);
   const own = image === undefined ? [] : [formatPlatform(image.platform)];
@@ -22,7 +22,7 @@ export async function describeImage(client: Client, { name, target, createdAt }:
   };
 }
 
-function sizeOf({ manifest: { config, layers } }: ResolvedImage): number {
+export function sizeOf({ manifest: { config, layers } }: ResolvedImage): number {
   return layers.reduce((total, layer) => total + layer.size, config.size);
 }
 

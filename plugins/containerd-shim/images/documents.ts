@@ -17,6 +17,11 @@ const words = v.pipe(
   v.nullish(v.union([v.array(v.string()), v.string()]), () => []),
   v.transform(value => (typeof value === 'string' ? [value] : value)),
 );
+// Go's sets: names with nothing behind them.
+const keys = v.pipe(
+  v.nullish(v.record(v.string(), v.unknown()), () => ({})),
+  v.transform(names => Object.keys(names)),
+);
 const platform = v.object({ os: text, architecture: text, variant: text });
 
 const descriptor = v.object({
@@ -40,6 +45,7 @@ export type Manifest = v.InferOutput<typeof manifestSchema>;
 
 export const configSchema = v.object({
   ...platform.entries,
+  created: v.nullish(v.string()),
   config: v.nullish(
     v.object({
       Entrypoint: words,
@@ -49,6 +55,8 @@ export const configSchema = v.object({
       WorkingDir: text,
       StopSignal: text,
       Labels: map,
+      ExposedPorts: keys,
+      Volumes: keys,
     }),
   ),
   rootfs: v.object({ diff_ids: list(digest) }),

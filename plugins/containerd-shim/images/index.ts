@@ -3,10 +3,12 @@ import { type ImageConfig, type ImagesBackend, KukeError } from 'kuke/plugin';
 import { type Containerd, inNamespace, readOnly, unlimited } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { describeImage } from './describe.ts';
+import { explain } from './explain.ts';
+import { invalidImage } from './fault.ts';
 import { withLease } from './lease.ts';
 import { findImages } from './lookup.ts';
-import { requireNamespace, requireOurs } from './records.ts';
-import { familiarName } from './reference.ts';
+import { nameTargets, requireNamespace, requireOurs } from './records.ts';
+import { familiarName, formatReference, parseReference } from './reference.ts';
 import { runnableImage } from './runnable.ts';
 import { cancellation } from './source.ts';
 import { unpack } from './unpack.ts';
@@ -51,6 +53,42 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
         await named('look up the image', runnableImage(readOnly(inNamespace(containerd, namespace)), namespace, name))
       ).config;
     },
+    async pull(params, context) {
+      const work = async () => (await import('./pull.ts')).pull(containerd, params, context);
+      return named(`pull ${params.name}`, work(), context.signal);
+    },
+    explain: (action, params) => explain(action, params),
+    // What is pulled stays, so nobody has to know what was there.
+    isThere: async () => false,
+    async inspect({ namespace, name }) {
+      const client = readOnly(inNamespace(containerd, namespace));
+      const inspect = async () => (await import('./inspect.ts')).inspectImage(client, namespace, name);
+      return named('look up the image', inspect());
+    },
+    async tag({ namespace, source, name }) {
+      const client = inNamespace(containerd, namespace);
+      const tag = async () => {
+        const full = taggedName(name);
+        const [{ target }] = await findImages(client, namespace, source);
+        if (target === undefined) throw invalidImage(source, 'stands for nothing');
+        await nameTargets(client, { namespace, instance: await containerd.instance() }, [{ name: full, target }]);
+        return full;
+      };
+      return named(`tag ${name}`, tag());
+    },
+    async save({ namespace, names, signal }) {
+      const client = unlimited(inNamespace(containerd, namespace));
+      const save = async () => (await import('./save.ts')).saveImages(client, namespace, names, signal);
+      return named('save images', save(), signal);
+    },
+    async prune(request) {
+      const client = inNamespace(containerd, request.namespace);
+      const prune = async () => {
+        const instance = await containerd.instance();
+        return (await import('./prune.ts')).pruneImages({ client, instance, snapshotter }, request);
+      };
+      return named('remove unused images', prune());
+    },
     async remove({ namespace, name }) {
       const client = inNamespace(containerd, namespace);
       const remove = async () => {
@@ -86,6 +124,15 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       return named('unpack the image', prepare(), signal);
     },
   };
+}
+
+/** The name that a tag gives, in full. Throws Usage on one that is a digest, or has one. */
+function taggedName(name: string): string {
+  const reference = parseReference(name);
+  if (reference.digest === undefined) return formatReference(reference);
+  throw new KukeError('Usage', `${name} names a digest, which nobody can choose`, {
+    remedy: 'write [REGISTRY/]REPOSITORY[:TAG]',
+  });
 }
 
 async function named<T>(step: string, work: Promise<T>, signal?: AbortSignal): Promise<T> {

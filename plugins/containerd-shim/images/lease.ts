@@ -16,13 +16,16 @@ const lifetimeMs = 24 * 60 * 60 * 1000;
 /**
  * Calls `work` with the id of a lease, and a client that puts all it makes under it. When the lease is gone, the garbage collector has run:
  * what nothing else refers to is gone too, uploads that were begun included.
+ * What processes that were killed have left is gone before; `takesOver`: the lease holds it instead, for work that goes on where it broke off.
  */
 export async function withLease<T>(
   client: Client,
   instance: string,
   work: (leased: Client, lease: string) => Promise<T>,
+  { takesOver = false } = {},
 ): Promise<T> {
-  await releaseAbandoned(client, instance);
+  const abandoned = await abandonedLeases(client, instance);
+  if (!takesOver) for (const id of abandoned) await release(client, id);
   const lease = `kuke-${crypto.randomUUID()}`;
   const expiry = new Date(Date.now() + lifetimeMs).toISOString();
   const labels = { [INSTANCE]: instance, [HOLDER]: holder(process.pid), 'containerd.io/gc.expire': expiry };
@@ -30,6 +33,7 @@ export async function withLease<T>(
   let failure: KukeError | undefined;
   try {
     await client.leases.create({ id: lease, labels });
+    if (takesOver) for (const id of abandoned) await takeOver(client, id, lease);
     return await work(client.with({ lease }), lease);
   } catch (error) {
     failure = asContainerdError(error);
@@ -47,11 +51,23 @@ async function release(client: Client, lease: string): Promise<void> {
   await ifFound(client.leases.delete({ id: lease, sync: true }));
 }
 
+async function takeOver(client: Client, from: string, to: string): Promise<void> {
+  const resources = (await ifFound(client.leases.listResources({ id: from }))) ?? [];
+  for (const resource of resources) await client.leases.addResource({ id: to, resource });
+  await release(client, from);
+}
+
+/** Releases what processes that were killed have left. */
+export async function releaseAbandoned(client: Client, instance: string): Promise<void> {
+  for (const id of await abandonedLeases(client, instance)) await release(client, id);
+}
+
 /** Those of processes that were killed, and those that could not be released because containerd was. */
-async function releaseAbandoned(client: Client, instance: string): Promise<void> {
-  for (const { id, labels } of await client.leases.list({ filters: [oursFilter(instance)] })) {
-    if (labels[HOLDER] !== undefined && isAbandoned(id, labels[HOLDER])) await release(client, id);
-  }
+export async function abandonedLeases(client: Client, instance: string): Promise<string[]> {
+  const leases = await client.leases.list({ filters: [oursFilter(instance)] });
+  return leases.flatMap(({ id, labels }) =>
+    labels[HOLDER] !== undefined && isAbandoned(id, labels[HOLDER]) ? [id] : [],
+  );
 }
 
 function holder(pid: number): string {

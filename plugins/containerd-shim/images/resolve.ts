@@ -1,4 +1,5 @@
 /** From what an image's name stands for to what runs on this machine: index, manifest, config (OCI image-spec). */
+import { KukeError } from 'kuke/plugin';
 import type { ReadDocument } from './blob-store.ts';
 import {
   type Config,
@@ -13,7 +14,7 @@ import {
   type Target,
 } from './documents.ts';
 import { invalidImage, quoted } from './fault.ts';
-import { formatPlatform, hostPlatform, mostSuitable, type Platform, suitability } from './platform.ts';
+import { formatPlatform, host, hostPlatform, mostSuitable, type Platform, suitability } from './platform.ts';
 
 export interface ResolvedImage {
   target: Target;
@@ -35,11 +36,11 @@ const nestingMax = 4;
 /** What overlayfs stacks at most (OVL_MAX_STACK). */
 const layersMax = 500;
 
-/** Throws InvalidImage if there is nothing for this machine, or what there is makes no sense; and what `read` throws. */
-export async function resolveImage(target: Target, read: ReadDocument): Promise<ResolvedImage> {
+/** Throws InvalidImage if there is nothing for the machine, or what there is makes no sense; and what `read` throws. */
+export async function resolveImage(target: Target, read: ReadDocument, machine = host): Promise<ResolvedImage> {
   const candidates = await candidatesOf(target, read);
   const withPlatform = candidates.flatMap(({ path, platform }) => (platform === undefined ? [] : [{ path, platform }]));
-  const chosen = mostSuitable(withPlatform, ({ platform }) => platform);
+  const chosen = mostSuitable(withPlatform, ({ platform }) => platform, machine);
   if (chosen !== undefined) return load(target, chosen, read);
 
   const others = withPlatform.map(({ platform }) => platform);
@@ -47,13 +48,27 @@ export async function resolveImage(target: Target, read: ReadDocument): Promise<
     // An index may list what was never brought here.
     if (candidates.length > 1 && (await read(digestOf(candidate), 'manifest')) === undefined) continue;
     const image = await load(target, candidate, read);
-    if (suitability(image.platform) !== undefined) return image;
+    if (suitability(image.platform, machine) !== undefined) return image;
     others.push(image.platform);
   }
   const platforms = [...new Set(others.map(formatPlatform))].join(', ');
-  throw invalidImage(target.digest, `is for ${platforms || 'no machine'}, and this one is ${hostPlatform}`, {
-    remedy: `take the image for ${hostPlatform}`,
+  const wanted = machine === host ? `this one is ${hostPlatform}` : `not for ${machine.name}`;
+  throw invalidImage(target.digest, `is for ${platforms || 'no machine'}, and ${wanted}`, {
+    remedy: `take the image for ${machine.name}`,
   });
+}
+
+/** For this machine, or else the first that is here. Throws InvalidImage. */
+export async function resolveAny(target: Target, read: ReadDocument): Promise<ResolvedImage> {
+  try {
+    return await resolveImage(target, read);
+  } catch (error) {
+    if (!(error instanceof KukeError) || error.code !== 'InvalidImage') throw error;
+    for (const candidate of await candidatesOf(target, read)) {
+      if ((await read(digestOf(candidate), 'manifest')) !== undefined) return load(target, candidate, read);
+    }
+    throw error;
+  }
 }
 
 /** What the target's indexes list, whether it is there or not; each manifest once. */

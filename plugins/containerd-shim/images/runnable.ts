@@ -3,6 +3,7 @@ import type { ImageConfig } from 'kuke/plugin';
 import type { Client } from '../client/index.ts';
 import { chainIds } from './chain.ts';
 import { storedDocuments } from './content.ts';
+import type { Config } from './documents.ts';
 import { invalidImage } from './fault.ts';
 import { findImages } from './lookup.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
@@ -19,20 +20,21 @@ export async function runnableImage(client: Client, namespace: string, name: str
   const [{ name: fullName, target }] = await findImages(client, namespace, name);
   if (target === undefined) throw invalidImage(fullName, 'stands for nothing');
   const resolved = await resolveImage(target, storedDocuments(client));
-  const { config, rootfs } = resolved.config;
   return {
-    config: {
-      name: fullName,
-      digest: target.digest,
-      entrypoint: config?.Entrypoint ?? [],
-      cmd: config?.Cmd ?? [],
-      env: config?.Env ?? [],
-      user: config?.User ?? '',
-      workingDir: config?.WorkingDir ?? '',
-      ...(config?.StopSignal && { stopSignal: config.StopSignal }),
-      labels: config?.Labels ?? {},
-    },
+    config: { name: fullName, digest: target.digest, ...runConfig(resolved.config) },
     resolved,
-    chainId: chainIds(rootfs.diff_ids).at(-1) ?? '',
+    chainId: chainIds(resolved.config.rootfs.diff_ids).at(-1) ?? '',
+  };
+}
+
+export function runConfig({ config }: Config): Omit<ImageConfig, 'name' | 'digest'> {
+  return {
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
+    env: config?.Env ?? [],
+    user: config?.User ?? '',
+    workingDir: config?.WorkingDir ?? '',
+    ...(config?.StopSignal && { stopSignal: config.StopSignal }),
+    labels: config?.Labels ?? {},
   };
 }

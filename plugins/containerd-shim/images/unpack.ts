@@ -17,6 +17,10 @@ export interface Unpacking {
   snapshotter: string;
   signal?: AbortSignal;
   progress?(message: string): void;
+  /** Resolves once the layer's content is there; absent: all are. */
+  ready?(index: number): Promise<void>;
+  /** Called as a layer's snapshot is begun, and when it is there. */
+  layer?(index: number, state: 'unpacking' | 'done'): void;
 }
 
 /** Names what already is there and makes the rest; after it the lease holds all of them. Throws InvalidImage on what is no layer. */
@@ -27,10 +31,15 @@ export async function unpack(image: ResolvedImage, context: Unpacking): Promise<
   if (top === undefined) return;
   let present = chain.length;
   while (present > 0 && !(await isHeld(chain[present - 1] ?? '', context))) present -= 1;
-  for (let index = present; index < chain.length; index++) {
+  for (let index = 0; index < chain.length; index++) {
+    await context.ready?.(index);
     if (context.signal?.aborted) throw cancellation(context.signal);
-    context.progress?.(`unpacking layer ${index + 1} of ${chain.length}`);
-    await apply(image, chain, index, context);
+    if (index >= present) {
+      context.progress?.(`unpacking layer ${index + 1} of ${chain.length}`);
+      context.layer?.(index, 'unpacking');
+      await apply(image, chain, index, context);
+    }
+    context.layer?.(index, 'done');
   }
   await labelContent(client, image.manifest.config.digest, { [`containerd.io/gc.ref.snapshot.${snapshotter}`]: top });
 }

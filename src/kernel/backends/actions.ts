@@ -2,6 +2,7 @@
 
 import type { ActionDeclarations } from './backend.ts';
 import type { CgroupActions, CgroupBackend } from './cgroup.ts';
+import type { ImagesActions, ImagesBackend } from './images.ts';
 import type { NetworkActions, NetworkBackend } from './network.ts';
 import type { RuntimeActions, RuntimeBackend } from './runtime.ts';
 import type { StoreActions, StoreBackend } from './store.ts';
@@ -16,6 +17,11 @@ const cgroup: ActionDeclarations<CgroupBackend, CgroupActions> = {
   },
   leaf: { undoneBy: 'remove' },
   remove: { irreversible: true },
+};
+
+const images: ActionDeclarations<ImagesBackend, ImagesActions> = {
+  // An image that is here is in nobody's way, and is not fetched again the next time; what a failed pull began it takes away itself.
+  pull: { ahead: true },
 };
 
 const network: ActionDeclarations<NetworkBackend, NetworkActions> = {
@@ -74,4 +80,4 @@ const store: ActionDeclarations<StoreBackend, StoreActions> = {
   purge: { irreversible: true, onlyAfterSuccess: true },
 };
 
-export const ownActions = { cgroup, network, runtime, store };
+export const ownActions = { cgroup, images, network, runtime, store };

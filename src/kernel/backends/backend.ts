@@ -3,11 +3,23 @@
 /** `{ create: { params: ..., result: ... } }`: params and results are plain data, for the journal holds them. */
 export type Actions = Record<string, { params: unknown; result: unknown }>;
 
+/** How far a part of what takes long has come. */
+export interface Transfer {
+  /** What it is a part of: `docker.io/library/nginx:alpine`. */
+  of: string;
+  /** `layer 2 of 5` */
+  title: string;
+  /** Bytes so far, and in all. */
+  done: number;
+  total: number;
+  state: 'waiting' | 'fetching' | 'fetched' | 'unpacking' | 'done' | 'here already';
+}
+
 export interface ActionContext {
   /** Aborted on Ctrl-C and on a time limit. */
   signal: AbortSignal;
-  /** A line for a person who waits: `unpacking layer 2 of 5`. */
-  progress(message: string): void;
+  /** A line for a person who waits: `unpacking layer 2 of 5`; with `transfer`, as often as something has changed. */
+  progress(message: string, transfer?: Transfer): void;
   /** What the person is to know when all is done: `memory.max of ... was below what it used: 64Mi were given back`. */
   note?(message: string): void;
 }
@@ -63,6 +75,8 @@ export interface ActionDeclaration<B, A, K extends keyof A> {
   };
   /** It ends or takes away what is there, and nothing brings that back: a plan with such a step is gone on with, and not undone. */
   irreversible?: true;
+  /** It may take long, and needs no lock: done before the rest of its plan, while other kukes work on. */
+  ahead?: true;
   /** In a delete, other steps go on after a failure; this one only runs when all that it waits for went well. */
   onlyAfterSuccess?: true;
 }

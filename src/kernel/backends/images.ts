@@ -1,4 +1,5 @@
-/** Images of one namespace. They are read, loaded and removed without a plan and without the lock (spec.md §7). */
+/** Images of one namespace. They are read, loaded, pulled and removed without the lock (spec.md §7). */
+import type { Backend } from './backend.ts';
 
 export interface ImageInfo {
   /** Normalised: `docker.io/library/nginx:alpine`. */
@@ -26,7 +27,60 @@ export interface ImageConfig {
   labels: Record<string, string>;
 }
 
-export interface ImagesBackend {
+/** What to log in to a registry with. Secrets stand in files, so that no manifest, plan or journal has any. */
+export interface RegistryCredentials {
+  /** As in the names of images: `docker.io`, `registry.local:5000`. */
+  server: string;
+  username?: string;
+  /** Absolute; of root, mode 0600. The file's first line is the password of `username`. */
+  passwordFile?: string;
+  /** The same for a refresh token (Docker's `identitytoken`). */
+  identityTokenFile?: string;
+}
+
+export interface ImagePull {
+  namespace: string;
+  /** As a user wrote it. */
+  name: string;
+  /** `linux/arm64`; absent: this machine's. */
+  platform?: string;
+  /** Also where the registry is on no loopback address. */
+  plainHttp?: boolean;
+  credentials?: RegistryCredentials[];
+}
+
+export interface ImagesActions {
+  /**
+   * Brings an image as its registry has it now; what is here already is not fetched again. All of it, or nothing when it fails. Throws
+   * ImageNotFound, RegistryFailed, InvalidImage.
+   */
+  pull: { params: ImagePull; result: ImageInfo };
+}
+
+export interface ImageLayer {
+  digest: string;
+  mediaType: string;
+  /** Compressed, in bytes. */
+  size: number;
+  /** Of what it unpacks to. */
+  diffId: string;
+}
+
+export interface ImageDetails extends ImageInfo {
+  /** All names that stand for the same digest, this one included. */
+  names: string[];
+  mediaType: string;
+  /** The manifest for this machine; the same as `digest` where there is no index. */
+  manifest: string;
+  /** Of the image itself, RFC 3339; absent where it does not say. */
+  builtAt?: string;
+  config: Omit<ImageConfig, 'name' | 'digest'> & { exposedPorts: string[]; volumes: string[] };
+  layers: ImageLayer[];
+  /** Containers that are made of it. */
+  usedBy: string[];
+}
+
+export interface ImagesBackend extends Backend<ImagesActions> {
   /** Docker archives and OCI layouts, plain or gzipped. What it made is gone again if it fails or is aborted. */
   load(request: {
     namespace: string;
@@ -38,6 +92,23 @@ export interface ImagesBackend {
   list(request: { namespace: string }): Promise<ImageInfo[]>;
   /** Throws ImageNotFound. */
   get(request: { namespace: string; name: string }): Promise<ImageConfig>;
+  /** Throws ImageNotFound. */
+  inspect(request: { namespace: string; name: string }): Promise<ImageDetails>;
+  /** A further name for an image; one that stood for another image of ours moves. Returns it in full. Throws ImageNotFound, Conflict. */
+  tag(request: { namespace: string; source: string; name: string }): Promise<string>;
+  /**
+   * An archive of the images, as a tar: an OCI layout with Docker's manifest.json, so that `load`, `docker load` and `ctr images import`
+   * take it. Of an index: what is here for this machine. Throws ImageNotFound and InvalidImage before the first bytes come.
+   */
+  save(request: { namespace: string; names: string[]; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
   /** Throws ImageNotFound; Conflict while a container uses it. */
   remove(request: { namespace: string; name: string }): Promise<void>;
+  /** Of ours, those without a name of their own that no container uses; with `all` every one that none uses. Never those of `keep`. */
+  prune(request: { namespace: string; all: boolean; keep: string[]; dryRun: boolean }): Promise<PrunedImages>;
+}
+
+export interface PrunedImages {
+  names: string[];
+  /** What went with them, compressed and unpacked; 0 for a dry run. */
+  bytes: number;
 }

@@ -1,6 +1,6 @@
 /** The five backends, by the name that a plugin registers them under. Third parties add theirs by declaration merging. */
 import type { CgroupActions, CgroupBackend } from './cgroup.ts';
-import type { ImagesBackend } from './images.ts';
+import type { ImagesActions, ImagesBackend } from './images.ts';
 import type { NetworkActions, NetworkBackend } from './network.ts';
 import type { RuntimeActions, RuntimeBackend } from './runtime.ts';
 import type { StoreActions, StoreBackend } from './store.ts';
@@ -19,6 +19,7 @@ type Prefixed<Name extends string, A> = { [K in keyof A & string as `${Name}.${K
 /** Every operation type with its params and result, all of them plain data. Plugins add theirs by declaration merging. */
 export interface KukeOperations
   extends Prefixed<'cgroup', CgroupActions>,
+    Prefixed<'images', ImagesActions>,
     Prefixed<'network', NetworkActions>,
     Prefixed<'runtime', RuntimeActions>,
     Prefixed<'store', StoreActions> {}
@@ -30,6 +31,7 @@ export {
   type Actions,
   type Backend,
   explainWith,
+  type Transfer,
   thereWith,
 } from './backend.ts';
 export type * from './cgroup.ts';

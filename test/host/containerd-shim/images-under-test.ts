@@ -1,6 +1,6 @@
 /** The Images backend on a real containerd, and what `ctr` and the disk show of a namespace. */
 
-import type { ImageInfo } from 'kuke/plugin';
+import type { ImageInfo, ImagePull, Transfer } from 'kuke/plugin';
 import { type Client, connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { type ContainerdImages, makeImages } from '../../../plugins/containerd-shim/images/index.ts';
 import { INSTANCE } from '../../../plugins/containerd-shim/labels.ts';
@@ -16,6 +16,11 @@ export interface ImagesUnderTest {
   client: Client;
   namespace: string;
   load(bytes: Uint8Array, signal?: AbortSignal): Promise<ImageInfo[]>;
+  /** `told` is given each transfer. */
+  pull(
+    name: string,
+    options?: Partial<ImagePull> & { signal?: AbortSignal; told?(transfer: Transfer): void },
+  ): Promise<ImageInfo>;
   ctr(...command: string[]): Promise<string>;
   /** Everything in the namespace, as ctr lists it, each sort with its names. */
   held(): Promise<Record<'images' | 'content' | 'snapshots' | 'leases' | 'uploads', string[]>>;
@@ -38,6 +43,11 @@ export async function imagesOn({ address }: Pick<Containerd, 'address'>): Promis
     namespace,
     load: (bytes, signal = new AbortController().signal) =>
       backend.load({ namespace, source: inPieces(bytes), signal, progress: () => {} }),
+    pull: (name, { signal = new AbortController().signal, told, ...more } = {}) =>
+      backend.pull(
+        { namespace, name, ...more },
+        { signal, progress: (_, transfer) => transfer !== undefined && told?.(transfer) },
+      ),
     ctr: (...command) => ctr(namespace, command, address),
     async held() {
       const uploads = (await ctr(namespace, ['content', 'active'], address)).trim().split('\n').slice(1);

@@ -118,7 +118,7 @@ describe('fields', () => {
     await refused(text, 2, says);
   });
 
-  test.each(['restartPolicy: always', 'imagePullPolicy: Always'])(
+  test.each(['restartPolicy: always', 'restartPolicy: on-failure'])(
     'what nothing acts on yet is refused by name: %s',
     async field => {
       const [name] = field.split(':');

@@ -13,6 +13,7 @@ const byExit: Record<number, ErrorCode[]> = {
     'MetadataCorrupt',
     'PluginFailed',
     'NetworkFailed',
+    'RegistryFailed',
     'RuntimeFailed',
     'CgroupFailed',
     'CommandNotFound',

@@ -161,11 +161,13 @@ describe('a cell as a whole', () => {
   });
 
   test('what nothing acts on yet is refused by name, with an exit code of its own kind', async () => {
-    const error = await refusal(containers({ id: 'a', restartPolicy: 'always', imagePullPolicy: 'Always' }));
+    const error = await refusal(
+      containers({ id: 'a', restartPolicy: 'always', volumes: [{ kind: 'volume', target: '/x' }] }),
+    );
     expect(error.code).toBe('Unsupported');
     expect(error.exitCode).toBe(2);
     const places = lines(error).map(line => line.split(':')[0]);
-    expect(places.sort()).toEqual(['spec.containers[0].imagePullPolicy', 'spec.containers[0].restartPolicy']);
+    expect(places.sort()).toEqual(['spec.containers[0].restartPolicy', 'spec.containers[0].volumes[0].kind']);
     const mixed = await refusal(containers({ id: 'a', restartPolicy: 'always', imgae: 'x' }));
     expect(mixed.code).toBe('InvalidManifest');
   });

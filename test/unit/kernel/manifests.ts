@@ -76,7 +76,7 @@ export const IMAGES = ['busybox', 'docker.io/library/other:1', 'registry.example
 export const containerFields = {
   id: name,
   image: fc.constantFrom(...IMAGES),
-  imagePullPolicy: fc.constantFrom('IfNotPresent', 'Never'),
+  imagePullPolicy: fc.constantFrom('Always', 'IfNotPresent', 'Never'),
   command: fc.oneof(
     text.filter(value => value !== ''),
     fc.array(text, { minLength: 1, maxLength: 3 }),
@@ -157,6 +157,10 @@ export const manifests = {
     'Realm',
     optional({
       resources,
+      registryCredentials: fc.subarray([
+        { server: 'docker.io', username: 'me', passwordFile: '/etc/hub' },
+        { server: 'registry.example:5000', identityTokenFile: 'a/token' },
+      ]),
       namespace: fc.stringMatching(/^[a-z0-9]{1,6}([._-][A-Z0-9]{1,4})?$/).map(one => `other-${one}`),
     }),
   ),

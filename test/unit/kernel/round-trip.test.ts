@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { formatDocument } from '../../../src/kernel/documents.ts';
 import type { Resource } from '../../../src/kernel/kinds.ts';
 import { entriesOf, metadataOf } from '../../../src/kernel/schema.ts';
-import { addImage } from '../../fakes/index.ts';
+import { addImage, publish } from '../../fakes/index.ts';
 import { kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 import { containerFields, IMAGES, manifests } from './manifests.ts';
 
@@ -14,7 +14,10 @@ beforeAll(async () => {
   await kuke.apply('{ apiVersion: v1beta1, kind: Space, metadata: { name: backend }, spec: { realmId: main } }');
   const namespace = kuke.host.runtime.namespaces.get('kukeon-main');
   if (namespace === undefined) throw new Error('no namespace');
-  for (const name of IMAGES) addImage(namespace, { name, cmd: ['sleep', '1000'] });
+  for (const name of IMAGES) {
+    addImage(namespace, { name, cmd: ['sleep', '1000'] });
+    publish(kuke.host, { name, cmd: ['sleep', '1000'] });
+  }
 });
 
 const formats: Record<string, (resource: Resource) => string> = {
