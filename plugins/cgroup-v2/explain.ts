@@ -22,7 +22,7 @@ export function explainCreate(mounts: readonly Mount[], path: string): string {
 }
 
 const making = ({ path }: Cgroup) => [
-  shellCommand('mkdir', path),
+  shellCommand('mkdir', '-p', path),
   `setfattr -n trusted.${MARK} -v "$KUKE_INSTANCE" ${shellQuote(path)}`,
 ];
 
@@ -59,8 +59,10 @@ export function explainRemove(mounts: readonly Mount[], path: string): string {
     .map(({ mountPoint }) => `${mountPoint}${path}`)
     .filter(directory => existsSync(directory));
   return [
-    `echo 1 > ${shellQuote(`${cgroup.path}/cgroup.kill`)}`,
-    `find ${[cgroup.path, ...leftovers].map(shellQuote).join(' ')} -depth -type d -exec rmdir {} \\;`,
+    `if [ -d ${shellQuote(cgroup.path)} ]; then`,
+    `  echo 1 > ${shellQuote(`${cgroup.path}/cgroup.kill`)}`,
+    `  find ${[cgroup.path, ...leftovers].map(shellQuote).join(' ')} -depth -type d -exec rmdir {} \\;`,
+    'fi',
   ].join('\n');
 }
 

@@ -75,7 +75,7 @@ export function ensureBridge(instance: string, network: NetworkDefinition): void
 }
 
 /** What the kernel would tell cells of other spaces, or believe of what cells tell it, by itself. */
-function settingsOf(bridge: string): [name: string, value: string][] {
+export function settingsOf(bridge: string): [name: string, value: string][] {
   return [
     // The host answers ARP on a bridge for any address that it has, another space's gateway too; and asks under any.
     [`net/ipv4/conf/${bridge}/arp_ignore`, '1'],

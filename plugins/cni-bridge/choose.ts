@@ -17,7 +17,7 @@ import { usedRanges } from './used-ranges.ts';
 type Request = Parameters<NetworkBackend['choose']>[0];
 
 export async function chooseNetwork(host: Host, request: Request): Promise<NetworkChoice> {
-  const { realm, space, configPath = DEFAULT_CONFIG_PATH, recorded } = request;
+  const { realm, space, configPath = DEFAULT_CONFIG_PATH, recorded, besides = [] } = request;
   const instance = await host.instance();
   const networks = await allNetworks(host, configPath);
   const ours = networks.spaces.filter(network => network.instance === instance);
@@ -25,7 +25,7 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
   const known = ours.find(isOfPair);
   if (known !== undefined) return readBack(known, request, configPath);
 
-  const others = new Map(ours.map(network => [network.name, network]));
+  const others = new Set([...ours, ...besides].map(network => network.name));
   const name = networkName(realm, space, candidate => others.has(candidate));
   if (recorded !== undefined && isOfPair(recorded) && !others.has(recorded.name)) {
     requireFree(networks, { ...recorded, configPath });
@@ -41,7 +41,7 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
   }
   const isFirst = realm === 'main' && space === 'default';
   const { subnets = [], ipv6 = false } = request;
-  const used = await usedRanges(networks, bridge);
+  const used = [...(await usedRanges(networks, bridge)), ...besides.flatMap(rangesOf)];
   const { subnet, notes } = chooseSubnet({ isFirst, asked: subnets.find(one => !isIpv6(one)) }, used);
   const asked6 = subnets.find(isIpv6);
   if (asked6 !== undefined) requireUnused(asked6, used);
@@ -49,6 +49,9 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
   const both = subnet6 === undefined ? {} : { subnet6, gateway6: firstHost(subnet6) };
   return { realm, space, name, configPath, bridge, subnet, gateway: firstHost(subnet), ...both, notes };
 }
+
+const rangesOf = ({ name, subnet, subnet6 }: NetworkDefinition) =>
+  [subnet, subnet6].flatMap(range => (range === undefined ? [] : [{ range, by: `network ${name}` }]));
 
 function readBack(known: SpaceNetwork, { subnets = [], ipv6 }: Request, configPath: string): NetworkChoice {
   if (known.configPath !== configPath) {

@@ -40,7 +40,7 @@ export function networkExplain(host: Explained) {
         ...perRange.map(one => `  ${remove('inet', one)}`),
         ...perFrame.map(one => `  ${remove('bridge', one)}`),
         'done',
-        'ip link delete "$bridge"',
+        '! [ -e /sys/class/net/"$bridge" ] || ip link delete "$bridge"',
         shellCommand('rm', '-rf', `${ipam}/${ref.name}`),
         `rm ${file}`,
       ].join('\n');
@@ -87,7 +87,7 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
     `ip -j link show type bridge | jq -r '${select}' | xargs -rn1 ip link delete`,
     'TAG=$(printf %s "$INSTANCE" | sha256sum | cut -c1-4)',
     'ip netns list | awk -v tag="^kuke-$TAG" \'$1 ~ tag {print $1}\' | xargs -rn1 ip netns delete',
-    'grep -l "$INSTANCE" /etc/cni/net.d/*.conflist | xargs -r rm',
+    'grep -ls "$INSTANCE" /etc/cni/net.d/*.conflist | xargs -r rm',
     `! [ -e ${shellQuote(`${dirname(instanceFile)}/cni-plugins.json`)} ] || kuke cni uninstall`,
   ].join('\n');
 }

@@ -9,6 +9,7 @@ import {
   type StoreActions,
   type StoreBackend,
   shellCommand,
+  shellQuote,
   thereWith,
 } from 'kuke/plugin';
 import { removeStaleTemporaries, replaceFile } from '../../src/host/atomic-file.ts';
@@ -72,24 +73,37 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
       },
       remove: ({ ref, keeps = [] }) => {
         const kept = keeps.flatMap(name => ['!', '-name', name]);
-        const ownLogs = ['-maxdepth', '1', ...kept, '(', '!', '-type', 'd', '-o', '-empty', ')', '-delete'];
-        const logs = shellCommand('find', join(logFolder, ...ref.path), ...ownLogs);
-        const folder = shellCommand('rmdir', join(manifestPath(ref), '..'));
-        return `${logs}\n${shellCommand('rm', '-f', manifestPath(ref))} && ${folder}`;
+        const ownLogs = ['-mindepth', '1', '-maxdepth', '1', '!', '-type', 'd', ...kept, '-delete'];
+        const folder = join(logFolder, ...ref.path);
+        const logs = `! [ -d ${shellQuote(folder)} ] || ${shellCommand('find', folder, ...ownLogs)}`;
+        const manifest = shellCommand('rm', '-f', manifestPath(ref));
+        return [logs, manifest, ...[logFolder, resolve(runPath)].map(root => emptyFolders(root, ref.path))].join('\n');
       },
       writeFile: ({ path, content, inPlace }) => {
         const target = filePath(path);
-        const write = inPlace ? shellCommand('tee', target) : install(modeOf(path), target);
-        return `${shellCommand('printf', '%s', content)} | ${write}`;
+        const folder = shellCommand('mkdir', '-p', dirname(target));
+        const text = shellCommand('printf', '%s', content);
+        return inPlace ? `${folder}\n${text} > ${shellQuote(target)}` : `${text} | ${install(modeOf(path), target)}`;
       },
-      removeFile: ({ path }) => shellCommand('rm', '-rf', filePath(path)),
+      removeFile: ({ path }) =>
+        [
+          shellCommand('rm', '-rf', filePath(path)),
+          ...(path.includes('/') ? [emptyFolders(join(resolve(runPath), OWN_FOLDER), partsOf(dirname(path)))] : []),
+        ].join('\n'),
       purge: () =>
-        `${shellCommand('rm', '-rf', join(resolve(runPath), OWN_FOLDER))}; ${shellCommand('rmdir', resolve(runPath), logFolder)}`,
+        [
+          shellCommand('rm', '-rf', join(resolve(runPath), OWN_FOLDER)),
+          ...[resolve(runPath), logFolder].map(folder => emptyFolders(dirname(folder), [basename(folder)])),
+        ].join('\n'),
     }),
   };
 }
 
 /** What else lies in the run path or among the logs is somebody's, and stays. */
+/** From the innermost up to the one below `root`, as far as nothing is in them. */
+const emptyFolders = (root: string, names: readonly string[]): string =>
+  `! [ -d ${shellQuote(join(root, ...names))} ] || (cd ${shellQuote(root)} && ${shellCommand('rmdir', '-p', '--ignore-fail-on-non-empty', names.join('/'))})`;
+
 async function purge(root: string, logFolder: string): Promise<void> {
   await rm(join(root, OWN_FOLDER), { recursive: true, force: true });
   await removeEmpty(dirname(root), [basename(root)]);

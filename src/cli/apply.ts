@@ -3,7 +3,8 @@ import { traced } from '../kernel/trace.ts';
 import { command } from './command.ts';
 import { readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
+import { planArgs } from './plan-flags.ts';
 import { applyOptions, strictArg } from './strict.ts';
 
 export default command({
@@ -12,6 +13,8 @@ export default command({
     ['apply -f cell.yaml', 'bring a cell up, or change it field by field'],
     ['apply -f space.yaml -f cell.yaml', 'several files'],
     ['get cell web -o yaml | kuke apply -f -', 'what is there, unchanged'],
+    ['apply -f cell.yaml --dry-run', 'what that would do, operation by operation'],
+    ['apply -f cell.yaml --dry-run --explain', 'as a script of the commands that a person would type for it'],
     ['apply -f cell.yaml --strict', 'or not at all, if the host cannot enforce one of its limits'],
   ],
   args: {
@@ -23,17 +26,18 @@ export default command({
       description: 'manifest, or - for standard input',
     },
     ...strictArg,
+    ...planArgs,
   },
   repeatable: ['filename'],
   async run(invocation) {
     const kernel = await openKernel(invocation);
     const read = () => readResources(kernel, invocation.lists.filename ?? [], invocation.signal);
     const resources = await traced('command', 'read the manifests', read);
-    requireRoot();
+    requireRoot(invocation);
     await kernel.instance();
     const outcomes = await withEngine(invocation, options =>
       apply(kernel, openJournal(invocation), resources, options, applyOptions(invocation.args)),
     );
-    return printOutcomes(outcomes);
+    return printPlanned(invocation, kernel, outcomes);
   },
 });

@@ -11,14 +11,16 @@ import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
+import { planArgs, planFlags } from './plan-flags.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
 
 export const stateArgs = {
   kind: { type: 'positional', required: true, description: 'cell' },
   name: { type: 'positional', required: true, description: 'its name' },
   ...scopeArgs,
+  ...planArgs,
 } as const satisfies ArgsDef;
 
 export const timeoutArg = {
@@ -35,7 +37,7 @@ export async function changeState(
 ): Promise<number> {
   const { kind: word, name, timeout, strict } = invocation.args;
   const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
-  requireRoot();
+  requireRoot(invocation);
   const kernel = await openKernel(invocation);
   const kind = kindOf(kernel, String(word), invocation.args);
   if (kind.lifecycle === undefined || entriesOf(kind.spec)?.desiredState === undefined) {
@@ -52,9 +54,9 @@ export async function changeState(
   const [outcome] = await withEngine(invocation, options =>
     apply(kernel, openJournal(invocation), desired, options, { verb, stopTimeoutMs, strict: strict === true }),
   );
-  if (outcome === undefined || outcome.result === 'failed' || outcome.result === 'unchanged') {
-    return printOutcomes(outcome === undefined ? [] : [outcome]);
-  }
+  const { isDryRun, isExplained } = planFlags(invocation.args);
+  const isTold = isDryRun || isExplained || outcome?.result === 'failed' || outcome?.result === 'unchanged';
+  if (outcome === undefined || isTold) return printPlanned(invocation, kernel, outcome === undefined ? [] : [outcome]);
   print(`${describe(outcome.ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
   return 0;
 }

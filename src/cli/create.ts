@@ -5,7 +5,8 @@ import { readManifest } from '../kernel/manifest.ts';
 import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
+import { planArgs } from './plan-flags.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
 import { unlessStored } from './stored.ts';
 import { applyOptions, strictArg } from './strict.ts';
@@ -22,6 +23,7 @@ export default command({
     name: { type: 'positional', required: true, description: 'its name' },
     ...scopeArgs,
     ...strictArg,
+    ...planArgs,
   },
   async run(invocation) {
     const { args } = invocation;
@@ -41,11 +43,11 @@ export default command({
       spec: Object.fromEntries(scope),
     };
     const resource = await readManifest(kernel, manifest);
-    requireRoot();
+    requireRoot(invocation);
     await kernel.instance();
     const outcomes = await withEngine(invocation, options =>
       apply(kernel, openJournal(invocation), unlessStored(resource), options, applyOptions(args)),
     );
-    return printOutcomes(outcomes);
+    return printPlanned(invocation, kernel, outcomes);
   },
 });

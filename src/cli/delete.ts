@@ -8,7 +8,8 @@ import { command, type Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
+import { planArgs } from './plan-flags.ts';
 import { kindOf, refFor, SCOPES, scopeArgs } from './scope.ts';
 
 const args = {
@@ -25,6 +26,7 @@ const args = {
   force: { type: 'boolean', description: 'SIGKILL at once' },
   'ignore-not-found': { type: 'boolean', description: 'what is gone already is no failure' },
   ...timeoutArg,
+  ...planArgs,
 } as const;
 
 export default command({
@@ -32,12 +34,13 @@ export default command({
   examples: [
     ['delete cell web --cascade', 'a cell with its containers'],
     ['delete -f cell.yaml --cascade', 'what a manifest names'],
+    ['delete cell web --cascade --dry-run', 'what would go'],
     ['delete realm lab --cascade --force', 'a tenant with all that it has, without waiting for its processes'],
   ],
   args,
   repeatable: ['filename'],
   async run(invocation) {
-    requireRoot();
+    requireRoot(invocation);
     const kernel = await openKernel(invocation);
     const refs = await refsOf(kernel, invocation);
     const { cascade, force, timeout } = invocation.args;
@@ -46,7 +49,7 @@ export default command({
     const outcomes = await withEngine(invocation, options =>
       remove(kernel, openJournal(invocation), refs, removal, options),
     );
-    const status = printOutcomes(outcomes);
+    const status = await printPlanned(invocation, kernel, outcomes);
     const absent = outcomes.find(outcome => outcome.result === 'not found');
     if (status !== 0 || absent === undefined || invocation.args['ignore-not-found']) return status;
     throw new KukeError('NotFound', 'not found', {

@@ -6,8 +6,9 @@ import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
 import { reserveArgs, reserveOf } from './limits/reserve-flags.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
+import { planArgs } from './plan-flags.ts';
 import { checked } from './scope.ts';
 import { unlessStored } from './stored.ts';
 
@@ -24,12 +25,13 @@ export default command({
     space: { type: 'string', valueHint: 'NAME', description: 'first space (default)' },
     ...reserveArgs,
     'force-regenerate-cni': { type: 'boolean', description: 'rewrite every space’s conflist in the current scheme' },
+    ...planArgs,
   },
   async run(invocation) {
     const { scope } = invocation.globals;
     const { realm = scope.realm ?? 'main', space = scope.space ?? 'default' } = invocation.args;
     const reserve = reserveOf(invocation.args);
-    requireRoot();
+    requireRoot(invocation);
     const kernel = await openKernel(invocation);
     checked('--realm', realm);
     checked('--space', space);
@@ -46,8 +48,8 @@ export default command({
     const outcomes = await withEngine(invocation, options =>
       init(kernel, openJournal(invocation), unlessStored(...resources), invocation.args, options, reserve),
     );
-    const status = printOutcomes(outcomes);
-    if (reserve !== undefined) {
+    const status = await printPlanned(invocation, kernel, outcomes);
+    if (reserve !== undefined && kernel.dryRun === undefined) {
       const kept = reserveText(await readReserve(kernel.use));
       print(kept === undefined ? 'nothing of the host is reserved' : `reserved for the host: ${kept}`);
     }

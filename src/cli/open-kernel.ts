@@ -10,6 +10,7 @@ import type { EngineOptions } from '../kernel/session.ts';
 import type { Invocation } from './command.ts';
 import { warn } from './output/failure.ts';
 import { makeProgress } from './output/progress.ts';
+import { planFlags } from './plan-flags.ts';
 
 const PLUGIN_TIME_LIMIT_MS = 10_000;
 
@@ -20,9 +21,12 @@ export interface OpenOptions {
   reads?: boolean;
 }
 
-type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>;
+/** A command's invocation; its flags may be those of `planArgs`. */
+type Opener = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'> & { args?: object };
 
-export async function openKernel({ globals, program }: Opener, options: OpenOptions = {}): Promise<Kernel> {
+export async function openKernel(invocation: Opener, options: OpenOptions = {}): Promise<Kernel> {
+  const { globals, program } = invocation;
+  const { isDryRun, isExplained } = planFlags(invocation.args);
   const { runPath, containerdSocket, config, scope } = globals;
   const folder = config.pluginsPath ?? join(runPath, '.kuke/plugins');
   if (config.pluginsPath !== undefined && !existsSync(config.pluginsPath)) {
@@ -40,15 +44,18 @@ export async function openKernel({ globals, program }: Opener, options: OpenOpti
     if (!options.needs && !known.includes(name))
       warn(`configuration: plugins.${name}: there is no such plugin${didYouMean(name, known)}`);
   }
-  return loadKernel({
+  const kernel = await loadKernel({
     settings: { runPath, containerdSocket, scope },
     pluginConfig: config.plugins ?? {},
     sources,
     ...(options.needs && { needs: options.needs }),
     lenient: options.reads ?? false,
+    isDryRun,
     timeLimitMs,
     warn,
   });
+  if (isExplained && !isDryRun) (await import('./output/explain.ts')).explainAsItRuns(kernel, invocation.line);
+  return kernel;
 }
 
 export function openJournal({ globals }: Opener): Journal {
@@ -72,6 +79,7 @@ export async function withEngine<T>(invocation: Opener, run: (options: EngineOpt
 }
 
 /** Changing the host takes root: network namespaces, cgroups and containerd's socket are root's. */
-export function requireRoot(): void {
+export function requireRoot({ args }: { args?: object } = {}): void {
+  if (planFlags(args).isDryRun) return;
   if (process.getuid?.() !== 0) throw new KukeError('NotRoot', 'this changes the host, and you are not root');
 }

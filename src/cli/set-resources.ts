@@ -10,7 +10,8 @@ import { command } from './command.ts';
 import { changeLimits } from './limits/change.ts';
 import { flagOf, type LimitChange, limitArgs, limitChanges, repeatableLimits } from './limits/flags.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
+import { planArgs } from './plan-flags.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
 import { applyOptions, strictArg } from './strict.ts';
 
@@ -30,6 +31,7 @@ export default command({
     ...scopeArgs,
     cell: { type: 'string', valueHint: 'NAME', description: 'cell, for containers' },
     ...strictArg,
+    ...planArgs,
   },
   repeatable: [...repeatableLimits],
   async run(invocation) {
@@ -45,7 +47,7 @@ export default command({
       throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} has no resources`);
     }
     const ref = refFor(kernel, kind, args.name, args);
-    requireRoot();
+    requireRoot(invocation);
     await kernel.instance();
     const notes: string[] = [];
     const desired = async (tree: ResourceTree) => {
@@ -57,7 +59,8 @@ export default command({
       const outcomes = await withEngine(invocation, engine =>
         apply(kernel, openJournal(invocation), desired, engine, options),
       );
-      return printOutcomes(outcomes.map(one => withFlag({ ...one, notes: [...notesOf(one, notes), ...one.notes] })));
+      const told = outcomes.map(one => withFlag({ ...one, notes: [...notesOf(one, notes), ...one.notes] }));
+      return printPlanned(invocation, kernel, told);
     } catch (thrown) {
       throw thrown instanceof KukeError ? inFlags(thrown) : thrown;
     }

@@ -6,8 +6,9 @@ import { uninstallPlugins } from './cni-plugins.ts';
 import { command, type Invocation } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { confirm } from './output/confirm.ts';
-import { printOutcomes } from './output/outcomes.ts';
+import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
+import { planArgs } from './plan-flags.ts';
 
 export default command({
   summary: 'remove everything that kuke has made on this host: cells, networks, rules, cgroups, images, files',
@@ -15,13 +16,13 @@ export default command({
     ['uninstall', 'asks first'],
     ['uninstall --yes', 'for scripts'],
   ],
-  args: { yes: { type: 'boolean', alias: 'y', description: 'do not ask' } },
+  args: { yes: { type: 'boolean', alias: 'y', description: 'do not ask' }, ...planArgs },
   async run(invocation) {
-    requireRoot();
+    requireRoot(invocation);
     const kernel = await openKernel(invocation);
     const isSetUp = (await (await kernel.use('store')).instance()) !== undefined;
     const cells = (await readTree(kernel)).all('Cell').length;
-    if (isSetUp && !invocation.args.yes)
+    if (isSetUp && !invocation.args.yes && !kernel.dryRun)
       await requireYes(
         `Remove kuke's ${cells} cell${cells === 1 ? '' : 's'} and all else that it has made?`,
         invocation,
@@ -33,8 +34,13 @@ export default command({
       );
     } finally {
       // What has failed of them is part of the error that follows.
-      printOutcomes(removed.map(({ error: _, ...outcome }) => outcome));
+      await printPlanned(
+        invocation,
+        kernel,
+        removed.map(({ error: _, ...outcome }) => outcome),
+      );
     }
+    if (kernel.dryRun) return 0;
     if (isSetUp) print('kuke has left this host; the program itself is yours to remove');
     else {
       // Also a host on which kuke was never set up may have its CNI plugins.

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { addBackendOperations, type UseBackend } from './backend-operations.ts';
 import { ownActions } from './backends/actions.ts';
 import type { KukeBackends } from './backends/index.ts';
+import type { DryRun } from './dry-run/dry-run.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type Hooks, makeHooks, withTimeLimit } from './hooks.ts';
 import { type KindRegistry, makeKindRegistry } from './kinds.ts';
@@ -41,6 +42,8 @@ export interface KernelOptions {
   needs?: string[];
   /** A third party's plugin that cannot be loaded is a warning, not a failure: for commands that only read. */
   lenient?: boolean;
+  /** Nothing is changed: what plans would do is noted in `Kernel.dryRun`. */
+  isDryRun?: boolean;
   /** Milliseconds that a hook or a setup may take. */
   timeLimitMs: number;
   warn(message: string): void;
@@ -53,6 +56,8 @@ export interface Kernel {
   hooks: Hooks;
   plugins: LoadedPlugin[];
   use: UseBackend;
+  /** Plans are noted here, and not run. */
+  dryRun?: DryRun;
   /** Throws NotInitialised. */
   instance(): Promise<string>;
   warn(message: string): void;
@@ -62,17 +67,21 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
   const { warn, settings } = options;
   const factories = new Map<string, () => unknown>();
   const made = new Map<string, Promise<unknown>>();
+  const rehearsal = options.isDryRun
+    ? await import('./dry-run/rehearsal.ts').then(one => one.makeRehearsal())
+    : undefined;
   const use: UseBackend = async name => {
     const make = factories.get(name);
     if (make === undefined) throw new KukeError('PluginFailed', `no plugin provides the backend ${name}`);
-    const backend = made.get(name) ?? Promise.resolve(make());
+    const backend = made.get(name) ?? Promise.resolve(rehearsal ? rehearsal.make(name, make) : make());
     made.set(name, backend);
     return (await backend) as KukeBackends[typeof name];
   };
   const kernel: Kernel = {
     settings,
     kinds: makeKindRegistry(),
-    operations: makeOperationRegistry(),
+    operations: rehearsal?.operations ?? makeOperationRegistry(),
+    ...(rehearsal && { dryRun: rehearsal.dryRun }),
     hooks: makeHooks({ timeLimitMs: options.timeLimitMs, warn }),
     plugins: [],
     use,

@@ -163,7 +163,9 @@ export async function withSession<T>(
     const isReady = options.settles === false || (await store.instance()) === undefined;
     if (!isReady) await (await kernel.use('runtime')).ping();
     const { plans, unreadable } = journal.unfinished();
-    const recovered = await traced('command', 'recover', () => recover(plans, execution));
+    if (kernel.dryRun) for (const one of plans) tellWaiting(one, notice);
+    const unfinished = kernel.dryRun ? [] : plans;
+    const recovered = await traced('command', 'recover', () => recover(unfinished, execution));
     let left = recovered.flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
@@ -173,6 +175,7 @@ export async function withSession<T>(
       async run(plan, { isDue } = { isDue: false }) {
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
+        if (kernel.dryRun) return kernel.dryRun.plan(plan, kernel.operations, kernel.use);
         const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
         const { steps } = plan;
         const intent = intentOf(plan, kernel.operations);
@@ -221,6 +224,10 @@ function tell({ plan, done, failures }: Recovery, notice: (message: string) => v
   if (failures.length === 0) return [];
   notice(`  the next command tries again; to give it up, remove ${plan.path}`);
   return [plan];
+}
+
+function tellWaiting({ command }: UnfinishedPlan, notice: (message: string) => void): void {
+  notice(`an earlier command did not end, and would be undone or finished first: ${command}`);
 }
 
 function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string) => void): void {

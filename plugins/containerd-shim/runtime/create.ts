@@ -18,6 +18,7 @@ import {
 import { clearMountPoint, readSnapshotFiles } from '../oci/rootfs.ts';
 import { buildSpec } from '../oci/spec.ts';
 import { resolveUser } from '../oci/user.ts';
+import { digestOf } from './configuration.ts';
 import { readHost } from './host.ts';
 import { requireOciRuntime, runtimeOf } from './oci-runtime.ts';
 
@@ -151,15 +152,6 @@ function userFilesMountPoint({ namespace, id }: { namespace: string; id: string 
 /** Takes away what a creation that was killed may have left mounted. */
 export function clearUserFiles(params: { namespace: string; id: string }): void {
   clearMountPoint(userFilesMountPoint(params));
-}
-
-/** The same for the same configuration, in whatever order its keys stand. */
-function digestOf(config: ContainerConfig): string {
-  const sorted = (_: string, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : value;
-  return new Bun.CryptoHasher('sha256').update(JSON.stringify(config, sorted)).digest('hex');
 }
 
 function notOurs(what: string, { namespace, id }: ContainerConfig, command: string): KukeError {

@@ -2,12 +2,16 @@
 import {
   type ContainerConfig,
   type ContainerMount,
+  type ContainerParams,
   explainWith,
   type RuntimeActions,
   type StopParams,
   shellCommand,
+  shellQuote,
 } from 'kuke/plugin';
-import { INSTANCE } from '../labels.ts';
+import { normaliseName } from '../images/reference.ts';
+import { CONFIGURATION, GROUP, INSTANCE, LOG_PATH } from '../labels.ts';
+import { digestOf } from './configuration.ts';
 
 /** With flags that ctr has had since 1.6, which sets neither host name nor cgroup nor OCI runtime, but for `--user`, which came with 1.7. */
 export const explain = explainWith<RuntimeActions>({
@@ -21,13 +25,40 @@ export const explain = explainWith<RuntimeActions>({
   },
   create: config =>
     // `--`, or ctr takes a `-c` of the command for its own; ctr 1.6 does so even then.
-    ctr(config, 'containers', 'create', ...createFlags(config), '--', config.image, config.id, ...commandOf(config)),
+    [
+      ctr(config, 'containers', 'create', ...createFlags(config)),
+      ...[INSTANCE_FLAG, shellCommand('--', normaliseName(config.image), config.id, ...commandOf(config))],
+    ].join(' '),
   clear: params => ctr(params, 'tasks', 'rm', params.id),
-  start: params => ctr(params, 'tasks', 'start', '--detach', params.id),
+  start: startCommands,
   stop: stopCommands,
-  remove: params =>
-    [ctr(params, 'tasks', 'rm', '--force', params.id), ctr(params, 'containers', 'rm', params.id)].join('\n'),
+  remove: params => {
+    const hasTask = `${ctr(params, 'tasks', 'ls', '--quiet')} | ${shellCommand('grep', '-qxF', params.id)}`;
+    return [
+      `! ${hasTask} || ${ctr(params, 'tasks', 'rm', '--force', params.id)}`,
+      ctr(params, 'containers', 'rm', params.id),
+    ].join('\n');
+  },
 });
+
+/** Whose it is: on the container, and on its writable layer. */
+const INSTANCE_FLAG = ['--label', '--snapshotter-label'].map(flag => `${flag} ${INSTANCE}="$KUKE_INSTANCE"`).join(' ');
+
+/** ctr puts the process where it likes; what is started in the cgroup of its own by kuke stays there. */
+function startCommands(params: ContainerParams): string {
+  const pid = `${ctr(params, 'tasks', 'ls')} | ${shellCommand('awk', '-v', `id=${params.id}`, '$1 == id { print $2 }')}`;
+  return [
+    `info=$(${ctr(params, 'containers', 'info', params.id)})`,
+    `log=$(printf %s "$info" | jq -r ${shellQuote(`.Labels["${LOG_PATH}"] // "/dev/null"`)})`,
+    `cgroup=$(printf %s "$info" | jq -r ${shellQuote(`.Spec.annotations["${CGROUP}"] // .Spec.linux.cgroupsPath`)})`,
+    'mkdir -p "$(dirname "$log")"',
+    `${ctr(params, 'tasks', 'start', '--detach', '--log-uri')} "file://$log" ${shellQuote(params.id)}`,
+    `${pid} > "$(findmnt -nt cgroup2 -o TARGET | head -1)$cgroup/cgroup.procs"`,
+  ].join('\n');
+}
+
+/** An annotation, for what ctr cannot say. */
+const CGROUP = 'kukeon.io/cgroup';
 
 function ctr({ namespace }: { namespace: string }, ...words: string[]): string {
   return shellCommand('ctr', '-n', namespace, ...words);
@@ -40,14 +71,15 @@ function stopCommands(params: StopParams): string {
   const runs = `${ctr(params, 'tasks', 'ls')} | ${shellCommand('grep', '-q', `^${params.id} .*RUNNING`)}`;
   const wait = shellCommand('sh', '-c', `while ${runs}; do sleep 0.1; done`);
   const seconds = Math.ceil(params.timeoutMs / 1000);
-  return `${kill(params.signal ?? 'SIGTERM')}\ntimeout ${seconds} ${wait} || ${kill('SIGKILL')}`;
+  return `${kill(params.signal ?? 'SIGTERM')}\ntimeout ${seconds} ${wait} || { ${kill('SIGKILL')}; ${wait}; }`;
 }
 
 function createFlags(config: ContainerConfig): string[] {
   const { capabilities, netns } = config;
   return [
-    ...Object.entries(config.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
+    ...Object.entries(labelsOf(config)).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
     ...['--annotation', `io.containerd.runc.v2.group=${config.group}`],
+    ...['--annotation', `${CGROUP}=${config.cgroup}`],
     ...[...config.defaultEnv, ...config.env].flatMap(entry => ['--env', entry]),
     ...(config.workingDir === undefined ? [] : ['--cwd', config.workingDir]),
     ...(config.user === undefined ? [] : ['--user', config.user]),
@@ -61,6 +93,13 @@ function createFlags(config: ContainerConfig): string[] {
     ...(netns === undefined ? ['--net-host'] : ['--with-ns', `network:${netns}`]),
   ];
 }
+
+const labelsOf = (config: ContainerConfig): Record<string, string> => ({
+  ...config.labels,
+  [CONFIGURATION]: digestOf(config),
+  [GROUP]: config.group,
+  [LOG_PATH]: config.logPath,
+});
 
 function mountFlag({ kind, source, target, readOnly, sizeBytes, mode }: ContainerMount): string {
   const options = [

@@ -19,15 +19,25 @@ const colours = {
 /** The exit code is the first failure's. */
 export function printOutcomes(outcomes: Outcome[]): number {
   for (const outcome of outcomes) {
-    print(`${describe(outcome.ref)} ${colour(colours[outcome.result], outcome.result)}`);
-    for (const change of outcome.changes) print(`  ${printable(changeText(change))}`);
-    if (outcome.result === 'updated' && outcome.changes.length === 0) {
-      print(`  put right: ${[...new Set(outcome.steps)].join(', ')}`);
-    }
-    for (const note of outcome.notes) print(`  ${printable(note)}`);
+    print(linesOf(outcome).join('\n'));
     if (outcome.error !== undefined) printFailure(outcome.error);
   }
+  return exitCodeOf(outcomes);
+}
+
+export function exitCodeOf(outcomes: readonly Outcome[]): number {
   return outcomes.find(outcome => outcome.error !== undefined)?.error?.exitCode ?? 0;
+}
+
+/** `said`: how its end is told. */
+export function linesOf({ ref, result, changes, steps, notes }: Outcome, said = colour(colours[result], result)) {
+  const isPutRight = result === 'updated' && changes.length === 0;
+  return [
+    `${describe(ref)} ${said}`,
+    ...changes.map(change => `  ${printable(changeText(change))}`),
+    ...(isPutRight ? [`  put right: ${[...new Set(steps)].join(', ')}`] : []),
+    ...notes.map(note => `  ${printable(note)}`),
+  ];
 }
 
 function changeText({ path, from, to }: FieldChange): string {

@@ -126,6 +126,8 @@ export interface NetworkBackend extends Backend<NetworkActions> {
     /** Takes an IPv6 range of unique local addresses (RFC 4193) where `subnets` has none. */
     ipv6?: boolean;
     recorded?: NetworkDefinition;
+    /** Networks that are about to be: their names, bridges and ranges are taken. */
+    besides?: NetworkDefinition[];
   }): Promise<NetworkChoice>;
   /** Networks in these folders; attachments and namespaces wherever they belong. */
   observe(request: {

@@ -11,7 +11,7 @@ const mounts = mountedAt('/no/cgroup');
 describe('create', () => {
   test('makes, marks and delegates', () => {
     expect(explainCreate(mounts, '/kukeon/main').split('\n')).toEqual([
-      'mkdir /no/cgroup/kukeon/main',
+      'mkdir -p /no/cgroup/kukeon/main',
       'setfattr -n trusted.kukeon.instance -v "$KUKE_INSTANCE" /no/cgroup/kukeon/main',
       "echo '+cpu +cpuset +memory +io +pids +hugetlb' > /no/cgroup/kukeon/main/cgroup.subtree_control",
     ]);
@@ -28,8 +28,10 @@ describe('create', () => {
 
 test('remove kills, then removes from the leaves up', () => {
   expect(explainRemove(mounts, '/kukeon/main').split('\n')).toEqual([
-    'echo 1 > /no/cgroup/kukeon/main/cgroup.kill',
-    'find /no/cgroup/kukeon/main -depth -type d -exec rmdir {} \\;',
+    'if [ -d /no/cgroup/kukeon/main ]; then',
+    '  echo 1 > /no/cgroup/kukeon/main/cgroup.kill',
+    '  find /no/cgroup/kukeon/main -depth -type d -exec rmdir {} \\;',
+    'fi',
   ]);
 });
 
@@ -43,7 +45,7 @@ test.each([
     const command = explain(table, path);
     expectCommand(command);
     const [first = ''] = command.split('\n');
-    const word = first.replace(/^(mkdir|echo 1 >) /, '');
+    const word = first.replace(/^(mkdir -p|if \[ -d) | \]; then$/g, '');
     expect(run(`printf %s ${word}`)).toContain(`${table[1]?.mountPoint}${path}`);
   }
 });
@@ -67,7 +69,7 @@ describe('limits', () => {
 
   test('a leaf is made and marked, is killed whole, and hands nothing down', () => {
     expect(explainLeaf(mounts, '/kukeon/main/default/blog/web/web_root', { 'pids.limit': 9 }).split('\n')).toEqual([
-      'mkdir /no/cgroup/kukeon/main/default/blog/web/web_root',
+      'mkdir -p /no/cgroup/kukeon/main/default/blog/web/web_root',
       'setfattr -n trusted.kukeon.instance -v "$KUKE_INSTANCE" /no/cgroup/kukeon/main/default/blog/web/web_root',
       'echo 1 > /no/cgroup/kukeon/main/default/blog/web/web_root/memory.oom.group',
       'echo 9 > /no/cgroup/kukeon/main/default/blog/web/web_root/pids.max',
@@ -76,5 +78,5 @@ describe('limits', () => {
 });
 
 test('a host without cgroup2 is explained as a usual one', () => {
-  expect(explainRemove([], '/kukeon')).toStartWith('echo 1 > /sys/fs/cgroup/kukeon/cgroup.kill');
+  expect(explainRemove([], '/kukeon')).toContain('echo 1 > /sys/fs/cgroup/kukeon/cgroup.kill');
 });

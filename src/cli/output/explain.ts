@@ -1,0 +1,47 @@
+/** Operations as a shell script: what is known of a plan, typed by a person. */
+import type { DryRun } from '../../kernel/dry-run/dry-run.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+import { printable } from './printable.ts';
+import { print } from './standard-output.ts';
+
+/** `line`: the command, as the user typed it. Its commands use `$KUKE_INSTANCE`, the installation's id. */
+function head(line: string, instance: string): string {
+  return ['#!/bin/bash', comment(line), 'set -e', `KUKE_INSTANCE=${instance}`].join('\n');
+}
+
+export function comment(text: string): string {
+  return printable(text)
+    .split('\n')
+    .map(line => `# ${line}`.trimEnd())
+    .join('\n');
+}
+
+/** The steps of a dry run in order. What only the run will know is a variable, which the command that makes it assigns. */
+export async function script({ steps, unknowns }: DryRun, line: string, instance: string): Promise<string> {
+  const texts: string[] = [];
+  for (const step of steps) texts.push(await step.explain());
+  const needed = texts.flatMap(text => unknowns.usedIn(text));
+  const blocks = steps.map(({ resource, type }, index) => {
+    const kept = new Set(needed.flatMap(({ step, variable }) => (step === index + 1 ? [variable] : [])));
+    return [
+      comment(`${resource}: ${type}`),
+      unknowns.inShell(texts[index] ?? ''),
+      ...[...kept].map(variable => unknowns.keep(index + 1, variable)),
+    ].join('\n');
+  });
+  return [head(line, instance), ...blocks].join('\n\n');
+}
+
+/** Prints each operation's command just before it runs. */
+export function explainAsItRuns(kernel: Kernel, line: string): void {
+  let isBegun = false;
+  kernel.hooks.tap('kuke', 'step:before', async ({ type, params, resource }) => {
+    const [text, instance] = await Promise.all([
+      kernel.operations.get(type).explain(params),
+      kernel.instance().catch(() => ''),
+    ]);
+    if (!isBegun) print(head(line, instance));
+    isBegun = true;
+    print(`\n${comment(`${resource}: ${type}`)}\n${text}`);
+  });
+}

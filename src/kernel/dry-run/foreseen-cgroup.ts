@@ -1,0 +1,47 @@
+import type { CgroupBackend, CgroupObservation } from '../backends/index.ts';
+import type { Limits } from '../limits/limits.ts';
+
+export function foreseenCgroup(real: CgroupBackend): Partial<CgroupBackend> {
+  /** Undefined: removed. */
+  const groups = new Map<string, CgroupObservation | undefined>();
+  const given = new Map<string, Limits>();
+  const make = (path: string): void => {
+    groups.set(path, { path, ours: true, populated: false, frozen: false });
+  };
+  const isBelow = (outer: string, path: string) => path === outer || path.startsWith(`${outer}/`);
+  /** Removed, or within what was. */
+  const isGone = (path: string) => [...groups].some(([other, group]) => group === undefined && isBelow(other, path));
+  return {
+    async create({ path }) {
+      make(path);
+    },
+    async leaf({ path, limits }) {
+      make(path);
+      given.set(path, limits);
+    },
+    async limit({ path, limits }) {
+      given.set(path, limits);
+    },
+    async remove({ path }) {
+      for (const known of [...groups.keys(), ...given.keys()]) {
+        if (!isBelow(path, known)) continue;
+        groups.delete(known);
+        given.delete(known);
+      }
+      groups.set(path, undefined);
+    },
+    async observe(path) {
+      const there = (await real.observe(path)).filter(group => !groups.has(group.path) && !isGone(group.path));
+      const made = [...groups.values()].filter(group => group !== undefined);
+      return [...there, ...made.filter(group => isBelow(path, group.path))].sort((a, b) => (a.path < b.path ? -1 : 1));
+    },
+    async asked(path) {
+      return given.get(path) ?? (isGone(path) ? undefined : real.asked(path));
+    },
+    async limits(request) {
+      const seen = await real.limits(request);
+      const isGiven = Bun.deepEquals(given.get(request.path), request.limits);
+      return isGiven ? seen.map(one => ({ ...one, due: false })) : seen;
+    },
+  };
+}

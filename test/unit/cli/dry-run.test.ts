@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { cellYaml } from '../kernel/kernel-on-fakes.ts';
+import { type FakeKuke, kukeOnFakes, readyKuke } from './kuke-on-fakes.ts';
+
+let fake: FakeKuke;
+beforeEach(async () => {
+  fake = await readyKuke();
+});
+afterEach(() => fake.remove());
+
+const TWO = `
+apiVersion: v1beta1
+kind: Space
+metadata: { name: two }
+---
+apiVersion: v1beta1
+kind: Stack
+metadata: { name: default }
+spec: { spaceId: two }
+---
+apiVersion: v1beta1
+kind: Cell
+metadata: { name: web }
+spec: { spaceId: two, containers: [{ id: main, image: busybox, env: ['A={addresses 0}'] }] }
+`;
+
+/** All that the fake host holds. */
+const state = () => JSON.stringify(fake.host, (_, value) => (value instanceof Map ? [...value] : value));
+
+async function well(...argv: string[]): Promise<string> {
+  const { status, stdout, stderr } = await fake.kuke(...argv);
+  expect({ argv, status, stderr }).toEqual({ argv, status: 0, stderr: '' });
+  return stdout;
+}
+
+describe('--dry-run', () => {
+  test('plans each resource on top of those before it, tells their operations in order, and does nothing', async () => {
+    const before = state();
+    const text = await well('apply', '-f', fake.file('two.yaml', TWO), '--dry-run');
+    expect(text.replace(/kuke-\w+/, 'kuke-HASH')).toBe(`space main/two created (dry run)
+  store.write
+  cgroup.create   /kukeon/main/two
+  network.define  main-two
+stack main/two/default created (dry run)
+  store.write
+  cgroup.create  /kukeon/main/two/default
+cell main/two/default/web created (dry run)
+  store.write
+  cgroup.create    /kukeon/main/two/default/web
+  runtime.create   two_default_web_root
+  network.open     /run/netns/kuke-HASH
+  network.attach   eth0 to main-two
+  store.writeFile  etc/main/two/default/web/hostname
+  store.writeFile  etc/main/two/default/web/resolv.conf
+  cell.writeHosts  etc/main/two/default/web/hosts
+  cgroup.leaf      /kukeon/main/two/default/web/web_root
+  runtime.start    two_default_web_root
+`);
+    expect(state()).toBe(before);
+  });
+
+  test('is of every command that changes something', async () => {
+    const file = fake.file('two.yaml', TWO);
+    await well('apply', '-f', file);
+    const before = state();
+    const scope = ['--space', 'two'];
+    expect(await well('apply', '-f', file, '--dry-run')).not.toContain('  ');
+    expect(await well('create', 'realm', 'lab', '--dry-run')).toContain('runtime.createNamespace  kukeon-lab');
+    const changed = await well('set', 'resources', 'cell', 'web', ...scope, '--memory', '1Gi', '--dry-run');
+    expect(changed).toContain(
+      'updated (dry run)\n  spec.resources.memory.limit: added 1Gi\n  store.write\n  cgroup.limit',
+    );
+    for (const verb of ['stop', 'kill'])
+      expect(await well(verb, 'cell', 'web', ...scope, '--dry-run')).toContain('runtime.stop    two_default_web_root');
+    expect(await well('start', 'cell', 'web', ...scope, '--dry-run')).toContain('spec.desiredState: added running');
+    const deleted = await well('delete', 'space', 'two', '--cascade', '--dry-run');
+    expect(deleted).toMatch(
+      /cell main\/two\/default\/web deleted[\s\S]+stack main\/two\/default deleted[\s\S]+space main\/two deleted/,
+    );
+    expect(await well('uninstall', '--dry-run')).toEndWith(
+      'host put right (dry run)\n  cgroup.remove  /kukeon\n  store.purge\n',
+    );
+    expect(await well('init', '--realm', 'lab', '--dry-run')).toContain('realm lab created (dry run)');
+    expect(state()).toBe(before);
+  });
+
+  test('two spaces of one command get two ranges', async () => {
+    const spaces = ['a', 'b'].map(name => `apiVersion: v1beta1\nkind: Space\nmetadata: { name: ${name} }\n`);
+    const diff = await well('apply', '-f', fake.file('spaces.yaml', spaces.join('---\n')), '--dry-run');
+    expect(diff).toContain('network.define  main-b');
+  });
+
+  test('what would fail fails, and no script of a part is printed', async () => {
+    const file = fake.file('web.yaml', cellYaml('web', '[{ id: web, image: absent, imagePullPolicy: Never }]'));
+    for (const flags of [['--dry-run'], ['--dry-run', '--explain']]) {
+      const { status, stdout, stderr } = await fake.kuke('apply', '-f', file, ...flags);
+      expect(status).toBe(3);
+      expect(stderr).toContain('absent');
+      expect(stdout).not.toContain('mkdir');
+    }
+  });
+
+  test('needs no root', async () => {
+    const other = kukeOnFakes({ uid: 1000 });
+    const { status, stdout } = await other.kuke('init', '--dry-run');
+    expect([status, stdout.split('\n')[0]]).toEqual([0, 'host put right (dry run)']);
+    other.remove();
+  });
+});
+
+describe('--explain', () => {
+  test('with --dry-run prints a script', async () => {
+    const before = state();
+    const text = await well('apply', '-f', fake.file('two.yaml', TWO), '--dry-run', '--explain');
+    expect(text).toMatch(
+      /^#!\/bin\/bash\n# kuke .* --explain\nset -e\nKUKE_INSTANCE=[-0-9a-f]{36}\n\n# space main\/two: store.write\n/,
+    );
+    expect(text).toMatch(/\n\n# cell main\/two\/default\/web: runtime.start\nctr .*\n$/);
+    expect(Bun.spawnSync(['bash', '-n'], { stdin: Buffer.from(text) }).stderr.toString()).toBe('');
+    expect(state()).toBe(before);
+  });
+
+  test('alone prints each command before it is run, and at the end what was done', async () => {
+    const text = await well('apply', '-f', fake.file('two.yaml', TWO), '--explain');
+    expect(text.match(/#!\/bin\/bash/g)).toHaveLength(1);
+    expect(text).toContain('\n# cell main/two/default/web: runtime.start\nctr ');
+    expect(text).toEndWith('\n# cell main/two/default/web created\n');
+    expect(JSON.parse(await well('get', 'cell', 'web', '--space', 'two', '-o', 'json')).status.state).toBe('Ready');
+  });
+});
