@@ -36,8 +36,11 @@ export class Context {
     for (const text of texts) if (text.length > 2) this.#secrets.add(text);
   }
 
+  /** The longest first: one may be a part of another. */
   readonly redact = (text: string): string =>
-    [...this.#secrets].reduce((all, secret) => all.replaceAll(secret, '***'), text);
+    [...this.#secrets]
+      .sort((one, other) => other.length - one.length)
+      .reduce((all, secret) => all.replaceAll(secret, '***'), text);
 
   log(line: string): void {
     this.#log?.(line);

@@ -75,8 +75,15 @@ function clientPair(pair: string[]): [string, string] {
 }
 
 function baseUrl(text: string): string {
-  const url = URL.parse(/^https?:/.test(text) ? text : `https://${text}`);
-  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+  const url = URL.parse(text.includes('://') ? text : `https://${text}`);
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username !== '' ||
+    url.password !== '' ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
     throw new Error(`${JSON.stringify(text)} is no address of a registry`);
   }
   return url.href.replace(/\/+$/, '');

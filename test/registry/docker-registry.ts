@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Login, type PushedImage, pushArchive, pushImage } from './push.ts';
+import { basicOf, type Login, type PushedImage, pushArchive, pushImage } from './push.ts';
 
 export interface RegistryUnderTest extends AsyncDisposable {
   /** `127.0.0.1:41234` */
@@ -64,7 +64,7 @@ export async function startRegistry(settings: RegistrySettings = {}): Promise<Re
   });
   const base = `${tls === undefined ? 'http' : 'https'}://${host}`;
   await answers(`${base}/v2/`, () => child.exitCode === null || fail(readFileSync(log, 'utf8')));
-  const authorization = settings.authorization ?? (async () => basicOf(login));
+  const authorization = settings.authorization ?? (async () => (login === undefined ? '' : basicOf(login)));
   let seen = linesOf(log).length;
   const stop = async () => {
     child.kill('SIGKILL');
@@ -88,9 +88,6 @@ export async function startRegistry(settings: RegistrySettings = {}): Promise<Re
     },
   };
 }
-
-const basicOf = (login: Login | undefined) =>
-  login === undefined ? '' : `Basic ${btoa(`${login.username}:${login.password}`)}`;
 
 /** Apache's common log: `127.0.0.1 - - [...] "GET /v2/ HTTP/1.1" 200 2 "" "curl"`. */
 const linesOf = (log: string) =>

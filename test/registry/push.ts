@@ -6,6 +6,10 @@ export interface Login {
   password: string;
 }
 
+/** The value of Authorization (RFC 7617, in UTF-8). */
+export const basicOf = ({ username, password }: Login) =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+
 export interface PushedBlob {
   mediaType: string;
   digest: string;

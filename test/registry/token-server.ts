@@ -1,6 +1,6 @@
 /** A token server (distribution's docs/spec/auth/token.md, oauth.md) whose tokens docker-registry takes: JWTs signed by ES256. */
 import { createPrivateKey, randomUUID, sign } from 'node:crypto';
-import type { Login } from './push.ts';
+import { basicOf, type Login } from './push.ts';
 
 export interface TokenServer extends Disposable {
   realm: string;
@@ -41,7 +41,7 @@ export function tokenServer(settings: TokenSettings): TokenServer {
       seen.push(`${request.method} ${given === '' ? '-' : user} ${fields.get('scope')}`);
       const isKnown = isPost
         ? identityToken !== undefined && fields.get('refresh_token') === identityToken
-        : login === undefined || given === `Basic ${btoa(`${login.username}:${login.password}`)}`;
+        : login === undefined || given === basicOf(login);
       // As a careless one would: what it was given is in its answer.
       if (!isKnown)
         return Response.json({ details: `wrong login ${given} ${fields.get('refresh_token')}` }, { status: 401 });
