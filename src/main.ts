@@ -15,6 +15,7 @@ process.exit(
       const { installPlugins, uninstallPlugins } = await import('./cni/plugin-installation.ts');
       return { install: installPlugins, uninstall: uninstallPlugins };
     },
+    streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
   }),
 );

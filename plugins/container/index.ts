@@ -15,6 +15,8 @@ export interface ContainerStatus {
   containerdId: string;
   /** Relative to the cgroup2 mount; it is there while the container runs. */
   cgroupPath: string;
+  /** What it writes goes there. */
+  logPath: string;
   state: 'Pending' | 'Created' | 'Running' | 'Paused' | 'Exited' | 'Unknown';
   pid?: number;
   exitCode?: number;

@@ -1,5 +1,6 @@
 /** What a verb is: flags in citty's terms, examples for its help, and what it does. */
 import type { ArgsDef, ParsedArgs } from 'citty';
+import type { TerminalSize } from '../kernel/backends/index.ts';
 import type { PluginSource } from '../kernel/registry.ts';
 import type { GlobalFlags } from './global-flags.ts';
 
@@ -24,6 +25,16 @@ export interface Program {
   cniPlugins(): Promise<CniPlugins>;
   /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
   openLogFile(): Promise<(path: string) => number>;
+  streams(): Promise<Streams>;
+}
+
+/** The terminal and standard output, where it is about each byte. */
+export interface Streams {
+  /** Every byte typed comes as it is, Ctrl-C too. Returns what puts the terminal's modes back. */
+  rawTerminal(fd: number): () => void;
+  terminalSize(fd: number): TerminalSize;
+  /** Resolves when all is written, at the reader's pace. False: nobody reads it any more. */
+  writeBytes(fd: number, bytes: Uint8Array): Promise<boolean>;
 }
 
 export interface CniPlugins {

@@ -16,10 +16,12 @@ export interface ProcessIdentity {
   readonly startTime: number;
 }
 
-/** The field of /proc/PID/stat that says when the process started. The command in it may hold spaces and parentheses. */
+/** A field of /proc/PID/stat behind the command, which is field 2 and may hold spaces and parentheses. */
+const fieldOf = (stat: string, field: number) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[field - 3]);
+
+/** The field of /proc/PID/stat that says when the process started. */
 export function parseStartTime(stat: string): number {
-  const afterCommand = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const startTime = Number(afterCommand[19]); // field 22; the first one after the command is field 3
+  const startTime = fieldOf(stat, 22);
   if (!Number.isSafeInteger(startTime) || startTime < 0)
     throw new Error(`not the content of a /proc/PID/stat: ${stat}`);
   return startTime;
@@ -27,8 +29,19 @@ export function parseStartTime(stat: string): number {
 
 /** Who has this pid now; undefined if nobody. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = statOf(pid);
+  return stat === undefined ? undefined : { pid, startTime: parseStartTime(stat) };
+}
+
+/** The pid of a process's parent; undefined if nobody has this pid. */
+export function parentOf(pid: number): number | undefined {
+  const stat = statOf(pid);
+  return stat === undefined ? undefined : fieldOf(stat, 4);
+}
+
+function statOf(pid: number): string | undefined {
   try {
-    return { pid, startTime: parseStartTime(readFileSync(`/proc/${pid}/stat`, 'latin1')) };
+    return readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
     throw asSystemError(error, `/proc/${pid}/stat`);

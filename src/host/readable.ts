@@ -1,14 +1,24 @@
-/** Waiting in the event loop for a descriptor that Bun knows nothing of: a pidfd, an inotify or an event descriptor. */
+/** Waiting in the event loop for a descriptor that Bun knows nothing of: a pidfd, a FIFO, a terminal, an event descriptor. */
 import { errnoOf } from './errno.ts';
 import { checked, close, libc, systemError } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
 const POLLIN = 0x01;
+const POLLOUT = 0x04; // the same as EPOLLOUT
 const POLLNVAL = 0x20;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+
+const EVENTS = { read: POLLIN, write: POLLOUT };
 
 /** poll(2) without waiting: whether `fd` can be read now, or is in a state (POLLHUP, POLLERR) in which waiting is over. */
 export function isReadable(fd: number): boolean {
-  const pollfd = new Int16Array([fd & 0xffff, fd >>> 16, POLLIN, 0]); // struct pollfd {int fd; short events, revents}
+  return isReady(fd, 'read');
+}
+
+/** The same for either direction. What needs no waiting, such as a regular file, is always ready. */
+export function isReady(fd: number, direction: 'read' | 'write'): boolean {
+  const pollfd = new Int16Array([fd & 0xffff, fd >>> 16, EVENTS[direction], 0]); // struct pollfd {int fd; short events, revents}
   checked('poll', libc().poll(pollfd, 1, 0), `fd ${fd}`);
   const revents = pollfd[3] ?? 0;
   if (revents & POLLNVAL) throw systemError('poll', errnoOf('EBADF'), `fd ${fd}`);
@@ -35,6 +45,20 @@ export async function readable(fd: number, signal?: AbortSignal): Promise<void> 
     signal?.removeEventListener('abort', abort);
   }
   if (!isReadable(fd)) throw new Error(`the event loop says that fd ${fd} is readable, poll(2) that it is not`);
+}
+
+/** As `readable`, for sockets too, and for either direction: an epoll instance (epoll(7)) stands between Bun and the descriptor. */
+export async function ready(fd: number, direction: 'read' | 'write', signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  if (isReady(fd, direction)) return;
+  const epoll = checked('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC));
+  try {
+    const event = new Uint32Array([EVENTS[direction], 0, 0, 0]); // struct epoll_event, packed on some architectures
+    checked('epoll_ctl', libc().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event), `fd ${fd}`);
+    await readable(epoll, signal);
+  } finally {
+    close(epoll);
+  }
 }
 
 const duplicate = (fd: number) => checked('fcntl', libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), `fd ${fd}`);

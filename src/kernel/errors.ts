@@ -1,7 +1,7 @@
 /** The catalogue of everything that can go wrong for a user: stable code, exit code (spec.md §7), HTTP status, default remedy. */
 
 interface CatalogueEntry {
-  exit: 1 | 2 | 3 | 4 | 5 | 6;
+  exit: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127;
   http: number;
   remedy?: string;
 }
@@ -37,6 +37,9 @@ export const catalogue = {
   NotRoot: entry(5, 403, 'run it with sudo'),
   TimedOut: entry(6, 504),
   Locked: entry(6, 503, 'wait for the other kuke to end, or give a longer --lock-timeout'),
+  // As a shell's, where `exec` cannot run what it was given.
+  ProgramNotExecutable: entry(126, 422, 'give a program that the container’s user may run'),
+  ProgramNotFound: entry(127, 422, 'give a program that is in the container'),
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof catalogue;

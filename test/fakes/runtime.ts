@@ -12,6 +12,7 @@ import {
   thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
+import { fakeExec } from './exec.ts';
 import { abortable, type FakeContainer, type FakeHost, processOn } from './host.ts';
 import { addImage, imageConfig, normaliseImageName } from './images.ts';
 import { onSignal, run } from './program.ts';
@@ -131,6 +132,25 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       read('runtime.requireOciRuntime', () => {
         if (!host.runtime.ociRuntimes.has(name)) throw new KukeError('HostNotReady', `there is no OCI runtime ${name}`);
       }),
+    exec: async params => {
+      const container = find(params);
+      if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
+      await read('runtime.exec', () => {});
+      return fakeExec(container, params, envOf(container));
+    },
+    signal: async (params, signal) => {
+      const container = find(params);
+      await read('runtime.signal', () => {});
+      if (container?.task?.state !== 'running') return;
+      const code = onSignal(argvOf(container), signal);
+      if (code !== undefined) host.exit(params.namespace, params.id, code);
+    },
+    wait: async (params, signal) => {
+      await read('runtime.wait', () => {}, signal);
+      while (find(params)?.task?.state === 'running') await abortable(signal, Bun.sleep(5));
+      const exitCode = find(params)?.task?.exitCode;
+      return exitCode === undefined ? {} : { exitCode };
+    },
     observe: ({ namespace }) =>
       read('runtime.observe', () =>
         [...(requireRuntime().get(namespace)?.containers.values() ?? [])].filter(({ ours }) => ours).map(observed),

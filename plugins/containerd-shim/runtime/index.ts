@@ -5,6 +5,7 @@ import { asContainerdError } from '../errors.ts';
 import { isOurs } from '../labels.ts';
 import { clearTask } from './clear.ts';
 import { type Creation, createContainer } from './create.ts';
+import { execIn } from './exec.ts';
 import { explain } from './explain.ts';
 import { createNamespace, removeNamespace } from './namespace.ts';
 import { observeContainers } from './observe.ts';
@@ -12,7 +13,9 @@ import { requireOciRuntime } from './oci-runtime.ts';
 import { removeContainer } from './remove.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
+import { sendSignal } from './task.ts';
 import { runtimeThere } from './there.ts';
+import { waitForEnd } from './wait.ts';
 import { watchContainers } from './watch.ts';
 
 export function containerdRuntime(creation: Creation): RuntimeBackend {
@@ -68,14 +71,19 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     },
     requireOciRuntime: async (name = containerd.runtime) => void requireOciRuntime(name),
     watch: (changed, signal) => watchContainers(containerd, changed, signal),
+    exec: params => named(undefined, execIn(containerd, params)),
+    signal: (params, signal) =>
+      named(`send ${signal} to container ${params.id}`, sendSignal(containerd, params, signal)),
+    wait: (params, signal) => named(`wait for container ${params.id}`, waitForEnd(containerd, params, signal)),
     observe: params => named(`list the containers of ${params.namespace}`, observeContainers(containerd, params)),
   };
 }
 
-async function named<T>(step: string, work: Promise<T>): Promise<T> {
+/** Without a step: what was asked for says it all. */
+async function named<T>(step: string | undefined, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw asContainerdError(error, { step });
+    throw asContainerdError(error, step === undefined ? {} : { step });
   }
 }

@@ -4,6 +4,7 @@ import { KukeError } from 'kuke/plugin';
 
 export const SIGTERM = 15;
 export const SIGKILL = 9;
+export const SIGPIPE = 13;
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 

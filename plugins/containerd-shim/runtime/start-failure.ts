@@ -8,23 +8,29 @@ const WRAPPING = [
   /^failed to (?:create shim task|start task|create task): /,
   /^OCI runtime \w+ failed: /,
   /^(?:runc|crun)(?: \w+ failed)?: /,
+  /^exec failed: /,
   /^unable to start container process: /,
   /^error during container init: /,
 ];
 const STATUS = /: (?:unknown|not found)$/;
 
 // runc: `exec: "x": CAUSE`; crun: ``executable file `x` not found in $PATH: CAUSE``, `open executable: CAUSE`.
-const OF_COMMAND = /^(?:exec: "|executable file `|open executable: )/;
+export const OF_COMMAND = /^(?:exec: "|executable file `|open executable: )/;
 const OF_WORKING_DIRECTORY = /^(?:chdir|mkdir)\b/;
 
 /** `command` and `image` are named in what concerns them. */
 export function startFailure(error: unknown, { command, image }: { command: string; image: string }): KukeError {
   if (!isGrpcError(error, 'UNKNOWN')) return asContainerdError(error);
-  const cause = WRAPPING.reduce((text, wrapping) => text.replace(wrapping, ''), error.message.replace(STATUS, ''));
+  const cause = causeOf(error.message);
   if (OF_COMMAND.test(cause)) {
     const message = `${command} cannot be run in image ${image}: ${cause}`;
     return new KukeError('CommandNotFound', message, { field: 'command', cause: error });
   }
   const field = OF_WORKING_DIRECTORY.test(cause) ? { field: 'workingDir' } : {};
   return new KukeError('RuntimeFailed', cause, { ...field, cause: error });
+}
+
+/** In the words of who failed. */
+export function causeOf(message: string): string {
+  return WRAPPING.reduce((text, wrapping) => text.replace(wrapping, ''), message.replace(STATUS, ''));
 }

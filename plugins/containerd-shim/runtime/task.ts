@@ -1,7 +1,16 @@
 /** The task of a container, that is its processes: ending it, whatever state it is in. */
+import type { ContainerParams } from 'kuke/plugin';
 import { type Client, isGrpcError, type Process } from '../client/index.ts';
+import type { Containerd } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
-import { SIGKILL } from './signals.ts';
+import { lookUp } from './look-up.ts';
+import { SIGKILL, signalNumber } from './signals.ts';
+
+/** To the first process of a container of ours; one that does not run does not mind. */
+export async function sendSignal(containerd: Containerd, params: ContainerParams, name: string): Promise<void> {
+  const { client, isOwn, task } = await lookUp(containerd, params);
+  if (task !== undefined && isOwn && task.status !== 'STOPPED') await signalTask(client, task, signalNumber(name));
+}
 
 /** Sends a signal to the first process; one that has ended meanwhile does not mind. A frozen one is thawed, to take it. */
 export async function signalTask(client: Client, { id: containerId, status }: Process, signal: number): Promise<void> {

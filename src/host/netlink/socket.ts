@@ -2,7 +2,7 @@
 import { write } from 'node:fs';
 import { hasCode, SystemError } from '../errno.ts';
 import { asSystemError, checked, close, errnoText, lastErrno, libc } from '../libc.ts';
-import { readable } from '../readable.ts';
+import { ready } from '../readable.ts';
 import { ByteWriter, type Codec, MalformedMessage } from './bytes.ts';
 import { type Answer, DONE, ERROR, Flag, type Message, messagesIn, readAnswer, writeMessage } from './message.ts';
 
@@ -17,9 +17,6 @@ const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
-const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_ADD = 1;
-const EPOLLIN = 1;
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -224,15 +221,7 @@ export class NetlinkSocket implements Disposable {
 
   /** Resolves when something has come since the last call; what it was is dropped. Rejects with the signal's reason. */
   async notified(signal: AbortSignal): Promise<void> {
-    const poll = checked('epoll_create1', this.#libc.epoll_create1(EPOLL_CLOEXEC));
-    try {
-      // Bun's event loop would read from a socket, and the news of it would be lost.
-      const event = new Uint32Array([EPOLLIN, 0, 0, 0]);
-      checked('epoll_ctl', this.#libc.epoll_ctl(poll, EPOLL_CTL_ADD, this.#fd, event), 'netlink');
-      await readable(poll, signal);
-    } finally {
-      close(poll);
-    }
+    await ready(this.#fd, 'read', signal);
     while (this.receive() !== undefined) {}
   }
 

@@ -84,6 +84,41 @@ export interface RuntimeActions {
   remove: { params: RemoveParams; result: void };
 }
 
+/** In characters. */
+export interface TerminalSize {
+  columns: number;
+  rows: number;
+}
+
+export interface ExecParams extends ContainerParams {
+  /** Program and arguments; it is looked for in the PATH that the process has. */
+  command: string[];
+  /** `KEY=VALUE`; the container's own, then these. */
+  env: string[];
+  /** Absolute; absent: the container's own. */
+  workingDir?: string;
+  /** As `user` of a container; absent: the container's own. */
+  user?: string;
+  /** It has a terminal of its own; what it writes to it goes to stdout. */
+  terminal?: TerminalSize;
+  /** Descriptors of ours; they stay open. Absent: it reads from nothing. */
+  stdin?: number;
+  stdout: number;
+  stderr: number;
+}
+
+export interface ExecProcess {
+  /**
+   * Its exit code, 128 + n after signal n, once what it wrote has been written. Where nobody reads our stdout any more, it gets SIGPIPE.
+   * Rejects when the runtime goes away.
+   */
+  exited: Promise<number>;
+  /** It has ended: nothing to do. */
+  signal(signal: NodeJS.Signals): Promise<void>;
+  /** Of its terminal. */
+  resize(size: TerminalSize): Promise<void>;
+}
+
 export type ContainerState = 'created' | 'running' | 'paused' | 'stopped' | 'unknown';
 
 export interface ContainerObservation extends ContainerParams {
@@ -106,4 +141,10 @@ export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
   requireOciRuntime(runtime: string | undefined): Promise<void>;
   /** The containers of ours in a namespace; empty when there is no such namespace. */
   observe(request: NamespaceParams): Promise<ContainerObservation[]>;
+  /** Starts one more process in a running container. Throws NotFound, Conflict (not running), ProgramNotFound, ProgramNotExecutable, RuntimeFailed. */
+  exec(params: ExecParams): Promise<ExecProcess>;
+  /** To the first process. It has ended, or there is none: nothing to do. */
+  signal(params: ContainerParams, signal: NodeJS.Signals): Promise<void>;
+  /** Resolves when it does not run, and all that it wrote is in its log. No exit code: nobody knows it. Rejects with the signal's reason. */
+  wait(params: ContainerParams, signal: AbortSignal): Promise<{ exitCode?: number }>;
 }

@@ -41,6 +41,11 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
     builtins: async () => [fakePlugin(host), realm, space, stack, container, cell].map(source),
     sdk: async () => ({ ...(await import('../../../src/plugin.ts')) }),
     cniPlugins: async () => ({ install: async () => [], uninstall: async () => {} }),
+    streams: async () => ({
+      rawTerminal: () => () => {},
+      terminalSize: () => ({ columns: 80, rows: 24 }),
+      writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
+    }),
     openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
   };
   return {

@@ -4,7 +4,7 @@ import { asKukeError, catalogue, type ErrorCode, KukeError } from '../../../src/
 
 const codes = Object.keys(catalogue) as ErrorCode[];
 
-/** spec.md §7: 1 failed · 2 bad usage or invalid manifest · 3 not found · 4 conflict · 5 host not ready · 6 timed out. */
+/** spec.md §7: 1 failed · 2 bad usage or invalid manifest · 3 not found · 4 conflict · 5 host not ready · 6 timed out; and exec's, as a shell has them. */
 const byExit: Record<number, ErrorCode[]> = {
   1: [
     'Failed',
@@ -24,6 +24,8 @@ const byExit: Record<number, ErrorCode[]> = {
   4: ['Conflict', 'HasChildren'],
   5: ['HostNotReady', 'RuntimeUnavailable', 'NotInitialised', 'NotRoot'],
   6: ['TimedOut', 'Locked'],
+  126: ['ProgramNotExecutable'],
+  127: ['ProgramNotFound'],
 };
 
 describe('the catalogue', () => {

@@ -1,0 +1,74 @@
+/**
+ * Which execs are under way: a folder each in /run/kukeon, named after the kuke that it belongs to, with its FIFOs and what it runs in. A kuke
+ * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { identify } from '../../../src/host/pidfd.ts';
+import { type Containerd, inNamespace } from '../containerd.ts';
+import { discard } from './exec.ts';
+
+const FOLDER = '/run/kukeon';
+const NAME = /^exec-(\d+)-(\d+)-\w+$/;
+
+export interface ExecPlace {
+  /** Of containerd. */
+  socket: string;
+  namespace: string;
+  id: string;
+}
+
+export interface ExecRecord {
+  execId: string;
+  /** Only we can read it. */
+  folder: string;
+  forget(): void;
+}
+
+/** Before the exec is made. */
+export function noteExec(place: ExecPlace): ExecRecord {
+  const self = identify(process.pid);
+  if (self === undefined) throw new Error('/proc does not know this process');
+  const execId = `exec-${self.pid}-${self.startTime}-${crypto.randomUUID().slice(0, 8)}`;
+  const folder = join(FOLDER, execId);
+  mkdirSync(FOLDER, { recursive: true });
+  mkdirSync(folder, { mode: 0o700 });
+  writeFileSync(join(folder, 'place'), JSON.stringify(place));
+  return { execId, folder, forget: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Ends what dead kukes have left with this containerd. What cannot be ended now keeps its record. */
+export async function endLeftExecs(containerd: Containerd): Promise<void> {
+  await Promise.all(leftExecs().map(execId => endLeft(containerd, execId).catch(() => {})));
+}
+
+async function endLeft(containerd: Containerd, execId: string): Promise<void> {
+  const folder = join(FOLDER, execId);
+  const place = placeOf(folder);
+  if (place !== undefined) {
+    if (place.socket !== containerd.socket) return;
+    const client = inNamespace(containerd, place.namespace);
+    if (!(await discard(client, { containerId: place.id, execId }))) return;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Undefined: its kuke died before anything was made. */
+function placeOf(folder: string): ExecPlace | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'place'), 'utf8')) as ExecPlace;
+  } catch {
+    return undefined;
+  }
+}
+
+function leftExecs(): string[] {
+  try {
+    return readdirSync(FOLDER).filter(name => {
+      const [, pid, startTime] = NAME.exec(name) ?? [];
+      return pid !== undefined && identify(Number(pid))?.startTime !== Number(startTime);
+    });
+  } catch {
+    return []; // no such folder
+  }
+}

@@ -1,0 +1,132 @@
+/** One more process in a running container: started, fed, heard, and taken away without a trace (containerd's Tasks.Exec). */
+import { type ExecParams, type ExecProcess, KukeError, type OciSpec, type TerminalSize } from 'kuke/plugin';
+import { type Client, isGrpcError, ociProcess } from '../client/index.ts';
+import type { Containerd } from '../containerd.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
+import { unpackJson } from '../grpc/any.ts';
+import { execFailure } from './exec-failure.ts';
+import { type ExecPipes, makeExecPipes } from './exec-pipes.ts';
+import { processFor } from './exec-process.ts';
+import { endLeftExecs, noteExec } from './exec-records.ts';
+import { lookUp } from './look-up.ts';
+import { SIGKILL, SIGPIPE, signalNumber } from './signals.ts';
+
+/** How long a process that nobody listens to has to end by SIGPIPE, before SIGKILL. */
+const UNREAD_GRACE_MS = 1000;
+
+/** In containerd's words. */
+interface ExecIds {
+  containerId: string;
+  execId: string;
+}
+
+/** What earlier kukes that were killed have left in containers is ended first. */
+export async function execIn(containerd: Containerd, params: ExecParams): Promise<ExecProcess> {
+  await endLeftExecs(containerd);
+  const { client, container, isOwn, task } = await lookUp(containerd, params);
+  if (container === undefined || !isOwn) {
+    throw new KukeError('NotFound', `there is no container ${params.id} of ours in ${params.namespace}`);
+  }
+  if (task?.status !== 'RUNNING') {
+    const state = task === undefined ? 'is not running' : `is ${task.status.toLowerCase()}`;
+    throw new KukeError('Conflict', `container ${params.id} ${state}`);
+  }
+  const spec = (container.spec === undefined ? {} : unpackJson(container.spec)) as OciSpec;
+  const process = processFor(spec, params, task.pid);
+  const record = noteExec({ socket: containerd.socket, namespace: params.namespace, id: params.id });
+  const ids: ExecIds = { containerId: params.id, execId: record.execId };
+  let pipes: ExecPipes | undefined;
+  try {
+    pipes = makeExecPipes(record.folder, params);
+    const { stdin = '', stdout, stderr = '' } = pipes.paths;
+    const terminal = params.terminal !== undefined;
+    await client.tasks.exec({ ...ids, spec: ociProcess(process), terminal, stdin, stdout, stderr });
+    const exit = client.tasks.wait(ids, { timeoutMs: undefined });
+    exit.catch(() => {}); // awaited below; the start may fail before
+    await client.tasks.start(ids);
+    return started(client, ids, { pipes, exit, terminal: params.terminal, forget: record.forget });
+  } catch (error) {
+    pipes?.[Symbol.dispose]();
+    if (await discard(client, ids)) record.forget();
+    throw execFailure(error, params.command[0] ?? '');
+  }
+}
+
+interface Running {
+  pipes: ExecPipes;
+  exit: Promise<{ exitStatus: number }>;
+  terminal: TerminalSize | undefined;
+  forget(): void;
+}
+
+function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }: Running): ExecProcess {
+  const { tasks } = client;
+  const kill = (signal: number) => ifThere(tasks.kill({ ...ids, signal }));
+  const resize = async ({ columns: width, rows: height }: { columns: number; rows: number }) => {
+    await ifThere(tasks.resizePty({ ...ids, width, height }));
+  };
+  const ended = new AbortController();
+  const unheard = async () => {
+    await kill(SIGPIPE).catch(() => {});
+    const late = setTimeout(() => void kill(SIGKILL).catch(() => {}), UNREAD_GRACE_MS);
+    ended.signal.addEventListener('abort', () => clearTimeout(late), { once: true });
+  };
+  const closeStdin = () => ifThere(tasks.closeIo({ ...ids, stdin: true }));
+  const exited = async () => {
+    const copied = pipes.copy(ended.signal, { unheard, closeStdin });
+    copied.catch(() => {}); // awaited below
+    try {
+      // What cannot be written is told at once: the disk is full, say.
+      const { exitStatus } = await Promise.race([exit, copied.then(() => exit)]);
+      ended.abort();
+      await copied;
+      // It waits until the shim has copied all; and where something in the background still has the pipes, it closes them.
+      await Promise.all([ifThere(tasks.deleteProcess(ids)), pipes.copyRest()]);
+      forget();
+      return exitStatus;
+    } catch (error) {
+      ended.abort();
+      if (await discard(client, ids)) forget();
+      throw asContainerdError(error);
+    } finally {
+      pipes[Symbol.dispose]();
+    }
+  };
+  const size = terminal === undefined ? Promise.resolve() : resize(terminal);
+  return {
+    exited: Promise.all([exited(), size.catch(() => {})]).then(([code]) => code),
+    signal: async name => {
+      await kill(signalNumber(name));
+    },
+    resize,
+  };
+}
+
+/** Takes it away, and ends it before that if it runs. False: that could not be done now, and is left to the next exec, which finds its record. */
+export async function discard({ tasks }: Client, ids: ExecIds): Promise<boolean> {
+  try {
+    await ifFound(tasks.deleteProcess(ids));
+    return true;
+  } catch {
+    // It runs.
+  }
+  try {
+    await ifThere(tasks.kill({ ...ids, signal: SIGKILL }));
+    await ifFound(tasks.wait(ids));
+    await ifFound(tasks.deleteProcess(ids));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A process that has ended, or has gone with its container, does not mind. */
+async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await ifFound(call);
+  } catch (error) {
+    if (isGrpcError(error, 'FAILED_PRECONDITION')) return undefined;
+    if (isGrpcError(error, 'UNKNOWN') && /process already finished|ttrpc: closed/.test(error.message)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+/** Signals that are meant for a process in a container, and not for kuke. */
+
+/** What a user, a shell or a supervisor sends to a program; those of the terminal (SIGTSTP, SIGWINCH) and of the kernel are not among them. */
+const PASSED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
+const LETHAL: readonly string[] = ['SIGINT', 'SIGTERM'];
+/** How long a process has that was told that its terminal is gone. */
+const HANGUP_GRACE_MS = 10_000;
+
+export interface SignalTarget {
+  signal(name: NodeJS.Signals): Promise<void>;
+}
+
+export interface PassedSignals {
+  /** Passes on what comes from now on, and what came before. */
+  to(target: SignalTarget): void;
+}
+
+/**
+ * Takes the signals over from here on: until there is a target they wait. A second SIGINT or SIGTERM kills the target, for it may ignore the
+ * first; a third ends kuke. `hasTerminal`: what ends the terminal's session ends the target too, if need be by SIGKILL.
+ */
+export function takeSignals({ hasTerminal = false } = {}): PassedSignals {
+  const early: NodeJS.Signals[] = [];
+  let target: SignalTarget | undefined;
+  let lethal = 0;
+  const pass = (name: NodeJS.Signals): void => {
+    if (target === undefined) return void early.push(name);
+    if (LETHAL.includes(name)) lethal++;
+    if (lethal > 2) process.exit(name === 'SIGINT' ? 130 : 143);
+    const send = (one: NodeJS.Signals) => void target?.signal(one).catch(() => {}); // how it ends is told by its exit
+    send(lethal > 1 ? 'SIGKILL' : name);
+    if (hasTerminal && (name === 'SIGHUP' || name === 'SIGTERM')) setTimeout(send, HANGUP_GRACE_MS, 'SIGKILL').unref();
+  };
+  for (const name of PASSED) {
+    process.removeAllListeners(name);
+    process.on(name, pass);
+  }
+  return {
+    to(given) {
+      target = given;
+      for (const name of early.splice(0)) pass(name);
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import type { ExecProcess } from '../kernel/backends/index.ts';
+import { KukeError } from '../kernel/errors.ts';
+import { describe } from '../kernel/resource.ts';
+import { cellRef, containersOf, pick, refuseUnlessRunning, runtimeId } from './cell-process/containers.ts';
+import { checkEnv } from './cell-process/env.ts';
+import { takeSignals } from './cell-process/pass-signals.ts';
+import { command, type Streams } from './command.ts';
+import { openKernel, requireRoot } from './open-kernel.ts';
+import { isTerminal } from './output/terminal.ts';
+import { scopeArgs } from './scope.ts';
+
+export default command({
+  summary: 'run a command in a container that runs',
+  examples: [
+    ['exec web -- ls -l /srv', 'in the root container; the exit code is that of the command'],
+    ['exec -it web -- sh', 'a shell, on this terminal'],
+    ['exec web -c sidecar -u nobody -w /tmp -e DEBUG=1 -- id', 'in another container, as another user'],
+    ['exec -i db -- psql < dump.sql', 'standard input goes in'],
+  ],
+  args: {
+    cell: { type: 'positional', required: true, description: 'name of the cell' },
+    command: { type: 'positional', required: true, description: 'program and arguments, after --' },
+    container: { type: 'string', alias: 'c', valueHint: 'NAME', description: 'container (the root)' },
+    interactive: { type: 'boolean', alias: 'i', description: 'pass standard input on' },
+    tty: { type: 'boolean', alias: 't', description: 'give it a terminal' },
+    env: { type: 'string', alias: 'e', valueHint: 'KEY=VALUE', description: 'besides the container’s own environment' },
+    workdir: { type: 'string', alias: 'w', valueHint: 'DIR', description: 'folder to run it in (the container’s own)' },
+    user: {
+      type: 'string',
+      alias: 'u',
+      valueHint: 'USER[:GROUP]',
+      description: 'name or number (the container’s own)',
+    },
+    ...scopeArgs,
+  },
+  repeatable: ['env', 'command'],
+  async run(invocation) {
+    const { args, lists, program, signal } = invocation;
+    const env = checkEnv(lists.env ?? []);
+    if (args.workdir?.startsWith('/') === false)
+      throw new KukeError('Usage', `--workdir: \`${args.workdir}\` is not an absolute path`);
+    const terminal = args.tty === true ? requireTerminal(args.interactive === true) : undefined;
+    requireRoot();
+    const kernel = await openKernel(invocation, { reads: true });
+    const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
+    const container = pick(cell, args.container);
+    await refuseUnlessRunning(kernel, cell, container, args);
+    const runtime = await kernel.use('runtime');
+    signal.throwIfAborted();
+    const signals = takeSignals({ hasTerminal: terminal !== undefined });
+    const streams = terminal === undefined ? undefined : await program.streams();
+    const restore = terminal !== undefined && args.interactive ? streams?.rawTerminal(0) : undefined;
+    try {
+      const process = await runtime.exec({
+        ...runtimeId(cell, container),
+        command: lists.command ?? [],
+        env,
+        ...(args.workdir !== undefined && { workingDir: args.workdir }),
+        ...(args.user !== undefined && { user: args.user }),
+        ...(streams && terminal !== undefined && { terminal: streams.terminalSize(terminal) }),
+        ...(args.interactive && { stdin: 0 }),
+        stdout: 1,
+        stderr: 2,
+      });
+      signals.to(process);
+      if (streams && terminal !== undefined) followSize(streams, terminal, process);
+      return await process.exited;
+    } catch (thrown) {
+      throw thrown instanceof KukeError
+        ? thrown.at({ resource: `${describe(cell.ref)}, container ${container.id}` })
+        : thrown;
+    } finally {
+      restore?.();
+    }
+  },
+});
+
+/** The descriptor of ours whose size the process's terminal takes. */
+function requireTerminal(isInteractive: boolean): number {
+  if (isInteractive && !isTerminal(0)) {
+    const remedy = 'leave out -t: `exec -i` passes on what comes by a pipe or from a file';
+    throw new KukeError('Usage', '-t: standard input is not a terminal', { remedy });
+  }
+  if (isTerminal(1)) return 1;
+  if (isTerminal(0)) return 0;
+  throw new KukeError('Usage', '-t: neither standard input nor standard output is a terminal', {
+    remedy: 'leave it out',
+  });
+}
+
+function followSize({ terminalSize }: Streams, fd: number, { resize }: ExecProcess): void {
+  process.on('SIGWINCH', () => {
+    resize(terminalSize(fd)).catch(() => {}); // it has ended
+  });
+}

@@ -1,0 +1,144 @@
+import { apply } from '../kernel/apply.ts';
+import { KukeError } from '../kernel/errors.ts';
+import type { Resource } from '../kernel/kinds.ts';
+import { scopeField } from '../kernel/kinds.ts';
+import { readManifest } from '../kernel/manifest.ts';
+import { readTree } from '../kernel/observe.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from '../kernel/planning.ts';
+import type { Kernel } from '../kernel/registry.ts';
+import { remove } from '../kernel/remove.ts';
+import { describe, nameOf } from '../kernel/resource.ts';
+import type { ResourceTree } from '../kernel/tree.ts';
+import { cellRef, containersIn, pick, scopeFlags } from './cell-process/containers.ts';
+import { command, type Invocation } from './command.ts';
+import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printFailure, warn } from './output/failure.ts';
+import { printPlanned } from './output/plan.ts';
+import { print } from './output/standard-output.ts';
+import { tell } from './output/terminal.ts';
+import { planArgs } from './plan-flags.ts';
+import { attached, logBefore, removeLog } from './run/attached.ts';
+import { cellNameFor } from './run/cell-name.ts';
+import { oneContainer } from './run/one-container.ts';
+import { scopeArgs } from './scope.ts';
+
+/** As docker and shells have it of a program that is not there. */
+const NOT_FOUND = 127;
+
+const runArgs = {
+  image: { type: 'positional', required: true, description: 'image; pulled if it is not there' },
+  command: { type: 'positional', required: false, description: 'in place of the image’s CMD, after --' },
+  name: { type: 'string', valueHint: 'NAME', description: 'of the cell (one that is made up)' },
+  env: { type: 'string', alias: 'e', valueHint: 'KEY=VALUE', description: 'environment; several times' },
+  volume: {
+    type: 'string',
+    alias: 'v',
+    valueHint: 'SRC:DST[:ro]',
+    description: 'file or folder of the host; several times',
+  },
+  publish: { type: 'string', alias: 'p', valueHint: '[IP:]HOST:CONT', description: 'port of the host; several times' },
+  workdir: { type: 'string', alias: 'w', valueHint: 'DIR', description: 'folder to run it in (the image’s)' },
+  user: { type: 'string', alias: 'u', valueHint: 'USER[:GROUP]', description: 'name or number (the image’s)' },
+  rm: { type: 'boolean', description: 'delete the cell and its log once it has ended' },
+  detach: { type: 'boolean', alias: 'd', description: 'print the cell’s name, and leave it running' },
+  interactive: { type: 'boolean', alias: 'i', description: 'refused: see `kuke exec -it`' },
+  tty: { type: 'boolean', alias: 't', description: 'refused, likewise' },
+  ...scopeArgs,
+  ...planArgs,
+} as const;
+
+export default command({
+  summary: 'run an image in a cell of its own, until it ends',
+  examples: [
+    ['run --rm alpine -- echo hello', 'and leave nothing; the exit code is that of the command'],
+    ['run -d --name web -p 8080:80 nginx', 'a server, in the background'],
+    ['run -v ./site:/srv:ro -e DEBUG=1 site', 'with a folder of the host, and a variable'],
+  ],
+  args: runArgs,
+  repeatable: ['env', 'volume', 'publish', 'command'],
+  async run(invocation) {
+    refuseMisuse(invocation.args);
+    const kernel = await openKernel(invocation);
+    const cell = await readManifest(kernel, manifestFor(kernel, invocation));
+    requireRoot(invocation);
+    await kernel.instance();
+    const tree = await readTree(kernel);
+    const found = await containersIn(kernel, tree, cell);
+    const container = pick(found, undefined);
+    const log = logBefore(container);
+    const outcomes = await withEngine(invocation, options =>
+      apply(kernel, openJournal(invocation), unlessThere(cell, invocation.args), options),
+    );
+    if (kernel.dryRun !== undefined) return printPlanned(invocation, kernel, outcomes);
+    const [outcome] = outcomes;
+    if (outcome?.error !== undefined) {
+      printFailure(outcome.error);
+      return outcome.error.code === 'CommandNotFound' ? NOT_FOUND : outcome.error.exitCode;
+    }
+    if (invocation.args.detach) {
+      for (const note of outcome?.notes ?? []) warn(note);
+      print(nameOf(cell.ref));
+      return 0;
+    }
+    if (invocation.args.name === undefined && !invocation.globals.quiet) tell(`in cell ${nameOf(cell.ref)}`);
+    try {
+      const code = await attached(await kernel.use('runtime'), found, container, log, invocation);
+      if (!invocation.args.rm) return code;
+      return (await removed(kernel, cell, invocation, () => removeLog(container, log))) || code;
+    } catch (thrown) {
+      if (invocation.args.rm) await removed(kernel, cell, invocation, () => removeLog(container, log));
+      throw thrown;
+    }
+  },
+});
+
+function refuseMisuse({ interactive, tty, rm, detach }: Invocation<typeof runArgs>['args']): void {
+  if (interactive || tty) {
+    throw new KukeError('Unsupported', `-${interactive ? 'i' : 't'}: without a daemon nobody holds a terminal for it`, {
+      remedy: 'run it with -d, then `kuke exec -it NAME -- sh`',
+    });
+  }
+  if (rm && detach) {
+    throw new KukeError('Usage', '--rm and -d: nobody waits for its end', { remedy: 'leave out one of them' });
+  }
+}
+
+function manifestFor(kernel: Kernel, { args, lists }: Invocation<typeof runArgs>) {
+  const ref = cellRef(kernel, args.name ?? cellNameFor(args.image), args);
+  const above = kernel.kinds.above('Cell').map((parent, index) => [scopeField(parent.kind), ref.path[index] ?? '']);
+  return oneContainer(ref, Object.fromEntries(above), {
+    image: args.image,
+    command: lists.command ?? [],
+    env: lists.env ?? [],
+    volume: lists.volume ?? [],
+    publish: lists.publish ?? [],
+    workdir: args.workdir,
+    user: args.user,
+  });
+}
+
+/** A run is always of a new cell. */
+const unlessThere =
+  (cell: Resource, flags: Record<string, unknown>) =>
+  (tree: ResourceTree): Resource[] => {
+    const there = tree.find(cell.ref);
+    if (there === undefined) return [cell];
+    const name = nameOf(there.ref);
+    throw new KukeError('Conflict', 'there is a cell of that name already', {
+      resource: describe(there.ref),
+      remedy: `give another --name, or delete it: \`kuke delete cell ${name} --cascade${scopeFlags(flags)}\``,
+    });
+  };
+
+/** Also after Ctrl-C. Returns the exit code of what could not be deleted. */
+async function removed(kernel: Kernel, cell: Resource, invocation: Invocation<typeof runArgs>, also: () => void) {
+  const anyway = { ...invocation, signal: new AbortController().signal };
+  const removal = { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS };
+  const outcomes = await withEngine(anyway, options =>
+    remove(kernel, openJournal(invocation), [cell.ref], removal, options),
+  );
+  const failed = outcomes.find(({ error }) => error !== undefined)?.error;
+  if (failed !== undefined) printFailure(failed);
+  else also();
+  return failed?.exitCode ?? 0;
+}
