@@ -13,6 +13,9 @@ export const commands: Record<string, CommandEntry> = below({
   start: { summary: 'start a cell', load: () => import('./start.ts') },
   stop: { summary: 'stop a cell', load: () => import('./stop.ts') },
   kill: { summary: 'stop a cell at once', load: () => import('./kill.ts') },
+  run: { summary: 'run an image in a cell of its own', load: () => import('./run.ts') },
+  exec: { summary: 'run a command in a container', load: () => import('./exec.ts') },
+  logs: { summary: 'show what a container wrote', load: () => import('./logs.ts') },
   set: {
     summary: 'change a part of what is there',
     below: below({
