@@ -24,19 +24,19 @@ export const commands: Record<string, CommandEntry> = below({
   },
   top: { summary: 'see what uses how much, live', load: () => import('./top.ts') },
   image: {
-    summary: 'load, list and remove images',
+    summary: 'pull, load, list, save and remove images',
     below: below({
+      pull: { summary: 'pull images from registries', load: () => import('./image-pull.ts') },
       load: { summary: 'load images from an archive', load: () => import('./image-load.ts') },
       ls: { summary: 'list the images of a realm', load: () => import('./image-ls.ts') },
-      rm: { summary: 'remove images', load: () => import('./image-rm.ts') },
-      pull: { summary: 'pull images from registries', load: () => import('./image-pull.ts') },
-    }),
-  },
       inspect: { summary: 'show what an image is made of', load: () => import('./image-inspect.ts') },
       tag: { summary: 'give an image one more name', load: () => import('./image-tag.ts') },
       save: { summary: 'save images as an archive', load: () => import('./image-save.ts') },
-  plugin: {
+      rm: { summary: 'remove images', load: () => import('./image-rm.ts') },
       prune: { summary: 'remove images that nobody uses', load: () => import('./image-prune.ts') },
+    }),
+  },
+  plugin: {
     summary: 'see which plugins are loaded',
     below: below({ list: { summary: 'list plugins, and what they cost', load: () => import('./plugin-list.ts') } }),
   },
@@ -48,6 +48,7 @@ export const commands: Record<string, CommandEntry> = below({
     }),
   },
   doctor: { summary: 'look for what is wrong with this host', load: () => import('./doctor.ts') },
+  completion: { summary: 'complete words in bash, zsh or fish', load: () => import('./completion.ts') },
   help: { summary: 'show how a command is used', load: () => import('./show-help.ts') },
   version: { summary: 'show the version of kuke', load: () => import('./version.ts') },
   uninstall: { summary: 'remove everything that kuke has made on this host', load: () => import('./uninstall.ts') },

@@ -30,6 +30,9 @@ async function outcome(argv: string[], program: Program): Promise<number> {
 }
 
 async function run(argv: string[], program: Program): Promise<number> {
+  if (argv[0] === '__complete') {
+    return (await import('./completion/complete-line.ts')).completeLine(argv.slice(1), program);
+  }
   const { words, entry, rest } = findCommand(argv, commands);
   if (entry === undefined && rest.includes('--version')) {
     return run(['version', ...rest.filter(flag => flag !== '--version')], program);

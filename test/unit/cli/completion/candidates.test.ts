@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { commands } from '../../../../src/cli/commands.ts';
+import { complete } from '../../../../src/cli/completion/candidates.ts';
+
+/** Says what it was asked for. */
+const names = async (kind: string, { cell, realm, stack }: Readonly<Record<string, unknown>>) => [
+  'web',
+  [kind, realm, stack, cell].filter(Boolean).join('-'),
+];
+
+const completed = async (...line: string[]) => {
+  const { candidates, directive } = await complete(line.slice(0, -1), line.at(-1) ?? '', commands, names);
+  return { values: candidates.map(({ value }) => value), directive };
+};
+
+describe('completion', () => {
+  test.each([
+    [['ge'], ['get']],
+    [
+      ['image', 'l'],
+      ['load', 'ls'],
+    ],
+    [
+      ['--run-path', '/x', 'image', 'l'],
+      ['load', 'ls'],
+    ],
+    [
+      ['get', 'c'],
+      ['cells', 'containers'],
+    ],
+    [
+      ['create', ''],
+      ['realm', 'space', 'stack', 'cell'],
+    ],
+    [['stop', ''], ['cell']],
+    [
+      ['get', 'cells', ''],
+      ['web', 'cells'],
+    ],
+    [
+      ['get', 'cells', '--realm', 'lab', '--stack=blog', ''],
+      ['web', 'cells-lab-blog'],
+    ],
+    [
+      ['get', '-A', 'cells', ''],
+      ['web', 'cells'],
+    ],
+    [['get', '-o', 'json', 'cells', 'c'], ['cells']],
+    [['delete', 'realm', 'w'], ['web']],
+    [
+      ['get', 'cells', '--realm', ''],
+      ['web', 'realm'],
+    ],
+    [
+      ['get', 'cells', '--realm=', ''],
+      ['web', 'cells'],
+    ],
+    [['get', 'cells', '--realm=w'], ['--realm=web']],
+    [['--realm', 'r'], ['realm']],
+    [
+      ['get', 'co', '--cell', ''],
+      ['web', 'cell'],
+    ],
+    [
+      ['exec', 'page', '-c', ''],
+      ['web', 'container-page'],
+    ],
+    [['exec', 'w'], ['web']],
+    [['get', 'cells', '-o', 'ta'], ['table']],
+    [['get', 'cells', '--output=ta'], ['--output=table']],
+    [['get', 'cells', '-Ao', 'ta'], ['table']],
+    [
+      ['--color', 'a'],
+      ['auto', 'always'],
+    ],
+    [['get', '--sort'], ['--sort-by']],
+    [['get', '--realm', 'lab', '--rea'], []],
+    [['top', '--sort', 'm'], ['memory']],
+    [
+      ['completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
+    [['help', 'unin'], ['uninstall']],
+    [['help', 'image', 'lo'], ['load']],
+    [['version', ''], []],
+    [['get', 'cells', '--nothing='], []],
+    [
+      ['get', 'cells', '--nothing', ''],
+      ['web', 'cells'],
+    ],
+  ])('kuke %j', async (line, expected) => {
+    expect((await completed(...line)).values).toEqual(expected);
+  });
+
+  test('what the shell knows better is left to it, and what wants more gets no space', async () => {
+    expect(await completed('apply', '-f', '')).toEqual({ values: [], directive: 'files' });
+    expect(await completed('apply', '--filename=')).toEqual({ values: [], directive: 'files' });
+    expect(await completed('--run-path', '')).toEqual({ values: [], directive: 'folders' });
+    expect(await completed('exec', 'web', '--', 'l')).toEqual({ values: [], directive: 'files' });
+    expect(await completed('get', 'cells', '-o', 'custom-')).toMatchObject({ directive: 'nospace' });
+    expect(await completed('get', 'cells', '-o', 'j')).toMatchObject({ directive: 'done' });
+  });
+
+  test('commands and flags say what they are', async () => {
+    const { candidates } = await complete(['get'], '--wat', commands, names);
+    expect(candidates).toEqual([{ value: '--watch', description: expect.stringContaining('Ctrl-C') }]);
+  });
+
+  test('whatever the line is, all that is offered begins with what is there', async () => {
+    const word = fc.constantFrom(
+      'get',
+      'cell',
+      'image',
+      '--',
+      '-',
+      '--realm',
+      '-o',
+      '=',
+      '--output=',
+      'delete',
+      '-f',
+      'x',
+      '',
+      '-A',
+      'help',
+      'exec',
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 5 }), word, async (words, current) => {
+        const found = await complete(words, current, commands, names).catch(() => undefined);
+        for (const { value } of found?.candidates ?? []) expect(value).toStartWith(current);
+      }),
+    );
+  });
+});
