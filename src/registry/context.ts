@@ -46,7 +46,7 @@ export class Context {
     this.#log?.(line);
   }
 
-  patience(retries = this.timing.retries): Patience {
-    return new Patience({ ...this.timing, retries }, this.signal, line => this.log(line));
+  patience(less: Partial<Timing> = {}): Patience {
+    return new Patience({ ...this.timing, ...less }, this.signal, line => this.log(line));
   }
 }

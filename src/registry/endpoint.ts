@@ -29,11 +29,14 @@ const docker = 'docker.io';
 const dockersHost = 'registry-1.docker.io';
 
 /** `registry`: as in the image's name, `docker.io` or `localhost:5000`. Throws RegistryError `configuration`. */
-export function endpointsOf(registry: string, certsFolder: string, plainHttp: boolean): Endpoint[] {
+export function endpointsOf(
+  registry: string,
+  { certsFolder, plainHttp, log }: { certsFolder: string; plainHttp: boolean; log(line: string): void },
+): Endpoint[] {
   const folder = foldersOf(registry)
     .map(name => join(certsFolder, name))
     .find(path => existsSync(path));
-  const hosts = folder === undefined ? [] : readHostFolder(folder);
+  const hosts = folder === undefined ? [] : readHostFolder(folder, log);
   if (hosts.length === 0) hosts.push(plain);
   return hosts.map(settings => endpoint(registry, settings, plainHttp));
 }

@@ -60,6 +60,11 @@ export class RegistryError extends Error {
   at(details: RegistryErrorDetails): RegistryError {
     return new RegistryError(this.code, this.fault, { ...details, ...this.details });
   }
+
+  /** The same with these in place of what it said. */
+  with(details: RegistryErrorDetails): RegistryError {
+    return new RegistryError(this.code, this.fault, { ...this.details, ...details });
+  }
 }
 
 /** What somebody else wrote, fit for one line of a terminal: no control characters, not long. */

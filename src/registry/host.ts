@@ -9,7 +9,8 @@ import type { Patience } from './patience.ts';
 import { type Answer, exchange } from './transport.ts';
 
 // Where there is another host to ask, little is waited for this one.
-const mirrorRetries = 1;
+const mirrorPatience = { retries: 1, longestWait: 2000 };
+const secretHeader = /auth|token|key|cookie|secret|password/;
 
 export class Host {
   readonly endpoint: Endpoint;
@@ -17,6 +18,7 @@ export class Host {
   readonly #authorizer: Authorizer;
   readonly #isLast: boolean;
   #dialled: Promise<void> | undefined;
+  #hasAnswered = false;
   /** It could not be reached, and there are others. */
   isDown = false;
 
@@ -25,10 +27,12 @@ export class Host {
     this.#context = context;
     this.#isLast = isLast;
     this.#authorizer = new Authorizer(endpoint, context);
+    for (const [name, value] of Object.entries(endpoint.headers))
+      if (secretHeader.test(name)) context.keepSecret(value);
   }
 
   patience(): Patience {
-    return this.#context.patience(this.#isLast ? undefined : Math.min(mirrorRetries, this.#context.timing.retries));
+    return this.#context.patience(this.#isLast ? {} : mirrorPatience);
   }
 
   /** One attempt at `GET <API>/<repository>/<path>`: an answer with 200 or 206. Throws RegistryError with what is said in `at`. */
@@ -36,6 +40,7 @@ export class Host {
     try {
       await this.#dial();
       const answer = await this.#authorized(this.#address(path), headers);
+      this.#hasAnswered = true;
       if (answer.isOk) return answer;
       throw await answerFault(answer, this.#context.signal, this.#context.redact);
     } catch (error) {
@@ -46,8 +51,11 @@ export class Host {
   /** The error with this host's name, if it does not know one. */
   fault(error: unknown, at: { reference: string; step: string }): unknown {
     if (!(error instanceof RegistryError)) return error;
-    if (!this.#isLast && error.code === 'unreachable') this.isDown = true;
-    return error.at({ ...at, server: this.endpoint.url.host });
+    if (this.#isLast || error.code !== 'unreachable') return error.at({ ...at, server: this.endpoint.url.host });
+    this.isDown = true;
+    // One that has never answered is not waited for twice.
+    const transient = this.#hasAnswered && error.details.transient === true;
+    return error.at({ ...at, server: this.endpoint.url.host }).with({ transient });
   }
 
   #address(path: string): URL {

@@ -22,7 +22,7 @@ export function openRepository(name: string, options: RegistryOptions): Reposito
     log,
     timing: { ...defaultTiming, ...options.timing },
   });
-  const endpoints = endpointsOf(registry, certsFolder, plainHttp);
+  const endpoints = endpointsOf(registry, { certsFolder, plainHttp, log: line => context.log(line) });
   const hosts = endpoints.map((endpoint, index) => new Host(endpoint, context, index === endpoints.length - 1));
   return new Hosts(hosts, context);
 }

@@ -215,7 +215,10 @@ function connectionFault(error: unknown, { host }: URL, signal: AbortSignal): un
   if (error instanceof Silence)
     return new RegistryError('unreachable', error.message, { server: host, transient: true });
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const said = printable(error instanceof Error ? error.message : String(error));
+  // Bun adds what to do in a program.
+  const said = printable(
+    error instanceof Error ? error.message.replace(/ For more information.*/s, '') : String(error),
+  );
   if (certificateFault.test(code)) {
     return new RegistryError('untrusted', `its certificate is not trusted: ${said}`, {
       server: host,

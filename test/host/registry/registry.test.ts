@@ -11,7 +11,7 @@ import {
   type RegistryOptions,
 } from '../../../src/registry/index.ts';
 import { type MadeCertificate, makeCa, makeCertificate } from '../../registry/certificates.ts';
-import { type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
+import { freePort, type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
 import { faultyProxy } from '../../registry/faulty-proxy.ts';
 import type { PushedImage } from '../../registry/push.ts';
 import { tokenServer } from '../../registry/token-server.ts';
@@ -103,6 +103,20 @@ describe('plain', () => {
     await pull(open(registry.host), image);
     expect(registry.requests()).toEqual([]);
     expect(mirror.requests().filter(line => line.startsWith('GET'))).toHaveLength(6);
+    await Bun.$`rm -r ${path}`;
+  });
+
+  test('a mirror that lets nobody in is passed over after its dial_timeout', async () => {
+    const port = freePort();
+    const rules = `table ip shut { chain input { type filter hook input priority 0; tcp dport ${port} drop; }; }`;
+    await Bun.$`nft ${rules}`;
+    const path = join(certsFolder, registry.host);
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'hosts.toml'), `[host."http://127.0.0.1:${port}"]\ndial_timeout = "50ms"\n`);
+    const lines: string[] = [];
+    await pull(open(registry.host, undefined, { log: line => lines.push(line) }), image);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`127.0.0.1:${port}: no connection within 0.05 s (dial_timeout); passed over`);
     await Bun.$`rm -r ${path}`;
   });
 

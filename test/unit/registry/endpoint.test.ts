@@ -20,8 +20,10 @@ function write(path: string, text: string): string {
   writeFileSync(file, text);
   return file;
 }
-const urls = (registry: string, plainHttp = false) =>
-  endpointsOf(registry, certs, plainHttp).map(({ url }) => url.href);
+const told: string[] = [];
+const find = (registry: string, plainHttp = false) =>
+  endpointsOf(registry, { certsFolder: certs, plainHttp, log: line => told.push(line) });
+const urls = (registry: string, plainHttp = false) => find(registry, plainHttp).map(({ url }) => url.href);
 
 describe('without a file', () => {
   test.each([
@@ -38,7 +40,7 @@ describe('without a file', () => {
     ['10.0.0.1:5000', 'https://10.0.0.1:5000/v2'],
   ])('%s is asked at %s', (registry, url) => {
     expect(urls(registry)).toEqual([url]);
-    expect(endpointsOf(registry, certs, false)[0]).toMatchObject({ server: registry, pulls: true, resolves: true });
+    expect(find(registry)[0]).toMatchObject({ server: registry, pulls: true, resolves: true });
   });
 
   test('plain HTTP where it is asked for', () => {
@@ -63,7 +65,7 @@ describe('hosts.toml', () => {
   override_path = true
 `,
     );
-    const endpoints = endpointsOf('docker.io', certs, false);
+    const endpoints = find('docker.io');
     expect(endpoints.map(({ url, server, mirrorOf }) => [url.href, server, mirrorOf])).toEqual([
       ['https://z.example/v2', 'z.example', 'docker.io'],
       ['https://a.example/us/v2', 'a.example', 'docker.io'],
@@ -92,14 +94,14 @@ describe('hosts.toml', () => {
 
   test('a server for all others stands in for them, and is told whom it stands for', () => {
     write('_default/hosts.toml', 'server = "https://only.example"');
-    expect(endpointsOf('quay.io', certs, false)).toMatchObject([{ server: 'only.example', mirrorOf: 'quay.io' }]);
+    expect(find('quay.io')).toMatchObject([{ server: 'only.example', mirrorOf: 'quay.io' }]);
   });
 
   test('certificates: read, next to those that the machine trusts', () => {
     const ca = makeCa(top);
     const { certificate, key } = makeCertificate(top, 'client', ca);
     write('r.example/hosts.toml', `ca = "${ca.certificate}"\nclient = [["${certificate}", "${key}"]]`);
-    const [endpoint] = endpointsOf('r.example', certs, false);
+    const [endpoint] = find('r.example');
     expect(endpoint?.tls?.ca?.at(-1)).toContain('BEGIN CERTIFICATE');
     expect(endpoint?.tls?.key).toContain('PRIVATE KEY');
     expect(endpoint?.tls?.skipVerify).toBeUndefined();
@@ -129,7 +131,13 @@ describe('hosts.toml', () => {
     ],
     ['skip_verify = true', { skipVerify: true }],
   ])('%s', (text, settings) => {
-    expect(parseHosts(text, '/f')).toMatchObject([settings]);
+    expect(parseHosts(text, '/f', () => {})).toMatchObject([settings]);
+  });
+
+  test('a field that is not known is passed over, and told of', () => {
+    const file = write('r.example/hosts.toml', 'skip_verfy = true');
+    expect(find('r.example')[0]?.tls?.skipVerify).toBeUndefined();
+    expect(told).toEqual([`${file}: skip_verfy is no field that kuke knows, and is passed over`]);
   });
 
   test.each([
@@ -141,7 +149,6 @@ describe('hosts.toml', () => {
     ['skip_verify = "yes"', 'neither true nor false'],
     ['client = [["a"]]', 'a pair is'],
     ['dial_timeout = "5"', 'no duration'],
-    ['skip_verfy = true', 'skip_verfy is no field'],
     ['host = 5', 'host is no table'],
     ['ca = "gone.crt"', 'no such file'],
     ['header = { "x y" = "z" }', 'hosts.toml'],
@@ -160,7 +167,7 @@ test('Docker’s layout: *.crt, *.cert and *.key beside each other, for loopback
     mkdirSync(join(certs, 'localhost:5000'), { recursive: true });
     copyFileSync(from, join(certs, 'localhost:5000', name));
   }
-  const [endpoint] = endpointsOf('localhost:5000', certs, false);
+  const [endpoint] = find('localhost:5000');
   expect(endpoint?.url.href).toBe('https://localhost:5000/v2');
   expect(endpoint?.tls?.cert).toContain('BEGIN CERTIFICATE');
   expect(endpoint?.tls?.key).toContain('PRIVATE KEY');
@@ -269,6 +276,19 @@ describe('mirrors', () => {
     await open(registry.host, { credentials }).resolve('1');
     expect(asked).toEqual([mirror.host, registry.host]);
     expect(mirror.seen.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+  });
+
+  test('get the headers that hosts.toml says, which the registry does not', async () => {
+    using mirror = scriptedRegistry();
+    using registry = scriptedRegistry();
+    mirror.add('web', '1', layer);
+    registry.add('web', '2', layer);
+    write(`${registry.host}/hosts.toml`, `[host."http://${mirror.host}".header]\n"X-Team" = ["a", "b"]`);
+    const repository = open(registry.host);
+    await repository.resolve('1');
+    await repository.resolve('2');
+    expect(mirror.seen[0]?.headers['x-team']).toBe('a, b');
+    expect(registry.seen[0]?.headers['x-team']).toBeUndefined();
   });
 
   test('all fail: the registry’s fault, and theirs', async () => {
