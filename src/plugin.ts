@@ -1,7 +1,7 @@
 /** What a plugin may import, as `kuke/plugin`: the define*() functions and the types. Nothing else is public. */
 export * from './kernel/backends/index.ts';
 export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
-export { type PlannedCgroup, planCgroup, planLimits } from './kernel/cgroup-steps.ts';
+export { planCgroup, planLimits } from './kernel/cgroup-steps.ts';
 export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroupsIn } from './kernel/cgroups.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
@@ -22,11 +22,14 @@ export {
   type ResourceOf,
   scopeField,
 } from './kernel/kinds.ts';
-export { groupName, refuseUnlimitedAbove } from './kernel/limits/above-and-below.ts';
+export { groupName, notesOnInheritors, refuseUnlimitedAbove } from './kernel/limits/above-and-below.ts';
 export { type Asked, type AskedOfGroup, askedOf } from './kernel/limits/asked.ts';
 export { cpuList, formatCpuList } from './kernel/limits/cpu-list.ts';
 export {
+  type DeviceLimit,
   type DeviceRates,
+  deviceField,
+  deviceLimit,
   eachLimit,
   formatLimit,
   type LimitField,
@@ -39,7 +42,7 @@ export { checkLimits, type LimitsToGive } from './kernel/limits/plan.ts';
 export { formatBytes, parseQuantity } from './kernel/limits/quantity.ts';
 export { type Resources, resources } from './kernel/limits/schema.ts';
 export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
-export { mountTarget, mountTargetFault } from './kernel/mount-target.ts';
+export { mountClashes, mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, NAME_PATTERN, nameFault } from './kernel/names.ts';
 export { observeNetwork, observeNetworks } from './kernel/networks.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';

@@ -1,6 +1,6 @@
 /** What a container says, and what it takes from its space where it says nothing (spec.md §3): planned, hashed and shown from here. */
 import {
-  type Asked,
+  type AskedOfGroup,
   describe,
   type ElementDefaults,
   mountTarget,
@@ -55,7 +55,7 @@ function inheriting(said: ContainerSpec, { tmpfs, ...defaults }: Defaults): Cont
 }
 
 /** The limits of a container, and where they are said. */
-export function askedOfContainer(cell: EffectiveCell, container: ContainerSpec): Asked & { path: string } {
+export function askedOfContainer(cell: EffectiveCell, container: ContainerSpec): AskedOfGroup {
   const { resources } = container;
   const path = containerCgroup(cell, container);
   if (isInherited(cell, container, 'resources'))

@@ -3,6 +3,7 @@ import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type 
 import type * as v from 'valibot';
 import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
+import { limitedGroups } from './limit-steps.ts';
 import { joinedSpaces } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
 import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
@@ -36,6 +37,7 @@ const cell = (kernel: PluginKernel) =>
     validate: cellFaults,
     references: joinedSpaces,
     elementDefaults: containerDefaults,
+    limits: limitedGroups,
     lifecycle: {
       concurrent: true,
       plan: (context, desired) => planCell(kernel, context, desired),

@@ -1,6 +1,7 @@
 /** The limits of a cell's containers, each on its leaf cgroup: made ready before a start, and changed while it runs. */
 import {
   type Added,
+  type AskedOfGroup,
   askedOf,
   cgroupPath,
   checkLimits,
@@ -9,12 +10,12 @@ import {
   observeCgroup,
   observeCgroupsIn,
   type PlanContext,
-  type PlannedCgroup,
   type PluginKernel,
   planCgroup,
   planLimits,
+  type ResourceTree,
 } from 'kuke/plugin';
-import { askedOfContainer, type EffectiveCell } from './effective.ts';
+import { askedOfContainer, type EffectiveCell, effectiveCell, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup } from './layout.ts';
 import { isLost, LABELS, type ObservedCell, runs } from './observed.ts';
 import { oomOf } from './oom.ts';
@@ -22,17 +23,21 @@ import type { ContainerSpec } from './schema.ts';
 
 type Step = Added<unknown> | undefined;
 
-/** By container. Throws as checkLimits does. `ofCell`: what the same plan gives to the cell. */
+/** Its own group and those of its containers. */
+export function limitedGroups(tree: ResourceTree, cell: Cell): AskedOfGroup[] {
+  const effective = effectiveCell({ tree }, cell) ?? uninheriting(cell);
+  return [askedOf(cell), ...effective.spec.containers.map(one => askedOfContainer(effective, one))];
+}
+
+/** By container. Throws as checkLimits does. */
 export async function checkContainers(
   kernel: PluginKernel,
   context: PlanContext,
   cell: EffectiveCell,
-  ofCell: LimitsToGive,
 ): Promise<ReadonlyMap<ContainerSpec, LimitsToGive>> {
-  const parent = { ref: cell.ref, ...ofCell };
   const limits = new Map<ContainerSpec, LimitsToGive>();
   for (const one of cell.spec.containers)
-    limits.set(one, await checkLimits(kernel.use, context, askedOfContainer(cell, one), { parent }));
+    limits.set(one, await checkLimits(kernel.use, context, askedOfContainer(cell, one)));
   return limits;
 }
 
@@ -77,10 +82,9 @@ export async function planLimitsAlone(
   seen: ObservedCell,
 ): Promise<void> {
   const group = await observeCgroup(kernel.use, context, cell.ref);
-  const { limits: ofCell, ready }: PlannedCgroup = group?.ours
-    ? await planCgroup(kernel.use, context, cell)
-    : { limits: await checkLimits(kernel.use, context, askedOf(cell)) };
-  const limits = await checkContainers(kernel, context, cell, ofCell);
+  const ready = group?.ours ? await planCgroup(kernel.use, context, cell) : undefined;
+  if (ready === undefined) await checkLimits(kernel.use, context, askedOf(cell));
+  const limits = await checkContainers(kernel, context, cell);
   await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)), ready);
 }
 

@@ -41,8 +41,8 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     one => !cell.spec.containers.some(container => containerdId(cell, container) === one.id),
   );
   if (cell.spec.desiredState === 'stopped') {
-    const { limits } = await planCgroup(kernel.use, context, cell);
-    await checkContainers(kernel, context, cell, limits);
+    await planCgroup(kernel.use, context, cell);
+    await checkContainers(kernel, context, cell);
     const stopped = planStop(context, cell, seen);
     for (const one of gone) {
       planRemove(context, cell, seen, one.id, stopped);
@@ -86,8 +86,8 @@ async function planRunning(
     await refuseFrozen(kernel, context, cell);
     await refuseUnlimitedAbove(kernel.use, context, cell.ref);
   }
-  const { limits: ofCell, ready: cgroup } = await planCgroup(kernel.use, context, cell);
-  const limits = await checkContainers(kernel, context, cell, ofCell);
+  const cgroup = await planCgroup(kernel.use, context, cell);
+  const limits = await checkContainers(kernel, context, cell);
   await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
   const removed = new Map<string, Step>(
     [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id, pulls)]),

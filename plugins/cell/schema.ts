@@ -4,7 +4,7 @@ import {
   type KindDefinition,
   type KukeKinds,
   type LimitStatus,
-  mountTarget,
+  mountClashes,
   ociRuntime,
   ownId,
   parentId,
@@ -111,14 +111,10 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
 }
 
 function mountFaults({ volumes = [], tmpfs = [] }: ContainerSpec, path: string): { path: string; message: string }[] {
-  const places = [
-    ...volumes.map(({ target }, i) => ({ target: mountTarget(target), at: `${path}.volumes[${i}].target` })),
-    ...tmpfs.map((one, i) => ({ target: mountTarget(one.path), at: `${path}.tmpfs[${i}].path` })),
-  ];
-  return places.flatMap(({ target, at }, index) => {
-    const earlier = places.slice(0, index).find(one => one.target === target);
-    return earlier ? [{ path: at, message: `${target} is the place of ${earlier.at} already` }] : [];
-  });
+  return mountClashes([
+    ...volumes.map(({ target }, i) => ({ path: target, at: `${path}.volumes[${i}].target` })),
+    ...tmpfs.map((one, i) => ({ path: one.path, at: `${path}.tmpfs[${i}].path` })),
+  ]);
 }
 
 /** A port of the host leads to one place, and a cell on the host's network has nothing to publish. */

@@ -39,7 +39,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
       ...(ports && { ports: ports.map(formatPortMapping) }),
     })),
     containers,
-    ...(await limitStatus(kernel.use, askedOf(cell), { isIdle: !seen.containers.some(runs) })),
+    ...(await limitStatus(kernel.use, context, askedOf(cell), { isIdle: !seen.containers.some(runs) })),
   };
 }
 
@@ -101,7 +101,7 @@ async function containerStatus(
     restarts: before?.restarts ?? 0,
     ...(wasKilled && { reason: OOM_KILLED, message: await oomText(context, cell, container, last) }),
     ...(kills > 0 && { oomKills: kills }),
-    ...(await limitStatus(kernel.use, askedOfContainer(cell, container), { isIdle: !runs(there) })),
+    ...(await limitStatus(kernel.use, context, askedOfContainer(cell, container), { isIdle: !runs(there) })),
     ...(defaults && { defaults }),
   };
 }

@@ -60,11 +60,11 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       const id = await instance();
       createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
-    limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits }, { note = ignore }) => {
+    limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits, leave }, { note = ignore }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
       requireOurs(cgroup, await instance());
-      setLimits({ cgroup, limits, mounts: table, note });
+      setLimits({ cgroup, limits, leave, mounts: table, note });
     }),
     leaf: action<CgroupActions['leaf']['params'], void>(async ({ path, limits, oomKills }, { note = ignore }) => {
       const table = mounts();

@@ -100,6 +100,7 @@ function realm(kernel: PluginKernel) {
       { header: 'NAMESPACE', value: ({ manifest }) => String(manifest.status?.namespace ?? '') },
       { header: 'CGROUP', wide: true, value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
     ],
+    limits: (_, resource) => [askedOf(resource)],
     lifecycle: {
       plan: ensure,
       // After a reboot the cgroups are gone, and what lives in them must not have to make them.
@@ -117,7 +118,7 @@ function realm(kernel: PluginKernel) {
           spec: { namespace },
         } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
-        const limits = await limitStatus(kernel.use, askedOf(resource));
+        const limits = await limitStatus(kernel.use, context, askedOf(resource));
         // A damaged file is doctor's to tell: the realm is as it is.
         const shared = await context.once('reserve', () => reserveStatus(kernel.use)).catch(() => []);
         const known = await context.once('runtime:namespaces', namespaces);

@@ -1,5 +1,6 @@
 /** Space: one CNI network, which is one bridge and one range of addresses, and a cgroup (spec.md §1, §4). */
 import {
+  type AskedOfGroup,
   askedOf,
   cgroupPath,
   checkLimits,
@@ -10,12 +11,12 @@ import {
   type KindDefinition,
   KukeError,
   type LimitStatus,
-  type LimitsToGive,
   limitStatus,
-  mountTarget,
+  mountClashes,
   type NetworkDefinition,
   nameOf,
   networkDefinition,
+  notesOnInheritors,
   type ObserveContext,
   observeCgroup,
   observeNetwork,
@@ -72,15 +73,13 @@ export type ContainerDefaults = Pick<ContainerSpec, (typeof INHERITED)[number]>;
 function containerDefaults(container: v.GenericSchema): v.GenericSchema<unknown, ContainerDefaults> {
   const entries = entriesOf(container) ?? {};
   const inherited = INHERITED.flatMap(name => (entries[name] ? [[name, entries[name]] as const] : []));
-  const fields = v.strictObject(Object.fromEntries(inherited)) as v.GenericSchema<unknown, ContainerDefaults>;
-  return v.pipe(
-    fields,
-    v.check(
-      ({ tmpfs = [] }) => new Set(tmpfs.map(({ path }) => mountTarget(path))).size === tmpfs.length,
-      'has two `tmpfs` at the same place',
-    ),
-  );
+  return v.strictObject(Object.fromEntries(inherited)) as v.GenericSchema<unknown, ContainerDefaults>;
 }
+
+const mountFaults = ({ defaults }: SpaceSpec) =>
+  mountClashes(
+    (defaults?.container?.tmpfs ?? []).map(({ path }, i) => ({ path, at: `spec.defaults.container.tmpfs[${i}].path` })),
+  );
 
 const spaceSchema = (container: v.GenericSchema) =>
   v.strictObject({
@@ -218,10 +217,12 @@ function space(kernel: PluginKernel) {
       { header: 'NETWORK', wide: true, value: resource => networkOf(resource)?.name ?? '' },
       { header: 'CGROUP', wide: true, value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
     ],
+    validate: mountFaults,
+    limits: (_, resource) => [askedOf(resource), askedOfDefaults(resource)],
     lifecycle: {
       async plan(context, desired, stored) {
-        const { limits } = await planCgroup(kernel.use, context, desired);
-        await checkDefaults(kernel, context, desired, limits);
+        await planCgroup(kernel.use, context, desired);
+        await checkDefaults(kernel, context, desired);
         if (context.options.verb === 'limit') return;
         const status = stored?.manifest.status;
         await planNetwork(context, { ...desired, manifest: { ...desired.manifest, ...(status && { status }) } });
@@ -244,7 +245,7 @@ function space(kernel: PluginKernel) {
       async observe(context, resource) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
-        const limits = await limitStatus(kernel.use, askedOf(resource));
+        const limits = await limitStatus(kernel.use, context, askedOf(resource));
         const there = await networkOnHost(context, resource);
         const recorded = resource.manifest.status?.network;
         const network = there ? networkDefinition(there) : recorded;
@@ -272,16 +273,19 @@ function space(kernel: PluginKernel) {
   });
 }
 
-/** What makes no sense in any container of the space. It is asked of a group whose name is nobody's. */
-async function checkDefaults(
-  kernel: PluginKernel,
-  context: PlanContext,
-  { ref, spec: { defaults } }: Space,
-  limits: LimitsToGive,
-): Promise<void> {
-  const resources = defaults?.container?.resources;
-  const group = { path: `${cgroupPath(ref)}/a.container`, resources, field: 'spec.defaults.container.resources' };
-  await checkLimits(kernel.use, context, group, { parent: { ref, ...limits } });
+/** What a container of the space has if it says nothing else. It is asked of a group whose name is nobody's. */
+const askedOfDefaults = ({ ref, spec: { defaults } }: Space): AskedOfGroup => ({
+  path: `${cgroupPath(ref)}/a.container`,
+  resources: defaults?.container?.resources,
+  field: 'spec.defaults.container.resources',
+});
+
+/** What makes no sense in any container of the space, and those that cannot have it. */
+async function checkDefaults(kernel: PluginKernel, context: PlanContext, desired: Space): Promise<void> {
+  const defaults = askedOfDefaults(desired);
+  if (defaults.resources === undefined) return;
+  await checkLimits(kernel.use, context, defaults);
+  for (const note of await notesOnInheritors(kernel.use, context, desired.ref, defaults)) context.note(note);
 }
 
 function networkOf(resource: Resource): NetworkDefinition | undefined {

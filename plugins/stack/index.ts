@@ -58,6 +58,7 @@ function stack(kernel: PluginKernel) {
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'CGROUP', value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },
     ],
+    limits: (_, resource) => [askedOf(resource)],
     lifecycle: {
       plan: ensure,
       // After a reboot the cgroups are gone, and what lives in them must not have to make them.
@@ -68,7 +69,7 @@ function stack(kernel: PluginKernel) {
       async observe(context, resource) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);
-        const limits = await limitStatus(kernel.use, askedOf(resource));
+        const limits = await limitStatus(kernel.use, context, askedOf(resource));
         const there = group?.ours === true;
         return {
           state: there ? 'Ready' : 'Failed',

@@ -6,6 +6,8 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { levelByLevel } from './levels.ts';
+import { refusedLimits } from './limits/refused.ts';
+import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
@@ -18,7 +20,8 @@ import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {
   ref: ResourceRef;
-  result: 'created' | 'updated' | 'unchanged' | 'deleted' | 'not found' | 'failed';
+  /** `not applied`: nothing was done, since another one of the same command was refused. */
+  result: 'created' | 'updated' | 'unchanged' | 'deleted' | 'not found' | 'not applied' | 'failed';
   changes: FieldChange[];
   /** The types of the steps that changed the host. */
   steps: string[];
@@ -51,8 +54,13 @@ export async function apply(
       const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
       const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
       const wanted = resources.filter(isWanted);
+      const inTheEnd = session.tree.with(resources);
+      const refused = await refusedLimits(kernel, inTheEnd, resources, planOptions);
+      if (refused.size > 0) outcomes.push(...wanted.map(({ ref }) => notApplied(ref, refused.get(keyOf(ref)))));
+      if (refused.size > 0) return inOrderOf(resources, outcomes);
+      const asked = askedIn(kernel.kinds, inTheEnd);
       await levelByLevel(kernel, session.tree, wanted, 'parents first', async (one, observe) => {
-        const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, isPlanned, ahead);
+        const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, asked, isPlanned, ahead);
         if (outcome !== undefined) outcomes.push(outcome);
       });
       return inOrderOf(resources, outcomes);
@@ -72,11 +80,13 @@ async function unchangedAll(
   const tree = await readTree(kernel);
   const observe = makeObserveContext(tree);
   const outcomes: Outcome[] = [];
-  for (const resource of await desiredIn(tree)) {
+  const resources = await desiredIn(tree);
+  const asked = askedIn(kernel.kinds, tree.with(resources));
+  for (const resource of resources) {
     if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
     try {
       requireNeeded(kernel, tree, resource, options.verb, outcomes);
-      const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe);
+      const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe, asked);
       if (planned.plan.steps.length > 0) return undefined;
       outcomes.push(outcomeOf(resource, 'unchanged', planned));
     } catch {
@@ -94,6 +104,7 @@ async function applyOne(
   options: PlanOptions,
   earlier: readonly Outcome[],
   observe: ObserveContext,
+  asked: AskedOf,
   isPlanned: (ref: ResourceRef) => boolean,
   ahead: Ahead,
 ): Promise<Outcome | undefined> {
@@ -102,7 +113,7 @@ async function applyOne(
     refuseDamaged(session.tree, given.ref, 'itself');
     requireNeeded(kernel, session.tree, given, options.verb, earlier);
     const resource = carrySticky(kernel, session.tree, given);
-    const planned = await planResource(kernel, session.tree, resource, options, observe);
+    const planned = await planResource(kernel, session.tree, resource, options, observe, asked);
     if (kernel.dryRun === undefined && ahead.putsOff(resource.ref, planned.plan)) return undefined;
     const isIdle = planned.plan.steps.length === 0;
     // A kuke that died just after the last step has left a resource without status, which others need.
@@ -143,6 +154,15 @@ function outcomeOf(resource: Resource, result: Outcome['result'], planned: Plann
   const steps = planned.plan.steps.map(step => step.type).filter(type => type !== 'store.write');
   return { ref: resource.ref, result, changes: planned.changes, steps, notes: planned.notes };
 }
+
+const notApplied = (ref: ResourceRef, error?: KukeError): Outcome => ({
+  ref,
+  result: error === undefined ? 'not applied' : 'failed',
+  changes: [],
+  steps: [],
+  notes: [],
+  ...(error && { error }),
+});
 
 /** Fields such as spec.desiredState stay as they are when the manifest does not mention them. */
 function carrySticky(kernel: Kernel, tree: ResourceTree, resource: Resource): Resource {

@@ -8,17 +8,15 @@ import type { PlanContext } from './planning.ts';
 import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
 import type { ResourceRef } from './resource.ts';
 
-export interface PlannedCgroup {
-  /** What is to come into the group waits for it; absent: the group is as it should be. */
-  ready?: Added<unknown>;
-  limits: LimitsToGive;
-}
-
 /**
  * Adds what is missing of the resource's cgroup and of its limits, as after a reboot; before the first realm's, of the root of them all.
- * Throws as checkLimits does, before it adds a step.
+ * Throws as checkLimits does, before it adds a step. Returns what is to come into the group waits for; undefined: it is as it should be.
  */
-export async function planCgroup(use: UseBackend, context: PlanContext, resource: WithCgroup): Promise<PlannedCgroup> {
+export async function planCgroup(
+  use: UseBackend,
+  context: PlanContext,
+  resource: WithCgroup,
+): Promise<Added<unknown> | undefined> {
   const { ref } = resource;
   const path = cgroupPath(ref);
   const group = await observeCgroup(use, context, ref);
@@ -30,8 +28,7 @@ export async function planCgroup(use: UseBackend, context: PlanContext, resource
   const root = seesToRoot ? await planRoot(use, quiet, ref, await readReserve(use)) : undefined;
   // One that is not ours is in the way: making ours says so, in words that name it.
   const made = group?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path }, [root]);
-  const ready = planLimits(context, ref, path, limits, made) ?? made;
-  return { limits, ...(ready && { ready }) };
+  return planLimits(context, ref, path, limits, made) ?? made;
 }
 
 /** `/kukeon`, with what init has left of the host to all that is in it. */
@@ -53,8 +50,9 @@ export function planLimits(
   { plan }: PlanContext,
   ref: ResourceRef,
   path: string,
-  { limits, due }: LimitsToGive,
+  { limits, due, leave }: LimitsToGive,
   after?: Added<unknown>,
 ): Added<unknown> | undefined {
-  return due ? plan.add(ref, 'cgroup.limit', { path, limits }, [after]) : undefined;
+  if (!due) return undefined;
+  return plan.add(ref, 'cgroup.limit', { path, limits, ...(leave.length > 0 && { leave }) }, [after]);
 }

@@ -5,6 +5,7 @@ import { CGROUP_ROOT } from './cgroups.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { formatLimit, limitsOf } from './limits/limits.ts';
+import { askedIn } from './limits/wanted.ts';
 import { makeObserveContext } from './observe.ts';
 import { makePlan, type Plan, type Step } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
@@ -84,7 +85,7 @@ async function prepare(
 }
 
 async function planReserve(
-  { use }: Kernel,
+  { use, kinds }: Kernel,
   { tree }: Session,
   plan: Plan,
   given: Reserve,
@@ -96,7 +97,7 @@ async function planReserve(
   if (!isNew && reserveText(reserve) === undefined) return;
   if (isNew) plan.add(host, 'store.writeFile', { path: RESERVE_FILE, content: `${JSON.stringify(reserve)}\n` });
   const options = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-  const context = planContext(plan, options, [], makeObserveContext(tree));
+  const context = planContext(plan, options, [], makeObserveContext(tree), askedIn(kinds, tree));
   await planRoot(use, context, host, reserve);
   for (const note of context.notes) notice(`warning: ${note}`);
   const { path, resources } = reserveGroup(reserve);

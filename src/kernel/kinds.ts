@@ -2,6 +2,7 @@
 import type * as v from 'valibot';
 import { KukeError } from './errors.ts';
 import type { FieldIssue, KukeKinds } from './extensible.ts';
+import type { AskedOfGroup } from './limits/asked.ts';
 import { didYouMean } from './names.ts';
 import type { PlanContext } from './planning.ts';
 import type { Manifest, ResourceRef } from './resource.ts';
@@ -65,6 +66,8 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
    * not deleted while it is. On levels above its own, so that it is made first and goes last.
    */
   references?(resource: Resource<Spec, Status>): ResourceRef[];
+  /** The cgroups that its manifest has limits for; `tree`: where it takes some from. */
+  limits?(tree: ResourceTree, resource: Resource<Spec, Status>): AskedOfGroup[];
   /** How it comes to be, is seen and goes; absent for kinds that are declared within their parent. */
   lifecycle?: Lifecycle<Spec, Status>;
   /** The resources of this kind that a parent declares, each with its status: they can be read, and not applied. */

@@ -10,6 +10,15 @@ export function mountTargetFault(path: string): string | undefined {
   return isKernels ? `nothing can be mounted at ${clean}` : undefined;
 }
 
+/** Of several in one container, those that come to lie where an earlier one does; `at`: the field that says each. */
+export function mountClashes(mounts: readonly { path: string; at: string }[]): { path: string; message: string }[] {
+  const places = mounts.map(({ path, at }) => ({ target: mountTarget(path), at }));
+  return places.flatMap(({ target, at }, index) => {
+    const earlier = places.slice(0, index).find(one => one.target === target);
+    return earlier ? [{ path: at, message: `${target} is the place of ${earlier.at} already` }] : [];
+  });
+}
+
 /** The same path for all spellings of it: `/a//b/./` is `/a/b`. */
 export function mountTarget(path: string): string {
   return posix.resolve('/', path);

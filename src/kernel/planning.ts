@@ -2,6 +2,7 @@
 
 import type { FieldChange } from './diff.ts';
 import type { ObserveContext } from './kinds.ts';
+import type { AskedOf } from './limits/wanted.ts';
 import type { Plan } from './plan.ts';
 
 /** Why there is planning: `apply` leaves what has ended as it is, `start` starts it; `limit` changes limits, and starts or makes nothing anew. */
@@ -22,6 +23,8 @@ export interface PlanContext extends ObserveContext {
   options: PlanOptions;
   /** What differs between the stored and the desired spec; empty for a new resource. */
   changes: FieldChange[];
+  /** What a cgroup is to have once the command is done, by its path; undefined: nothing that anybody knows of. */
+  asked: AskedOf;
   /** What a person should know about the plan: `main/default takes 10.89.0.0/20 because ...`. */
   note(message: string): void;
   /** While settling: what the host says now, and is to forget, is stored with the status though no step is due. */

@@ -4,6 +4,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { levelByLevel } from './levels.ts';
+import { askedIn } from './limits/wanted.ts';
 import { embedded } from './observe.ts';
 import { makePlan } from './plan.ts';
 import type { PlanOptions } from './planning.ts';
@@ -95,7 +96,7 @@ async function removeOne(
     if (kept.length > 0) throw new KukeError('Failed', `stays, for it is still referred to by ${list(kept)}`);
     const plan = makePlan('delete');
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
-    const context = planContext(plan, planOptions, [], observe);
+    const context = planContext(plan, planOptions, [], observe, askedIn(kernel.kinds, session.tree));
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
     const before = plan.steps.map(({ id }) => ({ id }));
     plan.add(ref, 'store.remove', { ref }, before);

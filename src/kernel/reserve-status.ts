@@ -3,8 +3,9 @@ import type { UseBackend } from './backend-operations.ts';
 import { CGROUP_ROOT } from './cgroups.ts';
 import type { Finding } from './extensible.ts';
 import type { AskedOfGroup } from './limits/asked.ts';
+import { limitsOf } from './limits/limits.ts';
 import { formatBytes } from './limits/quantity.ts';
-import { type LimitStatus, limitStatus } from './limits/status.ts';
+import { type LimitStatus, statusOf } from './limits/status.ts';
 import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
 
 export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
@@ -15,8 +16,10 @@ export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
 
 /** The limits of `/kukeon`: what init left of the host, and what somebody wrote there. Throws MetadataCorrupt. */
 export async function reserveStatus(use: UseBackend): Promise<LimitStatus[]> {
-  const { resources = [] } = await limitStatus(use, reserveGroup(await readReserve(use)));
-  return resources.map(one => (one.from === 'spec' ? { ...one, from: 'kuke init' } : one));
+  const group = reserveGroup(await readReserve(use));
+  const seen = await (await use('cgroup')).limits({ path: group.path, limits: limitsOf(group.resources) });
+  const shown = seen.map(one => statusOf(one, group));
+  return shown.map(one => (one.from === 'spec' ? { ...one, from: 'kuke init' } : one));
 }
 
 /** `64Mi of memory, 0.5 CPUs`; undefined: nothing. */

@@ -6,6 +6,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
 import type { Journal, UnfinishedPlan, UnreadablePlan } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
+import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
 import { intentOf, makePlan, type Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
@@ -35,20 +36,21 @@ export interface Planned {
   notes: string[];
 }
 
-/** Plans one resource against what is stored and observed. Changes nothing. */
+/** Plans one resource against what is stored and observed. Changes nothing. `asked`: of all groups, when the command is done. */
 export async function planResource(
   kernel: Kernel,
   tree: ResourceTree,
   desired: Resource,
   options: PlanOptions,
   observe = makeObserveContext(tree),
+  asked = askedIn(kernel.kinds, tree.with([desired])),
 ): Promise<Planned> {
   refuseDamaged(tree, desired.ref, 'itself');
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
   const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
   // Undone when it fails, also where it changes a resource; save when it takes away what was there: `intentOf`.
-  const context = planContext(makePlan('create'), options, changes, observe);
+  const context = planContext(makePlan('create'), options, changes, observe, asked);
   const { plan } = context;
   if (stored === undefined || changes.length > 0) {
     const previous = stored?.manifest;
@@ -67,11 +69,13 @@ export function planContext(
   options: PlanOptions,
   changes: FieldChange[],
   observe: ObserveContext,
+  asked: AskedOf,
 ): PlanContext & { notes: string[]; keeps: { status: boolean } } {
   const notes: string[] = [];
   const keeps = { status: false };
   return {
     ...observe,
+    asked,
     plan,
     options,
     changes,
@@ -238,8 +242,9 @@ function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string)
 
 /** Whether nothing is due without anybody asking. Changes nothing. */
 export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: ObserveContext): Promise<boolean> {
+  const asked = askedIn(kernel.kinds, tree);
   for (const resource of tree.all()) {
-    const due = await planDue(kernel, resource, observe).catch(() => undefined);
+    const due = await planDue(kernel, resource, observe, asked).catch(() => undefined);
     if (due === undefined || due.isDue) return false;
   }
   return true;
@@ -249,9 +254,10 @@ async function planDue(
   kernel: Kernel,
   resource: Resource,
   observe: ObserveContext,
+  asked: AskedOf,
 ): Promise<{ plan: Plan; notes: string[]; isDue: boolean }> {
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-  const context = planContext(makePlan('update'), options, [], observe);
+  const context = planContext(makePlan('update'), options, [], observe, asked);
   await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
   const { plan, notes, keeps } = context;
   return { plan, notes, isDue: plan.steps.length > 0 || keeps.status };
@@ -273,10 +279,11 @@ async function settle(
   tell: (told: Told) => void,
 ): Promise<void> {
   const observe = makeObserveContext(session.tree);
+  const asked = askedIn(kernel.kinds, session.tree);
   for (const one of resources) {
     const resource = describe(one.ref);
     try {
-      const { plan, notes, isDue } = await planDue(kernel, one, observe);
+      const { plan, notes, isDue } = await planDue(kernel, one, observe, asked);
       for (const message of notes) tell({ resource, message });
       if (!isDue) continue;
       await session.run(plan, { isDue: true });

@@ -19,6 +19,8 @@ export interface ResourceTree {
   /** Whether `inner` is `outer` or lies in it: of two kinds with the same parent, a namesake of the other's contains nothing of it. */
   contains(outer: ResourceRef, inner: ResourceRef): boolean;
   set(resource: Resource): void;
+  /** Another one, with these in the place of what is there. */
+  with(resources: readonly Resource[]): ResourceTree;
   remove(ref: ResourceRef): void;
 }
 
@@ -100,6 +102,7 @@ export function makeTree(
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
     descendants: below,
     contains,
+    with: others => makeTree([...byKey.values(), ...others], problems, lineage),
     set(resource) {
       byKey.set(keyOf(resource.ref), resource);
       sorted = undefined;

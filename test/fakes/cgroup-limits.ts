@@ -2,6 +2,7 @@
 import type { CgroupUsage, LimitObservation } from '../../src/kernel/backends/index.ts';
 import { cpuList, formatCpuList } from '../../src/kernel/limits/cpu-list.ts';
 import {
+  deviceLimit,
   eachLimit,
   formatLimit,
   type LimitField,
@@ -40,26 +41,17 @@ function kept(field: LimitField, value: LimitValue): LimitValue {
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
-/** The CPUs that are left to a group by those above it. */
-function cpusAbove(host: FakeHost, path: string): number[] {
-  if (path === '') return Array.from({ length: host.machine.cpus }, (_, cpu) => cpu);
-  const above = cpusAbove(host, parentOf(path));
-  const own = cpuList(String(host.cgroups.get(path)?.values?.get('cpu.cpuset') ?? ''));
-  return own === undefined ? above : above.filter(cpu => own.includes(cpu));
-}
-
-function faultOf(host: FakeHost, path: string, field: LimitField, asked: LimitValue): string | undefined {
+function faultOf(host: FakeHost, field: LimitField, asked: LimitValue): string | undefined {
   const { cpus, memory, disks, hugepages } = host.machine;
   if (field === 'cpu.limit' && Number(asked) > cpus) return `this host has ${cpus} CPUs`;
   if (field.startsWith('memory.') && field !== 'memory.swap' && Number(asked) > memory)
     return `this host has ${formatBytes(memory)} of memory`;
-  if (field === 'cpu.cpuset') {
-    const free = cpusAbove(host, parentOf(path));
-    if (cpuList(String(asked))?.some(cpu => !free.includes(cpu))) return `the CPUs here are ${formatCpuList(free)}`;
-  }
-  const [, kind, name = ''] = /^(io\.devices|hugepages)\.(.*)$/.exec(field) ?? [];
-  if (kind === 'io.devices' && !disks.has(name)) return `${name} is not there`;
-  return kind === 'hugepages' && !hugepages.has(name) ? `this host has no pages of ${name}` : undefined;
+  if (field === 'cpu.cpuset' && cpuList(String(asked))?.some(cpu => cpu >= cpus))
+    return `the CPUs here are 0-${cpus - 1}`;
+  const disk = deviceLimit(field)?.path;
+  if (disk !== undefined && !disks.has(disk)) return `${disk} is not there`;
+  const pages = /^hugepages\.(.*)$/.exec(field)?.[1];
+  return pages !== undefined && !hugepages.has(pages) ? `this host has no pages of ${pages}` : undefined;
 }
 
 function lackOf({ controllers, machine }: FakeHost, field: LimitField): string | undefined {
@@ -78,7 +70,7 @@ export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitO
     const manual = !Bun.deepEquals(current, before?.isDone ? before.found : initial(field));
     if (wanted === undefined && !manual && before === undefined) return [];
     const notEnforced = wanted === undefined ? undefined : lackOf(host, field);
-    const fault = wanted === undefined ? undefined : faultOf(host, path, field, wanted);
+    const fault = wanted === undefined ? undefined : faultOf(host, field, wanted);
     const isNew =
       wanted === undefined
         ? before?.isDone === true && !manual
@@ -98,10 +90,10 @@ export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitO
 }
 
 /** `limits` all make sense. Returns what a person is to know: what was there by hand, memory that had to be given back. */
-export function fakeLimit(host: FakeHost, path: string, limits: Limits): string[] {
+export function fakeLimit(host: FakeHost, path: string, limits: Limits, leave: readonly LimitField[] = []): string[] {
   const group = host.cgroups.get(path);
   if (group === undefined) throw new TypeError(`no group ${path}`);
-  const seen = fakeLimits(host, path, limits);
+  const seen = fakeLimits(host, path, limits).filter(({ field }) => !leave.includes(field));
   const values = new Map(group.values);
   const notes: string[] = [];
   for (const { field, file, asked, current, manual, due } of seen) {
@@ -119,6 +111,7 @@ export function fakeLimit(host: FakeHost, path: string, limits: Limits): string[
       return [[field, due || before === undefined || notEnforced !== undefined ? fresh : before] as const];
     }),
   );
+  for (const [field, known] of group.record ?? []) if (leave.includes(field)) record.set(field, known);
   const { values: _, record: __, ...rest } = group;
   const said = { ...(values.size > 0 && { values }), ...(record.size > 0 && { record }) };
   host.cgroups.set(path, { ...rest, ...said });

@@ -8,7 +8,7 @@ import {
   thereWith,
 } from '../../src/kernel/backends/index.ts';
 import { KukeError } from '../../src/kernel/errors.ts';
-import { eachLimit, formatLimit, type Limits } from '../../src/kernel/limits/limits.ts';
+import { eachLimit, formatLimit } from '../../src/kernel/limits/limits.ts';
 import { fakeAsked, fakeLimit, fakeLimits, fakeRemember, fakeRestore, fakeUsage } from './cgroup-limits.ts';
 import { type FakeHost, processOn } from './host.ts';
 
@@ -48,26 +48,32 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     if (found?.ours === false) throw inTheWay(path);
     host.cgroups.set(path, { ...found, ours: true });
   };
-  const setLimits = (path: string, limits: Limits, note?: (message: string) => void): void => {
-    const wrong = fakeLimits(host, path, limits).find(({ fault }) => fault !== undefined);
+  const setLimits = (
+    { path, limits, leave = [] }: CgroupActions['limit']['params'],
+    note?: (message: string) => void,
+  ): void => {
+    const wrong = fakeLimits(host, path, limits).find(
+      ({ field, fault }) => fault !== undefined && !leave.includes(field),
+    );
     if (wrong !== undefined) throw new KukeError('InvalidManifest', `${wrong.field}: ${wrong.fault}`);
-    for (const message of fakeLimit(host, path, limits)) note?.(message);
+    for (const message of fakeLimit(host, path, limits, leave)) note?.(message);
   };
   const isOurs = ({ path }: { path: string }) =>
     read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true);
   return {
     create: action<CgroupActions['create']['params'], void>('cgroup.create', ({ path }) => make(path)),
-    limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', ({ path, limits }, { note }) => {
+    limit: action<CgroupActions['limit']['params'], void>('cgroup.limit', (params, { note }) => {
+      const { path } = params;
       const group = host.cgroups.get(checkPath(path));
       if (group === undefined) throw absent(path);
       if (!group.ours) throw inTheWay(path);
-      setLimits(path, limits, note);
+      setLimits(params, note);
     }),
     leaf: action<CgroupActions['leaf']['params'], void>('cgroup.leaf', ({ path, limits, oomKills }, { note }) => {
       const isNew = !host.cgroups.has(path);
       make(path);
       try {
-        setLimits(path, limits, note);
+        setLimits({ path, limits }, note);
       } catch (thrown) {
         if (isNew) host.cgroups.delete(path);
         throw thrown;

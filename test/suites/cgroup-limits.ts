@@ -212,7 +212,7 @@ export function cgroupLimitsSuite(name: string, make: () => Promise<CgroupUnderT
       ['memory.limit', { 'memory.limit': 2 ** 52 }],
       ['memory.high', { 'memory.high': 2 ** 52 }],
       ['memory.reservation', { 'memory.reservation': 2 ** 52 }],
-      ['io.devices./dev/not there', { 'io.devices': { '/dev/not there': { readBps: MI } } }],
+      ['io.devices./dev/not there.readBps', { 'io.devices': { '/dev/not there': { readBps: MI } } }],
       ['hugepages.3Mi', { hugepages: { '3Mi': 64 * MI } }],
     ])('%s that this host cannot have changes nothing', async (field, wrong) => {
       await limit(some(0));

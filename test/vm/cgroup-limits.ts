@@ -3,9 +3,10 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { LimitObservation } from '../../src/kernel/backends/index.ts';
 import type { Limits } from '../../src/kernel/limits/limits.ts';
+import { MOST_IOPS } from '../../src/kernel/limits/schema.ts';
 import { backendOf, cleanUp, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
 import { output } from '../host/observe/command.ts';
-import { context, eventually, failure } from '../suites/contract.ts';
+import { context, eventually } from '../suites/contract.ts';
 import '../host/suites/cgroup.test.ts';
 
 const MI = 2 ** 20;
@@ -253,11 +254,27 @@ describe('io', () => {
     expect(file('io.max')).toBe(`${vda} rbps=2097152 wbps=1048576 riops=1000 wiops=500`);
     write('io.max', `${vdb} rbps=4096`);
     expect(await seen({ 'io.devices': { '/dev/data': rates } })).toMatchObject([
-      { field: 'io.devices./dev/data', current: rates, manual: false, due: false },
-      { field: 'io.devices./dev/vdb', current: { readBps: 4096 }, manual: true, due: false },
+      ...Object.entries(rates).map(([rate, current]) => ({
+        field: `io.devices./dev/data.${rate}`,
+        current,
+        manual: false,
+        due: false,
+      })),
+      { field: 'io.devices./dev/vdb.readBps', current: 4096, manual: true, due: false },
     ]);
     // The same device by its own name: nothing is written by hand.
     expect(await limit({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).toEqual([]);
+    // One rate of it that is: what is asked for changes beside it.
+    write('io.max', `${vda} wiops=77`);
+    expect(await seen({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).toMatchObject([
+      { field: 'io.devices./dev/vda.writeBps', manual: false, due: false },
+      { field: 'io.devices./dev/vda.writeIops', current: 77, manual: true, due: false },
+      { field: 'io.devices./dev/vdb.readBps', manual: true },
+    ]);
+    expect(await limit({ 'io.devices': { '/dev/vda': { writeBps: 2 * MI } } })).toEqual([]);
+    expect(file('io.max')).toContain(`${vda} rbps=max wbps=2097152 riops=max wiops=77`);
+    expect(await limit({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).toEqual([]);
+    write('io.max', `${vda} wiops=max`);
     expect(file('io.max').split('\n').sort()).toEqual([
       `${vda} rbps=max wbps=1048576 riops=max wiops=max`,
       `${vdb} rbps=4096 wbps=max riops=max wiops=max`,
@@ -280,9 +297,10 @@ describe('io', () => {
     });
     await limit({});
     expect(file('io.max')).toBe(`${vdb} rbps=4096 wbps=max riops=max wiops=max`);
-    const most = { 'io.devices': { '/dev/vda': { readIops: 2 ** 40 } } };
+    const most = { 'io.devices': { '/dev/vda': { readIops: MOST_IOPS } } };
     await limit(most);
     expect((await seen(most)).find(({ asked }) => asked)).toMatchObject({ due: false, manual: false });
+    expect(file('io.max')).toContain(`riops=${MOST_IOPS}`);
   });
 
   test('a partition, a device twice, and what is no device are refused by name', async () => {
@@ -328,21 +346,6 @@ describe('io', () => {
     write('io.weight', 'default 20');
     expect(await only({ 'io.weight': 300 })).toMatchObject({ manual: true, current: 20 });
   });
-});
-
-test('CPUs outside of those of the group above are refused by its name', async () => {
-  await create('/kukeon', main, '/kukeon/main/default');
-  await limit({ 'cpu.cpuset': '0' });
-  for (const path of ['/kukeon/main/default', '/kukeon/main/none/deep']) {
-    const { fault } = await only({ 'cpu.cpuset': '0-1' }, path);
-    expect(fault).toBe('/sys/fs/cgroup/kukeon/main has the CPUs 0, not 1');
-  }
-  const error = await failure(limit({ 'cpu.cpuset': '1', 'pids.limit': 5 }, '/kukeon/main/default'), 'InvalidManifest');
-  expect(error.message).toContain('cpu.cpuset of /kukeon/main/default cannot be 1');
-  expect(file('pids.max', '/kukeon/main/default')).toBe('max');
-  await limit({ 'cpu.cpuset': '0' }, '/kukeon/main/default');
-  await limit({}, '/kukeon/main/default');
-  expect(file('cpuset.cpus', '/kukeon/main/default')).toBe('');
 });
 
 test('what the root handed down only for kuke’s sake is taken back with /kukeon, but not what others use', async () => {

@@ -1,6 +1,7 @@
 /** The knobs that are looked at in a group: those that are asked for, those that were, and those that somebody may have set. */
 import {
   type DeviceRates,
+  deviceLimit,
   eachLimit,
   formatBytes,
   type LimitField,
@@ -13,7 +14,7 @@ import type { Cgroup } from '../../../src/host/cgroupfs/cgroup.ts';
 import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
 import type { Capacity } from './capacity.ts';
 import { deviceFault, hugepagesFault, plainFault } from './faults.ts';
-import { deviceKnob, deviceOf, hugepagesKnob, type Knob, plainKnobs } from './knobs.ts';
+import { deviceKnob, deviceOf, hugepagesKnob, type Knob, plainKnobs, RATE_NAMES } from './knobs.ts';
 import type { LimitRecord } from './record.ts';
 
 export interface Candidate {
@@ -30,7 +31,7 @@ export interface Group {
   has(controller: string, file: string): boolean;
 }
 
-export function plainCandidates(limits: Limits, host: Capacity, { cgroup, content, has }: Group): Candidate[] {
+export function plainCandidates(limits: Limits, host: Capacity, { content, has }: Group): Candidate[] {
   // Who does not ask for a weight may have set one, in a group that is there.
   const hasFile = (file: string) =>
     content(file) !== undefined || (limits['io.weight'] !== undefined && has('io', file));
@@ -38,12 +39,12 @@ export function plainCandidates(limits: Limits, host: Capacity, { cgroup, conten
   const asked = new Map<LimitField, LimitValue>(eachLimit(limits));
   return plainKnobs(isBfq).map(knob => {
     const value = asked.get(knob.field);
-    const fault = value === undefined ? undefined : plainFault(knob.field, value, host, cgroup);
+    const fault = value === undefined ? undefined : plainFault(knob.field, value, host);
     return candidate(knob, value, fault);
   });
 }
 
-/** By field. */
+/** By path. */
 export type NamedDevices = Map<string, { path: string; rates: DeviceRates; number: string; fault?: string }>;
 
 export function namedDevices(devices: Readonly<Record<string, DeviceRates>>): NamedDevices {
@@ -51,37 +52,42 @@ export function namedDevices(devices: Readonly<Record<string, DeviceRates>>): Na
   const paths = new Map<string, string>();
   for (const [path, rates] of Object.entries(devices)) {
     const device = deviceFault(path, paths);
-    if ('fault' in device) named.set(`io.devices.${path}`, { path, rates, number: '', fault: device.fault });
+    if ('fault' in device) named.set(path, { path, rates, number: '', fault: device.fault });
     else {
       paths.set(device.number, path);
-      named.set(`io.devices.${path}`, { path, rates, number: device.number });
+      named.set(path, { path, rates, number: device.number });
     }
   }
   return named;
 }
 
+/** By path. */
 export const numbersOf = (devices: NamedDevices) =>
-  new Map([...devices].filter(([, { fault }]) => fault === undefined).map(([field, { number }]) => [field, number]));
+  new Map([...devices].filter(([, { fault }]) => fault === undefined).map(([path, { number }]) => [path, number]));
 
-/** Those that are asked for, those that were, and those that somebody limited by hand. */
+/** Rates that are asked for, those that were, and those that somebody limited by hand. */
 export function deviceCandidates(devices: NamedDevices, { found }: LimitRecord, { content }: Group): Candidate[] {
-  const asked = [...devices.values()].map(({ path, rates, number, fault }) =>
-    candidate(deviceKnob(`io.devices.${path}`, number), rates, fault),
+  const ratesOf = (rates: DeviceRates) => Object.entries(rates) as [keyof DeviceRates, number][];
+  const asked = [...devices.values()].flatMap(({ path, rates, number, fault }) =>
+    ratesOf(rates).map(([rate, value]) => candidate(deviceKnob({ path, rate }, number), value, fault)),
   );
-  const known = new Set(numbersOf(devices).values());
+  const known = new Set(asked.map(({ knob }) => knob.unset));
   const before = Object.entries(found).flatMap(([field, text]) => {
-    if (!isDeviceField(field) || devices.has(field) || known.has(deviceOf(text))) return [];
-    known.add(deviceOf(text));
-    return [candidate(deviceKnob(field, deviceOf(text)))];
+    const device = deviceLimit(field);
+    const isFaulty = device !== undefined && devices.get(device.path)?.fault !== undefined;
+    const knob = device === undefined || isFaulty ? undefined : deviceKnob(device, deviceOf(text));
+    if (knob === undefined || known.has(knob.unset)) return [];
+    known.add(knob.unset);
+    return [candidate(knob)];
   });
+  const paths = new Map([...numbersOf(devices)].map(([path, number]) => [number, path]));
   const byHand = [...nestedKeyed(content('io.max') ?? '').keys()].flatMap(number => {
-    const path = known.has(number) ? undefined : blockDevicePath(number);
-    return path === undefined ? [] : [candidate(deviceKnob(`io.devices.${path}`, number))];
+    const path = paths.get(number) ?? blockDevicePath(number);
+    const knobs = path === undefined ? [] : RATE_NAMES.map(rate => deviceKnob({ path, rate }, number));
+    return knobs.filter(({ unset }) => !known.has(unset)).map(knob => candidate(knob));
   });
   return [...asked, ...before, ...byHand];
 }
-
-const isDeviceField = (field: string): field is `io.devices.${string}` => field.startsWith('io.devices.');
 
 export function hugepagesCandidates({ hugepages = {} }: Limits, host: Capacity): Candidate[] {
   const asked = Object.entries(hugepages).map(([name, limit]) => {

@@ -1,13 +1,12 @@
 /** What of the limits that are asked for makes no sense on this host, whether it can enforce them or not. */
 import { cpuList, formatBytes, formatCpuList, type LimitField, type LimitValue } from 'kuke/plugin';
 import { type BlockDevice, blockDevice } from '../../../src/host/block-device.ts';
-import { type Cgroup, lineage, readIfThere } from '../../../src/host/cgroupfs/cgroup.ts';
 import { hasCode } from '../../../src/host/errno.ts';
 import { type Capacity, PAGE } from './capacity.ts';
 
 const PID_MAX_LIMIT = 2 ** 22; // include/linux/threads.h
 
-type Check = (value: LimitValue, host: Capacity, cgroup: Cgroup) => string | undefined;
+type Check = (value: LimitValue, host: Capacity) => string | undefined;
 
 const notMoreMemory: Check = (value, host) =>
   Number(value) > host.memory() ? `this host has ${rounded(host.memory())} of memory` : undefined;
@@ -17,31 +16,28 @@ const checks: Partial<Record<LimitField, Check>> = {
     const cpus = host.cpus().length;
     return Number(value) > cpus ? `this host has ${cpus} CPU${cpus === 1 ? '' : 's'}` : undefined;
   },
-  'cpu.cpuset': (value, host, cgroup) => {
-    const outside = (offered: readonly number[]) =>
-      formatCpuList((cpuList(String(value)) ?? []).filter(cpu => !offered.includes(cpu)));
+  // What a group above has is the kernel's to compare.
+  'cpu.cpuset': (value, host) => {
     const online = host.cpus();
-    if (outside(online) !== '') return `this host has the CPUs ${formatCpuList(online)}, not ${outside(online)}`;
-    const above = effective(cgroup);
-    if (above === undefined || outside(above.cpus) === '') return undefined;
-    return `${above.path} has the CPUs ${formatCpuList(above.cpus)}, not ${outside(above.cpus)}`;
+    const outside = formatCpuList((cpuList(String(value)) ?? []).filter(cpu => !online.includes(cpu)));
+    return outside === '' ? undefined : `this host has the CPUs ${formatCpuList(online)}, not ${outside}`;
   },
-  'memory.limit': (value, host, cgroup) =>
-    Number(value) < PAGE ? `the kernel counts in pages of ${formatBytes(PAGE)}` : notMoreMemory(value, host, cgroup),
+  'memory.limit': (value, host) =>
+    Number(value) < PAGE ? `the kernel counts in pages of ${formatBytes(PAGE)}` : notMoreMemory(value, host),
   'memory.high': notMoreMemory,
   'memory.reservation': notMoreMemory,
   'pids.limit': value => (Number(value) > PID_MAX_LIMIT ? `the kernel has ${PID_MAX_LIMIT} process ids` : undefined),
 };
 
 /** `this host has 2 CPUs`. Of a device: `deviceFault`, of huge pages: `hugepagesFault`. */
-export function plainFault(field: LimitField, value: LimitValue, host: Capacity, cgroup: Cgroup): string | undefined {
-  return checks[field]?.(value, host, cgroup);
+export function plainFault(field: LimitField, value: LimitValue, host: Capacity): string | undefined {
+  return checks[field]?.(value, host);
 }
 
 export function hugepagesFault(pageSize: number, limit: number, host: Capacity): string | undefined {
   const sizes = host.pageSizes();
   if (sizes.includes(pageSize)) {
-    return limit > 0 && limit < pageSize ? `one page is ${formatBytes(pageSize)}` : undefined;
+    return limit > 0 && limit < pageSize ? `one page is ${formatBytes(pageSize)}` : notMoreMemory(limit, host);
   }
   return sizes.length === 0
     ? 'this host has no huge pages'
@@ -61,15 +57,6 @@ export function deviceFault(path: string, others: ReadonlyMap<string, string>): 
     if (hasCode(error, 'ENOTBLK')) return { fault: `${path} is not a block device` };
     throw error;
   }
-}
-
-/** What the group above has: a group cannot run where that one may not. Undefined: no cpuset there. */
-function effective(cgroup: Cgroup): { path: string; cpus: number[] } | undefined {
-  for (const level of lineage(cgroup).slice(0, -1).reverse()) {
-    const cpus = cpuList(readIfThere(level, 'cpuset.cpus.effective') ?? '');
-    if (cpus !== undefined) return { path: level.path, cpus };
-  }
-  return undefined;
 }
 
 const rounded = (bytes: number) => `${Math.floor((bytes / 2 ** 30) * 10) / 10}Gi`;

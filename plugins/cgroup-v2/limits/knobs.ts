@@ -2,7 +2,14 @@
  * Which file each limit is written to, and how (cgroup-v2.rst, "Controllers"). A file's content is compared as `text`: the kernel's own
  * form of what concerns the limit, which is what it shows after a write; `Knob.text` rounds as it does.
  */
-import type { DeviceRates, LimitField, LimitValue } from 'kuke/plugin';
+import {
+  type DeviceLimit,
+  type DeviceRates,
+  deviceField,
+  deviceLimit,
+  type LimitField,
+  type LimitValue,
+} from 'kuke/plugin';
 import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
 import { onlineCpus, PAGE } from './capacity.ts';
 
@@ -113,36 +120,31 @@ export function hugepagesKnob(field: LimitField, pageSize: number): Knob {
 }
 
 const RATES = { readBps: 'rbps', writeBps: 'wbps', readIops: 'riops', writeIops: 'wiops' } as const;
-const ratesOf = Object.entries(RATES) as [keyof DeviceRates, string][];
 
-/** One device's line of `io.max`; `number` is its `254:0`. */
-export function deviceKnob(field: LimitField, number: string): Knob {
-  const line = (rate: (name: keyof DeviceRates, key: string) => string | number | undefined) =>
-    [number, ...ratesOf.map(([name, key]) => `${key}=${rate(name, key) ?? 'max'}`)].join(' ');
+/** One key of a device's line of `io.max`, `254:0 rbps=1048576`; a write of it leaves the others. `number` is the device's `254:0`. */
+export function deviceKnob({ path, rate }: DeviceLimit, number: string): Knob {
+  const key = RATES[rate];
+  const line = (value: string | number) => `${number} ${key}=${value}`;
   return {
-    field,
+    field: deviceField({ path, rate }),
     controller: 'io',
     file: 'io.max',
-    unset: line(() => undefined),
-    read(content) {
-      const found = nestedKeyed(content).get(number);
-      return line((_, key) => found?.get(key));
-    },
+    unset: line('max'),
+    read: content => line(nestedKeyed(content).get(number)?.get(key) ?? 'max'),
     value(text) {
-      const found = nestedKeyed(text).get(number);
-      const limited = ratesOf.flatMap(([name, key]): [string, number][] => {
-        const rate = found?.get(key) ?? 'max';
-        return rate === 'max' ? [] : [[name, Number(rate)]];
-      });
-      return limited.length === 0 ? undefined : Object.fromEntries(limited);
+      const value = text.slice(text.indexOf('=') + 1);
+      return value === 'max' ? undefined : Number(value);
     },
-    text: value => line(name => (typeof value === 'object' ? value[name] : undefined)),
+    text: line,
   };
 }
 
+export const RATE_NAMES = Object.keys(RATES) as (keyof DeviceRates)[];
+
 /** Of what was written down by its names: `text` is of `Knob.text`. */
 export function knobOf(field: LimitField, file: string, text: string): Knob {
-  if (file === 'io.max') return deviceKnob(field, deviceOf(text));
+  const device = deviceLimit(field);
+  if (device !== undefined) return deviceKnob(device, deviceOf(text));
   return [...plainKnobs(false), bfqWeight].find(knob => knob.file === file) ?? amount(field, 'hugetlb', file);
 }
 

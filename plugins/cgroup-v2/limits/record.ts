@@ -2,7 +2,7 @@
  * What kuke was asked to limit in a group and what the kernel showed after it had written that: the attribute `kukeon.limits` of the group.
  * By it values that somebody wrote by hand are told apart.
  */
-import type { Limits } from 'kuke/plugin';
+import { deviceField, deviceLimit, type Limits } from 'kuke/plugin';
 import type { Cgroup } from '../../../src/host/cgroupfs/cgroup.ts';
 import { getAttribute, removeAttribute, setAttribute } from '../attribute.ts';
 import { walk } from '../walk.ts';
@@ -48,21 +48,20 @@ export function forgetFound(top: Cgroup, controllers: readonly string[]): void {
 
 /**
  * What was written for a device goes by the path by which it is asked for now: paths come to mean other devices, and devices get other
- * paths. `asked`: the numbers by field; `pathOf`: what else a number is called.
+ * paths. `asked`: the numbers by path; `pathOf`: what else a number is called.
  */
 export function follow(
   record: LimitRecord,
   asked: ReadonlyMap<string, string>,
   pathOf: (number: string) => string | undefined,
 ): LimitRecord {
-  const fields = new Map([...asked].map(([field, number]) => [number, field]));
+  const paths = new Map([...asked].map(([path, number]) => [number, path]));
   const found = Object.entries(record.found).flatMap(([field, text]): [string, string][] => {
-    if (!field.startsWith('io.devices.')) return [[field, text]];
-    const now = fields.get(deviceOf(text));
-    if (now !== undefined) return [[now, text]];
-    if (!asked.has(field)) return [[field, text]];
-    const path = pathOf(deviceOf(text));
-    return path === undefined ? [] : [[`io.devices.${path}`, text]];
+    const device = deviceLimit(field);
+    if (device === undefined) return [[field, text]];
+    const number = deviceOf(text);
+    const path = paths.get(number) ?? (asked.has(device.path) ? pathOf(number) : device.path);
+    return path === undefined ? [] : [[deviceField({ ...device, path }), text]];
   });
   return { ...record, found: Object.fromEntries(found) };
 }

@@ -1,5 +1,5 @@
 /** Giving a group its limits: all that are possible here, or, when the kernel refuses one, none. */
-import { formatLimit, KukeError, type Limits } from 'kuke/plugin';
+import { eachLimit, formatLimit, KukeError, type LimitField, type Limits, limitsFrom } from 'kuke/plugin';
 import { type Cgroup, readIfThere, writeInterface } from '../../../src/host/cgroupfs/cgroup.ts';
 import { hasCode } from '../../../src/host/errno.ts';
 import type { Mount } from '../../../src/host/mountinfo.ts';
@@ -14,6 +14,8 @@ export interface Setting {
   /** It exists. */
   cgroup: Cgroup;
   limits: Limits;
+  /** Of these, those that stay as they are. */
+  leave?: readonly LimitField[] | undefined;
   mounts: readonly Mount[];
   /** What the person is to know. */
   note(message: string): void;
@@ -24,8 +26,9 @@ export interface Setting {
  * next one knows what it has still to write.
  */
 export function setLimits(setting: Setting): void {
-  const { cgroup, limits, note } = setting;
+  const { cgroup, note } = setting;
   const examination = examineDelegated(setting);
+  const limits = askedThen(setting, examination);
   const refused = refusals(examination, cgroup);
   const before = readRecord(cgroup);
   // Memory comes last: what was killed for it cannot be taken back when the kernel refuses another.
@@ -75,8 +78,12 @@ interface Delegated extends Examination {
 }
 
 /** Refuses what is at fault; hands down what a limit waits for. */
-function examineDelegated({ cgroup, limits, mounts }: Setting): Delegated {
-  const first = examine(cgroup, limits, mounts);
+function examineDelegated({ cgroup, limits, leave = [], mounts }: Setting): Delegated {
+  const look = (): Examination => {
+    const { record, limits: all } = examine(cgroup, limits, mounts);
+    return { record, limits: all.filter(({ knob }) => !leave.includes(knob.field)) };
+  };
+  const first = look();
   const faulty = first.limits.find(({ observation }) => observation.fault !== undefined)?.observation;
   if (faulty?.asked !== undefined) {
     const asked = formatLimit(faulty.field, faulty.asked);
@@ -84,7 +91,13 @@ function examineDelegated({ cgroup, limits, mounts }: Setting): Delegated {
   }
   if (!first.limits.some(({ observation, text }) => observation.due && text === undefined)) return first;
   const kept = delegateThrough(parentOf(cgroup));
-  return { ...examine(cgroup, limits, mounts), kept };
+  return { ...look(), kept };
+}
+
+/** What is left as it is counts as asked for as it was. */
+function askedThen({ limits, leave = [] }: Setting, { record }: Examination): Limits {
+  const before = eachLimit(record.asked).filter(([field]) => leave.includes(field));
+  return limitsFrom([...eachLimit(limits).filter(([field]) => !leave.includes(field)), ...before]);
 }
 
 const isMemory = ({ knob }: Examined) => knob.controller === 'memory';

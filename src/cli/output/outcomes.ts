@@ -13,6 +13,7 @@ const colours = {
   unchanged: 'dim',
   deleted: 'green',
   'not found': 'yellow',
+  'not applied': 'yellow',
   failed: 'red',
 } as const;
 

@@ -16,6 +16,8 @@ export interface CgroupRemoval extends CgroupRequest {
 export interface CgroupLimiting extends CgroupRequest {
   /** All that the group is to have; what was set before and is not among them is lifted. */
   limits: Limits;
+  /** Of these, those that stay as they are, though they make no sense on this host any more. */
+  leave?: LimitField[];
 }
 
 export interface CgroupLeaf extends CgroupLimiting {

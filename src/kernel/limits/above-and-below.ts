@@ -4,69 +4,135 @@ import type { LimitObservation } from '../backends/index.ts';
 import { CGROUP_ROOT, cgroupOwners, cgroupPath, observeCgroups } from '../cgroups.ts';
 import { KukeError } from '../errors.ts';
 import type { ObserveContext, Resource } from '../kinds.ts';
+import type { PlanContext } from '../planning.ts';
 import { leftByReserve, readReserve } from '../reserve.ts';
-import { describe, type ResourceRef } from '../resource.ts';
+import { describe, keyOf, type ResourceRef } from '../resource.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
-import { type Excess, excesses, type Held, heldBy } from './ceilings.ts';
-import { eachLimit, formatLimit, type Limits, limitsOf } from './limits.ts';
+import { type Excess, excesses, type Held, heldBy, outside } from './ceilings.ts';
+import { eachLimit, formatLimit, type Limits, limitsFrom, limitsOf } from './limits.ts';
 import type { Resources } from './schema.ts';
+
+/** While planning, what the command brings counts; else what is stored. */
+export type LimitContext = ObserveContext & Partial<Pick<PlanContext, 'asked'>>;
 
 /** How many of those below are named. */
 const MOST = 5;
 
 /** A group as people know it: `stack main/default/blog`, or what in it is no resource's: `a container of cell main/default/blog/web`. */
-export async function groupName(context: ObserveContext, path: string): Promise<string> {
+export async function groupName(context: LimitContext, path: string): Promise<string> {
   if (path === CGROUP_ROOT) return 'all that kuke runs';
+  const ref = context.asked?.(path)?.ref;
+  if (ref !== undefined) return cgroupPath(ref) === path ? describe(ref) : `a container of ${describe(ref)}`;
   const owners = await cgroupOwners(context);
   const name = (owner: Resource | undefined) => owner && describe(owner.ref);
   const parent = name(owners.get(parentOf(path)));
   return name(owners.get(path)) ?? (parent === undefined ? `cgroup ${path}` : `a container of ${parent}`);
 }
 
-/** `parent`: the resource of the group right above, and the limits that the same plan gives it. */
-export async function notesOnAbove(
-  use: UseBackend,
-  context: ObserveContext,
-  group: AskedOfGroup,
-  limits: Limits,
-  parent?: { ref: ResourceRef; limits: Limits },
-): Promise<string[]> {
-  if (eachLimit(limits).length === 0) return [];
-  const found: { where: string; excess: Excess }[] = [];
-  for (const path of pathsAbove(group.path)) {
-    const planned = path === parentOf(group.path) ? parent : undefined;
-    const name = planned === undefined ? await groupName(context, path) : describe(planned.ref);
-    for (const excess of excesses(limits, await heldAt(use, context, path, planned?.limits)))
-      found.push({ where: `${name} (${ceilingText(excess)})`, excess });
-  }
-  const isReserve = ({ excess }: (typeof found)[number]) => excess.ceiling === 'memory.reservation';
-  const [reserve, hard] = [found.filter(isReserve), found.filter(one => !isReserve(one))];
-  const counts = reserve.slice(0, 1).map(({ excess: { field } }) => {
-    const where = reserve.map(one => one.where).join(', ');
-    return `${fieldPath(group, field)} counts only as far as all above reserve as much, and these reserve less: ${where}`;
-  });
-  const notes = [...Map.groupBy(hard, ({ excess }) => excess.field)].map(([field, same]) => {
-    const [value = ''] = same.map(({ excess }) => valueText(excess));
-    const where = [...new Set(same.map(one => one.where))].join(' and ');
-    return `${fieldPath(group, field)} asks for ${value}, which is more than it can have in ${where}`;
-  });
-  return [...notes, ...counts];
+interface ExcessAbove extends Excess {
+  /** Of the group that has less. */
+  path: string;
 }
 
-/** Those whose groups are there, as they asked when they were made; whoever comes later is told then. */
+/** By all above, the nearest first. */
+async function excessesAbove(
+  use: UseBackend,
+  context: LimitContext,
+  path: string,
+  limits: Limits,
+): Promise<ExcessAbove[]> {
+  if (eachLimit(limits).length === 0) return [];
+  const found: ExcessAbove[] = [];
+  for (const above of pathsAbove(path))
+    for (const excess of excesses(limits, await heldAt(use, context, above))) found.push({ ...excess, path: above });
+  return found;
+}
+
+/**
+ * What those above make of it: CPUs that they have not are a fault, and a reservation does nothing that is larger than theirs
+ * (cgroup-v2.rst, memory.low).
+ */
+export async function judgedByAbove(
+  use: UseBackend,
+  context: LimitContext,
+  path: string,
+  seen: readonly LimitObservation[],
+): Promise<LimitObservation[]> {
+  const asked = seen.flatMap(({ field, asked: value }) =>
+    value !== undefined && (field === 'cpu.cpuset' || field === 'memory.reservation') ? [[field, value] as const] : [],
+  );
+  const found = await excessesAbove(use, context, path, limitsFrom(asked));
+  const [cpus] = found.filter(({ ceiling }) => ceiling === 'cpu.cpuset');
+  const reserve = found.filter(({ ceiling }) => ceiling === 'memory.reservation');
+  const less = await Promise.all(reserve.map(one => whereText(context, one)));
+  const fault = cpus && `${await groupName(context, cpus.path)} has the CPUs ${cpus.held}`;
+  const without = cpus && outside(String(cpus.value), String(cpus.held));
+  return seen.map(one => {
+    if (one.field === 'cpu.cpuset' && fault !== undefined && one.fault === undefined)
+      return { ...one, fault: `${fault}, not ${without}`, due: false };
+    if (one.field !== 'memory.reservation' || one.notEnforced !== undefined || less.length === 0) return one;
+    return { ...one, notEnforced: `it counts only as far as all above reserve as much; less: ${less.join(', ')}` };
+  });
+}
+
+/** Those that hold it down, by field. What `judgedByAbove` tells is not among them. */
+export async function notesOnAbove(
+  use: UseBackend,
+  context: LimitContext,
+  group: AskedOfGroup,
+  limits: Limits,
+): Promise<string[]> {
+  const found = await excessesAbove(use, context, group.path, limits);
+  const hard = found.filter(({ ceiling }) => ceiling !== 'memory.reservation' && ceiling !== 'cpu.cpuset');
+  return excessTexts(context, group, hard, 'it');
+}
+
+/** Containers that have their limits from a space, in cells or stacks that have less: the space and those above it are told of otherwise. */
+export async function notesOnInheritors(
+  use: UseBackend,
+  context: PlanContext,
+  space: ResourceRef,
+  defaults: AskedOfGroup,
+): Promise<string[]> {
+  const top = cgroupPath(space);
+  const found: ExcessAbove[] = [];
+  for (const { path } of await observeCgroups(use, context)) {
+    const group = path.startsWith(`${top}/`) ? context.asked(path) : undefined;
+    if (group?.by === undefined || keyOf(group.by) !== keyOf(space)) continue;
+    const above = await excessesAbove(use, context, path, limitsOf(group.resources));
+    found.push(...above.filter(({ path: at, ceiling }) => at.length > top.length && ceiling !== 'memory.reservation'));
+  }
+  return excessTexts(context, defaults, found, 'a container');
+}
+
+/** `who`: is to have it, and cannot. */
+async function excessTexts(
+  context: LimitContext,
+  group: AskedOfGroup,
+  found: readonly ExcessAbove[],
+  who: string,
+): Promise<string[]> {
+  const texts = [...Map.groupBy(found, ({ field }) => field)].map(async ([field, same]) => {
+    const [value = ''] = same.map(valueText);
+    const where = [...new Set(await Promise.all(same.map(one => whereText(context, one))))];
+    return `${fieldPath(group, field)} asks for ${value}, which is more than ${who} can have in ${some(where, ' and ')}`;
+  });
+  return Promise.all(texts);
+}
+
+/** Those whose groups are there, as they are to be when the command is done; whoever comes later is told then. */
 export async function notesOnBelow(
   use: UseBackend,
-  context: ObserveContext,
+  context: PlanContext,
   top: string,
   seen: readonly LimitObservation[],
 ): Promise<string[]> {
   const held = heldBy(seen);
   if (held.size === 0) return [];
-  const backend = await use('cgroup');
   const found: { who: string; excess: Excess }[] = [];
   for (const { path } of await observeCgroups(use, context)) {
-    const asked = path.startsWith(`${top}/`) ? await backend.asked(path) : undefined;
-    for (const excess of excesses(asked ?? {}, held))
+    const group = path.startsWith(`${top}/`) ? context.asked(path) : undefined;
+    for (const excess of excesses(limitsOf(group?.resources), held))
       found.push({ who: `${await groupName(context, path)} (${valueText(excess)})`, excess });
   }
   return [...Map.groupBy(found, ({ excess }) => `${excess.field} ${excess.ceiling}`).values()].map(same => {
@@ -74,14 +140,16 @@ export async function notesOnBelow(
       field: excess.field,
       here: ceilingText(excess),
     }));
-    const names = same.slice(0, MOST).map(({ who }) => who);
-    const rest = same.length > MOST ? [`${same.length - MOST} more`] : [];
-    return `with ${here} here, these ask for a ${field} that they cannot have: ${[...names, ...rest].join(', ')}`;
+    const names = some(
+      same.map(({ who }) => who),
+      ', ',
+    );
+    return `with ${here} here, these ask for a ${field} that they cannot have: ${names}`;
   });
 }
 
 /** Before something starts: all that is above it has its limits by then, unless that could not be. Throws HostNotReady. */
-export async function refuseUnlimitedAbove(use: UseBackend, context: ObserveContext, ref: ResourceRef): Promise<void> {
+export async function refuseUnlimitedAbove(use: UseBackend, context: PlanContext, ref: ResourceRef): Promise<void> {
   const owners = await cgroupOwners(context);
   for (const path of pathsAbove(cgroupPath(ref))) {
     const owner = owners.get(path);
@@ -96,6 +164,11 @@ export async function refuseUnlimitedAbove(use: UseBackend, context: ObserveCont
 
 const valueText = ({ field, value }: Excess): string => formatLimit(field, value);
 const ceilingText = ({ ceiling, held }: Excess): string => `${ceiling} ${formatLimit(ceiling, held)}`;
+const whereText = async (context: LimitContext, { path, ...excess }: ExcessAbove): Promise<string> =>
+  `${await groupName(context, path)} (${ceilingText(excess)})`;
+
+const some = (names: readonly string[], between: string): string =>
+  [...names.slice(0, MOST), ...(names.length > MOST ? [`${names.length - MOST} more`] : [])].join(between);
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
@@ -106,22 +179,21 @@ function pathsAbove(path: string): string[] {
   return [parent, ...pathsAbove(parent)];
 }
 
-/** What a group has, also by an administrator's hand. */
-async function heldAt(use: UseBackend, context: ObserveContext, path: string, planned?: Limits): Promise<Held> {
-  const seen =
-    planned === undefined
-      ? await limitsAt(use, context, path)
-      : await (await use('cgroup')).limits({ path, limits: planned });
-  // What a group reserves counts as far as all above it reserve as much (cgroup-v2.rst, memory.low), and they begin with none.
-  return new Map([['memory.reservation', 0], ...heldBy(seen)]);
+/** What a group has, or is about to have, also by an administrator's hand. */
+async function heldAt(use: UseBackend, context: LimitContext, path: string): Promise<Held> {
+  // Groups begin with no reservation.
+  return new Map([['memory.reservation', 0], ...heldBy(await limitsAt(use, context, path))]);
 }
 
-/** Of a group above: it has been applied by now. */
-async function limitsAt(use: UseBackend, context: ObserveContext, path: string): Promise<LimitObservation[]> {
-  return context.once(`limits ${path}`, async () => {
-    const owner = (await cgroupOwners(context)).get(path);
-    const resources =
-      path === CGROUP_ROOT ? leftByReserve(await readReserve(use)) : (owner?.spec.resources as Resources | undefined);
-    return (await use('cgroup')).limits({ path, limits: limitsOf(resources) });
-  });
+async function limitsAt(use: UseBackend, context: LimitContext, path: string): Promise<LimitObservation[]> {
+  const limits = limitsOf(await resourcesAt(use, context, path));
+  return context.once(`limits ${path} ${JSON.stringify(limits)}`, async () =>
+    (await use('cgroup')).limits({ path, limits }),
+  );
+}
+
+async function resourcesAt(use: UseBackend, context: LimitContext, path: string): Promise<Resources | undefined> {
+  if (path === CGROUP_ROOT) return leftByReserve(await readReserve(use));
+  if (context.asked !== undefined) return context.asked(path)?.resources;
+  return (await cgroupOwners(context)).get(path)?.spec.resources as Resources | undefined;
 }

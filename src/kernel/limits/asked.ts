@@ -1,7 +1,7 @@
 /** What a manifest asks for of one cgroup, and where it says so. */
 import { cgroupPath } from '../cgroups.ts';
 import { describe, type ResourceRef } from '../resource.ts';
-import type { LimitField } from './limits.ts';
+import { type DeviceLimit, deviceLimit, type LimitField } from './limits.ts';
 import { formatBytes, parseQuantity } from './quantity.ts';
 import type { Resources } from './schema.ts';
 
@@ -28,17 +28,26 @@ export function askedOf({ ref, spec: { resources } }: WithCgroup): AskedOfGroup 
   return { path: cgroupPath(ref), resources, field: 'spec.resources' };
 }
 
-/** Where a manifest says it: `spec.resources.memory.limit`, `spec.resources.io.devices[0]`, `spec.resources.hugepages.2Mi`. */
-export function fieldPath({ resources, field }: Asked, limit: LimitField): string {
-  if (limit.startsWith('io.devices.')) {
-    const index = resources?.io?.devices?.findIndex(({ path }) => `io.devices.${path}` === limit);
-    return `${field}.io.devices[${index}]`;
-  }
+/** Where a manifest says it: `spec.resources.memory.limit`, `spec.resources.io.devices[0].readBps`, `spec.resources.hugepages.2Mi`. */
+export function fieldPath(asked: Asked, limit: LimitField): string {
+  const { resources, field } = asked;
+  const device = deviceLimit(limit);
+  if (device !== undefined) return `${devicePath(asked, device)}.${device.rate}`;
   if (limit.startsWith('hugepages.')) {
     const size = Object.keys(resources?.hugepages ?? {}).find(given => `hugepages.${sizeOf(given)}` === limit);
     return `${field}.hugepages.${size}`;
   }
   return `${field}.${limit}`;
+}
+
+/** Of what is wrong with a device, and not with one of its rates: `spec.resources.io.devices[0]`. */
+export function faultPath(asked: Asked, limit: LimitField): string {
+  const device = deviceLimit(limit);
+  return device === undefined ? fieldPath(asked, limit) : devicePath(asked, device);
+}
+
+function devicePath({ resources, field }: Asked, device: DeviceLimit): string {
+  return `${field}.io.devices[${resources?.io?.devices?.findIndex(({ path }) => path === device.path)}]`;
 }
 
 /** `spec`, or whose default it is: `space main/default`. */

@@ -1,7 +1,7 @@
 /** What a group asks for against what those above it have: a limit on any level holds for everything below it (spec.md §5). */
 import type { LimitObservation } from '../backends/index.ts';
-import { cpuList } from './cpu-list.ts';
-import { type DeviceRates, eachLimit, type LimitField, type Limits, type LimitValue } from './limits.ts';
+import { cpuList, formatCpuList } from './cpu-list.ts';
+import { eachLimit, type LimitField, type Limits, type LimitValue } from './limits.ts';
 
 /** The limits of a group above that hold for this one of a group below; a weight is a share among siblings, and has none. */
 function ceilingsOf(field: LimitField): LimitField[] {
@@ -43,13 +43,11 @@ export function excesses(asked: Limits, held: Held): Excess[] {
 
 function isMore(value: LimitValue, held: LimitValue): boolean {
   if (typeof value === 'number' && typeof held === 'number') return value > held;
-  if (typeof value === 'string' && typeof held === 'string') return !isWithin(value, held);
-  if (typeof value !== 'object' || typeof held !== 'object') return false;
-  return (Object.keys(value) as (keyof DeviceRates)[]).some(rate => (value[rate] ?? 0) > (held[rate] ?? Infinity));
+  return typeof value === 'string' && typeof held === 'string' && outside(value, held) !== '';
 }
 
-/** Of lists of CPUs. */
-export function isWithin(inner: string, outer: string): boolean {
+/** Of lists of CPUs: those of the first that the other lacks. */
+export function outside(inner: string, outer: string): string {
   const all = new Set(cpuList(outer) ?? []);
-  return (cpuList(inner) ?? []).every(cpu => all.has(cpu));
+  return formatCpuList((cpuList(inner) ?? []).filter(cpu => !all.has(cpu)));
 }

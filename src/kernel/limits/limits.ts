@@ -31,13 +31,27 @@ export interface Limits {
   hugepages?: Record<string, number>;
 }
 
-/** One limit: `memory.limit`, `io.devices./dev/vda`, `hugepages.2Mi`. */
+/** One limit: `memory.limit`, `io.devices./dev/vda.readBps`, `hugepages.2Mi`. */
 export type LimitField =
   | Exclude<keyof Limits, 'io.devices' | 'hugepages'>
   | `io.devices.${string}`
   | `hugepages.${string}`;
 
-export type LimitValue = number | string | DeviceRates;
+export type LimitValue = number | string;
+
+/** What is limited of a device, and by what name. */
+export interface DeviceLimit {
+  path: string;
+  rate: keyof DeviceRates;
+}
+
+/** The parts of `io.devices./dev/vda.readBps`; undefined for any other field. */
+export function deviceLimit(field: string): DeviceLimit | undefined {
+  const [, path, rate] = /^io\.devices\.(.+)\.((?:read|write)(?:Bps|Iops))$/s.exec(field) ?? [];
+  return path === undefined ? undefined : { path, rate: rate as keyof DeviceRates };
+}
+
+export const deviceField = ({ path, rate }: DeviceLimit): LimitField => `io.devices.${path}.${rate}`;
 
 /** What a manifest says, which its schema has found well. */
 export function limitsOf({ cpu, memory, io, pids, hugepages }: Resources = {}): Limits {
@@ -65,35 +79,42 @@ export function eachLimit(limits: Limits): [LimitField, LimitValue][] {
   const { 'io.devices': devices = {}, hugepages = {}, ...plain } = limits;
   return [
     ...(Object.entries(plain) as [LimitField, LimitValue][]),
-    ...Object.entries(devices).map(([path, rates]): [LimitField, LimitValue] => [`io.devices.${path}`, rates]),
+    ...Object.entries(devices).flatMap(([path, rates]) =>
+      (Object.entries(rates) as [keyof DeviceRates, number][]).map(([rate, value]): [LimitField, LimitValue] => [
+        deviceField({ path, rate }),
+        value,
+      ]),
+    ),
     ...Object.entries(hugepages).map(([size, limit]): [LimitField, LimitValue] => [`hugepages.${size}`, limit]),
   ];
 }
 
 /** What `eachLimit` has taken apart. */
 export function limitsFrom(all: readonly (readonly [LimitField, LimitValue])[]): Limits {
-  const below = (prefix: string) =>
-    all.flatMap(([field, value]) => (field.startsWith(prefix) ? [[field.slice(prefix.length), value]] : []));
   const plain = all.filter(([field]) => !/^(io\.devices|hugepages)\./.test(field));
-  const [devices, hugepages] = [below('io.devices.'), below('hugepages.')];
+  const pages = 'hugepages.';
+  const hugepages = all.flatMap(([field, value]) =>
+    field.startsWith(pages) ? [[field.slice(pages.length), value]] : [],
+  );
+  const devices: Record<string, DeviceRates> = {};
+  for (const [field, value] of all) {
+    const device = deviceLimit(field);
+    if (device !== undefined) devices[device.path] = { ...devices[device.path], [device.rate]: Number(value) };
+  }
   return {
     ...Object.fromEntries(plain),
-    ...(devices.length > 0 && { 'io.devices': Object.fromEntries(devices) }),
+    ...(Object.keys(devices).length > 0 && { 'io.devices': devices }),
     ...(hugepages.length > 0 && { hugepages: Object.fromEntries(hugepages) }),
   };
 }
 
-/** As a person writes it: `512Mi`, `1.5`, `readBps=1Mi writeIops=100`. */
+/** As a person writes it: `512Mi`, `1.5`. */
 export function formatLimit(field: LimitField, value: LimitValue): string {
-  if (typeof value === 'object')
-    return Object.entries(value)
-      .map(([rate, one]) => `${rate}=${rateOf(rate, one)}`)
-      .join(' ');
   return typeof value === 'number' && isBytes(field) ? formatBytes(value) : String(value);
 }
 
-const rateOf = (rate: string, value: number) => (rate.endsWith('Bps') ? formatBytes(value) : String(value));
-const isBytes = (field: LimitField) => field.startsWith('memory.') || field.startsWith('hugepages.');
+const isBytes = (field: LimitField) =>
+  /^(?:memory|hugepages)\./.test(field) || deviceLimit(field)?.rate.endsWith('Bps') === true;
 
 function ratesOf(rates: Record<string, string | number | undefined>): DeviceRates {
   return defined(Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, bytes(rate)])));

@@ -25,6 +25,15 @@ const bytes = quantity(value => (value <= 0 ? 'must be more than 0' : inBytes(va
 /** Nothing of it may be used, or nothing of it is protected. */
 const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : inBytes(value)));
 const rate = quantity(value => (value <= 0 ? 'must be more than 0 a second' : inBytes(value)));
+/** What the kernel shows as `max` is one more (blk-throttle.c, UINT_MAX). */
+export const MOST_IOPS = 2 ** 32 - 2;
+const iops = quantity(value =>
+  value <= 0
+    ? 'must be more than 0 a second'
+    : value > MOST_IOPS
+      ? `must be at most ${MOST_IOPS} a second`
+      : inBytes(value),
+);
 const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)));
 
 /** The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each. */
@@ -54,8 +63,8 @@ const device = v.pipe(
     ),
     readBps: v.exactOptional(v.pipe(rate, v.description('bytes read in a second'))),
     writeBps: v.exactOptional(v.pipe(rate, v.description('bytes written in a second'))),
-    readIops: v.exactOptional(v.pipe(rate, v.description('reads in a second'))),
-    writeIops: v.exactOptional(v.pipe(rate, v.description('writes in a second'))),
+    readIops: v.exactOptional(v.pipe(iops, v.description('reads in a second'))),
+    writeIops: v.exactOptional(v.pipe(iops, v.description('writes in a second'))),
   }),
   v.check(
     ({ path: _, ...rates }) => Object.keys(rates).length > 0,

@@ -1,6 +1,8 @@
 /** The limits of a cgroup as a status shows them: what holds, where it comes from, and what the host does not enforce. */
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
+import type { ObserveContext } from '../kinds.ts';
+import { judgedByAbove } from './above-and-below.ts';
 import { type AskedOfGroup, originOf } from './asked.ts';
 import { formatLimit, type LimitValue, limitsOf } from './limits.ts';
 
@@ -20,14 +22,17 @@ export interface LimitStatus {
 /** Part of a status; empty where there is no limit. `isIdle`: nothing runs there, and its limits come with what is started. */
 export async function limitStatus(
   use: UseBackend,
+  context: ObserveContext,
   group: AskedOfGroup,
   { isIdle = false } = {},
 ): Promise<{ resources?: LimitStatus[] }> {
-  const seen = await (await use('cgroup')).limits({ path: group.path, limits: limitsOf(group.resources) });
+  const { path } = group;
+  const own = await (await use('cgroup')).limits({ path, limits: limitsOf(group.resources) });
+  const seen = await judgedByAbove(use, context, path, own);
   return seen.length === 0 ? {} : { resources: seen.map(one => statusOf(one, group, isIdle)) };
 }
 
-function statusOf(seen: LimitObservation, group: AskedOfGroup, isIdle: boolean): LimitStatus {
+export function statusOf(seen: LimitObservation, group: AskedOfGroup, isIdle = false): LimitStatus {
   const { field, asked, current, manual, due } = seen;
   const text = (value: LimitValue | undefined) => (value === undefined ? 'none' : formatLimit(field, value));
   if (manual)

@@ -293,7 +293,7 @@ test('what is explained does the same', async () => {
   expect(backend.explain('limit', { path: main, limits: huge(7, 7) })).not.toContain('nothing');
   expect(backend.explain('limit', { path: '/kukeon/none', limits: {} })).toBe('# nothing is to be written');
   const device = backend.explain('limit', { path: main, limits: { 'io.devices': { '/dev/none': { readBps: 1 } } } });
-  expect(device).toContain('# io.devices./dev/none: there is no device /dev/none');
+  expect(device).toContain('# io.devices./dev/none.readBps: there is no device /dev/none');
 });
 
 test('less than one huge page is refused, none is not', async () => {

@@ -7,8 +7,9 @@ import {
   hugepagesKnob,
   type Knob,
   plainKnobs,
+  RATE_NAMES,
 } from '../../../plugins/cgroup-v2/limits/knobs.ts';
-import type { DeviceRates, LimitField, LimitValue } from '../../../src/kernel/limits/limits.ts';
+import type { LimitField, LimitValue } from '../../../src/kernel/limits/limits.ts';
 
 const knob = (field: LimitField, isBfq = false): Knob => {
   const found = plainKnobs(isBfq).find(one => one.field === field);
@@ -116,33 +117,35 @@ test('weights for BFQ are spread over its narrower range, in order, with the sam
   );
 });
 
-describe('a device', () => {
-  const rate = fc.integer({ min: 1, max: 2 ** 40 });
-  const rates = fc
-    .record({ readBps: rate, writeBps: rate, readIops: rate, writeIops: rate }, { requiredKeys: [] })
-    .filter(all => Object.keys(all).length > 0);
+describe('a rate of a device', () => {
+  const rate = fc.integer({ min: 1, max: 2 ** 32 - 2 });
+  const name = fc.constantFrom(...RATE_NAMES);
   const number = fc.tuple(fc.nat(4095), fc.nat(2 ** 20)).map(([major, minor]) => `${major}:${minor}`);
+  const line = (of: string, rates: Record<string, number>) =>
+    `${of} ${['rbps', 'wbps', 'riops', 'wiops'].map(key => `${key}=${rates[key] ?? 'max'}`).join(' ')}`;
 
-  test('is one line among others, with max for what is not limited', () => {
-    const { read, value, unset, text } = deviceKnob('io.devices./dev/vda', '254:0');
+  test('is one key of a line among others', () => {
+    const { read, value, unset, text } = deviceKnob({ path: '/dev/vda', rate: 'writeIops' }, '254:0');
     const content = '8:0 rbps=1 wbps=2 riops=3 wiops=4\n254:0 rbps=max wbps=1048576 riops=max wiops=120';
-    expect(read(content)).toBe('254:0 rbps=max wbps=1048576 riops=max wiops=120');
-    expect(value(read(content))).toEqual({ writeBps: 1048576, writeIops: 120 });
+    expect(read(content)).toBe('254:0 wiops=120');
+    expect(value(read(content))).toBe(120);
     expect(read('8:0 rbps=1 wbps=2 riops=3 wiops=4')).toBe(unset);
     expect(value(unset)).toBeUndefined();
-    expect(text({ readBps: 5 })).toBe('254:0 rbps=5 wbps=max riops=max wiops=max');
+    expect(text(5)).toBe('254:0 wiops=5');
   });
 
   test('is read back as it was written, whatever stands around it', () => {
     fc.assert(
-      fc.property(number, rates, fc.array(fc.tuple(number, rates)), (mine, limits: DeviceRates, others) => {
-        const one = deviceKnob('io.devices./dev/x', mine);
+      fc.property(number, name, rate, fc.array(fc.tuple(number, rate)), (mine, key, limit, others) => {
+        const one = deviceKnob({ path: '/dev/x', rate: key }, mine);
+        const [, pair = ''] = one.text(limit).split(' ');
+        const [file = '', value] = pair.split('=');
         const lines = others
           .filter(([other]) => other !== mine)
-          .map(([other, of]) => deviceKnob('io.devices./dev/y', other).text(of));
-        const content = [...lines, one.text(limits)].sort().join('\n');
-        expect(one.value(one.read(content))).toEqual(limits);
-        expect(deviceOf(one.text(limits))).toBe(mine);
+          .map(([other, of]) => line(other, { rbps: of, wiops: of }));
+        const content = [...lines, line(mine, { [file]: Number(value) })].sort().join('\n');
+        expect(one.value(one.read(content))).toEqual(limit);
+        expect(deviceOf(one.text(limit))).toBe(mine);
         expect(one.read(lines.join('\n'))).toBe(one.unset);
       }),
     );

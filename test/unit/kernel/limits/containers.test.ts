@@ -201,7 +201,7 @@ describe('what a plan changed that failed', () => {
   const io = { devices: [{ path: '/dev/vda', readBps: '1Mi' }] };
   const before = { ...of(main()), resources: { memory: { limit: '64Mi' }, io } };
   const after = { ...of(main(), side()), resources: { memory: { limit: '32Mi' } } };
-  const held = { 'memory.limit': 16 * MI, 'io.devices./dev/vda': { readBps: MI } };
+  const held = { 'memory.limit': 16 * MI, 'io.devices./dev/vda.readBps': MI };
   beforeEach(async () => {
     await kuke.put(web, before);
     kuke.write(web.group, 'memory.limit', 16 * MI);

@@ -121,7 +121,7 @@ test.each([
   [{ image: 'x' }, 'spec.defaults.container.image: unknown field'],
   [{ user: 'a b' }, 'spec.defaults.container.user: must be a user'],
   [{ capabilities: { add: ['NET_ADMN'] } }, 'spec.defaults.container.capabilities.add[0]: `NET_ADMN` is no capability'],
-  [{ tmpfs: [{ path: '/a' }, { path: '/a/' }] }, 'spec.defaults.container: has two `tmpfs` at the same place'],
+  [{ tmpfs: [{ path: '/a' }, { path: '/a/' }] }, 'spec.defaults.container.tmpfs[1].path: /a is the place of'],
   [memory('0'), 'spec.defaults.container.resources.memory.limit: must be more than 0'],
 ])('%j is refused', async (given, why) => {
   await expect(kuke.put(space, defaults(given))).rejects.toThrow(why);

@@ -47,7 +47,7 @@ describe.each(levels)('%s', (_, level) => {
       'memory.reservation': 64 * MI,
       'memory.swap': 0,
       'io.weight': 50,
-      'io.devices./dev/vda': { readBps: MI },
+      'io.devices./dev/vda.readBps': MI,
       'pids.limit': 100,
       'hugepages.2Mi': 64 * MI,
     });
@@ -62,7 +62,7 @@ describe.each(levels)('%s', (_, level) => {
       'memory.swap=0 spec',
       'io.weight=50 spec',
       'pids.limit=100 spec',
-      'io.devices./dev/vda=readBps=1Mi spec',
+      'io.devices./dev/vda.readBps=1Mi spec',
       'hugepages.2Mi=64Mi spec',
     ]);
     expect(told(await kuke.put(level, { resources }))).toBe('unchanged');
@@ -257,12 +257,12 @@ test('a disk that is gone keeps no memory from being limited after a reboot, and
   expect(next.values(stack.group)).toEqual({ 'memory.limit': 512 * MI });
   expect((await next.status(stack)).resources).toEqual([
     { field: 'memory.limit', value: '512Mi', from: 'spec' },
-    { field: 'io.devices./dev/vda', value: 'readBps=1Mi', from: 'spec', notEnforced: '/dev/vda is not there' },
+    { field: 'io.devices./dev/vda.readBps', value: '1Mi', from: 'spec', notEnforced: '/dev/vda is not there' },
   ]);
   expect((await next.put(stack, spec)).error?.details.field).toBe('spec.resources.io.devices[0]');
   kuke.host.machine.disks.add('/dev/vda');
   await next.put(web, { containers: [main({ env: ['A=1'] })] });
-  expect(next.values(stack.group)).toMatchObject({ 'io.devices./dev/vda': { readBps: MI } });
+  expect(next.values(stack.group)).toMatchObject({ 'io.devices./dev/vda.readBps': MI });
 });
 
 test('nothing starts below a level whose limits could not be brought back', async () => {
@@ -304,9 +304,9 @@ describe('a child that asks for more than is above it', () => {
       resources: { memory: { limit: '1Gi', reservation: '600Mi' }, cpu: { limit: 1 } },
     });
     expect(cell.notes).toEqual([
+      expect.stringContaining('spec.resources.memory.reservation is not enforced: it counts only as far as'),
       'spec.resources.memory.limit asks for 1Gi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
       'spec.resources.memory.reservation asks for 600Mi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
-      expect.stringContaining('spec.resources.memory.reservation counts only as far as'),
     ]);
     expect(told(cell)).toBe('created');
   });
@@ -315,17 +315,22 @@ describe('a child that asks for more than is above it', () => {
     const reserving = (reservation: string) => ({ resources: { memory: { reservation } } });
     await kuke.put(realm, reserving('1Gi'));
     await kuke.put(stack, reserving('32Mi'));
-    const { notes, error } = await kuke.put(web, reserving('64Mi'), STRICT);
-    expect([notes, error]).toEqual([
-      [
-        'spec.resources.memory.reservation counts only as far as all above reserve as much, and these reserve less: stack main/default/default (memory.reservation 32Mi), space main/default (memory.reservation 0), all that kuke runs (memory.reservation 0)',
-      ],
-      undefined,
+    const notEnforced =
+      'it counts only as far as all above reserve as much; less: stack main/default/default (memory.reservation 32Mi), space main/default (memory.reservation 0), all that kuke runs (memory.reservation 0)';
+    expect((await kuke.put(web, reserving('64Mi'), STRICT)).error).toMatchObject({
+      code: 'HostNotReady',
+      message: `spec.resources.memory.reservation cannot be enforced: ${notEnforced}`,
+    });
+    const { notes } = await kuke.put(web, reserving('64Mi'));
+    expect(notes).toEqual([`spec.resources.memory.reservation is not enforced: ${notEnforced}`]);
+    expect((await kuke.status(web)).resources).toEqual([
+      { field: 'memory.reservation', value: '64Mi', from: 'spec', notEnforced },
     ]);
     for (const level of [stack, space]) await kuke.put(level, reserving('64Mi'));
     kuke.write('/kukeon', 'memory.reservation', 64 * MI);
-    expect((await kuke.put(web, reserving('64Mi'))).notes).toEqual([]);
-    expect((await kuke.put(web, reserving('0'))).notes).toEqual([]);
+    expect((await kuke.put(web, reserving('64Mi'), STRICT)).notes).toEqual([]);
+    expect((await kuke.status(web)).resources).toEqual([{ field: 'memory.reservation', value: '64Mi', from: 'spec' }]);
+    expect((await kuke.put(web, reserving('0'), STRICT)).notes).toEqual([]);
   });
 
   test('is told of nothing where both ask for the same, whatever the kernel makes of it', async () => {

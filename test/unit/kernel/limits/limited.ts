@@ -54,6 +54,8 @@ export const to = (desiredState: string) => (spec: Fields) => ({ ...spec, desire
 export interface Limited extends TestKernel {
   /** One resource with this spec; a cell has the one container `main` where it says nothing else. */
   put(level: Level, spec?: Fields, options?: PlanOptions): Promise<Outcome>;
+  /** Several at once, as in one file. */
+  putAll(resources: readonly (readonly [Level, Fields])[], options?: PlanOptions): Promise<Outcome[]>;
   /** What the files of a group say. */
   values(path: string): Record<string, LimitValue> | undefined;
   /** As an administrator would with `echo`. */
@@ -70,18 +72,13 @@ export async function limited(given?: TestKernel): Promise<Limited> {
   addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
   return {
     ...kuke,
-    async put({ kind, path, scope: where }, spec = {}, planOptions) {
-      const containers = kind === 'Cell' ? { containers: [main()] } : {};
-      const manifest = {
-        apiVersion: 'v1beta1',
-        kind,
-        metadata: { name: path.at(-1) },
-        spec: { ...where, ...containers, ...spec },
-      };
-      const [outcome] = await kuke.apply(JSON.stringify(manifest), planOptions);
+    async put(level, spec = {}, planOptions) {
+      const [outcome] = await kuke.apply(document(level, spec), planOptions);
       if (outcome === undefined) throw new Error('no outcome');
       return outcome;
     },
+    putAll: (resources, planOptions) =>
+      kuke.apply(resources.map(([level, spec]) => document(level, spec)).join('\n---\n'), planOptions),
     values(path) {
       const group = kuke.host.cgroups.get(path);
       return group && Object.fromEntries(group.values ?? []);
@@ -97,6 +94,16 @@ export async function limited(given?: TestKernel): Promise<Limited> {
       return (await kuke.get(kind, ...path)).manifest.status as Awaited<ReturnType<Limited['status']>>;
     },
   };
+}
+
+function document({ kind, path, scope: where }: Level, spec: Fields): string {
+  const containers = kind === 'Cell' ? { containers: [main()] } : {};
+  return JSON.stringify({
+    apiVersion: 'v1beta1',
+    kind,
+    metadata: { name: path.at(-1) },
+    spec: { ...where, ...containers, ...spec },
+  });
 }
 
 /** An outcome in a line: its result, or why it failed. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import * as v from 'valibot';
-import { fieldPath } from '../../../../src/kernel/limits/asked.ts';
+import { faultPath, fieldPath } from '../../../../src/kernel/limits/asked.ts';
 import { eachLimit, formatLimit, limitsFrom, limitsOf } from '../../../../src/kernel/limits/limits.ts';
 import { type Resources, resourcesSchema } from '../../../../src/kernel/limits/schema.ts';
 import { faultsOf } from '../../../../src/kernel/schema.ts';
@@ -40,6 +40,10 @@ test.each([
   [{ io: { devices: [{ path: 'vda', readBps: 1 }] } }, 'spec.resources.io.devices[0].path: must be a device'],
   [{ io: { devices: [{ path: '/dev/../etc', readBps: 1 }] } }, 'io.devices[0].path: must be a device'],
   [{ io: { devices: [{ path: '/dev/vda', readBps: 0 }] } }, 'io.devices[0].readBps: must be more than 0 a second'],
+  [
+    { io: { devices: [{ path: '/dev/vda', readIops: 2 ** 32 - 1 }] } },
+    'spec.resources.io.devices[0].readIops: must be at most 4294967294 a second',
+  ],
   [
     { io: { devices: ['1', '2'].map(readBps => ({ path: '/dev/vda', readBps })) } },
     'spec.resources.io.devices: names a device twice',
@@ -94,7 +98,8 @@ test('values read as people write them', () => {
   expect(formatLimit('hugepages.2Mi', 2 ** 26)).toBe('64Mi');
   expect(formatLimit('cpu.limit', 1.5)).toBe('1.5');
   expect(formatLimit('pids.limit', 1024)).toBe('1024');
-  expect(formatLimit('io.devices./dev/vda', { readBps: 2 ** 20, writeIops: 1024 })).toBe('readBps=1Mi writeIops=1024');
+  expect(formatLimit('io.devices./dev/vda.readBps', 2 ** 20)).toBe('1Mi');
+  expect(formatLimit('io.devices./dev/vda.writeIops', 1024)).toBe('1024');
 });
 
 test('each has a place in its manifest', () => {
@@ -105,7 +110,8 @@ test('each has a place in its manifest', () => {
     } satisfies Resources,
     field: 'spec.containers[1].resources',
   };
-  expect(fieldPath(asked, 'io.devices./dev/b')).toBe('spec.containers[1].resources.io.devices[1]');
+  expect(fieldPath(asked, 'io.devices./dev/b.readBps')).toBe('spec.containers[1].resources.io.devices[1].readBps');
+  expect(faultPath(asked, 'io.devices./dev/b.readBps')).toBe('spec.containers[1].resources.io.devices[1]');
   expect(fieldPath(asked, 'hugepages.2Mi')).toBe('spec.containers[1].resources.hugepages.2048Ki');
   expect(fieldPath(asked, 'memory.limit')).toBe('spec.containers[1].resources.memory.limit');
 });
