@@ -3,6 +3,7 @@ export * from './kernel/backends/index.ts';
 export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
 export { planCgroup, planLimits } from './kernel/cgroup-steps.ts';
 export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroupsIn } from './kernel/cgroups.ts';
+export type { Claims } from './kernel/claims.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';

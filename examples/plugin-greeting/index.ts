@@ -73,6 +73,8 @@ function greeting(kernel: PluginKernel<Config>): KindDefinition<GreetingSpec, Gr
         if ((await inFile(desired)) === content) return;
         context.plan.add(desired.ref, 'store.writeFile', { path: fileOf(desired.ref), content });
       },
+      // For `kuke doctor`, to tell it from what is left over.
+      claims: async (_, { ref }) => ({ files: [fileOf(ref)] }),
       async planDelete(context, { ref }) {
         context.plan.add(ref, 'store.removeFile', { path: fileOf(ref) });
       },

@@ -1,6 +1,7 @@
 /** Cell: a network namespace with one address a space, a cgroup, and the containers that share them (spec.md §1). */
 import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
 import type * as v from 'valibot';
+import { cellClaims } from './claims.ts';
 import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
 import { limitedGroups } from './limit-steps.ts';
@@ -44,6 +45,7 @@ const cell = (kernel: PluginKernel) =>
       planDelete: (context, resource) => planDelete(kernel, context, resource),
       planSettle: (context, resource) => planSettle(kernel, context, resource),
       observe: (context, resource) => cellStatus(kernel, context, resource),
+      claims: (context, resource) => cellClaims(kernel, context, resource),
     },
   });
 

@@ -20,11 +20,14 @@ export function netnsPath(hash: string): string {
 
 /** New for every attachment: with a stable one, ADD after a lost netns fails (spec.md §4). */
 export function newAttachmentId(hash: string): string {
-  return `${hash}-${crypto.randomUUID().slice(0, 8)}`;
+  return `${attachmentPrefix(hash)}${crypto.randomUUID().slice(0, 8)}`;
 }
 
+/** What the ids of its attachments begin with. */
+export const attachmentPrefix = (hash: string): string => `${hash}-`;
+
 export function isAttachmentOf(hash: string, attachmentId: string): boolean {
-  return attachmentId.startsWith(`${hash}-`);
+  return attachmentId.startsWith(attachmentPrefix(hash));
 }
 
 /** All containers of a cell share a shim. */

@@ -13,24 +13,24 @@ export function hostFindings(mounts: readonly Mount[] = readMounts()): Finding[]
     const { controllers, missing } = reach(root);
     const offer = controllers.length === 0 ? 'no controllers' : controllers.join(' ');
     return [
-      { level: 'ok', what: `cgroup v2 is mounted at ${root.path}, with ${offer}` },
+      { level: 'ok', code: 'Cgroups', what: `cgroup v2 is mounted at ${root.path}, with ${offer}` },
       ...missing.map(name => absent(mounts, name)),
       ...blocked(root, controllers),
     ];
   } catch (error) {
-    const { message: what, remedy } = asCgroupError(error);
-    return [{ level: 'error', what, ...(remedy !== undefined && { remedy }) }];
+    const { code, message: what, remedy } = asCgroupError(error);
+    return [{ level: 'error', code, what, ...(remedy !== undefined && { remedy }) }];
   }
 }
 
 function absent(mounts: readonly Mount[], name: string): Finding {
   const { reason, remedy } = whyAbsent(mounts, name);
-  return { level: 'warning', what: `${reason}: its limits are not enforced`, remedy };
+  return { level: 'warning', code: 'ControllerMissing', what: `${reason}: its limits are not enforced`, remedy };
 }
 
 /** Where the tree begins inside a container, its own processes may keep controllers from being handed down. */
 function blocked(root: Cgroup, controllers: readonly string[]): Finding[] {
   const what = whyKept(root, controllers);
   const remedy = `move them: mkdir ${root.path}/init, then write each pid into its cgroup.procs`;
-  return what === undefined ? [] : [{ level: 'warning', what, remedy }];
+  return what === undefined ? [] : [{ level: 'warning', code: 'ControllersKept', what, remedy }];
 }

@@ -1,15 +1,47 @@
 /** What `kuke doctor` says of the network: rules that somebody has taken away, conflists that cannot be read, and rules of others that drop what spaces send. */
 import { basename } from 'node:path';
-import { type Finding, KukeError } from 'kuke/plugin';
+import { type Claims, type Finding, KukeError } from 'kuke/plugin';
+import { BRIDGE, INET } from '../../src/cni/ruleset.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { listChains } from '../../src/host/nftables/list.ts';
+import { whyUnwritable } from '../../src/host/writable.ts';
 import { bridgeMark, markedBridges } from './bridge.ts';
 import { readInForce } from './enforced.ts';
 import { explainObstacle } from './firewall.ts';
 import { allNetworks, type Host } from './host.ts';
-import type { Networks, SpaceNetwork } from './space-network.ts';
+import { orphansIn } from './orphans.ts';
+import { DEFAULT_CONFIG_PATH, type Networks, type SpaceNetwork } from './space-network.ts';
 
-export async function networkFindings(host: Host): Promise<Finding[]> {
+/** Without `claims` nothing is looked for that is left over. */
+export async function networkFindings(host: Host, claims?: Claims): Promise<Finding[]> {
   const instance = await knownInstance(host);
-  if (instance === undefined) return [];
+  const unwritable = [host.results, host.ipam, DEFAULT_CONFIG_PATH].flatMap(folder => whyUnwritable(folder) ?? []);
+  const withoutRules = whyWithoutRules();
+  const lacking = [
+    ...[...new Set(unwritable)].map(what => notReady(what, 'mount it writable, or free some space there')),
+    ...(withoutRules === undefined
+      ? []
+      : [notReady(withoutRules, 'boot a kernel that has nf_tables, for bridges too')]),
+  ];
+  if (instance === undefined || withoutRules !== undefined) return lacking;
+  const orphans = claims === undefined ? [] : await orphansIn(host, instance, claims);
+  return [...lacking, ...(await rulesFindings(host, instance)), ...orphans];
+}
+
+const notReady = (what: string, remedy: string): Finding => ({ level: 'error', code: 'HostNotReady', what, remedy });
+
+/** Rules are needed in two families, of which kernels may lack the second. */
+function whyWithoutRules(): string | undefined {
+  try {
+    using socket = new NetlinkSocket('netfilter');
+    for (const { family } of [INET, BRIDGE]) listChains(socket, { family });
+    return undefined;
+  } catch (error) {
+    return `the kernel takes no nftables rules: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+async function rulesFindings(host: Host, instance: string): Promise<Finding[]> {
   const { spaces, broken } = await allNetworks(host);
   const damaged = brokenConflists(instance, broken);
   const ours = spaces.filter(network => network.instance === instance);
@@ -20,22 +52,32 @@ export async function networkFindings(host: Host): Promise<Finding[]> {
   const blocked = new Set(ours.flatMap(({ bridge }) => obstacles(bridge)).map(explainObstacle));
   return [
     ...damaged,
-    ...(open.length > 0 ? [missing(`rules of the ${namesOf(open)} are missing or were changed`)] : []),
+    ...(open.length > 0 ? [missing('RulesMissing', `rules of the ${namesOf(open)} are missing or were changed`)] : []),
     ...(unpublished.length > 0
-      ? [missing(`rules by which cells of the ${namesOf(unpublished)} publish ports are missing or were changed`)]
+      ? [
+          missing(
+            'PortsMissing',
+            `rules by which cells of the ${namesOf(unpublished)} publish ports are missing or were changed`,
+          ),
+        ]
       : []),
     ...(open.length + unpublished.length + damaged.length > 0
       ? []
-      : [{ level: 'ok', what: `the rules that keep ${counted(ours)} apart are in the kernel` } as const]),
-    ...[...blocked].map((what): Finding => ({ level: 'warning', what })),
+      : [
+          { level: 'ok', code: 'Rules', what: `the rules that keep ${counted(ours)} apart are in the kernel` } as const,
+        ]),
+    ...[...blocked].map((what): Finding => ({ level: 'warning', code: 'ForwardDropped', what })),
   ];
 }
 
-const missing = (what: string): Finding => ({
+const missing = (code: string, what: string): Finding => ({
   level: 'error',
+  code,
   what,
   remedy:
-    'the next command that changes something puts them back, such as `kuke apply`; `nft flush ruleset` takes away everybody’s',
+    'the next command that changes something puts them back, such as `sudo kuke doctor --fix`; `nft flush ruleset` takes away everybody’s',
+  // As all that is due, they are settled by who takes the lock.
+  fix: async () => {},
 });
 
 /** Of networks whose bridge is there: others' files are none of our business. */
@@ -45,6 +87,7 @@ function brokenConflists(instance: string, broken: Networks['broken']): Finding[
     .filter(({ path }) => marks.includes(bridgeMark(instance, basename(path, '.conflist'))))
     .map(({ message }) => ({
       level: 'error',
+      code: 'ConflistBroken',
       what: message,
       remedy: 'mend that file; or remove it, then the next command writes it anew',
     }));

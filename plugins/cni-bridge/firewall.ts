@@ -101,6 +101,13 @@ export async function readEnforcement(instance: string): Promise<Enforcement> {
   };
 }
 
+/** The bridges that our rules know, whether the rules are whole or not; none where they are another's. */
+export function readMembers(instance: string): Isolated[] {
+  using socket = new NetlinkSocket('netfilter');
+  const content = readSection(socket, isolationSection(instance));
+  return content !== undefined && isMarked(instance, content) ? membersOf(content) : [];
+}
+
 const nothing = { covers: () => false, knows: () => false, surplus: () => false };
 
 /** For a person, with what to do. */

@@ -37,8 +37,8 @@ export default definePlugin<CniBridgeConfig>({
       explain: async params => (await import('./explain.ts')).explainRegenerate(params, await host()),
     });
 
-    kernel.hook('doctor', async ({ findings }) => {
-      findings.push(...(await (await import('./doctor.ts')).networkFindings(await host())));
+    kernel.hook('doctor', async ({ findings, claims }) => {
+      findings.push(...(await (await import('./doctor.ts')).networkFindings(await host(), claims)));
     });
 
     kernel.hook('host:uninstall', async ({ plan }) => {

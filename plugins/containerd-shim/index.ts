@@ -14,8 +14,8 @@ export default definePlugin<ContainerdConfig>({
     const images = once(async () => (await import('./images/index.ts')).makeImages(await containerd()));
     kernel.hook('host:init', async ({ plan }) => (await import('./private/host.ts')).planServing(kernel, plan));
     kernel.hook('host:uninstall', async ({ plan }) => (await import('./private/host.ts')).planEnd(kernel, plan));
-    kernel.hook('doctor', async ({ findings }) => {
-      findings.push(...(await (await import('./doctor.ts')).runtimeFindings(await containerd())));
+    kernel.hook('doctor', async ({ findings, claims }) => {
+      findings.push(...(await (await import('./doctor.ts')).runtimeFindings(await containerd(), claims)));
     });
     kernel.operation(serve);
     kernel.operation(endServing);

@@ -8,6 +8,10 @@ export default definePlugin({
   provides: { backends: ['store'] },
   setup(kernel) {
     const { runPath } = kernel.settings;
-    kernel.backend('store', () => makeStore({ runPath, logFolder: '/var/log/kukeon', lockFolder: '/run/kukeon' }));
+    const folders = { runPath, logFolder: '/var/log/kukeon', lockFolder: '/run/kukeon' };
+    kernel.backend('store', () => makeStore(folders));
+    kernel.hook('doctor', async ({ findings, claims }) => {
+      findings.push(...(await (await import('./doctor.ts')).storeFindings(folders, claims)));
+    });
   },
 });

@@ -72,6 +72,13 @@ function letGo(held: FileLock, isInUse: boolean): void {
   held.release();
 }
 
+/** By the kernel's own list and by the file, which outlives its holder. */
+export function lockState(path: string): Awaited<ReturnType<NonNullable<StoreBackend['lockState']>>> {
+  const heldBy = lockingProcess(path);
+  const writtenBy = writtenIn(path);
+  return { path, ...(heldBy && { heldBy }), ...(writtenBy && { writtenBy }) };
+}
+
 /** The file holds `PID COMMAND`. From one holder's end until the next has written it is empty, which may take long on a busy machine. */
 function holderOf(path: string): LockingProcess | undefined {
   return writtenIn(path) ?? lockingProcess(path);

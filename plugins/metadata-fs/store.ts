@@ -17,7 +17,7 @@ import { hasCode } from '../../src/host/errno.ts';
 import { asStoreError, throwIfAborted } from './errors.ts';
 import { foldersThere, ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
 import { hasManifest, listManifests } from './list.ts';
-import { lockPath, takeLock } from './lock.ts';
+import { lockPath, lockState, takeLock } from './lock.ts';
 import { holdsCredentials, manifestText } from './manifest-file.ts';
 import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from './own-files.ts';
 import { checkRef, manifestName, OWN_FOLDER, partsOf } from './paths.ts';
@@ -53,6 +53,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     manifestPath,
     instance,
     watch: (changed, signal) => reported(runPath, () => watchManifests(root(), changed, signal)),
+    lockState: async () => lockState(lockPath(lockFolder, root())),
     lock: async request => {
       throwIfAborted(request.signal);
       const isInUse = () =>
@@ -99,11 +100,11 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
   };
 }
 
-/** What else lies in the run path or among the logs is somebody's, and stays. */
 /** From the innermost up to the one below `root`, as far as nothing is in them. */
 const emptyFolders = (root: string, names: readonly string[]): string =>
   `! [ -d ${shellQuote(join(root, ...names))} ] || (cd ${shellQuote(root)} && ${shellCommand('rmdir', '-p', '--ignore-fail-on-non-empty', names.join('/'))})`;
 
+/** What else lies in the run path or among the logs is somebody's, and stays. */
 async function purge(root: string, logFolder: string): Promise<void> {
   await rm(join(root, OWN_FOLDER), { recursive: true, force: true });
   await removeEmpty(dirname(root), [basename(root)]);

@@ -112,6 +112,7 @@ function realm(kernel: PluginKernel) {
         const removed = context.plan.add(ref, 'runtime.removeNamespace', { namespace }, ended);
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);
       },
+      claims: async (_, { spec: { namespace } }) => ({ namespaces: [namespace] }),
       async observe(context, resource) {
         const {
           ref,

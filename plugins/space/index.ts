@@ -242,6 +242,10 @@ function space(kernel: PluginKernel) {
           there && context.plan.add(ref, 'network.remove', { name: there.name, configPath: cniConfigPath });
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) }, [removed]);
       },
+      async claims(context, resource) {
+        const networks = [await networkOnHost(context, resource), resource.manifest.status?.network];
+        return { networks: networks.flatMap(one => (one === undefined ? [] : [one.name])) };
+      },
       async observe(context, resource) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);

@@ -66,6 +66,7 @@ function stack(kernel: PluginKernel) {
       async planDelete(context, { ref }) {
         context.plan.add(ref, 'cgroup.remove', { path: cgroupPath(ref) });
       },
+      claims: async () => ({}),
       async observe(context, resource) {
         const { ref } = resource;
         const group = await observeCgroup(kernel.use, context, ref);

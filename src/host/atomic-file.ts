@@ -93,7 +93,7 @@ export async function syncDirectory(path: string): Promise<void> {
  * stay. The next writing of a file does it for that one; whoever removes a file calls it. A directory that is not there has none.
  */
 export async function removeStaleTemporaries(directory: string, of = ''): Promise<string[]> {
-  const stale = (await namesIn(directory)).filter(name => name.startsWith(`.${of}`) && isStale(name));
+  const stale = (await namesIn(directory)).filter(name => name.startsWith(`.${of}`) && isStaleTemporary(name));
   for (const name of stale) {
     await unlink(join(directory, name)).catch(error => {
       if (!hasCode(error, 'ENOENT')) throw asSystemError(error, join(directory, name));
@@ -121,7 +121,8 @@ export function temporaryName(name: string): string {
   return `.${name}.${self}-${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')}.tmp`;
 }
 
-function isStale(name: string): boolean {
+/** Whether a killed call of `replaceFile` has left a file of this name. */
+export function isStaleTemporary(name: string): boolean {
   const [, pid, startTime] = TEMPORARY.exec(name) ?? [];
   return pid !== undefined && identify(Number(pid))?.startTime !== Number(startTime);
 }

@@ -1,5 +1,6 @@
 /** The interfaces that plugins extend by `declare module 'kuke/plugin' { interface KukeHooks { ... } }`. */
-import type { ContainerConfig } from './backends/index.ts';
+import type { ActionContext, ContainerConfig } from './backends/index.ts';
+import type { Claims } from './claims.ts';
 import type { KukeError } from './errors.ts';
 import type { OciSpec } from './oci.ts';
 import type { Plan } from './plan.ts';
@@ -30,7 +31,8 @@ export interface KukeHooks {
   'step:after': (event: StepEvent & { error?: KukeError }) => void | Promise<void>;
   /** What the host reports, see design.md idea 4. */
   event: (event: { resource: ResourceRef; what: string }) => void | Promise<void>;
-  doctor: (event: { findings: Finding[] }) => void | Promise<void>;
+  /** `claims`: what is of the resources there are; absent where nothing is set up, or that cannot be told. */
+  doctor: (event: { findings: Finding[]; claims?: Claims }) => void | Promise<void>;
   shutdown: () => void | Promise<void>;
 }
 
@@ -52,6 +54,11 @@ export interface FieldIssue {
 
 export interface Finding {
   level: 'ok' | 'warning' | 'error';
+  /** What sort of thing it is, for scripts: `OrphanContainer`, or the code of an error. */
+  code: string;
   what: string;
+  /** A command to type, or what else is to be done. */
   remedy?: string;
+  /** Puts it right, for `kuke doctor --fix`, which holds the lock. Idempotent: it may have happened already, wholly or half. */
+  fix?(context: ActionContext): Promise<void>;
 }

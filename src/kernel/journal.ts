@@ -66,13 +66,20 @@ export interface Journal {
   unfinished(): { plans: UnfinishedPlan[]; unreadable: UnreadablePlan[] };
   /** Paths of what else lies in the folder, and is left alone. */
   foreign(): string[];
+  /** All of it, as it is; those that have been `left` may also be of a kuke that is at work. Changes nothing. */
+  look(): { left: { path: string; command: string }[]; unreadable: UnreadablePlan[]; foreign: string[] };
 }
 
 const PLAN = '.jsonl';
 const UNREADABLE = '.unreadable';
 
 export function makeJournal(folder: string): Journal {
+  const foreign = () => {
+    const ours = new Set([...filesIn(folder, PLAN), ...filesIn(folder, UNREADABLE)]);
+    return filesIn(folder, '').filter(path => !ours.has(path));
+  };
   return {
+    foreign,
     open(id, plan, command) {
       const path = join(folder, `${id}${PLAN}`);
       return reported(path, () => {
@@ -97,9 +104,16 @@ export function makeJournal(folder: string): Journal {
       const unreadable = filesIn(folder, UNREADABLE).map(path => ({ path, why: whyUnreadable(path) }));
       return { plans, unreadable };
     },
-    foreign() {
-      const ours = new Set([...filesIn(folder, PLAN), ...filesIn(folder, UNREADABLE)]);
-      return filesIn(folder, '').filter(path => !ours.has(path));
+    look() {
+      const plans = filesIn(folder, PLAN).map(path => ({ path, parsed: parseJournal(readFileSync(path, 'utf8')) }));
+      const left = plans.flatMap(({ path, parsed }) =>
+        parsed === 'over' || 'why' in parsed ? [] : [{ path, command: parsed.command }],
+      );
+      const damaged = plans.flatMap(({ path, parsed }) =>
+        parsed !== 'over' && 'why' in parsed ? [{ path, why: parsed.why }] : [],
+      );
+      const aside = filesIn(folder, UNREADABLE).map(path => ({ path, why: whyUnreadable(path) }));
+      return { left, unreadable: [...damaged, ...aside], foreign: foreign() };
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Resource kinds: one schema each, from which types, validation, defaults, diff, columns and reference pages derive (design.md, idea 1). */
 import type * as v from 'valibot';
+import type { Claims } from './claims.ts';
 import { KukeError } from './errors.ts';
 import type { FieldIssue, KukeKinds } from './extensible.ts';
 import type { AskedOfGroup } from './limits/asked.ts';
@@ -97,6 +98,11 @@ export interface Lifecycle<Spec = Record<string, unknown>, Status = Record<strin
   planSettle?(context: PlanContext, resource: Resource<Spec, Status>): Promise<void>;
   /** The status as the host says; from what is stored only what the host cannot know any more. */
   observe(context: ObserveContext, resource: Resource<Spec, Status>): Promise<Status>;
+  /**
+   * What of the host is its, save for its cgroup and its manifest: `kuke doctor` takes all else with the installation's mark for left over.
+   * Absent: nobody can say, and nothing that is left over is removed.
+   */
+  claims?(context: ObserveContext, resource: Resource<Spec, Status>): Promise<Partial<Claims>>;
 }
 
 export interface ObserveContext {

@@ -35,17 +35,24 @@ export function reserveText({ memory, cpus }: Reserve): string | undefined {
 export async function reserveFindings(use: UseBackend): Promise<Finding[]> {
   const kept = reserveText(await readReserve(use));
   return [
-    ...(kept === undefined ? [] : [{ level: 'ok', what: `reserved for the host: ${kept}` } as const]),
+    ...(kept === undefined ? [] : [{ level: 'ok', code: 'Reserved', what: `reserved for the host: ${kept}` } as const]),
     ...(await reserveStatus(use)).flatMap(findingsOf),
   ];
 }
 
 function findingsOf({ field, value, from, asked, notEnforced }: LimitStatus): Finding[] {
   if (notEnforced !== undefined)
-    return [{ level: 'warning', what: `${field} ${value} of all that kuke runs is not enforced: ${notEnforced}` }];
+    return [
+      {
+        level: 'warning',
+        code: 'ReserveNotEnforced',
+        what: `${field} ${value} of all that kuke runs is not enforced: ${notEnforced}`,
+      },
+    ];
   if (from !== 'manual') return [];
   const what = byHand(field, value, asked);
-  return asked === undefined ? [{ level: 'ok', what }] : [{ level: 'warning', what, remedy: TAKE_BACK }];
+  const code = 'ReserveByHand';
+  return asked === undefined ? [{ level: 'ok', code, what }] : [{ level: 'warning', code, what, remedy: TAKE_BACK }];
 }
 
 export const byHand = (field: string, value: string, asked?: string): string =>

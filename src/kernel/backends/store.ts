@@ -37,6 +37,11 @@ export interface StoreProblem {
   message: string;
 }
 
+export interface LockHolder {
+  pid: number;
+  command: string;
+}
+
 export interface StoreLock {
   release(): Promise<void>;
 }
@@ -56,11 +61,13 @@ export interface StoreBackend extends Backend<StoreActions>, Watchable {
   filePath(path: string): string;
   /** The instance id; undefined before `kuke init`. */
   instance(): Promise<string | undefined>;
+  /** Of the lock, where it is a file: who holds it, and who says so in it. */
+  lockState?(): Promise<{ path: string; heldBy?: LockHolder; writtenBy?: LockHolder }>;
   /** Exclusive among all kukes of this run path. `onWait` is told the holder, if one is known, after a second. Throws Locked at the time limit. */
   lock(request: {
     command: string;
     timeoutMs: number;
     signal: AbortSignal;
-    onWait(holder?: { pid: number; command: string }): void;
+    onWait(holder?: LockHolder): void;
   }): Promise<StoreLock>;
 }

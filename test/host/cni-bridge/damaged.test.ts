@@ -84,7 +84,12 @@ test('of the only space there is: its rules come back by what space.yaml has, an
   expect(await table()).toContain(`"${bridge}" . ${subnet}`);
   const findings: Finding[] = [];
   await kuke.kernel.hooks.call('doctor', { findings });
-  expect(findings).toContainEqual({ level: 'error', what: damaged, remedy: expect.any(String) });
+  expect(findings).toContainEqual({
+    level: 'error',
+    code: 'ConflistBroken',
+    what: damaged,
+    remedy: expect.any(String),
+  });
 });
 
 test('a cell of it can be stopped and deleted', async () => {

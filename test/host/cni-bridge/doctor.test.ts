@@ -30,13 +30,15 @@ test('a host without spaces has nothing to say', async () => {
 test('rules that somebody has flushed are named, with what puts them back, which does', async () => {
   await kuke.init();
   const [fine] = await findings();
-  expect(fine).toEqual({ level: 'ok', what: 'the rules that keep 1 space apart are in the kernel' });
+  expect(fine).toEqual({ level: 'ok', code: 'Rules', what: 'the rules that keep 1 space apart are in the kernel' });
   await output('nft', 'flush', 'ruleset');
   expect(await findings()).toEqual([
     {
       level: 'error',
+      code: 'RulesMissing',
       what: 'rules of the space main/default are missing or were changed',
-      remedy: expect.stringContaining('kuke apply'),
+      remedy: expect.stringContaining('kuke doctor --fix'),
+      fix: expect.any(Function),
     },
   ]);
   await kuke.apply(cellYaml('web'));
@@ -48,17 +50,19 @@ test.each([['flush chain inet kukeon published'], ['flush map inet kukeon ports'
   async command => {
     const publishing = `${cellYaml('publishing').replace('root: true', "root: true, ports: ['8080:80']")}`;
     await kuke.apply(publishing);
-    expect(await findings()).toEqual([{ level: 'ok', what: expect.any(String) }]);
+    expect(await findings()).toEqual([{ level: 'ok', code: 'Rules', what: expect.any(String) }]);
     await output('nft', command);
     expect(await findings()).toEqual([
       {
         level: 'error',
+        code: 'PortsMissing',
         what: 'rules by which cells of the space main/default publish ports are missing or were changed',
-        remedy: expect.stringContaining('kuke apply'),
+        remedy: expect.stringContaining('kuke doctor --fix'),
+        fix: expect.any(Function),
       },
     ]);
     await kuke.apply(publishing);
-    expect(await findings()).toEqual([{ level: 'ok', what: expect.any(String) }]);
+    expect(await findings()).toEqual([{ level: 'ok', code: 'Rules', what: expect.any(String) }]);
     await kuke.remove(cellRef('publishing'));
   },
 );

@@ -30,6 +30,7 @@ test('doctor: a host without cgroup2 gets an error with the remedy', () => {
   expect(hostFindings(parseMountinfo(V1_ONLY))).toEqual([
     {
       level: 'error',
+      code: 'HostNotReady',
       what: 'no cgroup2 file system is mounted',
       remedy: expect.stringContaining('mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified'),
     },

@@ -36,7 +36,9 @@ test('doctor and every realm show what is reserved', async () => {
   expect(await findings()).toEqual([]);
   expect(await shared()).not.toHaveProperty('sharedResources');
   await init('--reserve-cpu', '0.5');
-  expect(await findings()).toEqual([{ level: 'ok', what: 'reserved for the host: 0.5 CPUs' }]);
+  expect(await findings()).toEqual([
+    { level: 'ok', code: 'Reserved', what: 'reserved for the host: 0.5 CPUs', fixable: false },
+  ]);
   expect((await shared()).sharedResources).toEqual([{ field: 'cpu.limit', value: left, from: 'kuke init' }]);
 });
 
@@ -47,6 +49,8 @@ test('what is not enforced is told by each init, by doctor and by the realm', as
     expect((await init(...argv)).stderr).toContain(warning);
   expect(await findings()).toContainEqual({
     level: 'warning',
+    code: 'ReserveNotEnforced',
+    fixable: false,
     what: `cpu.limit ${left} of all that kuke runs is not enforced: no cgroup controller cpu`,
   });
   expect((await shared()).sharedResources).toMatchObject([{ notEnforced: 'no cgroup controller cpu' }]);
@@ -58,18 +62,31 @@ test('what somebody wrote into the root by hand stays, and is told until another
   const what = `cpu.limit of all that kuke runs was set by hand: it is 0.1, and not ${left}`;
   for (const argv of [['--reserve-cpu', '0.5'], []])
     expect((await init(...argv)).stderr).toContain(`warning: ${what}; `);
-  expect(await findings()).toContainEqual({ level: 'warning', what, remedy: expect.stringContaining('/kukeon') });
+  expect(await findings()).toContainEqual({
+    level: 'warning',
+    code: 'ReserveByHand',
+    fixable: false,
+    what,
+    remedy: expect.stringContaining('/kukeon'),
+  });
   expect((await shared()).sharedResources).toEqual([{ field: 'cpu.limit', value: '0.1', from: 'manual', asked: left }]);
   await init('--reserve-cpu', '0.25');
   expect(fake.host.cgroups.get('/kukeon')?.values?.get('cpu.limit')).toBe(cpus().length - 0.25);
-  expect(await findings()).toEqual([{ level: 'ok', what: 'reserved for the host: 0.25 CPUs' }]);
+  expect(await findings()).toEqual([
+    { level: 'ok', code: 'Reserved', what: 'reserved for the host: 0.25 CPUs', fixable: false },
+  ]);
 });
 
 test('what somebody wrote there where nothing is reserved is shown, and is no fault', async () => {
   await init();
   Object.assign(fake.host.cgroups.get('/kukeon') ?? {}, { values: new Map([['pids.limit', 500]]) });
   expect(await findings()).toEqual([
-    { level: 'ok', what: 'pids.limit of all that kuke runs was set by hand: it is 500' },
+    {
+      level: 'ok',
+      code: 'ReserveByHand',
+      fixable: false,
+      what: 'pids.limit of all that kuke runs was set by hand: it is 500',
+    },
   ]);
   expect((await shared()).sharedResources).toEqual([{ field: 'pids.limit', value: '500', from: 'manual' }]);
   expect((await init()).stderr).toBe('');

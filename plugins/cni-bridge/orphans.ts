@@ -1,0 +1,159 @@
+/** What carries this installation's mark in the network and belongs to no resource. */
+import { join } from 'node:path';
+import { type Claims, type Finding, instanceTag } from 'kuke/plugin';
+import { listCached } from '../../src/cni/cache.ts';
+import { namesIn, readText } from '../../src/cni/plugins/host-local/files.ts';
+import { takenIn } from '../../src/cni/plugins/host-local/reservations.ts';
+import { networkPart } from '../../src/cni/plugins/label.ts';
+import { INET } from '../../src/cni/ruleset.ts';
+import { listLinks } from '../../src/host/netlink/link.ts';
+import { NetlinkSocket } from '../../src/host/netlink/socket.ts';
+import { getTable, listElements, listSets, readConsistently } from '../../src/host/nftables/list.ts';
+import { bridgeMark, markedBridges, removeLinks } from './bridge.ts';
+import { detach } from './detach.ts';
+import { readMembers, release } from './firewall.ts';
+import { allNetworks, type Host } from './host.ts';
+import { networkLabel } from './isolation.ts';
+import { closeNamespace, isNamespaceOf, listNamespaces } from './namespaces.ts';
+import { removeNetwork } from './remove.ts';
+import { releaseReservations } from './reservations.ts';
+import { DEFAULT_CONFIG_PATH, markerOf } from './space-network.ts';
+
+/** In an order in which they can be removed: what is attached, then what it was attached to. */
+export async function orphansIn(host: Host, instance: string, claims: Claims): Promise<Finding[]> {
+  const networks = await orphanNetworks(host, instance, claims);
+  return [
+    ...orphanAttachments(host, instance, claims),
+    ...orphanTraces(host, instance, claims),
+    ...orphanNamespaces(instance, claims),
+    ...networks,
+  ];
+}
+
+const isClaimed = ({ attachments }: Claims, id: string) => attachments.some(beginning => id.startsWith(beginning));
+
+/** Results of ADDs. */
+function orphanAttachments(host: Host, instance: string, claims: Claims): Finding[] {
+  return listCached(host.results)
+    .attachments.filter(({ config }) => markerOf(config)?.instance === instance)
+    .filter(({ containerId }) => !isClaimed(claims, containerId))
+    .map(({ network: name, containerId, ifName, netns = '' }) =>
+      orphan('Attachment', `attachment ${containerId} (${ifName}) to network ${name} is of no cell`, context =>
+        detach(host, { name, attachmentId: containerId, interface: ifName, netns }, context),
+      ),
+    );
+}
+
+/** What an attachment has made, and nobody has a result of: by the label of a link or of an element, and by what a reservation holds. */
+function orphanTraces(host: Host, instance: string, { networks }: Claims): Finding[] {
+  const own = new RegExp(`^(\\S+) (${instanceTag(instance)}[0-9a-f]{8}-[0-9a-f]{8})/(\\S+)$`);
+  const known = new Set(listCached(host.results).attachments.map(one => `${one.containerId}/${one.ifName}`));
+  const traces = [...labelledLinks(), ...labelledElements(), ...reservations(host)];
+  return traces.flatMap(({ sort, what, label, remove }) => {
+    const [, part = '', attachmentId = '', interfaceName = ''] = own.exec(label) ?? [];
+    if (attachmentId === '' || known.has(`${attachmentId}/${interfaceName}`)) return [];
+    const name = networks.find(network => networkPart(network) === part) ?? part;
+    return [
+      orphan(sort, `${what} is of an attachment that is gone, ${attachmentId} to network ${name}`, async context => {
+        await detach(host, { name, attachmentId, interface: interfaceName, netns: '' }, context);
+        await remove?.();
+      }),
+    ];
+  });
+}
+
+interface Trace {
+  sort: 'Link' | 'Rule' | 'Address';
+  what: string;
+  /** `main-default 5d0c12345678-0a1b2c3d/eth0` */
+  label: string;
+  /** What DEL leaves, for it looks in the place where it would have been made. */
+  remove?(): void | Promise<void>;
+}
+
+function labelledLinks(): Trace[] {
+  using socket = new NetlinkSocket('route');
+  return listLinks(socket)
+    .filter(({ kind, alias }) => kind === 'veth' && alias !== undefined)
+    .map(({ name, index, alias = '' }) => ({
+      sort: 'Link',
+      what: `interface ${name}`,
+      label: alias,
+      remove: () => removeLinks([index]),
+    }));
+}
+
+/** One trace an attachment, however many elements it has. */
+function labelledElements(): Trace[] {
+  using socket = new NetlinkSocket('netfilter');
+  const { content } = readConsistently(socket, 'the elements of attachments', () =>
+    getTable(socket, INET) === undefined
+      ? []
+      : listSets(socket, INET).flatMap(set => listElements(socket, set).map(({ comment = '' }) => comment)),
+  );
+  return [...new Set(content)].map(label => ({
+    sort: 'Rule',
+    what: `an element in the nftables table ${INET.family} ${INET.table}`,
+    label,
+  }));
+}
+
+function reservations({ ipam }: Host): Trace[] {
+  return namesIn(ipam).flatMap(network =>
+    [...takenIn(join(ipam, network))].map(address => {
+      const [containerId = '', ifName = ''] = (readText(join(ipam, network, address)) ?? '').split(/\s+/);
+      return {
+        sort: 'Address' as const,
+        what: `the reservation of ${address} in ${join(ipam, network)}`,
+        label: `${networkPart(network)} ${containerId}/${ifName}`,
+        remove: () => releaseReservations(ipam, network, { containerId, ifName }),
+      };
+    }),
+  );
+}
+
+function orphanNamespaces(instance: string, { netns }: Claims): Finding[] {
+  return listNamespaces()
+    .filter(path => isNamespaceOf(instance, path) && !netns.includes(path))
+    .map(path => orphan('Netns', `network namespace ${path} is of no cell`, async () => closeNamespace(path)));
+}
+
+/** By their conflist, their bridge, or the rules that know a bridge of theirs. */
+async function orphanNetworks(host: Host, instance: string, { networks }: Claims): Promise<Finding[]> {
+  const { spaces } = await allNetworks(host);
+  const ours = spaces.filter(one => one.instance === instance);
+  const lost = ours.filter(({ name }) => !networks.includes(name));
+  const isKnown = (name: string) => networks.includes(name) || ours.some(one => one.name === name);
+  const marked = markedBridges(instance).map(({ name: bridge, alias = '' }) => ({
+    bridge,
+    name: alias.slice(bridgeMark(instance, '').length),
+  }));
+  const bridges = marked.filter(({ name }) => !isKnown(name));
+  const labels = [...networks, ...ours.map(({ name }) => name), ...bridges.map(({ name }) => name)].map(networkLabel);
+  const members = readMembers(instance).filter(({ network }) => !labels.includes(network));
+  return [
+    ...lost.map(({ path, name, configPath }) =>
+      orphan('Conflist', `conflist ${path} is of no space`, context =>
+        removeNetwork(host, { name, configPath }, context),
+      ),
+    ),
+    ...bridges.map(({ bridge, name }) =>
+      orphan('Bridge', `bridge ${bridge}, of network ${name}, is of no space`, context =>
+        removeNetwork(host, { name, configPath: DEFAULT_CONFIG_PATH }, context),
+      ),
+    ),
+    ...members.map(({ bridge, network }) =>
+      orphan(
+        'Rule',
+        `rules for bridge ${bridge} in the nftables table ${INET.family} ${INET.table} are of no space`,
+        async ({ signal }) => {
+          await release(instance, network, [bridge], signal);
+        },
+      ),
+    ),
+  ];
+}
+
+function orphan(sort: string, what: string, fix: NonNullable<Finding['fix']>): Finding {
+  return { level: 'error', code: `Orphan${sort}`, what, fix };
+}

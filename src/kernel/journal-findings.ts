@@ -1,0 +1,50 @@
+/** What `kuke doctor` says of the journal and the lock: what a kuke that died has left there. */
+import type { Finding } from './extensible.ts';
+import type { Journal } from './journal.ts';
+import type { Kernel } from './registry.ts';
+
+export async function journalFindings(kernel: Kernel, journal: Journal): Promise<Finding[]> {
+  const { heldBy, writtenBy, path } = (await (await kernel.use('store')).lockState?.()) ?? {};
+  const { left, unreadable, foreign } = journal.look();
+  const isOurs = heldBy?.pid === process.pid;
+  return [
+    ...(heldBy !== undefined && !isOurs
+      ? [
+          {
+            level: 'warning' as const,
+            code: 'Busy',
+            what: `another kuke is at work, and what it is at may be told here as a fault: pid ${heldBy.pid}, ${heldBy.command}`,
+            remedy: 'run it again when that has ended',
+          },
+        ]
+      : left.map(({ command }) => ({
+          level: 'error' as const,
+          code: 'JournalLeft',
+          what: `an earlier command did not end: ${command}`,
+          // Whoever takes the lock, as for this, has undone or finished it by then.
+          fix: async () => {},
+        }))),
+    ...(heldBy === undefined && writtenBy !== undefined
+      ? [
+          {
+            level: 'warning' as const,
+            code: 'StaleLock',
+            what: `${path} names a kuke that has ended, pid ${writtenBy.pid}: ${writtenBy.command}`,
+            fix: async () => {}, // taking it has emptied it
+          },
+        ]
+      : []),
+    ...unreadable.map(one => ({
+      level: 'warning' as const,
+      code: 'JournalUnreadable',
+      what: `what an earlier command began can be neither undone nor finished: ${one.path}: ${one.why}`,
+      remedy: `apply or delete what it was about again, then: rm ${one.path}`,
+    })),
+    ...foreign.map(one => ({
+      level: 'warning' as const,
+      code: 'JournalForeign',
+      what: `${one} is no journal of kuke's`,
+      remedy: `look at it, then: rm ${one}`,
+    })),
+  ];
+}
