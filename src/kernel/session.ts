@@ -213,6 +213,9 @@ export async function withSession<T>(
         if (error !== undefined) notice(error.summary);
       };
       await traced('command', 'settle', () => settle(kernel, session, tree.all(), tellFailure));
+      // Whoever applies it next finds nothing to do, and so would leave the status from before. It is an observation: it fails nothing.
+      const touched = new Set(recovered.flatMap(({ plan }) => plan.steps.map(({ resource }) => resource)));
+      for (const one of tree.all()) if (touched.has(describe(one.ref))) await session.saveStatus(one).catch(() => {});
     }
     return await use(session);
   } finally {

@@ -24,27 +24,29 @@ afterEach(async () => {
 });
 afterAll(() => host.containerd.stop());
 
-const ten = Array.from({ length: 10 }, (_, index) => index);
+const twenty = Array.from({ length: 20 }, (_, index) => index);
 const codes = (ran: Ran[]) => ran.map(({ status }) => status);
 
-test('ten kukes on ten cells', async () => {
-  const ran = await Promise.all(ten.map(index => tryApply(cell(`web${index}`))));
+test('twenty kukes on twenty cells', async () => {
+  const ran = await Promise.all(twenty.map(index => tryApply(cell(`web${index}`))));
   expect(
     ran.map(({ status, stdout, stderr }) => ({ status, stdout, stderr: stderr.replace(/^waiting for .*\n/gm, '') })),
-  ).toEqual(ten.map(index => ({ status: 0, stdout: `cell main/default/default/web${index} created\n`, stderr: '' })));
-  expect(await containers('kukeon-main')).toHaveLength(10);
-  const all = await Promise.all(ten.map(index => addressesOf(`web${index}`)));
-  expect(new Set(all.flat()).size).toBe(10);
-  expect(await kuke('get', 'cells')).toMatch(/(?:web\d +Ready +1\/1 .*\n){10}/);
+  ).toEqual(
+    twenty.map(index => ({ status: 0, stdout: `cell main/default/default/web${index} created\n`, stderr: '' })),
+  );
+  expect(await containers('kukeon-main')).toHaveLength(20);
+  const all = await Promise.all(twenty.map(index => addressesOf(`web${index}`)));
+  expect(new Set(all.flat()).size).toBe(20);
+  expect(await kuke('get', 'cells')).toMatch(/(?:web\d+ +Ready +1\/1 .*\n){20}/);
 });
 
-test('ten kukes with one cell: one creates it, for the others it is unchanged', async () => {
-  const ran = await Promise.all(ten.map(() => tryApply(cell('web', [container('main'), container('side')]))));
+test('twenty kukes with one cell: one creates it, for the others it is unchanged', async () => {
+  const ran = await Promise.all(twenty.map(() => tryApply(cell('web', [container('main'), container('side')]))));
   expect(ran.map(({ stdout }) => stdout.trim().replace(/^.* /, '')).sort()).toEqual([
     'created',
-    ...Array(9).fill('unchanged'),
+    ...Array(19).fill('unchanged'),
   ]);
-  expect(codes(ran)).toEqual(Array(10).fill(0));
+  expect(codes(ran)).toEqual(Array(20).fill(0));
   expect(await containers('kukeon-main')).toHaveLength(2);
   expect(await networkNamespaces()).toHaveLength(1);
 });

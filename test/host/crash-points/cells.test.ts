@@ -1,0 +1,117 @@
+// containerd: once, since kuke-faults/killed.test.ts has the versions.
+/**
+ * The operations on a stack and its cell, killed (-9) before and after every step of their plans: the same command, or an apply of the
+ * same manifests, converges, and the host is afterwards as after an undisturbed run. One operation begins where the other ends. CI takes
+ * every third moment, another third for each operation; KUKE_TEST_POINTS=all takes all.
+ */
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import type { Containerd } from '../containerd.ts';
+import { container, manifest } from '../kuke/cells.ts';
+import { type Ran, run } from '../kuke/kuke.ts';
+import { at, installKiller } from '../kuke-faults/killer.ts';
+import { warmHost } from '../kuke-faults/warm-host.ts';
+import { difference, type Inventory } from '../observe/inventory.ts';
+import { hostState } from './host-state.ts';
+import { type Coverage, momentsOf, tell } from './moments.ts';
+
+interface Operation {
+  name: string;
+  args: string[];
+  stdin?: string;
+  /** Applied instead of the same command, each second time. */
+  manifests?: string;
+  /** At least so many moments: one before and one after each step. */
+  moments: number;
+}
+
+const manifests = (fields: object, hugepages: string, spec = {}): string => {
+  const resources = { hugepages: { '2Mi': hugepages } };
+  const containers = [container('main', { ports: ['8080:80'], ...fields }), container('side', { resources })];
+  return [manifest('Stack', 'blog'), manifest('Cell', 'web', { stackId: 'blog', resources, containers, ...spec })]
+    .map(one => JSON.stringify(one))
+    .join('\n---\n');
+};
+
+const APPLY = ['apply', '-f', '-'];
+const IN_BLOG = ['--stack', 'blog'];
+const changed = { ports: ['8081:80'], env: ['A=1'] };
+const operations: Operation[] = [
+  { name: 'create', args: APPLY, stdin: manifests({}, '32Mi'), moments: 20 },
+  { name: 'change in place', args: APPLY, stdin: manifests({ ports: ['8081:80'] }, '64Mi'), moments: 8 },
+  { name: 'change that takes new containers', args: APPLY, stdin: manifests(changed, '64Mi'), moments: 20 },
+  {
+    name: 'stop',
+    args: ['stop', 'cell', 'web', ...IN_BLOG],
+    manifests: manifests(changed, '64Mi', { desiredState: 'stopped' }),
+    moments: 10,
+  },
+  {
+    name: 'start',
+    args: ['start', 'cell', 'web', ...IN_BLOG],
+    manifests: manifests(changed, '64Mi', { desiredState: 'running' }),
+    moments: 14,
+  },
+  {
+    name: 'delete the stack',
+    args: ['delete', 'stack', 'blog', '--cascade', '--force', '--ignore-not-found'],
+    moments: 20,
+  },
+];
+
+let containerd: Containerd;
+beforeAll(async () => {
+  containerd = await warmHost();
+  installKiller();
+});
+afterAll(() => containerd.stop());
+
+const again = ({ args, stdin, manifests }: Operation, moment: number): Promise<Ran> =>
+  manifests !== undefined && moment % 2 === 0
+    ? run(APPLY, { stdin: manifests })
+    : run(args, { ...(stdin !== undefined && { stdin }) });
+
+/** A round of all operations; what the host is like after each. */
+async function undisturbed(): Promise<Inventory[]> {
+  const states: Inventory[] = [];
+  for (const operation of operations) {
+    const { name } = operation;
+    expect({ name, ...(await again(operation, 1)) }).toMatchObject({ name, status: 0 });
+    states.push(await hostState());
+  }
+  return states;
+}
+
+test('create, change, stop, start and delete', async () => {
+  const expected = await undisturbed();
+  // What differs although nothing happened would hide what happens.
+  for (const [index, state] of (await undisturbed()).entries()) {
+    const name = operations[index]?.name;
+    expect({ name, different: difference(expected[index] ?? [], state) }).toEqual({ name, different: [] });
+  }
+  const covered: Coverage[] = operations.map(({ name }) => ({ name, killed: 0, last: 0 }));
+  const rounds = operations.map((_, index) => momentsOf(index));
+  const isOver = operations.map(() => false);
+  while (isOver.includes(false)) {
+    for (const [index, operation] of operations.entries()) {
+      const { name, stdin } = operation;
+      const coverage = covered[index] as Coverage;
+      const moment = isOver[index] ? 0 : (rounds[index]?.next().value ?? 0);
+      const env = moment === 0 ? {} : at(moment);
+      const { status } = await run(operation.args, { ...(stdin !== undefined && { stdin }), env });
+      if (status !== null) {
+        expect({ name, moment, status }).toEqual({ name, moment, status: 0 });
+        isOver[index] = true;
+        continue;
+      }
+      coverage.killed++;
+      coverage.last = moment;
+      const ran = await again(operation, moment);
+      expect({ name, moment, ...ran }).toMatchObject({ name, moment, status: 0 });
+      const different = difference(expected[index] ?? [], await hostState());
+      expect({ name, moment, different, said: ran.stdout + ran.stderr }).toMatchObject({ name, moment, different: [] });
+    }
+  }
+  tell(covered);
+  const few = operations.filter(({ moments }, index) => (covered[index]?.last ?? 0) < moments);
+  expect(few).toEqual([]);
+}, 1_200_000);
