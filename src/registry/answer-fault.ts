@@ -18,24 +18,14 @@ export async function answerFault(
   const said = redact(messageIn(body === undefined ? '' : new TextDecoder().decode(body)));
   const code = codeOf(status);
   const wait = retryAfter(answer.headers.get('retry-after'));
-  const remedy = remedies[code];
   const late = wait === undefined || wait <= 60_000 ? '' : `; it asks to wait ${Math.ceil(wait / 60_000)} minutes`;
   return new RegistryError(code, `${nameOf(status)}${said === '' ? '' : `: ${said}`}${late}`, {
     server: answer.url.host,
     status,
     transient: status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501),
     ...(wait !== undefined && { retryAfter: wait }),
-    ...(remedy !== undefined && { remedy }),
   });
 }
-
-const remedies: Partial<Record<RegistryErrorCode, string>> = {
-  unauthorized:
-    'check the name; give credentials that may pull it (`registryCredentials` of the realm, or `docker login`)',
-  'not-found': 'check the name and the tag',
-  'rate-limited': 'wait, or log in: registries allow more to those that they know',
-  'server-failed': 'try again later',
-};
 
 function codeOf(status: number): RegistryErrorCode {
   if (status === 401 || status === 403) return 'unauthorized';

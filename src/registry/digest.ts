@@ -17,7 +17,6 @@ export function checkDigest(wanted: string, found: string): void {
     `its content has the digest ${found}, not ${wanted}: it was changed there or on the way`,
     {
       transient: true,
-      remedy: 'try again; if it stays so, look at the registry and at the proxies before it',
     },
   );
 }

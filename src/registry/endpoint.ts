@@ -21,6 +21,8 @@ export interface Endpoint {
   tls?: TlsSettings;
   /** Milliseconds for a connection. */
   dialTimeout?: number;
+  /** Where its CA can be named. */
+  folder: string;
 }
 
 export const defaultCertsFolder = '/etc/containerd/certs.d';
@@ -33,12 +35,11 @@ export function endpointsOf(
   registry: string,
   { certsFolder, plainHttp, log }: { certsFolder: string; plainHttp: boolean; log(line: string): void },
 ): Endpoint[] {
-  const folder = foldersOf(registry)
-    .map(name => join(certsFolder, name))
-    .find(path => existsSync(path));
+  const folders = foldersOf(registry).map(name => join(certsFolder, name));
+  const folder = folders.find(path => existsSync(path));
   const hosts = folder === undefined ? [] : readHostFolder(folder, log);
   if (hosts.length === 0) hosts.push(plain);
-  return hosts.map(settings => endpoint(registry, settings, plainHttp));
+  return hosts.map(settings => endpoint(registry, settings, plainHttp, folder ?? folders[0] ?? certsFolder));
 }
 
 const plain: HostSettings = {
@@ -55,7 +56,7 @@ function foldersOf(registry: string): string[] {
   return [...new Set([registry.replace(/:(\d+)$/, '_$1_'), registry, '_default'])];
 }
 
-function endpoint(registry: string, settings: HostSettings, plainHttp: boolean): Endpoint {
+function endpoint(registry: string, settings: HostSettings, plainHttp: boolean, folder: string): Endpoint {
   const asTls = settings.ca.length > 0 || settings.client.length > 0 || settings.skipVerify;
   const url = URL.parse(settings.url ?? `${schemeOf(registry, plainHttp, asTls)}://${registry}`);
   if (url === null) throw new RegistryError('configuration', `${JSON.stringify(registry)} is no registry`);
@@ -69,6 +70,7 @@ function endpoint(registry: string, settings: HostSettings, plainHttp: boolean):
     pulls: settings.capabilities.has('pull'),
     resolves: settings.capabilities.has('resolve'),
     headers: settings.headers,
+    folder,
     ...(!isOwn && { mirrorOf: registry }),
     ...(url.protocol === 'https:' && {
       tls: { ...tlsSettings(settings.ca, settings.client), ...(settings.skipVerify && { skipVerify: url.host }) },

@@ -30,7 +30,7 @@ export interface RegistryErrorDetails {
   step?: string;
   /** HTTP status. */
   status?: number;
-  /** What to do next. */
+  /** What to do next, where there is more to say than the code does: the file to mend, the path for a CA. */
   remedy?: string;
   /** Whether the same request may succeed a little later; `retryAfter`: in so many milliseconds, says the server. */
   transient?: boolean;

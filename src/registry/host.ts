@@ -51,6 +51,10 @@ export class Host {
   /** The error with this host's name, if it does not know one. */
   fault(error: unknown, at: { reference: string; step: string }): unknown {
     if (!(error instanceof RegistryError)) return error;
+    if (error.code === 'untrusted') {
+      const remedy = `if it is the right one: name its CA in ${this.endpoint.folder}/hosts.toml`;
+      return error.at({ ...at, server: this.endpoint.url.host, remedy });
+    }
     if (this.#isLast || error.code !== 'unreachable') return error.at({ ...at, server: this.endpoint.url.host });
     this.isDown = true;
     // One that has never answered is not waited for twice.

@@ -220,14 +220,10 @@ function connectionFault(error: unknown, { host }: URL, signal: AbortSignal): un
     error instanceof Error ? error.message.replace(/ For more information.*/s, '') : String(error),
   );
   if (certificateFault.test(code)) {
-    return new RegistryError('untrusted', `its certificate is not trusted: ${said}`, {
-      server: host,
-      remedy: `put the CA of ${host} into /etc/containerd/certs.d/${host.replace(/:(\d+)$/, '_$1_')}/ca.crt`,
-    });
+    return new RegistryError('untrusted', `its certificate is not trusted: ${said}`, { server: host });
   }
   return new RegistryError('unreachable', words[code] ?? said, {
     server: host,
-    remedy: 'check the name, the network and the proxy variables',
     transient: code !== 'ENOTFOUND' && code !== 'EPROTO',
   });
 }

@@ -86,7 +86,7 @@ describe('plain', () => {
     await expect(open(registry.host).resolve('2')).rejects.toMatchObject({
       code: 'not-found',
       message: `${registry.host}/team/web:2: resolve: HTTP 404 (not found): MANIFEST_UNKNOWN: manifest unknown`,
-      details: { status: 404, remedy: 'check the name and the tag' },
+      details: { status: 404, transient: false },
     });
   });
 

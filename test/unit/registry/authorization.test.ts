@@ -189,10 +189,10 @@ describe('basic auth', () => {
     }
   });
 
-  test('without credentials: 401 is told with what to do', async () => {
+  test('without credentials: 401 is told', async () => {
     const registry = wanting(basic);
     const error = await failureOf(open(registry.host).resolve('1'));
-    expect(error).toMatchObject({ code: 'unauthorized', details: { remedy: expect.stringContaining('docker login') } });
+    expect(error).toMatchObject({ code: 'unauthorized', details: { status: 401 } });
   });
 });
 

@@ -177,7 +177,7 @@ describe('what does not pass', () => {
     await expect(open().resolve('1')).rejects.toMatchObject({
       code: 'server-failed',
       message: `${proxy.host}/web:1: resolve: HTTP 503 (unavailable)`,
-      details: { status: 503, remedy: 'try again later' },
+      details: { status: 503, transient: true },
     });
   });
 
