@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import { addNamespaces, kukePlugins, netnsOf, network, REFERENCE } from './lab.ts';
-import type { Row, Table } from './table.ts';
+import { type Row, roundsOr, type Table } from './table.ts';
 
-const ROUNDS = 10;
+const ROUNDS = roundsOr(10);
 const MOST = 40;
 
 export async function bench(): Promise<Table> {

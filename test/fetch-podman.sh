@@ -7,7 +7,7 @@
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/debian-suite.sh"
 
-folder=${XDG_CACHE_HOME:-$HOME/.cache}/kuke-test/podman-4
+folder=${XDG_CACHE_HOME:-$HOME/.cache}/kuke-test/podman-4.3
 [ ! -x "$folder/usr/bin/podman" ] || { echo "$folder"; exit; }
 
 mkdir -p "${folder%/*}"
@@ -18,7 +18,7 @@ cd "$work"
 apt_of bookworm "$work"
 # What this machine has need not be fetched.
 cp /var/lib/dpkg/status state/status
-apt install -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 podman conmon
+apt install -y --reinstall --download-only --no-install-recommends -o Debug::NoLocking=1 podman conmon netavark
 for package in cache/archives/*.deb; do dpkg-deb -x "$package" root; done
 
 # A renamed folder is whole; where another run was faster, its folder is as good.

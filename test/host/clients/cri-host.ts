@@ -5,7 +5,7 @@ import { ctr } from '../observe/containerd.ts';
 import { type Cri, connectCri, untilInitialized } from './cri.ts';
 import { IMAGE, writeImage } from './web.ts';
 
-const CONFLISTS = '/run/cri-net.d';
+export const CONFLISTS = '/run/cri-net.d';
 /** Of what kuke's plugins are called for. */
 export const LOG = '/run/cni.log';
 

@@ -7,7 +7,7 @@ import { REFERENCE } from './plugins.ts';
 import { reboot } from './reboot.ts';
 import { IMAGE, untilServing, writeImage } from './web.ts';
 
-const FOLDER = '/run/podman-test';
+export const FOLDER = '/run/podman-test';
 
 /** As Debian's /usr/lib/tmpfiles.d/podman.conf says, a boot empties one folder on disk too. */
 export async function rebootPodman(bridges: string[]): Promise<void> {
@@ -47,7 +47,7 @@ export async function startPodman(plugins: string): Promise<Podman> {
 }
 
 /** The folder with podman's packages, and its defaults where podman looks for them. */
-async function fetched(): Promise<string> {
+export async function fetched(): Promise<string> {
   const { status, stdout, stderr } = await ended(['test/fetch-podman.sh']);
   if (status !== 0) throw new Error(`run test/fetch-podman.sh outside of a box first: ${stderr.trim()}`);
   const folder = stdout.trim();
@@ -57,7 +57,7 @@ async function fetched(): Promise<string> {
   return folder;
 }
 
-function environment(programs: string) {
+export function environment(programs: string) {
   const { PATH, HOME } = process.env;
   const multiarch = readdirSync(join(programs, 'usr/lib')).filter(name => name.endsWith('-linux-gnu'));
   const libraries = multiarch.flatMap(name => [join(programs, 'usr/lib', name), join(programs, 'lib', name)]);
