@@ -20,8 +20,9 @@ export default command({
   },
   async run(invocation) {
     const { all = false, yes = false } = invocation.args;
-    const { kernel, images, namespace, realm, tree } = await openImages(invocation, ['kind:Container']);
-    const containers = embedded(kernel, 'Container', tree.descendants(realm));
+    const { kernel, images, namespace, realm, tree } = await openImages(invocation, ['kind:Cell']);
+    const cells = tree.descendants(realm).filter(({ ref }) => ref.kind === 'Cell');
+    const containers = embedded(kernel, 'Container', cells);
     const keep = containers.flatMap(({ spec: { image } }) => (typeof image === 'string' ? [image] : []));
     const request = { namespace, all, keep };
     if (all && !yes) {

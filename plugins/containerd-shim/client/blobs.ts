@@ -34,7 +34,7 @@ export async function upload(
   source: (offset: number) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: CallOptions = {},
 ): Promise<'uploaded' | 'exists'> {
-  const { send, end, answers } = await content.write(options);
+  const { send, sendWith, end, answers } = await content.write(options);
   try {
     await send({ action: 'STAT', ref, total: size, expected: digest });
     let { offset } = await nextAnswer(answers);
@@ -44,7 +44,7 @@ export async function upload(
     for await (const bytes of source(offset)) {
       for (let start = 0; start < bytes.length; start += PIECE) {
         const data = bytes.subarray(start, start + PIECE);
-        await send({ action: 'WRITE', ref, offset, data });
+        await sendWith({ action: 'WRITE', ref, offset }, 'data', data);
         offset += data.length;
       }
     }

@@ -9,7 +9,7 @@
 import { traced } from 'kuke/plugin';
 import type { Call } from '../grpc/call.ts';
 import { decode } from '../grpc/codec.ts';
-import { frameMessage } from '../grpc/framing.ts';
+import { frameBefore, frameMessage } from '../grpc/framing.ts';
 import type { Init, Message, MessageType } from '../grpc/message.ts';
 import { GrpcError } from '../grpc/status.ts';
 
@@ -40,6 +40,8 @@ export interface MessageStream<T> extends AsyncIterableIterator<T> {
 export interface Duplex<Request, Answer> {
   /** Resolves once flow control has taken the message; rejects with the call's error. */
   send(request: Request): Promise<void>;
+  /** The same with a last field of bytes, which are not copied: they have to stay as they are until it resolves. */
+  sendWith(request: Request, field: string, data: Uint8Array): Promise<void>;
   /** No more requests. */
   end(): Promise<void>;
   readonly answers: MessageStream<Answer>;
@@ -109,6 +111,9 @@ export function bidirectional<Q extends MessageType, A extends MessageType>(meth
       const call = await caller(method, options);
       return {
         send: init => call.send(frameMessage(request, init)),
+        async sendWith(init, field, data) {
+          await Promise.all([call.send(frameBefore(request, init, field, data)), call.send(data)]);
+        },
         end: () => call.end(),
         answers: messageStream(Promise.resolve(call), answer, alone<Message<A>, Message<A>>),
       };

@@ -1,5 +1,5 @@
 /** Length-prefixed messages (gRPC over HTTP/2): a compression flag, four bytes of length, the message. */
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { readUint32, writeUint32 } from '../http2/frame.ts';
 import { encode } from './codec.ts';
 import type { Init, MessageType } from './message.ts';
@@ -14,6 +14,19 @@ export function frameMessage<T extends MessageType>(type: T, init: Init<T>): Uin
   const writer = new BinaryWriter().raw(new Uint8Array(PREFIX_LENGTH));
   const bytes = encode(type, init, writer);
   writeUint32(bytes, 1, bytes.length - PREFIX_LENGTH);
+  return bytes;
+}
+
+/**
+ * What comes before `data` in the framed message that ends with it, as its field `name`: so large data are sent without being copied, and
+ * memory does not grow with what has been sent.
+ */
+export function frameBefore<T extends MessageType>(type: T, init: Init<T>, name: string, data: Uint8Array): Uint8Array {
+  const [number] = type.fields[name] ?? [];
+  if (number === undefined) throw new TypeError(`there is no field ${name}`);
+  const writer = new BinaryWriter().raw(new Uint8Array(PREFIX_LENGTH)).raw(encode(type, init));
+  const bytes = writer.tag(number, WireType.LengthDelimited).uint32(data.length).finish();
+  writeUint32(bytes, 1, bytes.length - PREFIX_LENGTH + data.length);
   return bytes;
 }
 

@@ -6,6 +6,7 @@ import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE } from '../labels.ts';
 import { documentMax, isIndex, isManifest } from './documents.ts';
 import { invalidImage } from './fault.ts';
+import { keepSmall } from './memory.ts';
 import { inPiecesOf } from './pieces.ts';
 
 /** Bytes in a message to containerd. */
@@ -37,6 +38,7 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
   const labels = { [INSTANCE]: instance, ...sourceLabel(context.name) };
   const begun = await begunUploads(client, lease);
   const open = new Set(begun.values());
+  const passed = keepSmall();
   const under = new Map<string, ReturnType<Downloads['layer']>>();
 
   /** Holds it, and says whether it is there: in this order nobody can remove it in between. */
@@ -82,6 +84,7 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
       for await (const chunk of repository.blob(descriptor, { from, verify: false })) {
         isFetched = true;
         count += chunk.length;
+        passed(chunk.length);
         told(count);
         yield chunk;
       }

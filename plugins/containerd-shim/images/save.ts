@@ -5,6 +5,7 @@ import { pathOfDigest } from './archive.ts';
 import { storedDocuments } from './content.ts';
 import { invalidImage } from './fault.ts';
 import { findImages } from './lookup.ts';
+import { keepSmall } from './memory.ts';
 import { digestPattern, familiarName, parseReference } from './reference.ts';
 import { type ResolvedImage, resolveAny } from './resolve.ts';
 import { cancellation } from './source.ts';
@@ -80,12 +81,14 @@ async function* archive(
     const bytes = new TextEncoder().encode(JSON.stringify(document));
     yield* [tarHeader(name, bytes.length), bytes, tarPadding(bytes.length)];
   }
+  const passed = keepSmall();
   for (const [digest, size] of blobs) {
     yield tarHeader(pathOfDigest(digest), size);
     let count = 0;
     for await (const { data } of client.content.read({ digest })) {
       if (signal.aborted) throw cancellation(signal);
       count += data.length;
+      passed(data.length);
       yield data;
     }
     if (count !== size) throw invalidImage(digest, `has ${count} bytes, and not ${size}`);

@@ -1,0 +1,57 @@
+/** What may take long and needs no lock, a pull, comes before the lock. */
+import { beforeEach, expect, test } from 'bun:test';
+import { publish } from '../../fakes/index.ts';
+import { cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
+
+let kuke: TestKernel;
+beforeEach(async () => {
+  kuke = await kernelOnFakes();
+  await kuke.init();
+});
+
+const actions = () => kuke.host.calls.map(({ action }) => action);
+const pulls = () => actions().filter(action => action === 'images.pull');
+
+test('the lock is free while an image is pulled, and the cell is planned anew then', async () => {
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const pause = kuke.host.faults.pause('images.pull');
+  const applied = kuke.apply(cellYaml('web'));
+  await pause.reached;
+  expect(kuke.host.store.holder).toBeUndefined();
+  const [beside] = await kuke.apply(
+    '{ apiVersion: v1beta1, kind: Stack, metadata: { name: beside }, spec: { realmId: main, spaceId: default } }',
+  );
+  expect(beside?.result).toBe('created');
+  pause.resume();
+  const [outcome] = await applied;
+  expect([outcome?.result, outcome?.error?.summary]).toEqual(['created', undefined]);
+  expect(pulls()).toHaveLength(1);
+});
+
+test('what several cells need is pulled once', async () => {
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const outcomes = await kuke.apply(['a', 'b', 'c'].map(name => cellYaml(name)).join('\n---\n'));
+  expect(outcomes.map(({ result }) => result)).toEqual(['created', 'created', 'created']);
+  expect(pulls()).toHaveLength(1);
+});
+
+test('a pull that fails fails its cells alone, and nothing of them is made', async () => {
+  const before = kuke.host.inventory();
+  const stack =
+    '{ apiVersion: v1beta1, kind: Stack, metadata: { name: beside }, spec: { realmId: main, spaceId: default } }';
+  const outcomes = await kuke.apply([cellYaml('web'), stack].join('\n---\n'));
+  expect(outcomes.map(({ result }) => result).sort()).toEqual(['created', 'failed']);
+  expect(outcomes.find(({ error }) => error)?.error?.code).toBe('ImageNotFound');
+  expect(kuke.host.inventory().filter(line => !line.includes('beside'))).toEqual(before);
+});
+
+test('Always pulls for each new container, and for none that is there', async () => {
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const yaml = cellYaml('web').replaceAll(/image: busybox/g, 'image: busybox, imagePullPolicy: Always');
+  expect(yaml).toContain('Always');
+  await kuke.apply(yaml);
+  expect(pulls()).toHaveLength(1);
+  expect((await kuke.apply(yaml))[0]?.result).toBe('unchanged');
+  await kuke.apply(yaml.replaceAll('imagePullPolicy: Always', "imagePullPolicy: Always, env: ['A=b']"));
+  expect(pulls()).toHaveLength(2);
+});
