@@ -7,6 +7,7 @@ import { endpointsOf } from '../../../src/registry/endpoint.ts';
 import { parseHosts } from '../../../src/registry/host-file.ts';
 import { openRepository, type RegistryOptions } from '../../../src/registry/index.ts';
 import { makeCa, makeCertificate } from '../../registry/certificates.ts';
+import { faultyProxy } from '../../registry/faulty-proxy.ts';
 import { failure, scriptedRegistry } from '../../registry/scripted-registry.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-certs-'));
@@ -259,6 +260,24 @@ describe('mirrors', () => {
     for await (const _chunk of other.blob(blob, { verify: false }));
     other.reject(blob);
     for await (const _chunk of other.blob(blob));
+  });
+
+  test('that break off in the middle of a blob: the registry sends the rest', async () => {
+    using source = scriptedRegistry();
+    using registry = scriptedRegistry();
+    using mirror = faultyProxy(source.host);
+    source.add('web', '1', layer);
+    const image = registry.add('web', '1', layer);
+    const [blob = image.config] = image.layers;
+    mirrored(registry.host, mirror.host);
+    const drop = { kind: 'drop', after: 20_000 } as const;
+    mirror.next(drop, drop, drop);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of open(registry.host).blob(blob)) chunks.push(chunk);
+    expect(Buffer.concat(chunks)).toEqual(Buffer.from(layer));
+    expect(mirror.seen).toHaveLength(2);
+    const from = Number(/^bytes=(\d+)-$/.exec(registry.seen[0]?.headers.range ?? '')?.[1]);
+    expect(from).toBeGreaterThan(20_000);
   });
 
   test('get no credentials of the registry', async () => {
