@@ -14,8 +14,10 @@ const PIECES_A_TURN = 16;
 export type FlowEnd = 'ended' | 'unread' | 'stopped';
 
 export interface FlowOptions {
-  /** Asked for at each wait for more; aborting it stops the flow, and loses nothing. */
-  until?: () => AbortSignal | undefined;
+  /** Aborting it stops the flow while it waits for more, and loses nothing. */
+  until?: AbortSignal | undefined;
+  /** In milliseconds: how long it waits for more, in all. */
+  patienceMs?: number;
   /** Aborting it stops the flow also while it waits for `to`; what has been read is lost then. */
   cut?: AbortSignal;
   /** Stops when so many bytes have been read, or a little more. */
@@ -56,17 +58,25 @@ export function ownPoint(fd: number): FlowPoint {
 export async function flow(
   from: FlowPoint,
   to: FlowPoint,
-  { cut, until = () => cut, most = Number.POSITIVE_INFINITY, discards = false }: FlowOptions = {},
+  { cut, until = cut, patienceMs, most = Number.POSITIVE_INFINITY, discards = false }: FlowOptions = {},
 ): Promise<FlowEnd> {
   const buffer = new Uint8Array(PIECE);
   let copied = 0;
+  let waited = 0;
+  const hasStopped = async (): Promise<boolean> => {
+    const limit = patienceMs === undefined ? [] : [AbortSignal.timeout(Math.max(0, Math.ceil(patienceMs - waited)))];
+    const since = performance.now();
+    const signals = [...limit, ...(until === undefined ? [] : [until])];
+    const hasEnded = await stopped(from.fd, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+    waited += performance.now() - since;
+    return hasEnded;
+  };
   for (let piece = 1; copied < most; piece++) {
     if (piece % PIECES_A_TURN === 0) await new Promise(setImmediate);
-    const signal = until();
-    if (from.blocks && (await stopped(from.fd, signal))) return 'stopped';
+    if (from.blocks && (await hasStopped())) return 'stopped';
     const length = read(from.fd, buffer);
     if (length === 'wait') {
-      if (await stopped(from.fd, signal)) return 'stopped';
+      if (await hasStopped()) return 'stopped';
     } else if (length === 0) return 'ended';
     else if (!discards) {
       const end = await writeAll(to, buffer.subarray(0, length), cut);

@@ -4,20 +4,19 @@ import type { ExecParams } from 'kuke/plugin';
 import { type FlowEnd, type FlowOptions, flow, flowPoint } from '../../../src/host/byte-flow.ts';
 import { type FifoEnd, makeFifo } from '../../../src/host/fifo.ts';
 
-/** When the process has ended, and its pipes have not: something in the background has them. What comes that long after is not waited for. */
-const SILENCE_MS = 300;
-/** More than what the pipe, the shim and the FIFO hold was written after the end, by something in the background. */
-const LAST_WORDS = 4 << 20;
+/**
+ * When the process has ended, and its pipes have not, something in the background has them. What was there by then is at hand: it needs no
+ * longer than that to be waited for, and is no more than the pipe, the shim and the FIFO hold.
+ */
+const LAST_WORDS = { patienceMs: 300, most: 4 << 20 };
 
 export interface ExecPipes extends Disposable {
   paths: { stdin?: string; stdout: string; stderr?: string };
   /**
-   * Copies until all has been written that was there to be written when `ended` was aborted. `unheard`: nobody reads our output any more;
-   * what comes is dropped from then on. Throws SystemError where it cannot be written.
+   * Copies until all has been written that was there to be written when `ended` was aborted. False: something in the background still has
+   * the pipes. `unheard`: nobody reads our output any more; what comes is dropped from then on. Throws SystemError where it cannot be written.
    */
-  copy(ended: AbortSignal, hooks: { unheard(): Promise<void>; closeStdin(): Promise<unknown> }): Promise<void>;
-  /** Copies the rest, until the shim has closed its ends. */
-  copyRest(): Promise<void>;
+  copy(ended: AbortSignal, hooks: { unheard(): Promise<void>; closeStdin(): Promise<unknown> }): Promise<boolean>;
 }
 
 type Streams = Pick<ExecParams, 'stdin' | 'stdout' | 'stderr' | 'terminal'>;
@@ -42,7 +41,6 @@ export function makeExecPipes(folder: string, { stdin, stdout, stderr, terminal 
     await unheard();
     return await once(output, options);
   };
-  const nothing = async () => {};
   return {
     paths: {
       stdout: path('stdout'),
@@ -52,14 +50,12 @@ export function makeExecPipes(folder: string, { stdin, stdout, stderr, terminal 
     async copy(ended, { unheard, closeStdin }) {
       const fed = input && stdin !== undefined ? feed(stdin, input, ended, closeStdin) : undefined;
       const heard = outputs.map(async output => {
-        const end = await copyOut(output, { until: () => ended }, unheard);
-        if (end !== 'stopped' || output.discards) return;
-        await copyOut(output, { until: () => AbortSignal.timeout(SILENCE_MS), most: LAST_WORDS }, unheard);
+        const end = await copyOut(output, { until: ended }, unheard);
+        if (end !== 'stopped' || output.discards) return end;
+        return await copyOut(output, LAST_WORDS, unheard);
       });
-      await Promise.all([...heard, fed]);
-    },
-    async copyRest() {
-      await Promise.all(outputs.map(output => copyOut(output, {}, nothing)));
+      const [ends] = await Promise.all([Promise.all(heard), fed]);
+      return ends.every(end => end === 'ended');
     },
     [Symbol.dispose]() {
       for (const fifo of [input, ...outputs.map(one => one.fifo)]) fifo?.[Symbol.dispose]();

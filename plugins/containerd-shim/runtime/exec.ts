@@ -14,6 +14,9 @@ import { SIGKILL, SIGPIPE, signalNumber } from './signals.ts';
 /** How long a process that nobody listens to has to end by SIGPIPE, before SIGKILL. */
 const UNREAD_GRACE_MS = 1000;
 
+/** How long the shim has to take the order to take a process away, which it may be long in doing. */
+const ORDER_TAKEN_MS = 500;
+
 /** In containerd's words. */
 interface ExecIds {
   containerId: string;
@@ -22,7 +25,7 @@ interface ExecIds {
 
 /** What earlier kukes that were killed have left in containers is ended first. */
 export async function execIn(containerd: Containerd, params: ExecParams): Promise<ExecProcess> {
-  await endLeftExecs(containerd);
+  await Promise.race([endLeftExecs(containerd), Bun.sleep(ORDER_TAKEN_MS)]);
   const { client, container, isOwn, task } = await lookUp(containerd, params);
   if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${params.id} of ours in ${params.namespace}`);
@@ -79,10 +82,10 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }
       // What cannot be written is told at once: the disk is full, say.
       const { exitStatus } = await Promise.race([exit, copied.then(() => exit)]);
       ended.abort();
-      await copied;
-      // It waits until the shim has copied all; and where something in the background still has the pipes, it closes them.
-      await Promise.all([ifThere(tasks.deleteProcess(ids)), pipes.copyRest()]);
-      forget();
+      const isWhole = await copied;
+      const deleted = ifThere(tasks.deleteProcess(ids)).then(forget);
+      // Where something in the background has the pipes, the shim gives it seconds before it closes them, and needs nobody for that.
+      await (isWhole ? deleted : Promise.race([deleted, Bun.sleep(ORDER_TAKEN_MS)]));
       return exitStatus;
     } catch (error) {
       ended.abort();

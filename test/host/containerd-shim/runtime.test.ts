@@ -2,7 +2,8 @@
 import { afterAll, beforeAll } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { context } from '../../suites/contract.ts';
-import { runtimeSuite, suiteImage } from '../../suites/runtime.ts';
+import { type RuntimeUnderTest, runtimeSuite, suiteImage } from '../../suites/runtime.ts';
+import { runtimeProcessSuite } from '../../suites/runtime-processes.ts';
 import { type Containerd, startContainerd } from '../containerd.ts';
 import { busybox } from '../image.ts';
 import { output } from '../observe/command.ts';
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => containerd.stop());
 
-runtimeSuite('containerd', async () => {
+async function make(): Promise<RuntimeUnderTest> {
   const backend = runtimeOn();
   await backend.createNamespace({ namespace: NAMESPACE }, context());
   if (!(await ctr.images(NAMESPACE)).includes(IMAGE)) {
@@ -58,4 +59,7 @@ runtimeSuite('containerd', async () => {
       rmSync(LOGS, { recursive: true, force: true });
     },
   };
-});
+}
+
+runtimeSuite('containerd', make);
+runtimeProcessSuite('containerd', make);

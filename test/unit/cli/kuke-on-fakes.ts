@@ -77,6 +77,7 @@ async function captured(uid: number, run: () => Promise<number>): Promise<Ran> {
     spyOn(process, 'getuid').mockReturnValue(uid),
     // Each command listens for Ctrl-C until its process ends.
     spyOn(process, 'on').mockReturnValue(process),
+    spyOn(process, 'removeAllListeners').mockReturnValue(process),
   ];
   try {
     const status = await run();

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { checked, close, libc, SONAME } from '../../../src/host/libc.ts';
-import { identify, openProcess, parseStartTime } from '../../../src/host/pidfd.ts';
+import { identify, openProcess, parentOf, parseStartTime } from '../../../src/host/pidfd.ts';
 import { isReadable, readable } from '../../../src/host/readable.ts';
 
 const descriptors = () => readdirSync('/proc/self/fd').length;
@@ -32,6 +32,7 @@ test('a process is told apart from a later one with its pid', async () => {
   expect(identity).toEqual({ pid: child.pid, startTime: expect.any(Number) });
   if (identity === undefined) return;
   open(identity)[Symbol.dispose]();
+  expect(parentOf(child.pid)).toBe(process.pid);
   expect(openProcess({ ...identity, startTime: identity.startTime - 1 })).toBeUndefined();
   child.kill('SIGKILL');
   await child.exited;

@@ -1,9 +1,10 @@
 import { addContainer, addImage, makeHost } from '../../fakes/index.ts';
 import { fakeRuntime } from '../../fakes/runtime.ts';
 import { context } from '../../suites/contract.ts';
-import { runtimeSuite, suiteImage } from '../../suites/runtime.ts';
+import { type RuntimeUnderTest, runtimeSuite, suiteImage } from '../../suites/runtime.ts';
+import { runtimeProcessSuite } from '../../suites/runtime-processes.ts';
 
-runtimeSuite('the fake runtime', async () => {
+async function make(): Promise<RuntimeUnderTest> {
   const host = makeHost();
   const backend = fakeRuntime(host);
   const namespace = 'kukeon-main';
@@ -32,4 +33,7 @@ runtimeSuite('the fake runtime', async () => {
     unavailable: () => fakeRuntime(down),
     cleanup: async () => {},
   };
-});
+}
+
+runtimeSuite('the fake runtime', make);
+runtimeProcessSuite('the fake runtime', make);
