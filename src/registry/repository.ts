@@ -9,6 +9,9 @@ import { fetchManifest, manifestMax } from './manifest.ts';
 import { defaultTiming } from './patience.ts';
 import type { BlobOptions, Descriptor, RegistryOptions, Repository, Resolved } from './types.ts';
 
+// Configurations are; layers seldom.
+const small = 1 << 18;
+
 /** `name` with its registry, in full: `docker.io/library/nginx`. Asks nobody yet. Throws RegistryError `configuration`. */
 export function openRepository(name: string, options: RegistryOptions): Repository {
   const { credentials, signal, certsFolder = defaultCertsFolder, plainHttp = false, log } = options;
@@ -64,6 +67,33 @@ class Hosts implements Repository {
 
   async *blob(descriptor: Descriptor, { from = 0, verify = from === 0 }: BlobOptions = {}) {
     checkDescriptor(descriptor);
+    if (verify && from === 0 && descriptor.size <= small) yield await this.#whole(descriptor);
+    else yield* this.#stream(descriptor, from, verify);
+  }
+
+  reject({ digest }: Descriptor): void {
+    const rejected = this.#rejected.get(digest) ?? new Set();
+    for (const host of this.#senders.get(digest) ?? []) rejected.add(host);
+    this.#rejected.set(digest, rejected);
+  }
+
+  /** Checked before anybody sees it, so that wrong bytes can be fetched again here. */
+  async #whole(descriptor: Descriptor): Promise<Uint8Array<ArrayBuffer>> {
+    for (let attempts = this.#hosts.length; ; attempts--) {
+      try {
+        return new Uint8Array(Buffer.concat(await Array.fromAsync(this.#stream(descriptor, 0, true))));
+      } catch (error) {
+        if (!(error instanceof RegistryError) || error.code !== 'corrupt' || attempts === 0) throw error;
+        this.#context.log(`${error.message}; again`);
+      }
+    }
+  }
+
+  async *#stream(
+    descriptor: Descriptor,
+    from: number,
+    verify: boolean,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     const { digest, size } = descriptor;
     const hash = verify ? new Bun.CryptoHasher('sha256') : undefined;
     const senders = new Set<Host>();
@@ -85,12 +115,6 @@ class Hosts implements Repository {
     }
     if (position < size) throw this.#worst(faults);
     if (hash !== undefined) this.#verify(descriptor, hash, senders);
-  }
-
-  reject({ digest }: Descriptor): void {
-    const rejected = this.#rejected.get(digest) ?? new Set();
-    for (const host of this.#senders.get(digest) ?? []) rejected.add(host);
-    this.#rejected.set(digest, rejected);
   }
 
   #verify(descriptor: Descriptor, hash: Bun.CryptoHasher, senders: Set<Host>): void {

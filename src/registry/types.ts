@@ -60,7 +60,8 @@ export interface Repository {
   manifest(descriptor: Descriptor): Promise<Uint8Array>;
   /**
    * A configuration or layer, in order, exactly `size - from` bytes. Dropped connections are resumed. Backpressure: nothing is read ahead
-   * of the consumer but a few hundred kB. A chunk is the consumer's to keep.
+   * of the consumer but a few hundred kB. A chunk is the consumer's to keep. One of up to 256 KiB that is verified comes in one piece, once it
+   * proved to be right; wrong bytes are fetched again.
    */
   blob(descriptor: Descriptor, options?: BlobOptions): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /**

@@ -3,9 +3,11 @@ import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type Descriptor, openRepository, RegistryError } from '../../../src/registry/index.ts';
 import { type Fault, faultyProxy } from '../../registry/faulty-proxy.ts';
+import { sha256 } from '../../registry/push.ts';
 import { scriptedRegistry } from '../../registry/scripted-registry.ts';
 
-const layer = crypto.getRandomValues(new Uint8Array(60_000));
+// More than is fetched as one piece.
+const layer = Buffer.concat(Array.from({ length: 5 }, () => crypto.getRandomValues(new Uint8Array(60_000))));
 const registry = scriptedRegistry();
 const image = registry.add('web', '1', layer);
 const proxy = faultyProxy(registry.host);
@@ -55,7 +57,7 @@ const clear = (error: unknown) => {
   expect(message).not.toMatch(/[\p{Cc}]|verbose: true/u);
 };
 
-const bytes = fc.nat({ max: 61_000 });
+const bytes = fc.nat({ max: 301_000 });
 const transient: fc.Arbitrary<Fault> = fc.oneof(
   fc.constant<Fault>({ kind: 'none' }),
   bytes.map((after): Fault => ({ kind: 'drop', after })),
@@ -140,7 +142,7 @@ describe('a blob', () => {
   test('from the middle: the rest, by Range or without', async () => {
     for (const kind of ['none', 'no-range'] as const) {
       proxy.next({ kind });
-      expect(await bytesOf(open().blob(blob, { from: 59_000 }))).toEqual(Buffer.from(layer.subarray(59_000)));
+      expect(await bytesOf(open().blob(blob, { from: 299_000 }))).toEqual(Buffer.from(layer.subarray(299_000)));
     }
     expect(await bytesOf(open().blob(blob, { from: layer.length }))).toHaveLength(0);
   });
@@ -155,6 +157,16 @@ describe('a blob', () => {
     await read().catch(() => {});
     proxy.next({ kind: 'corrupt', at: 5 });
     expect(await bytesOf(open().blob(blob, { verify: false }))).not.toEqual(Buffer.from(layer));
+  });
+
+  test('that is small and corrupt is fetched again', async () => {
+    const { config } = image;
+    proxy.next({ kind: 'corrupt', at: 5 });
+    expect(sha256(await bytesOf(open().blob(config)))).toBe(config.digest);
+    expect(proxy.seen).toHaveLength(2);
+    const wrong: Fault = { kind: 'corrupt', at: 5 };
+    proxy.next(wrong, wrong);
+    await expect(bytesOf(open().blob(config))).rejects.toMatchObject({ code: 'corrupt' });
   });
 
   test('of another size is refused before a byte of it is taken', async () => {
