@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { FieldIssue } from './extensible.ts';
 import type { FieldMetadata } from './kinds.ts';
-import { didYouMean } from './names.ts';
+import { didYouMean, NAME_PATTERN } from './names.ts';
 
 type AnySchema = v.GenericSchema;
 export type Path = readonly (string | number)[];
@@ -94,9 +94,24 @@ function lostKeys(value: object, path: Path): FieldIssue[] {
 /** What `v.metadata({ kuke: ... })` says on the field, outside or inside an `optional`. */
 export function metadataOf(schema: AnySchema): FieldMetadata {
   const pipe = 'pipe' in schema && Array.isArray(schema.pipe) ? schema.pipe : [];
-  const said = pipe.flatMap(item => (item?.type === 'metadata' && item.metadata?.kuke ? [item.metadata.kuke] : []));
   const wrapped = schemaAt(schema, 'wrapped');
-  return Object.assign({}, ...(wrapped ? [metadataOf(wrapped)] : []), ...said);
+  return Object.assign({}, ...(wrapped ? [metadataOf(wrapped)] : []), ...pipe.map(saidBy));
+}
+
+/** By one item of a pipe. */
+export function saidBy(item: unknown): FieldMetadata {
+  const metadata: unknown = typeof item === 'object' && item !== null ? Reflect.get(item, 'metadata') : undefined;
+  return typeof metadata === 'object' && metadata !== null && 'kuke' in metadata
+    ? (metadata.kuke as FieldMetadata)
+    : {};
+}
+
+/** What `v.description(...)` says on the field, outside or inside an `optional`; the outermost counts. */
+export function descriptionOf(schema: AnySchema): string | undefined {
+  const pipe = 'pipe' in schema && Array.isArray(schema.pipe) ? schema.pipe : [];
+  const own = pipe.findLast(item => item?.type === 'description')?.description;
+  const wrapped = wrappedOf(schema);
+  return own ?? (wrapped && descriptionOf(wrapped));
 }
 
 /** `spec.id` of every kind. */
@@ -104,7 +119,13 @@ export const ownId = v.exactOptional(v.pipe(v.string(), v.description('the same 
 
 /** `realmId` and the like: the name of a resource that it lies in. */
 export const parentId = (what: string, defaultName: string) =>
-  v.exactOptional(v.pipe(v.string(), v.description(`the ${what} that it lies in; absent: \`${defaultName}\``)));
+  v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.metadata({ kuke: { pattern: NAME_PATTERN.source } satisfies FieldMetadata }),
+      v.description(`the ${what} that it lies in; absent: \`${defaultName}\``),
+    ),
+  );
 
 /** A field that spec.md names and nothing acts on yet: refused by name. The text says how things are instead. */
 export function notYet(instead: string) {
@@ -121,6 +142,12 @@ export function notYetFor<T>(isPending: (value: T) => boolean, instead: string) 
 
 /** The requirements of `notYetFor`, by which an issue is known to be of one. */
 const pendingValues = new WeakSet<object>();
+
+/** Whether an item of a pipe is one of `notYetFor`, and refuses the value. */
+export function isPendingValue(item: object, value: unknown): boolean {
+  const requirement: unknown = Reflect.get(item, 'requirement');
+  return typeof requirement === 'function' && pendingValues.has(requirement) && requirement(value) === false;
+}
 
 const pendingText = (instead: string): string => `is known, but this version of kuke does not act on it: ${instead}`;
 
@@ -147,6 +174,17 @@ function sameShape(schema: AnySchema, value: unknown): boolean {
 function schemaAt(schema: AnySchema, key: 'wrapped' | 'item'): AnySchema | undefined {
   const found: unknown = Reflect.get(schema, key);
   return isSchema(found) ? found : undefined;
+}
+
+/** What an `optional` is about; undefined for what is none. */
+export const wrappedOf = (schema: AnySchema): AnySchema | undefined => schemaAt(schema, 'wrapped');
+
+/** Of a list. */
+export const elementOf = (schema: AnySchema): AnySchema | undefined => schemaAt(schema, 'item');
+
+/** Of a union. */
+export function optionsOf(schema: AnySchema): AnySchema[] | undefined {
+  return schema.type === 'union' && 'options' in schema && Array.isArray(schema.options) ? schema.options : undefined;
 }
 
 function isSchema(value: unknown): value is AnySchema {

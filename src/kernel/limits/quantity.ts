@@ -7,6 +7,11 @@ const BINARY: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 4
 
 const QUANTITY = /^(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,2})|([A-Za-z]{0,3}))$/;
 
+const SUFFIXES = Object.keys({ ...DECIMAL, ...BINARY }).join('|');
+
+/** For `pattern` in the metadata of a field. */
+export const QUANTITY_PATTERN = `^\\s*(?=\\.?\\d)\\d*\\.?\\d*(?:[eE][+-]?\\d{1,2}|${SUFFIXES})\\s*$`;
+
 /** The number that a quantity stands for, or what is wrong with it: `must be ...`. */
 export function parseQuantity(given: unknown): { value: number } | { fault: string } {
   if (typeof given === 'number') return Number.isFinite(given) ? { value: given } : { fault: 'must be a number' };

@@ -1,7 +1,7 @@
 /** `spec.resources` of every kind: one schema, whatever the level (spec.md §3, §5). All of it changes in place. */
 import * as v from 'valibot';
 import { cpuList } from './cpu-list.ts';
-import { parseQuantity } from './quantity.ts';
+import { parseQuantity, QUANTITY_PATTERN } from './quantity.ts';
 
 /** A quantity as the user wrote it; `check` says what is wrong with its number. */
 function quantity(check: (value: number) => string | undefined) {
@@ -15,6 +15,7 @@ function quantity(check: (value: number) => string | undefined) {
       given => fault(given) === undefined,
       issue => fault(issue.input) ?? '',
     ),
+    v.metadata({ kuke: { pattern: QUANTITY_PATTERN } }),
   );
 }
 
