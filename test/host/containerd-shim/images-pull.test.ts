@@ -12,12 +12,14 @@ import { tar } from '../tar.ts';
 import { type ImagesUnderTest, imagesOn, instance, nothing, onDisk } from './images-under-test.ts';
 import { pushIndex } from './push-index.ts';
 
+// No other namespace has any of it.
+const unique = crypto.randomUUID();
 const image: TestImage = {
   name: 'web',
   layers: [
-    busybox(),
+    { ...busybox(), unique },
     { 'www/': { folder: true }, 'www/index.html': 'hello from the registry\n' },
-    { 'www/second': 'x' },
+    { 'www/second': unique },
   ],
   config: { Cmd: ['cat', '/www/index.html'], Env: ['PATH=/bin'] },
 };
