@@ -215,10 +215,7 @@ function connectionFault(error: unknown, { host }: URL, signal: AbortSignal): un
   if (error instanceof Silence)
     return new RegistryError('unreachable', error.message, { server: host, transient: true });
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  // Bun adds what to do in a program.
-  const said = printable(
-    error instanceof Error ? error.message.replace(/ For more information.*/s, '') : String(error),
-  );
+  const said = printable(inBrief(error instanceof Error ? error.message : String(error)));
   if (certificateFault.test(code)) {
     return new RegistryError('untrusted', `its certificate is not trusted: ${said}`, { server: host });
   }
@@ -227,3 +224,9 @@ function connectionFault(error: unknown, { host }: URL, signal: AbortSignal): un
     transient: code !== 'ENOTFOUND' && code !== 'EPROTO',
   });
 }
+
+/** Without what Bun advises to programmers, and with hosts in place of addresses, which may hold the keys of a redirect. */
+const inBrief = (message: string) =>
+  message
+    .replace(/ For more information.*/s, '')
+    .replace(/\bhttps?:\/\/[^\s"'`]+/g, address => URL.parse(address)?.host ?? 'an address');
