@@ -41,7 +41,7 @@ export async function checkContainers(
   return limits;
 }
 
-/** Of those that run on. */
+/** Of those that run on. Returns the steps. */
 export async function planLimitsInPlace(
   kernel: PluginKernel,
   context: PlanContext,
@@ -49,15 +49,18 @@ export async function planLimitsInPlace(
   limits: ReadonlyMap<ContainerSpec, LimitsToGive>,
   runsOn: (container: ContainerSpec) => boolean,
   after: Step,
-): Promise<void> {
+): Promise<Step[]> {
   const groups = await observeCgroupsIn(kernel.use, context, cell.ref);
+  const added: Step[] = [];
   for (const [one, wanted] of limits) {
     if (!wanted.due || !runsOn(one)) continue;
     const path = containerCgroup(cell, one);
     // An earlier kuke let the runtime make the group, which is nobody's then.
-    if (groups.some(group => group.path === path && group.ours)) planLimits(context, cell.ref, path, wanted, after);
+    if (groups.some(group => group.path === path && group.ours))
+      added.push(planLimits(context, cell.ref, path, wanted, after));
     else context.note(`\`${one.id}\` gets its limits when it is started again`);
   }
+  return added;
 }
 
 /** The group that a container is about to be started in. */

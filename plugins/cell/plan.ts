@@ -88,9 +88,11 @@ async function planRunning(
   }
   const cgroup = await planCgroup(kernel.use, context, cell);
   const limits = await checkContainers(kernel, context, cell);
-  await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)) && !anew.includes(one), cgroup);
+  const runsOn = (one: ContainerSpec) => runs(seen.of(one)) && !anew.includes(one);
+  // First, and before anything is ended: what the kernel refuses leaves all as it was.
+  const limited = [cgroup, ...(await planLimitsInPlace(kernel, context, cell, limits, runsOn, cgroup))];
   const removed = new Map<string, Step>(
-    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id, pulls)]),
+    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id, [...pulls, ...limited])]),
   );
   const created = new Map<ContainerSpec, Step>();
   for (const one of anew) {
@@ -102,7 +104,7 @@ async function planRunning(
   if (root === undefined) planTeardown(context, cell, seen, [...removed.values()]);
   if (root === undefined || !rootRuns) return;
   const restarts = starts(root);
-  const ended = restarts ? planEndOthers(context, cell, seen, anew) : [];
+  const ended = restarts ? planEndOthers(context, cell, seen, anew, limited) : [];
   const network = planNetwork(context, cell, seen, restarts);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
   const ready = [...network.ready, ...etc, ...ended];
@@ -144,11 +146,17 @@ function networkLost(cell: Cell, seen: ObservedCell): boolean {
 }
 
 /** A root that starts anew gives the cell a new network, so nothing may still run in the old one. */
-function planEndOthers(context: PlanContext, cell: Cell, seen: ObservedCell, anew: ContainerSpec[]): Step[] {
+function planEndOthers(
+  context: PlanContext,
+  cell: Cell,
+  seen: ObservedCell,
+  anew: ContainerSpec[],
+  after: Step[],
+): Step[] {
   const replaced = new Set(anew.map(one => containerdId(cell, one)));
   return seen.containers
     .filter(one => (one.state === 'running' || one.state === 'paused') && !replaced.has(one.id))
-    .map(one => planStopOne(context, cell, seen, one.id, []));
+    .map(one => planStopOne(context, cell, seen, one.id, after));
 }
 
 /** The one that stands there ends and goes; nothing there: no step. */

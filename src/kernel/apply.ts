@@ -121,12 +121,37 @@ async function applyOne(
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
     const seen = await session.saveStatus(resource);
     const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
-    const below = planned.changes.length > 0 ? await session.settleBelow(resource.ref, isPlanned) : [];
-    return { ...outcome, notes: [...outcome.notes, ...failureIn(seen), ...below] };
+    if (stored === undefined || planned.changes.length === 0) return withNotes(outcome, failureIn(seen));
+    const { notes, unlimited } = await session.settleBelow(resource.ref, isPlanned);
+    if (unlimited.length > 0) throw await takenBack(kernel, session, stored, unlimited, isPlanned);
+    return withNotes(outcome, [...failureIn(seen), ...notes]);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
     return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };
   }
+}
+
+const withNotes = (outcome: Outcome, more: string[]): Outcome => ({ ...outcome, notes: [...outcome.notes, ...more] });
+
+/** Those below have not all got what they take from the resource: it is as it was, and so are they, whatever of that can be. */
+async function takenBack(
+  kernel: Kernel,
+  session: Session,
+  stored: Resource,
+  [first, ...others]: readonly KukeError[],
+  isPlanned: (ref: ResourceRef) => boolean,
+): Promise<KukeError> {
+  const failures = [...others];
+  try {
+    const options: PlanOptions = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS };
+    const { plan } = await planResource(kernel, session.tree, stored, options);
+    await session.run(plan);
+    await session.saveStatus(stored);
+    failures.push(...(await session.settleBelow(stored.ref, isPlanned)).unlimited);
+  } catch (thrown) {
+    failures.push(asKukeError(thrown, 'UndoFailed', { resource: describe(stored.ref) }));
+  }
+  return asKukeError(first).with(failures);
 }
 
 /** What was done well, and has come to nothing all the same: a container that ended at once, say. */

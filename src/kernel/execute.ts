@@ -38,6 +38,8 @@ export interface Execution {
   started: Map<string, unknown>;
   /** Of the steps that are done already. */
   results: Map<string, unknown>;
+  /** An update that was made to be undone, and is, as long as none of its irreversible steps has begun. */
+  isUndoable?: boolean;
   /** An earlier kuke began it: an update or delete that cannot be finished now stays in the journal, for the next one. */
   isTakenUp?: boolean;
   /** Called when every step is done, and the journal does not say so yet. */
@@ -48,14 +50,15 @@ type StepOutcome = 'done' | 'failed' | 'skipped';
 
 /**
  * Runs the steps that are not done. Throws the first failure, with the others in `also`:
- * a create that fails has been undone by then, an update or delete has done all that did not depend on the failure.
+ * what could be undone has been by then (a create, and an update before it has ended or taken away anything), else all has been done
+ * that did not depend on the failure.
  */
 export async function execute(execution: Execution, context: ExecuteContext): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const outcomes = new Map<string, StepOutcome>([...execution.results.keys()].map(id => [id, 'done']));
   const failures: KukeError[] = [];
-  const [holding, tell] = holdingNotes(execution, context);
+  const [holding, tell] = holdingNotes(context);
 
   const runOne = async (step: Step): Promise<void> => {
     try {
@@ -68,7 +71,7 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
       // What an earlier failure called off says nothing new.
       if (error.code !== 'Cancelled' || !stop.signal.aborted) failures.push(error);
       context.progress({ phase: 'failed', resource: step.resource, type: step.type, message: error.message });
-      if (execution.intent === 'create') stop.abort();
+      if (canUndo(execution, context)) stop.abort();
     }
   };
 
@@ -88,25 +91,41 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
     await Promise.race(running.values());
   }
   const isWhole = outcomes.values().every(outcome => outcome === 'done') && execution.intent !== 'create';
-  if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution));
+  const isUndoable = canUndo(execution, context);
+  if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution, isUndoable));
   failures.push(...stuck(execution, outcomes));
-  const [first, ...others] = failures;
-  tell(first);
+  tell(isUndoable && failures.length > 0);
+  await end(execution, context, failures, isUndoable);
+}
+
+/** Throws the first failure. */
+async function end(
+  execution: Execution,
+  context: ExecuteContext,
+  [first, ...others]: readonly KukeError[],
+  isUndoable: boolean,
+): Promise<void> {
   if (first === undefined) {
     execution.whole?.();
     return execution.journal.close();
   }
-  const undone = execution.intent === 'create' ? await undo(execution, context) : [];
+  const undone = isUndoable ? await undo(execution, context) : [];
   const isOver = execution.intent === 'create' ? undone.length === 0 : execution.isTakenUp !== true;
   if (isOver) execution.journal.close();
   throw first.with([...others, ...undone]);
 }
 
+/** Nothing has been ended or taken away yet. */
+function canUndo({ intent, isUndoable, steps, started }: Execution, { operations }: ExecuteContext): boolean {
+  if (intent === 'create' || isUndoable !== true) return intent === 'create';
+  return !steps.some(({ id, type }) => started.has(id) && operations.find(type)?.irreversible === true);
+}
+
 /** What a step tells is known at the end only to last, or to be about to be undone for a failure. */
-function holdingNotes({ intent }: Execution, context: ExecuteContext): [ExecuteContext, tell: (f?: KukeError) => void] {
+function holdingNotes(context: ExecuteContext): [ExecuteContext, tell: (isUndone: boolean) => void] {
   const notes: string[] = [];
-  const tell = (failure?: KukeError) => {
-    const fate = failure !== undefined && intent === 'create' ? '; that has been undone' : '';
+  const tell = (isUndone: boolean) => {
+    const fate = isUndone ? '; that has been undone' : '';
     for (const message of notes) context.note?.(`${message}${fate}`);
   };
   return [{ ...context, note: message => notes.push(message) }, tell];
@@ -118,8 +137,8 @@ function isAbort(thrown: unknown, signal: AbortSignal): boolean {
   return thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError');
 }
 
-function cancelled(execution: Execution): KukeError {
-  const remedy = execution.intent === 'create' ? 'what was made has been undone' : 'run the command again to finish it';
+function cancelled(execution: Execution, isUndone: boolean): KukeError {
+  const remedy = isUndone ? 'what was made has been undone' : 'run the command again to finish it';
   return new KukeError('Cancelled', 'cancelled', { ...resourceOf(execution), remedy });
 }
 
@@ -153,8 +172,10 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   const event = { planId: execution.id, stepId: step.id, type: step.type, params, resource: step.resource };
   await context.hooks.call('step:before', event);
   if (!execution.started.has(step.id)) {
+    // Another step has failed just now, and this one would be in the way of undoing.
+    if (operation.irreversible && execution.isUndoable) signal.throwIfAborted();
     // Only what is to be undone has to know what it may not take away.
-    const looks = execution.intent === 'create';
+    const looks = canUndo(execution, context);
     const look = () => operation.look?.(params, actionContext(step, context, signal));
     const found = looks ? await traced('operation', `look: ${step.type}`, look, step.resource) : undefined;
     execution.journal.start(step.id, found);

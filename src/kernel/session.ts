@@ -121,6 +121,11 @@ function metadataChanges(stored: Resource, desired: Resource): FieldChange[] {
   });
 }
 
+export interface Settled {
+  notes: string[];
+  unlimited: KukeError[];
+}
+
 export interface Session {
   tree: ResourceTree;
   /**
@@ -130,9 +135,9 @@ export interface Session {
   run(plan: Plan, options?: { isDue: boolean }): Promise<void>;
   /**
    * What follows for those below from a change of the resource, such as limits that containers take from their space. Returns what the person
-   * is to know of it. `isPlanned`: the same command comes to it anyway.
+   * is to know of it, and limits that could not be set. `isPlanned`: the same command comes to it anyway.
    */
-  settleBelow(ref: ResourceRef, isPlanned: (ref: ResourceRef) => boolean): Promise<string[]>;
+  settleBelow(ref: ResourceRef, isPlanned: (ref: ResourceRef) => boolean): Promise<Settled>;
   /** Writes the status that the host gives the resource now into its file, and returns the resource with it. */
   saveStatus(resource: Resource): Promise<Resource>;
 }
@@ -187,16 +192,22 @@ export async function withSession<T>(
         const whole = () => {
           if (!isDue) left = supersede(left, new Set(steps.map(({ resource }) => resource)));
         };
-        await execute({ id, intent, steps, journal: entry, started: new Map(), results: new Map(), whole }, execution);
+        const isUndoable = plan.intent === 'create';
+        const state = { started: new Map(), results: new Map(), whole };
+        await execute({ id, intent, isUndoable, steps, journal: entry, ...state }, execution);
       },
       async settleBelow(ref, isPlanned) {
         const told: Told[] = [];
-        if (!kernel.kinds.all().some(({ parent, lifecycle }) => parent === ref.kind && lifecycle)) return [];
+        if (!kernel.kinds.all().some(({ parent, lifecycle }) => parent === ref.kind && lifecycle))
+          return { notes: [], unlimited: [] };
         const below = tree.descendants(ref).filter(one => !isPlanned(one.ref));
         await settle(kernel, session, below, one => void told.push(one));
-        return [...Map.groupBy(told, ({ message }) => message)].map(
+        const unlimited = told.flatMap(({ error }) => (error?.details.step === 'cgroup.limit' ? [error] : []));
+        const others = told.filter(({ error }) => error === undefined || !unlimited.includes(error));
+        const notes = [...Map.groupBy(others, ({ message }) => message)].map(
           ([message, same]) => `${same.map(({ resource }) => resource).join(', ')}: ${message}`,
         );
+        return { notes, unlimited };
       },
       async saveStatus(resource) {
         const seen = await observed(kernel, makeObserveContext(tree), resource);

@@ -157,15 +157,21 @@ describe('limits that change', () => {
     expect(kuke.values(leaf())).toEqual({ 'memory.limit': 64 * MI });
   });
 
-  test('and cannot be set for one cell are told of with the space, and the others have them', async () => {
-    await kuke.put(web);
+  test('and cannot be set in one cell are set in none, and the space is as before', async () => {
+    await kuke.put(space, defaults(memory('32Mi')));
+    await kuke.put(web, of(main(), side()));
     await kuke.put(cell('two'));
-    kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'));
-    const outcome = await kuke.put(space, defaults(memory('64Mi')));
-    expect(outcome.notes.join()).toContain('EBUSY');
-    expect(
-      [kuke.values(leaf()), kuke.values(leaf('two_root', 'two'))].filter(one => 'memory.limit' in (one ?? {})),
-    ).toHaveLength(1);
+    const groups = [leaf(), leaf('side'), leaf('two_root', 'two')];
+    for (const nth of [1, 2, 3]) {
+      const before = kuke.host.inventory();
+      kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'), { nth });
+      const outcome = await kuke.put(space, defaults(memory('64Mi')));
+      expect([outcome.result, outcome.error?.exitCode]).toEqual(['failed', 1]);
+      expect(told(outcome)).toMatch(/^cell main\/default\/default\/\w+: cgroup\.limit: EBUSY/);
+      for (const group of groups) expect(kuke.values(group)).toEqual({ 'memory.limit': 32 * MI });
+      expect(kuke.host.inventory()).toEqual(before);
+      expect(told(await kuke.put(space, defaults(memory('32Mi'))))).toBe('unchanged');
+    }
   });
 
   test('are left as they are while nobody can read what the space says', async () => {
