@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { KukeError } from '../kernel/errors.ts';
 import { findExternalPlugins } from '../kernel/external-plugins.ts';
+import { recordedJournal } from '../kernel/history.ts';
 import { type Journal, makeJournal } from '../kernel/journal.ts';
 import { didYouMean } from '../kernel/names.ts';
 import { type Kernel, loadKernel } from '../kernel/registry.ts';
@@ -59,7 +60,12 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
 }
 
 export function openJournal({ globals }: Opener): Journal {
-  return makeJournal(join(globals.runPath, '.kuke/journal'));
+  const own = join(globals.runPath, '.kuke');
+  return recordedJournal(makeJournal(join(own, 'journal')), historyPath(globals), join(own, 'instance'));
+}
+
+export function historyPath({ runPath }: Pick<Invocation['globals'], 'runPath'>): string {
+  return join(runPath, '.kuke/history.jsonl');
 }
 
 /** Runs what changes the host: with progress for a terminal, the lock's time limit, and Ctrl-C. */
