@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { asSystemError } from './libc.ts';
 
 /** Below this, in bytes, the next file may not fit. */
-const LEAST = 1 << 20;
+const LEAST = 1 << 16;
 
 /** Undefined: it can, or it is not there and can be made. Else why not, with the path that is at fault. */
 export function whyUnwritable(folder: string): string | undefined {

@@ -7,8 +7,10 @@ import { type ReadyHost, readyHost } from './ready-host.ts';
 
 interface Finding {
   level: string;
+  code: string;
   what: string;
   remedy?: string;
+  fixable: boolean;
 }
 
 async function findings(): Promise<{ status: number | null; found: Finding[] }> {
@@ -18,9 +20,15 @@ async function findings(): Promise<{ status: number | null; found: Finding[] }> 
 
 test('a host that is not set up, without containerd', async () => {
   const { status, found } = await findings();
-  expect(status).toBe(1);
+  expect(status).toBe(5);
   expect(found.filter(({ level }) => level === 'error')).toEqual([
-    { level: 'error', what: expect.stringContaining('containerd'), remedy: expect.stringContaining('kuke init') },
+    {
+      level: 'error',
+      code: 'RuntimeUnavailable',
+      what: expect.stringContaining('containerd'),
+      remedy: expect.stringContaining('kuke init'),
+      fixable: false,
+    },
   ]);
   expect(found[0]?.what).toContain('cgroup');
 });
