@@ -51,15 +51,18 @@ export class Host {
   /** The error with this host's name, if it does not know one. */
   fault(error: unknown, at: { reference: string; step: string }): unknown {
     if (!(error instanceof RegistryError)) return error;
-    if (error.code === 'untrusted') {
-      const remedy = `if it is the right one: name its CA in ${this.endpoint.folder}/hosts.toml`;
-      return error.at({ ...at, server: this.endpoint.url.host, remedy });
-    }
-    if (this.#isLast || error.code !== 'unreachable') return error.at({ ...at, server: this.endpoint.url.host });
+    const known = error.at({ ...at, server: this.endpoint.url.host, ...this.#remedy(error) });
+    if (this.#isLast || error.code !== 'unreachable') return known;
     this.isDown = true;
     // One that has never answered is not waited for twice.
-    const transient = this.#hasAnswered && error.details.transient === true;
-    return error.at({ ...at, server: this.endpoint.url.host }).with({ transient });
+    return known.with({ transient: this.#hasAnswered && error.details.transient === true });
+  }
+
+  #remedy({ code, fault, details }: RegistryError): { remedy?: string } {
+    const { folder, url } = this.endpoint;
+    if (code === 'untrusted') return { remedy: `if it is the right one: name its CA in ${folder}/hosts.toml` };
+    const wantsTls = url.protocol === 'http:' && details.status === 400 && fault.includes('HTTPS');
+    return wantsTls ? { remedy: `write server = "https://${url.host}" into ${folder}/hosts.toml` } : {};
   }
 
   #address(path: string): URL {

@@ -231,6 +231,7 @@ describe('TLS', () => {
     writeFileSync(join(path, 'hosts.toml'), `server = "http://${registry.host}"\n`);
     await expect(open(registry.host, login).resolve('1')).rejects.toMatchObject({
       message: expect.stringContaining('Client sent an HTTP request to an HTTPS server'),
+      details: { remedy: `write server = "https://${registry.host}" into ${path}/hosts.toml` },
     });
   });
 });

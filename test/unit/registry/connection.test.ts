@@ -50,6 +50,14 @@ describe('a proxy of the environment', () => {
     expect(proxy.seen).toHaveLength(1);
   });
 
+  test('that cannot be used is told of without the address that was wanted, which may hold a key', async () => {
+    await withEnvironment({ HTTP_PROXY: 'socks5://127.0.0.1:1' }, async () => {
+      const pull = open('registry.invalid', { plainHttp: true, timing: { retries: 0 } }).resolve('1');
+      const message = 'registry.invalid/web:1: resolve: UnsupportedProxyProtocol fetching "registry.invalid".';
+      await expect(pull).rejects.toMatchObject({ code: 'unreachable', message });
+    });
+  });
+
   test('is never asked for loopback', async () => {
     using proxy = scriptedRegistry();
     using registry = scriptedRegistry();
