@@ -131,6 +131,7 @@ const spaceSchema = (container: v.GenericSchema) =>
           container: v.exactOptional(
             v.pipe(
               containerDefaults(container),
+              v.metadata({ kuke: { change: 'recreate' } }),
               v.description('fields of a container; one that it says itself replaces the default whole'),
             ),
           ),

@@ -28,12 +28,17 @@ export function commandListHelp(words: string[], commands: Record<string, Comman
   ].join('\n');
 }
 
-export function commandHelp(words: string[], command: Command): string {
+/** `kuke delete [KIND] [NAME] [flags]` */
+export function usageOf(words: string[], command: Command): string {
   const places = Object.entries(command.args).filter(([, definition]) => definition.type === 'positional');
   const placeholders = places.map(([name, { required }]) => {
     const word = `${name.toUpperCase()}${command.repeatable?.includes(name) ? '...' : ''}`;
     return required === false ? `[${word}]` : word;
   });
+  return `${['kuke', ...words, ...placeholders].join(' ')} [flags]`;
+}
+
+export function commandHelp(words: string[], command: Command): string {
   const flags: ArgsDef = Object.fromEntries(
     Object.entries(command.args).filter(([, definition]) => definition.type !== 'positional'),
   );
@@ -41,7 +46,7 @@ export function commandHelp(words: string[], command: Command): string {
   const lines = [
     `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`,
     '',
-    `Usage: ${['kuke', ...words, ...placeholders].join(' ')} [flags]`,
+    `Usage: ${usageOf(words, command)}`,
     ...(has ? ['', 'Flags:', flagsHelp(flags)] : []),
     '',
     'Flags of every command:',
@@ -59,14 +64,14 @@ function flagsHelp(args: ArgsDef): string {
   );
 }
 
-function flagName(name: string, definition: ArgDef): string {
+export function flagName(name: string, definition: ArgDef): string {
   const alias = 'alias' in definition && typeof definition.alias === 'string' ? `-${definition.alias}, ` : '    ';
   const options = 'options' in definition ? definition.options?.join('|') : undefined;
   const hint = definition.type === 'boolean' ? '' : ` ${definition.valueHint ?? options ?? 'VALUE'}`;
   return `${alias}--${name}${hint}`;
 }
 
-function flagText({ description = '', default: value, ...definition }: ArgDef): string {
+export function flagText({ description = '', default: value, ...definition }: ArgDef): string {
   // Where they are too many to stand beside the flag.
   const options = definition.valueHint && 'options' in definition ? `: ${definition.options?.join('|')}` : '';
   return `${description}${options}${value === undefined || value === false ? '' : ` (${value})`}`;

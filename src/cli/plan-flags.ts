@@ -5,7 +5,7 @@ export const planArgs = {
   'dry-run': { type: 'boolean', description: 'tell what would be done, operation by operation, and do nothing' },
   explain: {
     type: 'boolean',
-    description: 'print the commands that a person would type for it; with --dry-run alone, as a script for bash',
+    description: 'print the commands that a person would type for it; with --dry-run, a script that does it',
   },
 } as const satisfies ArgsDef;
 
