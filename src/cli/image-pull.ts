@@ -1,7 +1,9 @@
-import { command } from './command.ts';
+import type { ImagePull, ImagesBackend } from '../kernel/backends/index.ts';
+import { command, type Invocation } from './command.ts';
 import { openImages, realmArg } from './images.ts';
 import { makeProgress } from './output/progress.ts';
 import { print } from './output/standard-output.ts';
+import { planArgs, planFlags } from './plan-flags.ts';
 
 export default command({
   summary: 'pull images from their registries into a realm; what is here already is not fetched again',
@@ -19,29 +21,39 @@ export default command({
     ...realmArg,
     platform: { type: 'string', valueHint: 'OS/ARCH[/VARIANT]', description: 'of which machine (this one’s)' },
     'plain-http': { type: 'boolean', description: 'without TLS, which is the rule for loopback addresses alone' },
+    ...planArgs,
   },
   repeatable: ['name'],
   async run(invocation) {
     const { images, namespace, credentials } = await openImages(invocation);
     const { platform, 'plain-http': plainHttp } = invocation.args;
+    const { isDryRun, isExplained } = planFlags(invocation.args);
     const options = { ...(platform !== undefined && { platform }), ...(plainHttp && { plainHttp }), credentials };
     for (const name of invocation.lists.name ?? []) {
-      const progress = makeProgress(invocation.globals.quiet);
-      const step = { phase: 'progress', resource: name, type: 'images.pull' } as const;
-      try {
-        const pulled = await images.pull(
-          { namespace, name, ...options },
-          {
-            signal: invocation.signal,
-            progress: (message, transfer) => progress.show({ ...step, message, ...(transfer && { transfer }) }),
-          },
-        );
-        progress.end();
-        print(`pulled ${pulled.name}`);
-      } finally {
-        progress.end();
-      }
+      const request = { namespace, name, ...options };
+      if (isExplained) print(images.explain('pull', request));
+      if (isDryRun && !isExplained) print(`pulled ${name} (dry run)`);
+      if (isDryRun) continue;
+      print(`pulled ${await pull(invocation, images, request)}`);
     }
     return 0;
   },
 });
+
+async function pull(
+  { globals, signal }: Pick<Invocation, 'globals' | 'signal'>,
+  images: ImagesBackend,
+  request: ImagePull,
+): Promise<string> {
+  const progress = makeProgress(globals.quiet);
+  const step = { phase: 'progress', resource: request.name, type: 'images.pull' } as const;
+  try {
+    const pulled = await images.pull(request, {
+      signal,
+      progress: (message, transfer) => progress.show({ ...step, message, ...(transfer && { transfer }) }),
+    });
+    return pulled.name;
+  } finally {
+    progress.end();
+  }
+}

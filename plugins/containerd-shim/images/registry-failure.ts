@@ -25,8 +25,9 @@ const remedies: Record<RegistryErrorCode, string> = {
 /** Undefined: it is another's. */
 export function asRegistryFailure(thrown: unknown): KukeError | undefined {
   if (!(thrown instanceof RegistryError)) return undefined;
-  const { server, step, remedy = remedies[thrown.code] } = thrown.details;
-  // The image's name is the caller's to say.
-  const words = [server, step, thrown.fault].filter(word => word !== undefined).join(': ');
+  const { server, reference, step, remedy = remedies[thrown.code] } = thrown.details;
+  // The image's name, which names its registry, is the caller's to say.
+  const isMirror = server !== undefined && reference?.startsWith(`${server}/`) !== true;
+  const words = [...(isMirror ? [server] : []), ...(step === undefined ? [] : [step]), thrown.fault].join(': ');
   return new KukeError(codes[thrown.code] ?? 'RegistryFailed', words, { remedy, cause: thrown });
 }
