@@ -20,8 +20,8 @@ export default command({
     ['get cells -l app=blog,tier!=db', 'by label'],
     ['get cells -w', 'all of them, and then each one that changes, until Ctrl-C'],
     ['get cells -A --sort-by .status.state', 'by a field, or by a column: --sort-by ADDRESS'],
-    ['get cells -o jsonpath={.items[*].metadata.name}', 'fields alone, as kubectl has them'],
-    ['get cells -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image', 'columns of your own'],
+    ["get cells -o jsonpath='{.items[*].metadata.name}'", 'fields alone, as kubectl has them'],
+    ["get cells -o custom-columns='NAME:.metadata.name,IMAGE:.spec.containers[*].image'", 'columns of your own'],
     ['get cells -A --resources', 'what limits they have, and what they use; -o wide says why one is not enforced'],
   ],
   args: {
@@ -60,8 +60,10 @@ export default command({
     const selector = parseSelector(args.selector ?? '');
     const kernel = await openKernel(invocation, { reads: true });
     const kind = kindOf(kernel, args.kind, args);
+    const by = args['sort-by'];
     const wanted = {
       kind,
+      isNamesOnly: output.format === 'name' && !args.watch && by === undefined,
       all: args['all-scopes'] === true,
       selector,
       flags: args,
@@ -72,7 +74,6 @@ export default command({
       all: args['all-scopes'] === true,
       headless: args['no-headers'] === true,
     };
-    const by = args['sort-by'];
     const look = async () => {
       const tree = await readTree(kernel);
       const resources = await selectResources(kernel, tree, wanted);

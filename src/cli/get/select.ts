@@ -18,13 +18,17 @@ export interface Wanted {
   selector: Selector;
   /** `realm`, `space`, `stack`, `cell`. */
   flags: Record<string, unknown>;
+  /** Their names alone are wanted: the host is not asked. */
+  isNamesOnly?: boolean;
 }
 
 /** Throws NotFound for a name that is not there. */
 export async function selectResources(kernel: Kernel, tree: ResourceTree, wanted: Wanted): Promise<Resource[]> {
   const stored = storedResources(kernel, tree, wanted);
   const context = makeObserveContext(tree);
-  const seen = await inParallel(stored, AT_ONCE, resource => observed(kernel, context, resource));
+  const seen = wanted.isNamesOnly
+    ? stored
+    : await inParallel(stored, AT_ONCE, resource => observed(kernel, context, resource));
   const resources = declared(kernel, wanted, seen);
   return resources.filter(({ manifest }) => matchesSelector(wanted.selector, manifest.metadata.labels ?? {}));
 }

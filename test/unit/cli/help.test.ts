@@ -47,7 +47,7 @@ describe.each(cases)('kuke %s --help', (_, words, command) => {
     expect(command.examples.length).toBeGreaterThan(0);
     for (const [line, what] of command.examples) {
       expect(help).toContain(`  # ${what}\n  kuke ${line}`);
-      const [own = ''] = line.split('|');
+      const [own = ''] = line.split(/ [|<>] /);
       const found = findCommand(own.trim().split(/\s+/), commands);
       const target = all.find(one => one.words.join(' ') === found.words.join(' '));
       expect([line, target?.words]).toEqual([line, found.words]);
