@@ -1,7 +1,7 @@
 /** With what to log in: the realm's credentials, whose secrets are in files, then those that `docker login` has left. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { asFileError, KukeError, type RegistryCredentials } from 'kuke/plugin';
+import { asFileError, KukeError, type RegistryCredentials, refuseWritable } from 'kuke/plugin';
 import { type Credentials, type CredentialsOf, readDockerConfig } from '../../../src/registry/index.ts';
 import { serverOf } from './server.ts';
 
@@ -26,6 +26,8 @@ async function withSecret(said: RegistryCredentials): Promise<Credentials> {
 async function readSecret(path: string, server: string): Promise<string> {
   const step = `read the credentials for ${server}`;
   try {
+    // Who can put another in its place would choose what is sent.
+    refuseWritable(path);
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const { mode, uid, size } = await file.stat();
     if ((mode & constants.S_IFMT) !== constants.S_IFREG || size > secretMax)

@@ -37,7 +37,7 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
   const { client, lease, instance, repository } = context;
   const labels = { [INSTANCE]: instance, ...sourceLabel(context.name) };
   const begun = await begunUploads(client, lease);
-  const open = new Set(begun.values());
+  const open = new Set<string>();
   const passed = keepSmall();
   const under = new Map<string, ReturnType<Downloads['layer']>>();
 
@@ -89,15 +89,19 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
         yield chunk;
       }
     }
-    const wasBegun = begun.get(digest);
+    const own = refOf(lease, digest);
+    const ref = begun.get(digest) ?? own;
     try {
-      await send(wasBegun ?? refOf(lease, digest), descriptor, counted);
+      await send(ref, descriptor, counted);
     } catch (first) {
-      // A registry may be right the second time, and what an earlier kuke has left may be damaged.
-      if (!isWrong(first)) throw uploadError(first, name);
-      await abort(client, open, wasBegun ?? refOf(lease, digest));
-      repository.reject(descriptor);
-      await send(refOf(lease, digest), descriptor, counted).catch(error => {
+      // Somebody else goes on with what an earlier kuke has left.
+      if (ref !== own && isGrpcError(first, 'UNAVAILABLE')) open.delete(ref);
+      // A registry may be right the second time, and what was left may be damaged.
+      else if (isWrong(first)) {
+        await abort(client, open, ref);
+        repository.reject(descriptor);
+      } else throw uploadError(first, name);
+      await send(own, descriptor, counted).catch(error => {
         throw uploadError(error, name);
       });
     }
@@ -135,7 +139,8 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
       return work;
     },
     async close() {
-      // They would go with the lease, but a containerd that never had a blob fails to collect uploads.
+      // They would go with the lease, but a containerd that never had a blob fails to collect uploads. Those that were taken over and not
+      // touched may be another's by now.
       for (const ref of open) await abort(client, open, ref);
     },
   };

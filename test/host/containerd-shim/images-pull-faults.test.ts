@@ -111,6 +111,14 @@ test('of a server that says nothing any more', async () => {
   await expectNothing();
 });
 
+test('several at once do not get in the way of each other, nor does one that is called off', async () => {
+  const abort = new AbortController();
+  const told = ({ state }: { state: string }) => state === 'fetching' && abort.abort();
+  const gone = failure(t.pull(name, { signal: abort.signal, told }), 'Cancelled');
+  await Promise.all([gone, ...Array.from({ length: 5 }, () => t.pull(name))]);
+  await expectWhole();
+});
+
 describe('killed in the middle', () => {
   test('the next pull goes on where it was, and nothing else is left', async () => {
     const script = `
@@ -160,6 +168,11 @@ describe('credentials', () => {
 
   test('the realm’s, from a file that root alone can read; they are in no error', async () => {
     const guardedName = `${guarded.host}/web:1`;
+    mkdirSync('/run/shared', { mode: 0o777 });
+    chmodSync('/run/shared', 0o777);
+    writeFileSync('/run/shared/good', login.password, { mode: 0o600 });
+    const replaceable = await failure(using('../shared/good'));
+    expect(replaceable.message).toContain('can be changed by others');
     for (const attempt of [() => t.pull(guardedName), () => using('bad'), () => using('open'), () => using('none')]) {
       const error = await failure(attempt(), 'RegistryFailed', 'Failed');
       expect(Bun.inspect(error)).not.toContain('secret: of');
