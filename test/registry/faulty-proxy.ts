@@ -29,6 +29,8 @@ export interface FaultyProxy extends Disposable {
   seen: string[];
   /** What happens to the next answers. */
   next(...faults: Fault[]): void;
+  /** Closes what stalls. */
+  cut(): void;
 }
 
 interface Connection {
@@ -39,6 +41,7 @@ interface Connection {
 export function faultyProxy(upstream: string): FaultyProxy {
   const faults: Fault[] = [];
   const seen: string[] = [];
+  const stalled = new Set<Bun.Socket<Connection>>();
   const listener = Bun.listen<Connection>({
     hostname: '127.0.0.1',
     port: 0,
@@ -56,6 +59,7 @@ export function faultyProxy(upstream: string): FaultyProxy {
         if (fault.kind === 'delay') await Bun.sleep(fault.milliseconds);
         const answer = await answerTo(request, fault, upstream);
         await writeAll(socket, 'after' in fault ? answer.subarray(0, fault.after) : answer);
+        if (fault.kind === 'stall') stalled.add(socket);
         if (fault.kind === 'reset') socket.terminate();
         // Once they have been read: what waits in the other side's buffers may go with the connection.
         if (fault.kind === 'drop') await Bun.sleep(10);
@@ -70,6 +74,10 @@ export function faultyProxy(upstream: string): FaultyProxy {
     host: `127.0.0.1:${listener.port}`,
     seen,
     next: (...more) => void faults.splice(0, faults.length, ...more),
+    cut() {
+      for (const socket of stalled) socket.end();
+      stalled.clear();
+    },
     [Symbol.dispose]: () => listener.stop(true),
   };
 }

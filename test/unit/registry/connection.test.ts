@@ -15,7 +15,7 @@ const open = (host: string, options: Partial<RegistryOptions> = {}) =>
     credentials: async () => undefined,
     signal: new AbortController().signal,
     certsFolder: top,
-    timing: { backoff: 1, longestBackoff: 2, silence: 500 },
+    timing: { backoff: 1, longestBackoff: 2, silence: 20_000 },
     ...options,
   });
 
