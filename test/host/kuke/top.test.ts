@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
 import { cell, container, shell } from './cells.ts';
-import { apply, binary, kuke, run, start } from './kuke.ts';
+import { apply, kuke, run, start } from './kuke.ts';
+import { onTerminal } from './on-terminal.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
 const BUSY = '/kukeon/main/default/default/busy';
@@ -67,25 +68,6 @@ test('Ctrl-C ends the wait of a sample', async () => {
   expect(await program.exited).toBe(1);
   expect(await program.stdout.text()).toBe('');
 });
-
-/** In a terminal, followed by what stty says of it then. Escapes are shown as `␛`. */
-function onTerminal(argv: string, env: Record<string, string> = {}) {
-  let shown = '';
-  const data = (_: unknown, bytes: Uint8Array) => {
-    shown += Buffer.from(bytes).toString('utf8').replaceAll('\u001b', '␛');
-  };
-  const { PATH = '' } = process.env;
-  const program = Bun.spawn(['/bin/sh', '-c', `${binary} ${argv}; echo "ended with $?"; stty -a`], {
-    env: { PATH, TERM: 'xterm', ...env },
-    terminal: { cols: 90, rows: 20, data },
-  });
-  return {
-    type: (keys: string) => program.terminal?.write(keys),
-    resize: (columns: number, rows: number) => program.terminal?.resize(columns, rows),
-    shown: (what: RegExp) => eventually(async () => (what.test(shown) ? shown : undefined), 60_000),
-    exited: program.exited,
-  };
-}
 
 const [ENTER, LEAVE] = ['␛[?1049h␛[?25l', '␛[?25h␛[?1049l'];
 
