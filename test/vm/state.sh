@@ -1,5 +1,8 @@
 # Sourced by jobs: `state` prints all that kuke could leave behind on a host, one line each, to be compared before and after.
 
+# systemd gives up after 25 seconds, which on a busy machine an emulated one may need: sd_bus_set_method_call_timeout(3).
+export SYSTEMD_BUS_TIMEOUT=300
+
 # What iproute2, iptables, the kernel's modules and systemd's automounts make for themselves when first used, and never take away. Once after
 # every boot.
 settle_host() {
