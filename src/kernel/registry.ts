@@ -93,6 +93,7 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     },
   };
   addBackendOperations(kernel.operations, use, 'cgroup', ownActions.cgroup);
+  addBackendOperations(kernel.operations, use, 'images', ownActions.images);
   addBackendOperations(kernel.operations, use, 'network', ownActions.network);
   addBackendOperations(kernel.operations, use, 'runtime', ownActions.runtime);
   addBackendOperations(kernel.operations, use, 'store', ownActions.store);
@@ -102,7 +103,6 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     const error = asKukeError(thrown, 'PluginFailed', { step: `load plugin ${source.name} (${source.origin})` });
     if (!options.lenient || source.origin === 'built-in') throw error;
     warn(error.summary);
-  addBackendOperations(kernel.operations, use, 'images', ownActions.images);
   };
   for (const source of inOrder(options.sources, options.needs, failed)) {
     const started = performance.now();

@@ -53,7 +53,8 @@ function startCommands(params: ContainerParams): string {
     `cgroup=$(printf %s "$info" | jq -r ${shellQuote(`.Spec.annotations["${CGROUP}"] // .Spec.linux.cgroupsPath`)})`,
     'mkdir -p "$(dirname "$log")"',
     `${ctr(params, 'tasks', 'start', '--detach', '--log-uri')} "file://$log" ${shellQuote(params.id)}`,
-    `${pid} > "$(findmnt -nt cgroup2 -o TARGET | head -1)$cgroup/cgroup.procs"`,
+    'group="$(findmnt -nt cgroup2 -o TARGET | head -1)/${cgroup#/}"',
+    `! [ -d "$group" ] || ${pid} > "$group/cgroup.procs"`,
   ].join('\n');
 }
 

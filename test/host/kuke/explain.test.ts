@@ -139,5 +139,10 @@ test('what kuke has made goes by hand, all of it', async () => {
   expect(await kuke('uninstall')).toContain('nothing to remove');
 });
 
-/** What ctr makes by itself, and leaves; and what kuke itself did when it was asked whether all was well. */
-const others = [/^cgroup kukeon-main$/, /^file \/opt\/kukeon\/\.kuke\/journal\/$/, /^file \/run\/kukeon\/\w+\.lock$/];
+/** What ctr and its shim leave, and what kuke itself did when it was asked whether all was well. */
+const others = [
+  /^cgroup kukeon-main$/,
+  /^file \/run\/containerd\/s\//,
+  /^file \/opt\/kukeon\/\.kuke\/(?:journal\/|history\.jsonl)$/,
+  /^file \/run\/kukeon\/\w+\.lock$/,
+];
