@@ -9,7 +9,7 @@
 import type { TraceCategory, TraceListener } from './trace.ts';
 
 /** What goes on at once stands in rows below one another; each category has rows of its own. */
-const ROWS: Record<TraceCategory, number> = { command: 0, operation: 100, call: 200, journal: 300 };
+const ROWS: Record<TraceCategory, number> = { command: 0, operation: 100, backend: 200, call: 300, journal: 400 };
 
 export interface ChromeTrace {
   listener: TraceListener;

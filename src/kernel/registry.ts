@@ -11,7 +11,7 @@ import { makeOperationRegistry, type OperationRegistry } from './operations.ts';
 import type { PluginDefinition, PluginKernel, Provides, Settings } from './plugin.ts';
 import { inOrder, provider } from './plugin-order.ts';
 import { faultsOf } from './schema.ts';
-import { traced } from './trace.ts';
+import { traced, tracedMethods } from './trace.ts';
 
 /** A plugin that could be loaded: what its package.json says, so that only what a command needs is loaded. */
 export interface PluginSource {
@@ -73,7 +73,9 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
   const use: UseBackend = async name => {
     const make = factories.get(name);
     if (make === undefined) throw new KukeError('PluginFailed', `no plugin provides the backend ${name}`);
-    const backend = made.get(name) ?? Promise.resolve(rehearsal ? rehearsal.make(name, make) : make());
+    const asked = () => (rehearsal ? rehearsal.make(name, make) : make()) as Promise<object>;
+    const loaded = async () => tracedMethods('backend', name, await asked());
+    const backend = made.get(name) ?? traced('command', `load backend ${name}`, loaded);
     made.set(name, backend);
     return (await backend) as KukeBackends[typeof name];
   };

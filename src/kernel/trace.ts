@@ -3,8 +3,11 @@
  * costs a comparison. Params are never told: they may hold what is nobody's business.
  */
 
-/** `command`: the whole of it and its parts; `operation`: steps of plans; `call`: what a backend asks another program for; `journal`: its syncs. */
-export type TraceCategory = 'command' | 'operation' | 'call' | 'journal';
+/**
+ * `command`: the whole of it and its parts; `operation`: steps of plans; `backend`: what is asked of a backend otherwise; `call`: what that asks
+ * another program for; `journal`: its syncs.
+ */
+export type TraceCategory = 'command' | 'operation' | 'backend' | 'call' | 'journal';
 
 /** Told of what begins; the answer is called when it has ended. `about`: `cell main/default/blog/web`. */
 export type TraceListener = (category: TraceCategory, name: string, about?: string) => () => void;
@@ -30,4 +33,17 @@ export function traced<T>(category: TraceCategory, name: string, work: () => T, 
   if (result instanceof Promise) result.then(end, end);
   else end();
   return result;
+}
+
+/** The same object; while somebody listens, one whose methods are traced under `owner.method`. */
+export function tracedMethods<T extends object>(category: TraceCategory, owner: string, object: T): T {
+  if (listener === undefined) return object;
+  return new Proxy(object, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) =>
+        traced(category, `${owner}.${String(key)}`, () => Reflect.apply(value, target, args) as unknown);
+    },
+  });
 }

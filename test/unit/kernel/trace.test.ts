@@ -133,10 +133,10 @@ describe('chromeTrace', () => {
     const d = trace.listener('call', 'd');
     for (const end of [b, c, d]) end?.();
     expect(spans(trace.end(true)).map(({ name, tid }) => `${name} ${tid}`)).toEqual([
-      'a 200',
-      'b 201',
+      'a 300',
+      'b 301',
       'c 100',
-      'd 200',
+      'd 300',
     ]);
   });
 
