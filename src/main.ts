@@ -5,6 +5,7 @@ if (process.env.CNI_COMMAND || isBuiltIn(called)) {
   const { face } = await import('./cni/plugins/face.ts');
   process.exit(await face(process.env, called));
 }
+await startLean();
 const { main } = await import('./cli/main.ts');
 process.exit(
   await main(process.argv.slice(2), {
@@ -19,5 +20,20 @@ process.exit(
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
   }),
 );
+
+/**
+ * Most of what a command runs, it runs a few dozen times: enough for the JIT to compile it, in threads of its own, which costs as much
+ * processor time as all the rest (docs/benchmarks.md). How often code has to run before that is told in the environment, at the start alone;
+ * so what changes the host starts once more (5 ms). Loops over megabytes are compiled still.
+ */
+async function startLean(): Promise<void> {
+  const settings = { BUN_JSC_thresholdForJITAfterWarmUp: '100000', BUN_JSC_thresholdForJITSoon: '100000' };
+  const isSet = Object.keys(settings).some(name => process.env[name] !== undefined);
+  const long = /^(?:apply|create|delete|init|kill|run|set|start|stop|uninstall)$/;
+  if (import.meta.path.startsWith('/$bunfs/') && !isSet && process.argv.slice(2).some(word => long.test(word)))
+    (await import('./host/exec-anew.ts')).execAnew(settings);
+  // Not for the programs that it runs.
+  for (const [name, value] of Object.entries(settings)) if (process.env[name] === value) delete process.env[name];
+}
 
 export {};

@@ -26,6 +26,7 @@ const SYMBOLS = {
   tcsetattr: { args: ['i32', 'i32', 'ptr'], returns: 'i32' },
   cfmakeraw: { args: ['ptr'], returns: 'void' },
 
+  execve: { args: ['ptr', 'ptr', 'ptr'], returns: 'i32' },
   unshare: { args: ['i32'], returns: 'i32' },
   setns: { args: ['i32', 'i32'], returns: 'i32' },
   madvise: { args: ['u64', 'u64', 'i32'], returns: 'i32' },
