@@ -59,7 +59,7 @@ export async function apply(
       if (refused.size > 0) outcomes.push(...wanted.map(({ ref }) => notApplied(ref, refused.get(keyOf(ref)))));
       if (refused.size > 0) return inOrderOf(resources, outcomes);
       const asked = askedIn(kernel.kinds, inTheEnd);
-      await levelByLevel(kernel, session.tree, wanted, 'parents first', async (one, observe) => {
+      await levelByLevel(kernel, session.observing, wanted, 'parents first', async (one, observe) => {
         const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, asked, isPlanned, ahead);
         if (outcome !== undefined) outcomes.push(outcome);
       });

@@ -42,8 +42,13 @@ export async function removeAll(
   const named = wanted.flatMap(ref => tree.find(ref) ?? []);
   const referrers = referrersIn(kernel, tree);
   const { going, refused } = decide(kernel, tree, named, options.cascade, referrers);
-  const removed = await levelByLevel<Outcome>(kernel, tree, going, 'children first', (one, observe, done) =>
-    removeOne(kernel, session, one, options, observe, referrers(one.ref).filter(hasFailed(done))),
+  const removed = await levelByLevel<Outcome>(
+    kernel,
+    session.observing,
+    going,
+    'children first',
+    (one, observe, done) =>
+      removeOne(kernel, session, one, options, observe, referrers(one.ref).filter(hasFailed(done))),
   );
   return [...absentees, ...refused, ...removed].sort((a, b) => b.ref.path.length - a.ref.path.length);
 }

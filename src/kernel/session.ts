@@ -128,6 +128,8 @@ export interface Settled {
 
 export interface Session {
   tree: ResourceTree;
+  /** To plan with: what the host has been seen to be like under the lock, if nothing has been changed since; else it is looked at anew. */
+  observing(): ObserveContext;
   /**
    * Runs a plan to its end; throws what execute() throws. What an earlier kuke still had to do with its resources is dropped then, unless
    * nobody asked for the plan: `isDue`.
@@ -179,11 +181,14 @@ export async function withSession<T>(
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
     const tree = await readTree(kernel);
+    let seen: ObserveContext | undefined;
     const session: Session = {
       tree,
+      observing: () => seen ?? makeObserveContext(tree),
       async run(plan, { isDue } = { isDue: false }) {
         await kernel.hooks.call('plan:made', { plan });
         if (plan.steps.length === 0) return;
+        seen = undefined;
         if (kernel.dryRun) return kernel.dryRun.plan(plan, kernel.operations, kernel.use);
         const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
         const { steps } = plan;
@@ -201,7 +206,7 @@ export async function withSession<T>(
         if (!kernel.kinds.all().some(({ parent, lifecycle }) => parent === ref.kind && lifecycle))
           return { notes: [], unlimited: [] };
         const below = tree.descendants(ref).filter(one => !isPlanned(one.ref));
-        await settle(kernel, session, below, one => void told.push(one));
+        await settle(kernel, session, below, makeObserveContext(tree), one => void told.push(one));
         const unlimited = told.flatMap(({ error }) => (error?.details.step === 'cgroup.limit' ? [error] : []));
         const others = told.filter(({ error }) => error === undefined || !unlimited.includes(error));
         const notes = [...Map.groupBy(others, ({ message }) => message)].map(
@@ -210,20 +215,23 @@ export async function withSession<T>(
         return { notes, unlimited };
       },
       async saveStatus(resource) {
-        const seen = await observed(kernel, makeObserveContext(tree), resource);
-        const { ref, manifest } = seen;
-        tree.set(seen);
+        const now = await observed(kernel, makeObserveContext(tree), resource);
+        const { ref, manifest } = now;
+        tree.set(now);
+        seen = undefined;
         const write = () =>
           store.write({ ref, manifest }, { signal: new AbortController().signal, progress: () => {} });
         await traced('command', 'store the status', write, describe(ref));
-        return seen;
+        return now;
       },
     };
     if (options.settles !== false) {
       const tellFailure = ({ error }: Told) => {
         if (error !== undefined) notice(error.summary);
       };
-      await traced('command', 'settle', () => settle(kernel, session, tree.all(), tellFailure));
+      const observe = makeObserveContext(tree);
+      seen = observe;
+      await traced('command', 'settle', () => settle(kernel, session, tree.all(), observe, tellFailure));
       // Whoever applies it next finds nothing to do, and so would leave the status from before. It is an observation: it fails nothing.
       const touched = new Set(recovered.flatMap(({ plan }) => plan.steps.map(({ resource }) => resource)));
       for (const one of tree.all()) if (touched.has(describe(one.ref))) await session.saveStatus(one).catch(() => {});
@@ -290,9 +298,9 @@ async function settle(
   kernel: Kernel,
   session: Session,
   resources: readonly Resource[],
+  observe: ObserveContext,
   tell: (told: Told) => void,
 ): Promise<void> {
-  const observe = makeObserveContext(session.tree);
   const asked = askedIn(kernel.kinds, session.tree);
   for (const one of resources) {
     const resource = describe(one.ref);
