@@ -103,7 +103,7 @@ export function fakeImages(host: FakeHost): ImagesBackend {
         const { name: _, digest, ...rest } = config;
         const names = [...images].flatMap(([other, image]) => (image.info.digest === digest ? [other] : []));
         const layer = { digest, mediaType: 'layer', size: info.size, diffId: digest };
-        const details = { ...info, names, mediaType: 'manifest', manifest: digest, layers: [layer] };
+        const details = { ...info, names: names.sort(), mediaType: 'manifest', manifest: digest, layers: [layer] };
         return { ...details, config: { ...rest, exposedPorts: [], volumes: [] }, usedBy: usersOf(namespace, names) };
       }),
     tag: ({ namespace, source, name }) =>

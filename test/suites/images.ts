@@ -1,7 +1,7 @@
 /** What every Images backend must do. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { ImageConfig, ImagesBackend } from '../../src/kernel/backends/index.ts';
-import { failure, type UnderTest } from './contract.ts';
+import { context, expectCommand, failure, HOSTILE, type UnderTest } from './contract.ts';
 
 /** The configuration of the images that `archive` makes. */
 export const archivedConfig = {
@@ -24,6 +24,8 @@ export interface ImagesUnderTest extends UnderTest {
   archives: Record<string, (name: string) => Uint8Array>;
   /** Makes a container of the image. */
   useImage(name: string): Promise<void>;
+  /** Puts an image with `archivedConfig` into a registry; gives its name in full. */
+  publish(name: string): Promise<string>;
   /** A backend for a runtime that does not answer. */
   unavailable(): ImagesBackend;
 }
@@ -170,6 +172,87 @@ export function imagesSuite(name: string, formats: string[], make: () => Promise
       }
       await failure(load(hanging(), { signal: abort.signal }), 'Cancelled');
       expect(await list()).toEqual([]);
+    });
+
+    test('pulls, and pulls again; nothing is left of a pull that fails or is called off', async () => {
+      const published = await t.publish('pulled:1');
+      const { namespace } = t;
+      const states = new Set<string>();
+      const info = await images.pull(
+        { namespace, name: published },
+        { ...context(), progress: (_, transfer) => transfer && states.add(transfer.state) },
+      );
+      expect(states.size).toBeGreaterThan(0);
+      expect(await list()).toEqual([info]);
+      expect(await get(published)).toEqual({ ...archivedConfig, name: published, digest: info.digest });
+      const again = await images.pull({ namespace, name: published }, context());
+      expect(again.digest).toBe(info.digest);
+      await remove(published);
+      await failure(images.pull({ namespace, name: `${published}-none` }, context()), 'ImageNotFound');
+      await failure(images.pull({ namespace, name: published }, context(AbortSignal.abort())), 'Cancelled');
+      await failure(images.pull({ namespace: 'not-there', name: published }, context()), 'NotFound');
+      expect(await list()).toEqual([]);
+    });
+
+    test('explains a pull', () => {
+      const command = images.explain('pull', { namespace: 'x', name: IMAGE });
+      expectCommand(command);
+      expect(command).toContain(IMAGE);
+      expectCommand(images.explain('pull', { namespace: HOSTILE, name: IMAGE }));
+    });
+
+    test('tags: a further name, which goes alone', async () => {
+      const [first] = await loaded(IMAGE);
+      const tag = (source: string, name: string) => images.tag({ namespace: t.namespace, source, name });
+      expect(await tag(IMAGE, 'other')).toBe('docker.io/library/other:latest');
+      expect(await tag(IMAGE, 'other')).toBe('docker.io/library/other:latest');
+      expect((await list()).map(({ digest }) => digest)).toEqual([first?.digest ?? '', first?.digest ?? '']);
+      await failure(tag('none', 'other:2'), 'ImageNotFound');
+      await failure(tag(IMAGE, `other@${first?.digest}`), 'Usage');
+      await remove(IMAGE);
+      expect((await get('other')).digest).toBe(first?.digest ?? '');
+    });
+
+    test('inspects', async () => {
+      const [info] = await loaded(IMAGE);
+      await images.tag({ namespace: t.namespace, source: IMAGE, name: 'another:1' });
+      const details = await images.inspect({ namespace: t.namespace, name: IMAGE });
+      expect(details).toMatchObject({ ...info, names: ['docker.io/library/another:1', IMAGE], usedBy: [] });
+      expect(details.config).toMatchObject(archivedConfig);
+      expect(details.layers.length).toBeGreaterThan(0);
+      await t.useImage(IMAGE);
+      const used = await images.inspect({ namespace: t.namespace, name: IMAGE });
+      expect(used.usedBy).toHaveLength(1);
+      await failure(images.inspect({ namespace: t.namespace, name: 'none' }), 'ImageNotFound');
+    });
+
+    test('saves what it loads, and says before the first bytes what is not there', async () => {
+      const [first] = await loaded(IMAGE);
+      const save = (...names: string[]) =>
+        images.save({ namespace: t.namespace, names, signal: new AbortController().signal });
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of await save(IMAGE)) chunks.push(chunk.slice());
+      await failure(save(IMAGE, 'none'), 'ImageNotFound');
+      await remove(IMAGE);
+      const [again] = await load(inPieces(Buffer.concat(chunks)));
+      expect(again?.name).toBe(IMAGE);
+      expect(await get(IMAGE)).toMatchObject(archivedConfig);
+      expect(again?.size).toBe(first?.size ?? 0);
+    });
+
+    test('prunes what nobody uses: not what a container does, nor what is to be kept', async () => {
+      const prune = (more: object = {}) =>
+        images.prune({ namespace: t.namespace, all: true, keep: [], dryRun: false, ...more });
+      const names = ['used:1', 'kept:1', 'free:1'].map(one => `docker.io/library/${one}`);
+      for (const name of names) await loaded(name);
+      await t.useImage('docker.io/library/used:1');
+      expect(await prune({ all: false })).toEqual({ names: [], bytes: 0 });
+      const free = ['docker.io/library/free:1'];
+      expect(await prune({ keep: ['kept:1', 'no name'], dryRun: true })).toEqual({ names: free, bytes: 0 });
+      expect(await list()).toHaveLength(3);
+      expect((await prune({ keep: ['kept:1', 'no name'] })).names).toEqual(free);
+      expect((await prune()).names).toEqual(['docker.io/library/kept:1']);
+      expect((await list()).map(({ name }) => name)).toEqual(['docker.io/library/used:1']);
     });
 
     test('says when the runtime does not answer', async () => {

@@ -4,16 +4,21 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { makeImages } from '../../../plugins/containerd-shim/images/index.ts';
 import { INSTANCE } from '../../../plugins/containerd-shim/labels.ts';
+import { type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
 import { archivedConfig, imagesSuite } from '../../suites/images.ts';
 import { type Containerd, startContainerd } from '../containerd.ts';
 import { busybox, dockerArchive, ociArchive, type TestImage } from '../image.ts';
 import { ctr } from '../observe/containerd.ts';
 
 let containerd: Containerd;
+let registry: RegistryUnderTest;
 beforeAll(async () => {
-  containerd = await startContainerd();
+  [containerd, registry] = await Promise.all([startContainerd(), startRegistry()]);
 });
-afterAll(() => containerd.stop());
+afterAll(async () => {
+  await registry[Symbol.asyncDispose]();
+  await containerd.stop();
+});
 
 const instance = 'suite';
 const shell = busybox();
@@ -54,6 +59,11 @@ imagesSuite('containerd', Object.keys(archives), async () => {
     archives,
     async useImage(name) {
       await ctr(namespace, ['containers', 'create', name, 'user'], containerd.address);
+    },
+    async publish(name) {
+      const [repository = '', tag = ''] = name.split(':');
+      await registry.pushArchive(repository, tag, ociArchive(image(name)));
+      return `${registry.host}/${name}`;
     },
     unavailable: () => backendOn('/run/nobody-listens.sock'),
     cleanup: async () => client.close(),

@@ -2,6 +2,7 @@
 /** Images from a registry, by the command line and by cells that need them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { makeCa, makeCertificate } from '../../registry/certificates.ts';
 import { type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
 import { faultyProxy } from '../../registry/faulty-proxy.ts';
 import { eventually } from '../../suites/contract.ts';
@@ -179,6 +180,25 @@ describe('a cell whose image its realm lacks', () => {
       proxy.next({ kind: 'none' }, { kind: 'none' }, ...Array(9).fill({ kind: 'stall', after: 100_000 }));
     }
   });
+});
+
+test('a registry with a CA of one’s own, and the login that `docker login` has left', async () => {
+  mkdirSync('/run/tls', { recursive: true });
+  const ca = makeCa('/run/tls');
+  await using own = await startRegistry({ tls: makeCertificate('/run/tls', 'server', ca), login });
+  await own.pushArchive('web', '1', ociArchive(waiting('web', 'tls')));
+  const image = `${own.host}/web:1`;
+  const folder = `/etc/containerd/certs.d/${own.host}`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/hosts.toml`, `server = "https://${own.host}"\n`);
+  expect(await failing(1, 'image', 'pull', image)).toContain('hosts.toml');
+  writeFileSync(`${folder}/hosts.toml`, `server = "https://${own.host}"\nca = "${ca.certificate}"\n`);
+  expect(await failing(1, 'image', 'pull', image)).toContain('docker login');
+  mkdirSync('/run/docker', { recursive: true });
+  const auth = btoa(`${login.username}:${login.password}`);
+  writeFileSync('/run/docker/config.json', JSON.stringify({ auths: { [own.host]: { auth } } }), { mode: 0o600 });
+  const env = { DOCKER_CONFIG: '/run/docker' };
+  expect(await run(['image', 'pull', image], { env })).toMatchObject({ status: 0, stdout: `pulled ${image}\n` });
 });
 
 describe('registryCredentials', () => {

@@ -1,5 +1,5 @@
 import { fakeImages } from '../../fakes/images.ts';
-import { addContainer, fakeArchive, makeHost } from '../../fakes/index.ts';
+import { addContainer, fakeArchive, makeHost, publish } from '../../fakes/index.ts';
 import { archivedConfig, imagesSuite } from '../../suites/images.ts';
 
 imagesSuite('the fake images', ['JSON'], async () => {
@@ -16,6 +16,10 @@ imagesSuite('the fake images', ['JSON'], async () => {
     archives: { JSON: name => fakeArchive({ ...archivedConfig, name }) },
     useImage: async image => {
       addContainer(host, { id: 'user', image });
+    },
+    publish: async name => {
+      publish(host, { ...archivedConfig, name });
+      return `docker.io/library/${name}`;
     },
     unavailable: () => fakeImages(down),
     cleanup: async () => {},
