@@ -19,7 +19,7 @@ export class Host {
   readonly #isLast: boolean;
   #dialled: Promise<void> | undefined;
   #hasAnswered = false;
-  /** It could not be reached, and there are others. */
+  /** It was given up, since it could not be reached. */
   isDown = false;
 
   constructor(endpoint: Endpoint, context: Context, isLast: boolean) {
@@ -41,8 +41,9 @@ export class Host {
       await this.#dial();
       const answer = await this.#authorized(this.#address(path), headers);
       this.#hasAnswered = true;
-      if (answer.isOk) return answer;
-      throw await answerFault(answer, this.#context.signal, this.#context.redact);
+      if (!answer.isOk) throw await answerFault(answer, this.#context.signal, this.#context.redact);
+      this.isDown = false;
+      return answer;
     } catch (error) {
       throw this.fault(error, at);
     }
@@ -53,7 +54,6 @@ export class Host {
     if (!(error instanceof RegistryError)) return error;
     const known = error.at({ ...at, server: this.endpoint.url.host, ...this.#remedy(error) });
     if (this.#isLast || error.code !== 'unreachable') return known;
-    this.isDown = true;
     // One that has never answered is not waited for twice.
     return known.with({ transient: this.#hasAnswered && error.details.transient === true });
   }

@@ -28,6 +28,8 @@ export class Patience {
   readonly #signal: AbortSignal;
   readonly #log: (line: string) => void;
   #used = 0;
+  /** By performance.now(): when the attempt began, or last went on. */
+  #since = performance.now();
 
   constructor(timing: Timing, signal: AbortSignal, log: (line: string) => void) {
     this.#timing = timing;
@@ -44,14 +46,17 @@ export class Patience {
     if (this.#used >= retries || asked > longestWait) throw error;
     const step = Math.min(backoff * 2 ** this.#used, longestBackoff);
     const wait = Math.max(asked, step * (0.5 + Math.random() / 2));
-    this.#used += 1;
+    // Silence is dear: a host that swallows every packet is asked three times, not six.
+    this.#used += performance.now() - this.#since >= this.#timing.silence ? 3 : 1;
     this.#log(`${error.message}; again in ${(wait / 1000).toFixed(1)} s`);
     await pause(wait, this.#signal);
+    this.#since = performance.now();
   }
 
   /** It went on. */
   restore(): void {
     this.#used = 0;
+    this.#since = performance.now();
   }
 }
 

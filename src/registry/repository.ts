@@ -152,6 +152,7 @@ class Hosts implements Repository {
   #passOver(host: Host, error: unknown, faults: Fault[]): void {
     if (!(error instanceof RegistryError)) throw error;
     faults.push({ host, error });
+    host.isDown = error.code === 'unreachable';
     if (this.#hosts.length > 1) this.#context.log(`${error.message}; passed over`);
   }
 

@@ -283,6 +283,21 @@ describe('mirrors', () => {
     expect(ranges).toEqual([expect.stringMatching(/^bytes=[1-9]\d*-$/)]);
   });
 
+  test('that fail once in a while are not given up', async () => {
+    using source = scriptedRegistry();
+    using registry = scriptedRegistry();
+    using mirror = faultyProxy(source.host);
+    const image = source.add('web', '1', layer);
+    mirrored(registry.host, mirror.host);
+    const repository = open(registry.host);
+    await repository.resolve('1');
+    mirror.next({ kind: 'drop', after: 0 });
+    await repository.manifest(image.manifest);
+    await repository.manifest(image.manifest);
+    expect(mirror.seen).toHaveLength(4);
+    expect(registry.seen).toEqual([]);
+  });
+
   test('get no credentials of the registry', async () => {
     const challenge = { 'www-authenticate': 'Basic realm="x"' };
     const wants = () => failure(401, 'NO', 'no', challenge);

@@ -190,6 +190,15 @@ describe('a blob', () => {
 });
 
 describe('what does not pass', () => {
+  test('silence is not borne as often as errors are', async () => {
+    proxy.next(...Array.from({ length: 6 }, (): Fault => ({ kind: 'stall', after: 0 })));
+    await expect(open(soon).resolve('1')).rejects.toMatchObject({
+      code: 'unreachable',
+      message: `${proxy.host}/web:1: resolve: nothing came for 0.1 s`,
+    });
+    expect(proxy.seen).toHaveLength(3);
+  });
+
   test('after the last retry is told in the words of the status', async () => {
     proxy.next(...Array.from({ length: 6 }, (): Fault => ({ kind: 'status', status: 503 })));
     await expect(open().resolve('1')).rejects.toMatchObject({
