@@ -1,6 +1,7 @@
 /**
  * Which execs are under way: a folder each in /run/kukeon, named after the kuke that it belongs to, with its FIFOs and what it runs in. A kuke
- * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both.
+ * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both;
+ * the removal of the container does so too.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,6 +41,17 @@ export function noteExec(place: ExecPlace): ExecRecord {
 /** Ends what dead kukes have left with this containerd. What cannot be ended now keeps its record. */
 export async function endLeftExecs(containerd: Containerd): Promise<void> {
   await Promise.all(leftExecs().map(execId => endLeft(containerd, execId).catch(() => {})));
+}
+
+/** The container goes, and what dead kukes have left in it with it. */
+export function forgetExecsIn({ socket, namespace, id }: ExecPlace): void {
+  for (const execId of leftExecs()) {
+    const folder = join(FOLDER, execId);
+    const place = placeOf(folder);
+    if (place?.socket === socket && place.namespace === namespace && place.id === id) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
 }
 
 async function endLeft(containerd: Containerd, execId: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { Containerd } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { GROUP, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
+import { forgetExecsIn } from './exec-records.ts';
 import { lookUp } from './look-up.ts';
 import { removeShimSocket } from './shim-socket.ts';
 import { clearStray } from './stray.ts';
@@ -29,6 +30,7 @@ export async function removeContainer(
   if (snapshot !== undefined && isOurs(snapshot, instance))
     await ifFound(client.snapshots.remove({ snapshotter, key }));
   clearUserFiles({ namespace, id });
+  forgetExecsIn({ socket: containerd.socket, namespace, id });
   const group = container?.labels[GROUP] ?? given;
   if (group !== undefined) await removeShimSocket(client, containerd.socket, namespace, group);
 }

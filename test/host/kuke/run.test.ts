@@ -85,7 +85,7 @@ describe('in the foreground', () => {
     await expectNothing();
   });
 
-  test('what a killed kuke leaves runs on, and is deleted as any cell', async () => {
+  test('what a killed kuke leaves runs on, and is deleted like every cell', async () => {
     const program = start(['run', '--rm', '--name', 'left', IMAGE]);
     await eventually(async () => ((await cells()).length > 0 && (await pidsOf('left')).main) || undefined, 60_000);
     program.kill('SIGKILL');
