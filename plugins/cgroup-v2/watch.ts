@@ -12,11 +12,14 @@ const AGAIN_MS = 20;
 export function watchCgroups(top: Cgroup, changed: () => void, signal: AbortSignal): void {
   const watchers = new Map<string, FSWatcher>();
   const look = () => {
-    follow(top, watchers, seen);
+    if (signal.aborted) return;
+    try {
+      follow(top, watchers, seen);
+    } catch {} // no more watches are to be had: what there are still tell
     changed();
   };
   const seen = (name: string | null) => {
-    if (signal.aborted || (name?.includes('.') && name !== 'cgroup.events')) return;
+    if (name?.includes('.') && name !== 'cgroup.events') return;
     look();
     setTimeout(look, AGAIN_MS).unref();
   };

@@ -11,11 +11,14 @@ const AGAIN_MS = 20;
 export async function watchManifests(root: string, changed: () => void, signal: AbortSignal): Promise<void> {
   const watchers = new Map<string, FSWatcher>();
   const look = () => {
-    follow(root, watchers, seen);
+    if (signal.aborted) return;
+    try {
+      follow(root, watchers, seen);
+    } catch {} // no more watches are to be had: what there are still tell
     changed();
   };
   const seen = (name: string | null) => {
-    if (signal.aborted || name?.startsWith('.')) return; // temporary files, and `.kuke`
+    if (name?.startsWith('.')) return; // temporary files, and `.kuke`
     look();
     setTimeout(look, AGAIN_MS).unref();
   };

@@ -81,7 +81,8 @@ export function parseLine(command: Command, words: string[], argv: string[]): Pa
   return parsed;
 }
 
-function takePositionals(command: Command, positionals: string[], { values, lists }: ParsedLine, usage: Fault): void {
+function takePositionals(command: Command, given: string[], { values, lists }: ParsedLine, usage: Fault): void {
+  const positionals = splitName(command, given);
   for (const [name, definition] of Object.entries(command.args)) {
     if (definition.type !== 'positional') continue;
     const isMissing = positionals.length === 0 && definition.default === undefined;
@@ -90,6 +91,14 @@ function takePositionals(command: Command, positionals: string[], { values, list
     else values[name] = positionals.shift() ?? definition.default;
   }
   if (positionals.length > 0) throw usage(`\`${positionals[0]}\` is one argument too many`);
+}
+
+/** `cell/web`, as `get -o name` prints it, is a kind and a name. */
+function splitName({ args }: Command, positionals: string[]): string[] {
+  const [first = '', ...others] = positionals;
+  const [, kind, name] = /^([A-Za-z]+)\/([^/]+)$/.exec(first) ?? [];
+  const takesBoth = args.kind?.type === 'positional' && args.name?.type === 'positional';
+  return takesBoth && kind !== undefined && name !== undefined ? [kind, name, ...others] : positionals;
 }
 
 type Fault = (message: string) => KukeError;

@@ -34,6 +34,7 @@ async function follow(
       } catch {} // containerd has gone
       if (signal.aborted) return;
       changed();
+      await Bun.sleep(RETRY_MS); // one that ends at once is not to be asked for without a pause
     }
     stream = await subscribed(containerd, signal);
     if (stream === undefined) await somethingAt(containerd.socket, signal);
@@ -69,15 +70,19 @@ async function somethingAt(socket: string, signal: AbortSignal): Promise<void> {
   close();
 }
 
-/** Whose a namespace is does not change while it is there. */
+/** Whose a namespace is does not change while it is there. Where that cannot be found out, it may be ours. */
 function ownNamespaces({ client, instance }: Containerd): (namespace: string) => Promise<boolean> {
   const known = new Map<string, boolean>();
   return async name => {
-    if (!known.has(name)) {
-      known.clear();
-      const id = await instance();
-      for (const one of await client.namespaces.list({})) known.set(one.name, isOurs(one, id));
+    try {
+      if (!known.has(name)) {
+        known.clear();
+        const id = await instance();
+        for (const one of await client.namespaces.list({})) known.set(one.name, isOurs(one, id));
+      }
+      return known.get(name) === true;
+    } catch {
+      return true;
     }
-    return known.get(name) === true;
   };
 }

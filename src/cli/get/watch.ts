@@ -23,11 +23,13 @@ export async function watchResources(watch: Watch): Promise<number> {
   signal.addEventListener('abort', () => over.resolve(), { once: true });
   let changed = Promise.withResolvers<void>();
   const notice = () => changed.resolve();
+  // Without the store there is nothing to be seen, without the others less.
   const begin = async (name: 'store' | 'runtime' | 'cgroup'): Promise<void> => {
     try {
       const backend: Watchable = await kernel.use(name);
       await backend.watch?.(notice, signal);
     } catch (thrown) {
+      if (name === 'store') throw thrown;
       if (!signal.aborted) warn(`changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
     }
   };

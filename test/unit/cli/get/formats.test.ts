@@ -149,6 +149,14 @@ describe('kuke get', () => {
     );
   });
 
+  test('takes what -o name prints', async () => {
+    expect((await get('cell/web', '-o', 'name')).stdout).toBe('cell/web\n');
+    expect((await get('cell/wbe')).stderr).toContain('did you mean `web`?');
+    expect((await get('cell/web', 'db')).stderr).toContain('`db` is one argument too many');
+    expect((await get('')).stderr).toContain('there is no kind ``');
+    expect((await fake.kuke('describe', 'stack/default')).stdout).toStartWith('Name:');
+  });
+
   test('sorts in every format', async () => {
     expect((await get('cells', '--sort-by', 'address', '-o', 'name')).stdout).toBe('cell/web\ncell/db\n');
     expect((await get('cells', '--sort-by', '.metadata.name', '-o', 'name')).stdout).toBe('cell/db\ncell/web\n');
