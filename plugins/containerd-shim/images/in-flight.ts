@@ -36,3 +36,20 @@ export function inFlight(limit: number): InFlight {
     },
   };
 }
+
+/** Runs work at once as long as fewer than `count` are running, else when one of them has ended. */
+export function makeSlots(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  return async work => {
+    if (free === 0) await new Promise<void>(resolve => waiting.push(resolve));
+    else free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+}

@@ -9,7 +9,7 @@ import { indexSchema, isIndex, isManifest, manifestSchema, parseDocument, type T
 import { type Downloads, makeDownloads } from './download.ts';
 import { invalidImage, quoted } from './fault.ts';
 import { keepReferences } from './gc-labels.ts';
-import { inFlight } from './in-flight.ts';
+import { inFlight, makeSlots } from './in-flight.ts';
 import { withLease } from './lease.ts';
 import { host, type Machine, parseMachine } from './platform.ts';
 import { nameTargets, requireNamespace } from './records.ts';
@@ -19,7 +19,9 @@ import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { cancellation } from './source.ts';
 import { type Unpacking, unpack } from './unpack.ts';
 
+/** Of one pull, and of all pulls of this process: each takes some 15 MB of memory. */
 const layersAtOnce = 3;
+const inSlot = makeSlots(layersAtOnce);
 
 /** As the Images backend has it; errors are containerd's or kuke's. */
 export async function pull(
@@ -144,7 +146,8 @@ async function bringLayers(
     for (const [index, { mediaType, digest, size }] of layers.entries()) {
       await running.room();
       const told = (bytes: number) => tell(index, 'fetching', bytes);
-      const work = downloads.layer({ mediaType, digest, size }, `${title(index)} (${digest})`, told);
+      const descriptor = { mediaType, digest, size };
+      const work = inSlot(() => downloads.layer(descriptor, `${title(index)} (${digest})`, told));
       running.add(
         work.then(how => {
           tell(index, how, size);
