@@ -1,5 +1,5 @@
 /** What carries this installation's mark in the network and belongs to no resource. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Claims, type Finding, instanceTag } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
 import { namesIn, readText } from '../../src/cni/plugins/host-local/files.ts';
@@ -47,8 +47,9 @@ function orphanAttachments(host: Host, instance: string, claims: Claims): Findin
 /** What an attachment has made, and nobody has a result of: by the label of a link or of an element, and by what a reservation holds. */
 function orphanTraces(host: Host, instance: string, { networks }: Claims): Finding[] {
   const own = new RegExp(`^(\\S+) (${instanceTag(instance)}[0-9a-f]{8}-[0-9a-f]{8})/(\\S+)$`);
-  const known = new Set(listCached(host.results).attachments.map(one => `${one.containerId}/${one.ifName}`));
-  const traces = [...labelledLinks(), ...labelledElements(), ...reservations(host)];
+  const { attachments, broken } = listCached(host.results);
+  const known = new Set(attachments.map(one => `${one.containerId}/${one.ifName}`));
+  const traces = [...brokenResults(broken), ...labelledLinks(), ...labelledElements(), ...reservations(host)];
   return traces.flatMap(({ sort, what, label, remove }) => {
     const [, part = '', attachmentId = '', interfaceName = ''] = own.exec(label) ?? [];
     if (attachmentId === '' || known.has(`${attachmentId}/${interfaceName}`)) return [];
@@ -63,12 +64,27 @@ function orphanTraces(host: Host, instance: string, { networks }: Claims): Findi
 }
 
 interface Trace {
-  sort: 'Link' | 'Rule' | 'Address';
+  sort: 'Attachment' | 'Link' | 'Rule' | 'Address';
   what: string;
   /** `main-default 5d0c12345678-0a1b2c3d/eth0` */
   label: string;
   /** What DEL leaves, for it looks in the place where it would have been made. */
   remove?(): void | Promise<void>;
+}
+
+/** A file is named after what it is of: `main-default-5d0c12345678-0a1b2c3d-eth0`. */
+function brokenResults(broken: readonly { path: string; message: string }[]): Trace[] {
+  return broken.flatMap(({ path, message }) => {
+    const [, network, id, name] = /^(.+)-([0-9a-f]{12}-[0-9a-f]{8})-([^-]+)$/.exec(basename(path)) ?? [];
+    if (network === undefined) return [];
+    return [
+      {
+        sort: 'Attachment',
+        what: `a result that cannot be read (${message})`,
+        label: `${networkPart(network)} ${id}/${name}`,
+      },
+    ];
+  });
 }
 
 function labelledLinks(): Trace[] {

@@ -74,8 +74,10 @@ function letGo(held: FileLock, isInUse: boolean): void {
 
 /** By the kernel's own list and by the file, which outlives its holder. */
 export function lockState(path: string): Awaited<ReturnType<NonNullable<StoreBackend['lockState']>>> {
-  const heldBy = lockingProcess(path);
   const writtenBy = writtenIn(path);
+  const held = lockingProcess(path);
+  // As the person has typed it.
+  const heldBy = held?.pid === writtenBy?.pid ? writtenBy : held;
   return { path, ...(heldBy && { heldBy }), ...(writtenBy && { writtenBy }) };
 }
 

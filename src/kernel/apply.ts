@@ -15,7 +15,15 @@ import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
-import { type EngineOptions, isSettled, type Planned, planResource, type Session, withSession } from './session.ts';
+import {
+  type EngineOptions,
+  hasStatus,
+  isSettled,
+  type Planned,
+  planResource,
+  type Session,
+  withSession,
+} from './session.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {
@@ -48,8 +56,9 @@ export async function apply(
   if (idle !== undefined) return idle;
   const ahead = makeAhead({ operations: kernel.operations, hooks: kernel.hooks, ...options });
   const outcomes: Outcome[] = [];
-  const round = (isWanted: (resource: Resource) => boolean): Promise<Outcome[]> =>
-    withSession(kernel, journal, options, async session => {
+  const told = new Set<string>();
+  const round = (isWanted: (resource: Resource) => boolean, notice: EngineOptions['notice']): Promise<Outcome[]> =>
+    withSession(kernel, journal, { ...options, notice }, async session => {
       const resources = await desiredIn(session.tree);
       const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
       const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
@@ -65,10 +74,17 @@ export async function apply(
       });
       return inOrderOf(resources, outcomes);
     });
-  const done = await round(() => true);
+  const done = await round(
+    () => true,
+    message => options.notice(told.add(message) && message),
+  );
   if (!ahead.isDue) return done;
   await ahead.run();
-  return round(({ ref }) => ahead.has(ref));
+  // What is due, or was left by others, is told once.
+  return round(
+    ({ ref }) => ahead.has(ref),
+    message => told.has(message) || options.notice(message),
+  );
 }
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */
@@ -83,7 +99,7 @@ async function unchangedAll(
   const resources = await desiredIn(tree);
   const asked = askedIn(kernel.kinds, tree.with(resources));
   for (const resource of resources) {
-    if (tree.find(resource.ref)?.manifest.status === undefined) return undefined;
+    if (!hasStatus(tree.find(resource.ref))) return undefined;
     try {
       requireNeeded(kernel, tree, resource, options.verb, outcomes);
       const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe, asked);
@@ -116,8 +132,8 @@ async function applyOne(
     const planned = await planResource(kernel, session.tree, resource, options, observe, asked);
     if (kernel.dryRun === undefined && ahead.putsOff(resource.ref, planned.plan)) return undefined;
     const isIdle = planned.plan.steps.length === 0;
-    // A kuke that died just after the last step has left a resource without status, which others need.
-    if (isIdle && stored?.manifest.status !== undefined) return outcomeOf(resource, 'unchanged', planned);
+    // A kuke that died just after the last step has left a resource without status, which others need, or with the one from before.
+    if (isIdle && hasStatus(stored)) return outcomeOf(resource, 'unchanged', planned);
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
     const seen = await session.saveStatus(resource);
     const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);

@@ -12,7 +12,7 @@ import { intentOf, makePlan, type Plan } from './plan.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
 import { type Recovery, recover, supersede } from './recover.ts';
 import type { Kernel } from './registry.ts';
-import { describe, type ResourceRef } from './resource.ts';
+import { describe, type Manifest, type ResourceRef } from './resource.ts';
 import { traced } from './trace.ts';
 import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
 
@@ -56,13 +56,23 @@ export async function planResource(
     const previous = stored?.manifest;
     plan.add(desired.ref, 'store.write', {
       ref: desired.ref,
-      manifest: desired.manifest,
+      manifest: unobserved(desired.manifest),
       ...(previous && { previous }),
     });
   }
   await traced('command', 'plan', () => lifecycle.plan(context, desired, stored), describe(desired.ref));
   return { plan, changes, notes: context.notes };
 }
+
+/** Its status is from before the change: who finds it so stores it anew, if this kuke does not live to do it. */
+function unobserved(manifest: Manifest): Manifest {
+  if (manifest.status === undefined) return manifest;
+  const { observedAt: _, ...status } = manifest.status;
+  return { ...manifest, status };
+}
+
+/** Whether the stored status was observed after all that was done. */
+export const hasStatus = (stored: Resource | undefined): boolean => stored?.manifest.status?.observedAt !== undefined;
 
 export function planContext(
   plan: Plan,

@@ -1,7 +1,7 @@
 // containerd: once, since what is missing is missing alike in all versions.
 /** What cells need and is gone: `kuke doctor` says which resource is not as it was applied, and `--fix` brings it back. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import type { Containerd } from '../containerd.ts';
 import { hostState } from '../crash-points/host-state.ts';
 import { cell, container, logged, pidsOf, stateOf } from '../kuke/cells.ts';
@@ -49,6 +49,11 @@ test.each<[what: string, take: () => unknown, codes: string[]]>([
     () => rmSync(`${RESULTS}/${readdirSync(RESULTS)[0]}`),
     ['NotAsApplied', 'OrphanAddress', 'OrphanLink', 'OrphanRule'],
   ],
+  [
+    'what stands in the result',
+    () => truncateSync(`${RESULTS}/${readdirSync(RESULTS)[0]}`, 40),
+    ['NotAsApplied', 'OrphanAttachment'],
+  ],
   ['all rules', () => output('nft', 'flush', 'ruleset'), ['NotAsApplied', 'PortsMissing', 'RulesMissing']],
 ])('%s', async (_, take, codes) => {
   await take();
@@ -75,7 +80,7 @@ test('what the host lacks is told with exit code 5, and the rest is left until i
       '--mount',
       'sh',
       '-c',
-      'mount -t tmpfs -o size=64k tmpfs /var/lib/cni/networks && exec "$@"',
+      'mount -t tmpfs -o size=16k tmpfs /var/lib/cni/networks && exec "$@"',
       'sh',
     ],
   };

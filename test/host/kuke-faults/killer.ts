@@ -13,11 +13,14 @@ import type { Inventory } from '../observe/inventory.ts';
 const FOLDER = '/opt/plugins';
 
 const source = `import { definePlugin } from 'kuke/plugin';
-const { SIGNAL_AT, SIGNAL = 'SIGKILL', SIGNAL_TO = String(process.pid) } = process.env;
+const { SIGNAL_AT, SIGNAL = 'SIGKILL', SIGNAL_TO = String(process.pid), SIGNAL_LATER } = process.env;
+const send = () => process.kill(Number(SIGNAL_TO), SIGNAL);
 let count = 0;
 const moment = name => {
   count++;
-  if (SIGNAL_AT === String(count) || SIGNAL_AT === name) process.kill(Number(SIGNAL_TO), SIGNAL);
+  if (SIGNAL_AT !== String(count) && SIGNAL_AT !== name) return;
+  if (SIGNAL_LATER === undefined) send();
+  else setTimeout(send, Number(SIGNAL_LATER));
 };
 export default definePlugin({
   name: 'killer',
@@ -37,6 +40,9 @@ export function installKiller(): void {
   mkdirSync('/etc/kukeon', { recursive: true });
   writeFileSync('/etc/kukeon/kuke.yaml', `pluginsPath: ${FOLDER}\n`);
 }
+
+/** So many milliseconds after the moment that `at` says: in the middle of a step, where it takes longer. */
+export const later = (milliseconds: number): Record<string, string> => ({ SIGNAL_LATER: String(milliseconds) });
 
 /** @param moment the how-manieth one, from 1, or `before TYPE`, `after TYPE` of a step. @param to kuke itself where not given. */
 export function at(moment: number | string, signal: NodeJS.Signals = 'SIGKILL', to?: number): Record<string, string> {

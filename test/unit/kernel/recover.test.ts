@@ -32,6 +32,20 @@ async function died(doing: Promise<unknown>, at: string): Promise<TestKernel> {
   return kuke;
 }
 
+test('what died when all was done but its status, which was from before, has it stored by whoever applies it again', async () => {
+  await kuke.apply(cellYaml('web'));
+  const stopped = cellYaml('web').replace('containers:', 'desiredState: stopped, containers:');
+  void kuke.apply(stopped);
+  // The first is the manifest's, the second the status's.
+  await kuke.host.faults.crash('store.write', { nth: 2 });
+  kuke = await kuke.another();
+  expect(journals()).toEqual([]);
+  expect(results(await kuke.apply(stopped))).toEqual(['unchanged']);
+  expect(kuke.notices).toEqual([]);
+  const stored = [...kuke.host.store.manifests.values()].find(({ ref }) => ref.path.at(-1) === 'web');
+  expect(stored?.manifest.status).toMatchObject({ state: 'Stopped', observedAt: expect.any(String) });
+});
+
 describe('a delete that cannot be finished', () => {
   beforeEach(async () => {
     await kuke.apply(cellYaml('web'));
