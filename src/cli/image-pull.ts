@@ -1,6 +1,8 @@
 import type { ImagePull, ImagesBackend } from '../kernel/backends/index.ts';
+import { asKukeError } from '../kernel/errors.ts';
 import { command, type Invocation } from './command.ts';
 import { openImages, realmArg } from './images.ts';
+import { printFailure } from './output/failure.ts';
 import { makeProgress } from './output/progress.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
@@ -29,14 +31,22 @@ export default command({
     const { platform, 'plain-http': plainHttp } = invocation.args;
     const { isDryRun, isExplained } = planFlags(invocation.args);
     const options = { ...(platform !== undefined && { platform }), ...(plainHttp && { plainHttp }), credentials };
+    let status = 0;
     for (const name of invocation.lists.name ?? []) {
       const request = { namespace, name, ...options };
       if (isExplained) print(images.explain('pull', request));
       if (isDryRun && !isExplained) print(`pulled ${name} (dry run)`);
       if (isDryRun) continue;
-      print(`pulled ${await pull(invocation, images, request)}`);
+      try {
+        print(`pulled ${await pull(invocation, images, request)}`);
+      } catch (thrown) {
+        invocation.signal.throwIfAborted();
+        const error = asKukeError(thrown);
+        printFailure(error);
+        status ||= error.exitCode;
+      }
     }
-    return 0;
+    return status;
   },
 });
 

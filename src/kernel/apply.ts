@@ -57,7 +57,12 @@ export async function apply(
   const ahead = makeAhead({ operations: kernel.operations, hooks: kernel.hooks, ...options });
   const outcomes: Outcome[] = [];
   const told = new Set<string>();
-  const round = (isWanted: (resource: Resource) => boolean, notice: EngineOptions['notice']): Promise<Outcome[]> =>
+  // What is due, or was left by others, is told once, also where there are two rounds.
+  const notice = (message: string): void => {
+    if (!told.has(message)) options.notice(message);
+    told.add(message);
+  };
+  const round = (isWanted: (resource: Resource) => boolean): Promise<Outcome[]> =>
     withSession(kernel, journal, { ...options, notice }, async session => {
       const resources = await desiredIn(session.tree);
       const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
@@ -74,17 +79,10 @@ export async function apply(
       });
       return inOrderOf(resources, outcomes);
     });
-  const done = await round(
-    () => true,
-    message => options.notice(told.add(message) && message),
-  );
+  const done = await round(() => true);
   if (!ahead.isDue) return done;
   await ahead.run();
-  // What is due, or was left by others, is told once.
-  return round(
-    ({ ref }) => ahead.has(ref),
-    message => told.has(message) || options.notice(message),
-  );
+  return round(({ ref }) => ahead.has(ref));
 }
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */

@@ -24,19 +24,25 @@ export interface TransferView {
   end(): void;
 }
 
-export function makeTransferView(shownAfterMs: number): TransferView {
+interface Size {
+  columns: number;
+  rows: number;
+}
+
+// A stream knows the size that was when it was made.
+const sizeOfTerminal = (): Size => {
+  const [columns, rows] = new WriteStream(2).getWindowSize();
+  return { columns: columns || 80, rows: rows || 24 };
+};
+
+export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal): TransferView {
   const all = new Map<string, Tracked>();
   let message = '';
   let timer: ReturnType<typeof setTimeout> | undefined;
   let nextAt = performance.now() + shownAfterMs;
   /** Columns of each line on the screen. */
   let drawn: number[] = [];
-  // A stream knows the size that was when it was made.
-  const sizeNow = () => {
-    const [columns, rows] = new WriteStream(2).getWindowSize();
-    return { columns: columns || 80, rows: rows || 24 };
-  };
-  let size: ReturnType<typeof sizeNow> | undefined;
+  let size: Size | undefined;
   const resized = (): void => {
     size = sizeNow();
   };

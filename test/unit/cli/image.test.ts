@@ -24,6 +24,21 @@ test('pull: a line a layer where nobody watches, none with -q; what no registry 
   const { status, stderr } = await kuke('image', 'pull', 'none');
   expect(status).toBe(3);
   expect(stderr).toContain('none');
+  // One that fails holds up no other.
+  expect(await kuke('image', 'pull', '-q', 'none', 'nginx:alpine')).toMatchObject({
+    status: 3,
+    stdout: `pulled ${full}\n`,
+  });
+});
+
+test('pull --dry-run and --explain', async () => {
+  const command = 'ctr -n kukeon-main images pull docker.io/library/nginx:latest\n';
+  expect(await kuke('image', 'pull', 'nginx', '--dry-run', '--explain')).toMatchObject({ status: 0, stdout: command });
+  expect((await kuke('image', 'pull', 'nginx', '--dry-run')).stdout).toBe('pulled nginx (dry run)\n');
+  expect(await names()).toEqual(['docker.io/library/busybox:latest']);
+  publish(fake.host, { name: 'nginx' });
+  expect((await kuke('image', 'pull', 'nginx', '--explain')).stdout).toStartWith(command);
+  expect(await names()).toHaveLength(2);
 });
 
 test('tag and inspect', async () => {
