@@ -86,6 +86,13 @@ export function makeTree(
   const below = (ref: ResourceRef): Resource[] =>
     all().filter(other => other.ref.path.length > ref.path.length && contains(ref, other.ref));
   const find = (ref: ResourceRef): Resource | undefined => byKey.get(keyOf(ref));
+  /** The outermost of those that it would lie in, and that is not there. */
+  const missingAbove = ({ kind, path }: ResourceRef): ResourceRef | undefined => {
+    const above = (lineage(kind) ?? []).slice(0, path.length - 1);
+    const refs = above.map((one, depth) => ({ kind: one, path: path.slice(0, depth + 1) }));
+    const isDamaged = (one: ResourceRef) => problems.some(({ ref }) => ref !== undefined && keyOf(ref) === keyOf(one));
+    return refs.find(one => find(one) === undefined && !isDamaged(one));
+  };
   return {
     problems,
     all,
@@ -93,10 +100,15 @@ export function makeTree(
     get(ref) {
       const found = find(ref);
       if (found !== undefined) return found;
+      const missing = missingAbove(ref) ?? ref;
+      const { kind, path } = missing;
+      const known = all(undefined, path.slice(0, -1)).filter(
+        other => other.ref.path.length === path.length && other.ref.kind.toLowerCase() === kind.toLowerCase(),
+      );
       throw notFound(
-        describe(ref),
-        nameOf(ref),
-        all(ref.kind, ref.path.slice(0, -1)).map(other => nameOf(other.ref)), // they are in order
+        describe(missing),
+        nameOf(missing),
+        known.map(other => nameOf(other.ref)), // they are in order
       );
     },
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),

@@ -176,6 +176,12 @@ describe('kuke get', () => {
 
   test('names near to what is not there are told', async () => {
     expect((await get('cell', 'webb')).stderr).toContain('not found; did you mean `web`? there: db, web');
+    expect((await get('cell', 'web', '--realm', 'mian')).stderr).toContain(
+      'realm mian: not found; did you mean `main`? there: main',
+    );
+    expect((await get('cell', 'web', '--stack', 'x')).stderr).toContain(
+      'stack main/default/x: not found; there: default',
+    );
     expect((await get('container', 'wbe', '--cell', 'web')).stderr).toContain(
       'not found; did you mean `web`? there: web',
     );
