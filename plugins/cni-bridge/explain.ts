@@ -80,7 +80,7 @@ export function explainUninstall({ instanceFile }: Pick<Host, 'instanceFile'>): 
   return [
     readInstance(instanceFile),
     ...removeSections(),
-    `jq -r '.withoutNat[]?' ${shellQuote(`${dirname(instanceFile)}/cni-bridge.json`)} | while read -r family; do`,
+    `jq -r '.withoutNat[]?' ${shellQuote(`${dirname(instanceFile)}/cni-bridge.json`)} 2> /dev/null | while read -r family; do`,
     '  table=$(nft -j list table $family nat 2> /dev/null) || continue',
     `  if printf %s "$table" | jq -e '${isScaffold}' > /dev/null; then nft delete table $family nat; fi`,
     'done',

@@ -292,7 +292,9 @@ async function planDue(
   const context = planContext(makePlan('update'), options, [], observe, asked);
   await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
   const { plan, notes, keeps } = context;
-  return { plan, notes, isDue: plan.steps.length > 0 || keeps.status };
+  // One that was made by hand, or by a kuke that died just then, has no status yet, which others may need.
+  const lacksStatus = resource.manifest.status === undefined;
+  return { plan, notes, isDue: plan.steps.length > 0 || keeps.status || lacksStatus };
 }
 
 /** `cell main/default/blog/web`, and what there is to say of it. */

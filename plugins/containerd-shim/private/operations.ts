@@ -1,6 +1,7 @@
 /** The embedded default as operations: where systemd is not there to start containerd, kuke starts one, which outlives the command. */
-import { defineOperation, shellCommand } from 'kuke/plugin';
-import type { PrivatePaths, Remains, Serving } from './files.ts';
+import { dirname } from 'node:path';
+import { defineOperation, shellCommand, shellQuote } from 'kuke/plugin';
+import { configuration, type PrivatePaths, type Remains, type Serving } from './files.ts';
 
 export interface ServeParams {
   paths: PrivatePaths;
@@ -28,8 +29,17 @@ export const serve = defineOperation({
   apply: async (params, context) => (await import('./process.ts')).startServing(params, context),
   // Each serving is known by its attempt, and one that was there before is only ended: `revert` need not be told what it may not take.
   revert: async (params, _, context) => (await import('./removal.ts')).undoServing(params, context),
-  explain: ({ program, paths }) =>
-    `${shellCommand('setsid', program, '--config', paths.config)} >> ${paths.log} 2>&1 &`,
+  explain: ({ program, paths, serving }) => {
+    const { config, log, socket } = { ...paths, ...serving };
+    const answers = `until ${shellCommand('ctr', '--address', socket, 'version')} > /dev/null 2>&1; do sleep 0.1; done`;
+    return [
+      shellCommand('mkdir', '-p', '-m', '711', paths.folder, paths.root, paths.state, dirname(socket)),
+      `cat > ${shellQuote(config)} <<'END'\n${configuration(paths, socket).trimEnd()}\nEND`,
+      `${shellCommand('printf', '%s', JSON.stringify(serving))} > ${shellQuote(paths.serving)}`,
+      `${shellCommand('setsid', program, '--config', config)} >> ${shellQuote(log)} 2>&1 < /dev/null &`,
+      shellCommand('timeout', '30', 'sh', '-c', answers),
+    ].join('\n');
+  },
 });
 
 export const endServing = defineOperation({
@@ -38,15 +48,19 @@ export const endServing = defineOperation({
   apply: async (params, context) => (await import('./removal.ts')).endServing(params, context),
   explain: ({ paths, remains: { own, sockets, shared } }) =>
     [
-      ['pkill', 'pidwait'].map(program => shellCommand(program, '-f', '--', `--config ${paths.config}$`)).join(' && '),
+      `! ${ofIt('pkill', paths)} || ${ofIt('pidwait', paths)} || true`,
       ...own.map(unmountBelow),
       ...sockets.map(
         path => `${shellCommand('ss', '-xlH', 'src', path)} | grep -q . || ${shellCommand('rm', '-f', path)}`,
       ),
       shellCommand('rm', '-rf', '--one-file-system', ...own),
-      shellCommand('rmdir', '--ignore-fail-on-non-empty', ...shared),
+      ...shared.map(
+        folder => `! [ -d ${shellQuote(folder)} ] || ${shellCommand('rmdir', '--ignore-fail-on-non-empty', folder)}`,
+      ),
     ].join('\n'),
 });
+
+const ofIt = (program: string, { config }: PrivatePaths) => shellCommand(program, '-f', '--', `--config ${config}$`);
 
 function unmountBelow(folder: string): string {
   const list = 'findmnt --list --noheadings --output TARGET';

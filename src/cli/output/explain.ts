@@ -1,13 +1,21 @@
 /** Operations as a shell script: what is known of a plan, typed by a person. */
+
+import { shellQuote } from '../../kernel/backends/shell.ts';
 import type { DryRun } from '../../kernel/dry-run/dry-run.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { printable } from './printable.ts';
 import { print } from './standard-output.ts';
 
-/** `line`: the command, as the user typed it. Its commands use `$KUKE_INSTANCE`, the installation's id. */
-function head(line: string, instance: string): string {
-  return ['#!/bin/bash', comment(line), 'set -e', `KUKE_INSTANCE=${instance}`].join('\n');
+/** `line`: the command, as the user typed it. Its commands use `$KUKE_INSTANCE`, the installation's id, and ctr its variable. */
+function head({ settings: { containerdSocket } }: Pick<Kernel, 'settings'>, line: string, instance: string): string {
+  const variables = [
+    `KUKE_INSTANCE=${instance}`,
+    ...(containerdSocket === CTRS_OWN ? [] : [`export CONTAINERD_ADDRESS=${shellQuote(containerdSocket)}`]),
+  ];
+  return ['#!/bin/bash', comment(line), 'set -e', ...variables].join('\n');
 }
+
+const CTRS_OWN = '/run/containerd/containerd.sock';
 
 export function comment(text: string): string {
   return printable(text)
@@ -17,7 +25,12 @@ export function comment(text: string): string {
 }
 
 /** The steps of a dry run in order. What only the run will know is a variable, which the command that makes it assigns. */
-export async function script({ steps, unknowns }: DryRun, line: string, instance: string): Promise<string> {
+export async function script(
+  kernel: Pick<Kernel, 'settings'>,
+  { steps, unknowns }: DryRun,
+  line: string,
+  instance: string,
+): Promise<string> {
   const texts: string[] = [];
   for (const step of steps) texts.push(await step.explain());
   const needed = texts.flatMap(text => unknowns.usedIn(text));
@@ -29,7 +42,7 @@ export async function script({ steps, unknowns }: DryRun, line: string, instance
       ...[...kept].map(variable => unknowns.keep(index + 1, variable)),
     ].join('\n');
   });
-  return [head(line, instance), ...blocks].join('\n\n');
+  return [head(kernel, line, instance), ...blocks].join('\n\n');
 }
 
 /** Prints each operation's command just before it runs. */
@@ -40,7 +53,7 @@ export function explainAsItRuns(kernel: Kernel, line: string): void {
       kernel.operations.get(type).explain(params),
       kernel.instance().catch(() => ''),
     ]);
-    if (!isBegun) print(head(line, instance));
+    if (!isBegun) print(head(kernel, line, instance));
     isBegun = true;
     print(`\n${comment(`${resource}: ${type}`)}\n${text}`);
   });

@@ -21,7 +21,7 @@ export async function printPlanned(
   const { isDryRun, isExplained } = planFlags(args);
   if (kernel.dryRun !== undefined && isDryRun) {
     if (!isExplained) printDryRun(kernel.dryRun, outcomes);
-    else if (exitCodeOf(outcomes) === 0) print(await script(kernel.dryRun, line, await instanceOf(kernel)));
+    else if (exitCodeOf(outcomes) === 0) print(await script(kernel, kernel.dryRun, line, await instanceOf(kernel)));
     // Half a script is none.
     for (const { error } of outcomes) if (error !== undefined) printFailure(error);
     return exitCodeOf(outcomes);

@@ -41,6 +41,7 @@ export function foreseenRuntime(real: RuntimeBackend, dryRun: DryRun): Partial<R
     async remove(params) {
       containers.set(keyOf(params), undefined);
     },
+    ping: () => orNone(dryRun, real.ping(), { name: 'what is about to be started', version: '' }),
     async namespaces() {
       const there = await orNone(dryRun, real.namespaces(), []);
       const others = there.filter(({ namespace }) => !namespaces.has(namespace));

@@ -234,7 +234,7 @@ test('that of one that died just now takes all with it', async () => {
   expect(difference(before, await footprint())).toEqual([]);
 });
 
-test('the commands that explain its end do what it does', async () => {
+test('the commands that explain its end, and its start, do what they do', async () => {
   await kuke('init');
   await loadImage();
   await apply(cell('web'));
@@ -242,10 +242,13 @@ test('the commands that explain its end do what it does', async () => {
   await mountPrecious(`${OWN}/root/left`);
   const paths = privatePaths('/opt/kukeon');
   const remains = remainsOf(paths, servingOf(paths) ?? {});
-  // Without the explaining commands' output; what is no more or in use is told on standard error.
+  // What is no more or in use is told on standard error.
   await output('sh', '-c', `{ ${endServing.explain({ paths, remains })}\n} 2> /dev/null || true`);
   expectPrecious();
   expect(daemons()).toEqual([]);
   expect([...remains.own, ...remains.sockets, ...remains.shared].filter(path => existsSync(path))).toEqual([]);
-  await kuke('init');
+  // And those that start it, for what is to answer does by the end.
+  await output('bash', '-ec', await kuke('init', '--dry-run', '--explain'));
+  expect(daemons()).toHaveLength(1);
+  expect(await kuke('init')).not.toContain('created');
 });

@@ -198,15 +198,13 @@ describe('a kuke that dies', () => {
     }
   });
 
-  test('between a space’s network and its status: applying the space again records it', async () => {
+  test('between a space’s network and its status: the next command records it', async () => {
     const stored = () => kuke.host.store.manifests.get('space:main/default')?.manifest;
     const { status: _, ...without } = stored() ?? { status: {} };
     const entry = kuke.host.store.manifests.get('space:main/default');
     if (entry) Object.assign(entry, { manifest: without });
-    expect(results(await kuke.apply(cellYaml('web')))[0]).toContain('apply space main/default again');
-    expect(results(await kuke.apply(space('realmId: main')))).toEqual(['unchanged']);
-    expect(stored()?.status).toMatchObject({ network: { name: 'main-default' } });
     expect(results(await kuke.apply(cellYaml('web')))).toEqual(['created']);
+    expect(stored()?.status).toMatchObject({ network: { name: 'main-default' } });
   });
 
   test('as it begins a delete: an apply that changes nothing does not overlook it', async () => {
