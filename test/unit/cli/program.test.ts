@@ -81,6 +81,14 @@ describe('kuke as a process', () => {
     expect(shown).toBe(expected);
   });
 
+  test('colours as --color says, whatever it writes to', async () => {
+    expect((await run(['get', 'nothing', '--color', 'always'])).stderr).toStartWith('\u001b[31merror\u001b[0m: ');
+    expect((await run(['get', 'nothing'], { KUKE_COLOR: 'always', NO_COLOR: '1' })).stderr).toContain('\u001b[31m');
+    expect((await run(['get', 'nothing', '--color', 'never'], { KUKE_COLOR: 'always' })).stderr).not.toContain(
+      '\u001b',
+    );
+  });
+
   test('writes all of a long answer into a pipe before it ends', async () => {
     const { status, stdout } = await run(['get', 'realms', '-o', 'yaml']);
     expect(status).toBe(0);
