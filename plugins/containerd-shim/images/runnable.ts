@@ -1,12 +1,14 @@
 /** An image in containerd, as far as running a container of it goes. */
-import type { ImageConfig } from 'kuke/plugin';
+import { type ImageConfig, KukeError } from 'kuke/plugin';
 import type { Client } from '../client/index.ts';
+import type { ReadDocument } from './blob-store.ts';
 import { chainIds } from './chain.ts';
 import { storedDocuments } from './content.ts';
-import type { Config } from './documents.ts';
+import type { Config, Target } from './documents.ts';
 import { invalidImage } from './fault.ts';
 import { findImages } from './lookup.ts';
-import { type ResolvedImage, resolveImage } from './resolve.ts';
+import { mostSuitable } from './platform.ts';
+import { candidatesOf, type ResolvedImage, resolveImage } from './resolve.ts';
 
 export interface RunnableImage {
   config: ImageConfig;
@@ -19,12 +21,26 @@ export interface RunnableImage {
 export async function runnableImage(client: Client, namespace: string, name: string): Promise<RunnableImage> {
   const [{ name: fullName, target }] = await findImages(client, namespace, name);
   if (target === undefined) throw invalidImage(fullName, 'stands for nothing');
-  const resolved = await resolveImage(target, storedDocuments(client));
+  const read = storedDocuments(client);
+  const resolved = await resolveImage(target, read).catch(async (error: unknown) => {
+    if (!(await isElsewheres(target, read))) throw error;
+    throw new KukeError('ImageNotFound', `image ${fullName} is in ${namespace} for other machines alone`);
+  });
   return {
     config: { name: fullName, digest: target.digest, ...runConfig(resolved.config) },
     resolved,
     chainId: chainIds(resolved.config.rootfs.diff_ids).at(-1) ?? '',
   };
+}
+
+/** Its index lists something for this machine that is not here, as after `image pull --platform`. */
+async function isElsewheres(target: Target, read: ReadDocument): Promise<boolean> {
+  const listed = await candidatesOf(target, read).catch(() => []);
+  const own = mostSuitable(
+    listed.flatMap(({ path, platform }) => (platform === undefined ? [] : [{ path, platform }])),
+    ({ platform }) => platform,
+  );
+  return own !== undefined && (await read(own.path.at(-1) ?? '', 'manifest')) === undefined;
 }
 
 export function runConfig({ config }: Config): Omit<ImageConfig, 'name' | 'digest'> {

@@ -6,6 +6,8 @@ import { tellPart } from './terminal.ts';
 import { type Shown, transferLines } from './transfer-lines.ts';
 
 const REDRAWN_AFTER_MS = 100;
+/** How long a message stays. */
+const MESSAGE_MS = 5000;
 /** Over which a rate is an average, more or less. */
 const RATE_MS = 2000;
 
@@ -38,6 +40,7 @@ const sizeOfTerminal = (): Size => {
 export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal): TransferView {
   const all = new Map<string, Tracked>();
   let message = '';
+  let messageUntil = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let nextAt = performance.now() + shownAfterMs;
   /** Columns of each line on the screen. */
@@ -63,6 +66,7 @@ export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal)
       process.on('SIGWINCH', resized);
     }
     const { columns = 80, rows = 24 } = size ?? {};
+    if (performance.now() > messageUntil) message = '';
     const room = { columns: columns - 1, rows: rows - (message === '' ? 1 : 2) };
     const lines = transferLines([...all.values()], room);
     if (message !== '') lines.push(message.slice(0, room.columns));
@@ -91,6 +95,7 @@ export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal)
     },
     message(text) {
       message = printable(text);
+      messageUntil = performance.now() + MESSAGE_MS;
       if (all.size > 0) due();
     },
     clear,

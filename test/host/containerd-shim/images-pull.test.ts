@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { zstdCompressSync } from 'node:zlib';
 import { INSTANCE } from '../../../plugins/containerd-shim/labels.ts';
 import { type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
-import { expectCommand } from '../../suites/contract.ts';
+import { expectCommand, failure } from '../../suites/contract.ts';
 import { Layout, ociTypes, sha256 } from '../../unit/containerd-shim/images/archives.ts';
 import { type Containerd, startContainerd } from '../containerd.ts';
 import { busybox, ociArchive, type TestImage } from '../image.ts';
@@ -135,4 +135,12 @@ test('of an index this machine’s part alone is fetched; by digest and by tag; 
   const foreign = await t.pull(`${many}:1`, { platform: 'linux/s390x' });
   expect(foreign.platforms.sort()).toEqual([`linux/${architecture}`, 'linux/s390x'].sort());
   expect(registry.requests().join('\n')).toContain(other.digest);
+
+  // Of an image that is here for another machine alone, a cell's own has yet to be pulled.
+  t = await imagesOn(containerd);
+  await t.pull(`${many}:1`, { platform: 'linux/s390x' });
+  const get = () => t.backend.get({ namespace: t.namespace, name: `${many}:1` });
+  await failure(get(), 'ImageNotFound');
+  await t.pull(`${many}:1`);
+  expect((await get()).digest).toBe(index.digest);
 });
