@@ -6,7 +6,7 @@
  *     ... `${registry.host}/web:1` ...
  *     expect(registry.requests()).toEqual(['GET /v2/web/manifests/1 200', ...]);
  */
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -73,6 +73,7 @@ export async function startRegistry(settings: RegistrySettings = {}): Promise<Re
   return {
     host,
     requests() {
+      settle(base, log);
       const lines = linesOf(log);
       const fresh = lines.slice(seen);
       seen = lines.length;
@@ -89,11 +90,29 @@ export async function startRegistry(settings: RegistrySettings = {}): Promise<Re
   };
 }
 
+let marks = 0;
+
+/**
+ * Waits until what has been answered is in the log: a line is written after its answer, so the client can be done before. A request of our
+ * own comes after all of them; one that was overtaken by it follows within moments.
+ */
+function settle(base: string, log: string): void {
+  const mark = `settled=${marks++}`;
+  const { exitCode } = Bun.spawnSync(['curl', '--silent', '--insecure', '--noproxy', '*', `${base}/v2/?${mark}`]);
+  if (exitCode !== 0) return;
+  while (!readFileSync(log, 'utf8').includes(`${mark} HTTP/`)) Bun.sleepSync(1);
+  let size = 0;
+  while (statSync(log).size > size) {
+    size = statSync(log).size;
+    Bun.sleepSync(20);
+  }
+}
+
 /** Apache's common log: `127.0.0.1 - - [...] "GET /v2/ HTTP/1.1" 200 2 "" "curl"`. */
 const linesOf = (log: string) =>
-  [...readFileSync(log, 'utf8').matchAll(/"(GET|HEAD|PUT|POST|PATCH) (\S+) HTTP\/1\.1" (\d+)/g)].map(
-    ([, method, path, status]) => `${method} ${path} ${status}`,
-  );
+  [...readFileSync(log, 'utf8').matchAll(/"(GET|HEAD|PUT|POST|PATCH) (\S+) HTTP\/\d\S*" (\d+)/g)]
+    .filter(([, , path = '']) => !path.startsWith('/v2/?settled='))
+    .map(([, method, path, status]) => `${method} ${path} ${status}`);
 
 /** A port that was free a moment ago. */
 export function freePort(): number {

@@ -23,6 +23,7 @@ beforeAll(async () => {
   await registry.pushArchive('team/web', '1', archive);
   await full.pushArchive('team/web', '1', archive);
   await full.pushArchive('mirror/team/web', '1', archive);
+  asked();
 }, 60_000);
 afterAll(async () => {
   for (const server of Object.values(servers)) await server[Symbol.asyncDispose]();
@@ -60,7 +61,6 @@ test.each<[string, string, string]>([
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, 'hosts.toml'), text.replaceAll('FULL', full.host).replaceAll('EMPTY', empty.host));
 
-  asked();
   const image = `${registry.host}/team/web:1`;
   await Bun.$`ctr -n ctr images pull --hosts-dir ${certsFolder} ${image}`.quiet();
   const theirs = asked();
