@@ -17,14 +17,14 @@ export default command({
     ['explain space --recursive', 'all fields in a tree'],
   ],
   args: {
-    field: { type: 'positional', required: true, description: 'kind, and names of fields with dots: cell.containers' },
+    kind: { type: 'positional', required: true, description: 'kind, and fields after dots: cell.spec.containers' },
     recursive: { type: 'boolean', description: 'all fields below it in a tree, without descriptions' },
     output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
   },
   async run(invocation) {
-    const { field, recursive, output } = invocation.args;
+    const { kind, recursive, output } = invocation.args;
     const kernel = await openKernel(invocation, { reads: true });
-    const explained = explain(kernel, field);
+    const explained = explain(kernel, kind);
     if (output === 'json') print(JSON.stringify(explained, null, 2));
     else print((await import('./output/field.ts')).explainedText(explained, recursive === true));
     return 0;

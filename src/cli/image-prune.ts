@@ -5,18 +5,21 @@ import { openImages, realmArg } from './images.ts';
 import { bytes } from './output/bytes.ts';
 import { confirm } from './output/confirm.ts';
 import { print } from './output/standard-output.ts';
+import { dryRunArg, planFlags } from './plan-flags.ts';
 
 export default command({
   summary: 'remove the images of a realm that nobody uses: no container, and no cell’s manifest',
   examples: [
     ['image prune', 'those that have no name: what a newer image has taken theirs'],
     ['image prune --all', 'all that nobody uses; asks first'],
+    ['image prune --all --dry-run', 'what that would be'],
     ['image prune --all --yes --realm lab', 'for scripts'],
   ],
   args: {
     all: { type: 'boolean', alias: 'a', description: 'also those that have a name' },
     yes: { type: 'boolean', alias: 'y', description: 'do not ask' },
     ...realmArg,
+    ...dryRunArg,
   },
   async run(invocation) {
     const { all = false, yes = false } = invocation.args;
@@ -25,14 +28,15 @@ export default command({
     const containers = embedded(kernel, 'Container', cells);
     const keep = containers.flatMap(({ spec: { image } }) => (typeof image === 'string' ? [image] : []));
     const request = { namespace, all, keep };
-    if (all && !yes) {
+    const { isDryRun } = planFlags(invocation.args);
+    if (all && !yes && !isDryRun) {
       const { names } = await images.prune({ ...request, dryRun: true });
       if (names.length > 0 && !(await confirm(`Remove ${names.join(', ')}?`, invocation.signal)))
         throw new KukeError('Cancelled', 'nothing was removed', { remedy: 'answer yes, or say --yes' });
     }
-    const { names, bytes: freed } = await images.prune({ ...request, dryRun: false });
-    for (const name of names) print(`removed ${name}`);
-    print(`freed ${bytes(freed)}`);
+    const { names, bytes: freed } = await images.prune({ ...request, dryRun: isDryRun });
+    for (const name of names) print(`removed ${name}${isDryRun ? ' (dry run)' : ''}`);
+    if (!isDryRun) print(`freed ${bytes(freed)}`);
     return 0;
   },
 });

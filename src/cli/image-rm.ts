@@ -4,6 +4,7 @@ import { command } from './command.ts';
 import { openImages } from './images.ts';
 import { printFailure } from './output/failure.ts';
 import { print } from './output/standard-output.ts';
+import { dryRunArg, planFlags } from './plan-flags.ts';
 
 export default command({
   summary: 'remove images from a realm, and what only they need',
@@ -15,17 +16,19 @@ export default command({
   args: {
     name: { type: 'positional', required: true, description: 'name of an image, as `image ls` has it, or its digest' },
     realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
+    ...dryRunArg,
   },
   repeatable: ['name'],
   async run(invocation) {
     const { images, namespace } = await openImages(invocation);
     const { realm } = invocation.args;
+    const said = planFlags(invocation.args).isDryRun ? ' (dry run)' : '';
     const remedy = `see \`kuke image ls${realm === undefined ? '' : ` --realm ${realm}`}\``;
     let status = 0;
     for (const name of invocation.lists.name ?? []) {
       invocation.signal.throwIfAborted();
       const error = await failureOf(images, { namespace, name }, remedy);
-      if (error === undefined) print(`removed ${name}`);
+      if (error === undefined) print(`removed ${name}${said}`);
       else printFailure(error);
       status ||= error?.exitCode ?? 0;
     }

@@ -22,6 +22,11 @@ export function foreseenImages(real: ImagesBackend, dryRun: DryRun): Partial<Ima
       pulled.add(keyOf(image));
       return { name: image.name, digest: '', size: 0, platforms: [], createdAt: '' };
     },
+    async remove(image) {
+      const { usedBy } = await real.inspect(image);
+      if (usedBy.length > 0) throw new KukeError('Conflict', `${image.name} is used by ${usedBy.join(', ')}`);
+    },
+    prune: request => real.prune({ ...request, dryRun: true }),
     async get(image) {
       if (pulled.has(keyOf(image))) return { ...unseen, name: image.name };
       const found = await orNone(dryRun, real.get(image), undefined);

@@ -100,6 +100,23 @@ cell main/two/default/web created (dry run)
     }
   });
 
+  test('an image that is missing would be pulled, and one that goes stays', async () => {
+    const file = fake.file('web.yaml', cellYaml('web', '[{ id: web, image: absent }]'));
+    expect(await well('apply', '-f', file, '--dry-run')).toMatch(
+      /\n {2}images.pull +absent\n(.*\n)* {2}runtime.create/,
+    );
+    expect(await well('image', 'rm', 'busybox', '--dry-run')).toBe('removed busybox (dry run)\n');
+    expect(await well('image', 'prune', '--all', '--dry-run')).toBe(
+      'removed docker.io/library/busybox:latest (dry run)\n',
+    );
+    expect(await well('image', 'ls', '-q')).toBe('docker.io/library/busybox:latest\n');
+  });
+
+  test('waits for no other kuke', async () => {
+    fake.host.store.holder = { pid: 1, command: 'another' };
+    expect(await well('create', 'realm', 'lab', '--dry-run')).toContain('realm lab created (dry run)');
+  });
+
   test('needs no root', async () => {
     const other = kukeOnFakes({ uid: 1000 });
     const { status, stdout } = await other.kuke('init', '--dry-run');
