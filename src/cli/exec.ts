@@ -1,7 +1,7 @@
 import type { ExecProcess } from '../kernel/backends/index.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
-import { cellRef, containersOf, pick, refuseUnlessRunning, runtimeId } from './cell-process/containers.ts';
+import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
 import { checkEnv } from './cell-process/env.ts';
 import { takeSignals } from './cell-process/pass-signals.ts';
 import { command, type Streams } from './command.ts';
@@ -44,7 +44,6 @@ export default command({
     const kernel = await openKernel(invocation, { reads: true });
     const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
     const container = pick(cell, args.container);
-    await refuseUnlessRunning(kernel, cell, container, args);
     const runtime = await kernel.use('runtime');
     signal.throwIfAborted();
     const signals = takeSignals({ hasTerminal: terminal !== undefined });
@@ -66,9 +65,9 @@ export default command({
       if (streams && terminal !== undefined) followSize(streams, terminal, process);
       return await process.exited;
     } catch (thrown) {
-      throw thrown instanceof KukeError
-        ? thrown.at({ resource: `${describe(cell.ref)}, container ${container.id}` })
-        : thrown;
+      restore?.();
+      const why = await whyNot(kernel, cell.ref, container.id, args, thrown);
+      throw why instanceof KukeError ? why.at({ resource: `${describe(cell.ref)}, container ${container.id}` }) : why;
     } finally {
       restore?.();
     }
@@ -88,8 +87,8 @@ function requireTerminal(isInteractive: boolean): number {
   });
 }
 
+/** A process that has ended, and a terminal that is gone, have no size. */
 function followSize({ terminalSize }: Streams, fd: number, { resize }: ExecProcess): void {
-  process.on('SIGWINCH', () => {
-    resize(terminalSize(fd)).catch(() => {}); // it has ended
-  });
+  const follow = async () => resize(terminalSize(fd));
+  process.on('SIGWINCH', () => void follow().catch(() => {}));
 }

@@ -14,7 +14,7 @@ import { SIGKILL, SIGPIPE, signalNumber } from './signals.ts';
 /** How long a process that nobody listens to has to end by SIGPIPE, before SIGKILL. */
 const UNREAD_GRACE_MS = 1000;
 
-/** How long the shim has to take the order to take a process away, which it may be long in doing. */
+/** How long the shim has to take the order to take a process away. */
 const ORDER_TAKEN_MS = 500;
 
 /** In containerd's words. */
@@ -25,7 +25,7 @@ interface ExecIds {
 
 /** What earlier kukes that were killed have left in containers is ended first. */
 export async function execIn(containerd: Containerd, params: ExecParams): Promise<ExecProcess> {
-  await Promise.race([endLeftExecs(containerd), Bun.sleep(ORDER_TAKEN_MS)]);
+  await endLeftExecs(containerd);
   const { client, container, isOwn, task } = await lookUp(containerd, params);
   if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${params.id} of ours in ${params.namespace}`);
@@ -84,8 +84,7 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }
       ended.abort();
       const isWhole = await copied;
       const deleted = ifThere(tasks.deleteProcess(ids)).then(forget);
-      // Where something in the background has the pipes, the shim gives it seconds before it closes them, and needs nobody for that.
-      await (isWhole ? deleted : Promise.race([deleted, Bun.sleep(ORDER_TAKEN_MS)]));
+      await (isWhole ? deleted : ordered(deleted));
       return exitStatus;
     } catch (error) {
       ended.abort();
@@ -105,22 +104,25 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }
   };
 }
 
-/** Takes it away, and ends it before that if it runs. False: that could not be done now, and is left to the next exec, which finds its record. */
+/**
+ * Ends it if it runs, and takes it away. False: that could not be done now, and is left to the next exec, which finds its record. Resolves
+ * when the order is given: the shim may be long in carrying it out.
+ */
 export async function discard({ tasks }: Client, ids: ExecIds): Promise<boolean> {
   try {
-    await ifFound(tasks.deleteProcess(ids));
-    return true;
-  } catch {
-    // It runs.
-  }
-  try {
-    await ifThere(tasks.kill({ ...ids, signal: SIGKILL }));
-    await ifFound(tasks.wait(ids));
-    await ifFound(tasks.deleteProcess(ids));
+    // One that was never started cannot be killed, and has no end to wait for.
+    if (await ifThere(tasks.kill({ ...ids, signal: SIGKILL }))) await ifFound(tasks.wait(ids));
+    await ordered(ifThere(tasks.deleteProcess(ids)));
     return true;
   } catch {
     return false;
   }
+}
+
+/** Where something in the background has its pipes, the shim gives that seconds before it closes them, and needs nobody for it. */
+export async function ordered(deletion: Promise<unknown>): Promise<void> {
+  deletion.catch(() => {});
+  await Promise.race([deletion, Bun.sleep(ORDER_TAKEN_MS)]);
 }
 
 /** A process that has ended, or has gone with its container, does not mind. */

@@ -26,21 +26,49 @@ export interface CellContainers {
   all: CellContainer[];
 }
 
-/** Throws NotFound for a cell that is not there. */
-export async function containersOf(kernel: Kernel, ref: ResourceRef): Promise<CellContainers> {
+/**
+ * As they were when the cell was last changed, if that is told: their ids and logs do not change by themselves, and looking at the host takes
+ * longer than all else. `isFresh`: as they are now. Throws NotFound for a cell that is not there.
+ */
+export async function containersOf(
+  kernel: Kernel,
+  ref: ResourceRef,
+  { isFresh = false } = {},
+): Promise<CellContainers> {
   const tree = await readTree(kernel);
   refuseDamaged(tree, ref, 'itself');
-  return containersIn(kernel, tree, tree.get(ref));
+  const cell = tree.get(ref);
+  const all = isFresh ? undefined : toldOf(cell);
+  return all === undefined
+    ? containersIn(kernel, tree, cell)
+    : { ref: cell.ref, namespace: namespaceOf(tree, cell), all };
 }
 
 /** Also of a cell that is not stored yet. Where nobody can say what runs, the state is `Unknown`. */
 export async function containersIn(kernel: Kernel, tree: ResourceTree, cell: Resource): Promise<CellContainers> {
-  const context = makeObserveContext(tree);
-  const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
-  if (typeof namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
-  const { manifest } = await observed(kernel, context, cell);
-  const { containers = [] } = (manifest.status ?? {}) as { containers?: CellContainer[] };
-  return { ref: cell.ref, namespace, all: containers };
+  const { manifest } = await observed(kernel, makeObserveContext(tree), cell);
+  return { ref: cell.ref, namespace: namespaceOf(tree, cell), all: containersTold(manifest.status) };
+}
+
+const containersTold = (status: unknown): CellContainer[] =>
+  (status as { containers?: CellContainer[] } | undefined)?.containers ?? [];
+
+/** Undefined: something of it is newer than its status, or older than what a status tells today. */
+function toldOf({ manifest, spec }: Resource): CellContainer[] | undefined {
+  const told = containersTold(manifest.status);
+  const ids = (spec.containers as { id: string }[]).map(({ id }) => id);
+  const isWhole =
+    Bun.deepEquals(
+      told.map(({ id }) => id),
+      ids,
+    ) && told.every(one => one.containerdId && one.logPath);
+  return isWhole ? told : undefined;
+}
+
+function namespaceOf(tree: ResourceTree, cell: Resource): string {
+  const { namespace } = makeObserveContext(tree).ancestor(cell.ref, 'Realm').spec;
+  if (typeof namespace === 'string') return namespace;
+  throw new KukeError('Internal', 'the realm has no namespace');
 }
 
 export function cellRef(kernel: Kernel, name: string, flags: Record<string, unknown>): ResourceRef {
@@ -62,19 +90,21 @@ export function pick({ ref, all }: CellContainers, name: string | undefined): Ce
 
 const ADD_CONTAINERS = 'add containers to its manifest, and apply it';
 
-/** Throws Conflict for one that does not run, with the command that starts it; RuntimeUnavailable when nobody can say. */
-export async function refuseUnlessRunning(
+/** Why nothing could be done in a container, with the command that starts it: it does not run. Else what was thrown. */
+export async function whyNot(
   kernel: Kernel,
-  { ref }: CellContainers,
-  { id, state, exitCode }: CellContainer,
+  ref: ResourceRef,
+  name: string | undefined,
   flags: Record<string, unknown>,
-): Promise<void> {
-  if (state === 'Running') return;
-  if (state === 'Unknown') await (await kernel.use('runtime')).ping();
+  thrown: unknown,
+): Promise<unknown> {
+  if (!(thrown instanceof KukeError) || !['Conflict', 'NotFound'].includes(thrown.code)) return thrown;
+  const { id, state, exitCode } = pick(await containersOf(kernel, ref, { isFresh: true }), name);
+  if (state === 'Running') return thrown;
   const how = state === 'Pending' ? 'Pending: it was never started' : state;
   const code = exitCode === undefined ? '' : `, with exit code ${exitCode}`;
   const isPaused = state === 'Paused';
-  throw new KukeError('Conflict', `container \`${id}\` does not run (it is ${how}${code})`, {
+  return new KukeError('Conflict', `container \`${id}\` does not run (it is ${how}${code})`, {
     resource: describe(ref),
     remedy: isPaused
       ? 'thaw it first: write 0 into its cgroup.freeze, or `ctr tasks resume`'
