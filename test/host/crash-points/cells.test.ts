@@ -97,9 +97,9 @@ test('create, change, stop, start and delete', async () => {
       const coverage = covered[index] as Coverage;
       const moment = isOver[index] ? 0 : (rounds[index]?.next().value ?? 0);
       const env = moment === 0 ? {} : at(moment);
-      const { status } = await run(operation.args, { ...(stdin !== undefined && { stdin }), env });
-      if (status !== null) {
-        expect({ name, moment, status }).toEqual({ name, moment, status: 0 });
+      const attempt = await run(operation.args, { ...(stdin !== undefined && { stdin }), env });
+      if (attempt.status !== null) {
+        expect({ name, moment, ...attempt }).toMatchObject({ name, moment, status: 0 });
         isOver[index] = true;
         continue;
       }

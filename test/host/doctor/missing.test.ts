@@ -107,7 +107,10 @@ test('what the host lacks is told with exit code 5, and the rest is left until i
 test('an image that is gone is told with what to do, and cannot be brought back', async () => {
   const file = '/opt/kukeon/main/default/default/web/cell.yaml';
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replaceAll('docker.io/library/test:1', 'docker.io/library/gone:1'));
+  writeFileSync(
+    file,
+    text.replaceAll('docker.io/library/test:1', 'docker.io/library/gone:1\n      imagePullPolicy: Never'),
+  );
   const { status, found } = await doctor('--fix');
   expect(status).toBe(1);
   expect(found).toContainEqual(
