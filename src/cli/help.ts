@@ -28,10 +28,12 @@ export function commandListHelp(words: string[], commands: Record<string, Comman
   ].join('\n');
 }
 
+const placesOf = ({ args }: Command): [string, ArgDef][] =>
+  Object.entries(args).filter(([, definition]) => definition.type === 'positional');
+
 /** `kuke delete [KIND] [NAME] [flags]` */
 export function usageOf(words: string[], command: Command): string {
-  const places = Object.entries(command.args).filter(([, definition]) => definition.type === 'positional');
-  const placeholders = places.map(([name, { required }]) => {
+  const placeholders = placesOf(command).map(([name, { required }]) => {
     const word = `${name.toUpperCase()}${command.repeatable?.includes(name) ? '...' : ''}`;
     return required === false ? `[${word}]` : word;
   });
@@ -43,10 +45,12 @@ export function commandHelp(words: string[], command: Command): string {
     Object.entries(command.args).filter(([, definition]) => definition.type !== 'positional'),
   );
   const has = Object.keys(flags).length > 0;
+  const places = placesOf(command);
   const lines = [
     `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`,
     '',
     `Usage: ${usageOf(words, command)}`,
+    ...(places.length > 0 ? ['', 'Arguments:', alignColumns(places.map(argumentRow))] : []),
     ...(has ? ['', 'Flags:', flagsHelp(flags)] : []),
     '',
     'Flags of every command:',
@@ -57,6 +61,11 @@ export function commandHelp(words: string[], command: Command): string {
   ];
   return lines.join('\n');
 }
+
+const argumentRow = ([name, { description = '' }]: [string, ArgDef]): string[] => [
+  `  ${name.toUpperCase()}`,
+  description,
+];
 
 function flagsHelp(args: ArgsDef): string {
   return alignColumns(

@@ -62,7 +62,7 @@ function withPlaces({ args }: Command, soFar: ReadSoFar): ReadSoFar {
   const places = Object.keys(args).filter(name => args[name]?.type === 'positional');
   const named = places.flatMap((name, index) => {
     const word = soFar.positionals[index];
-    return word !== undefined && SCOPES.includes(name) ? [[name, word] as const] : [];
+    return word !== undefined && KINDS.includes(name) ? [[name, word] as const] : [];
   });
   return { ...soFar, flags: { ...Object.fromEntries(named), ...soFar.flags } };
 }
@@ -128,12 +128,11 @@ async function valuesOf(all: ArgsDef, flag: string, { flags }: ReadSoFar, names:
   const definition = Object.hasOwn(all, flag) ? all[flag] : undefined;
   if (definition === undefined) return nothing;
   if (definition.type === 'enum') return plain(definition.options ?? []);
-  if (SCOPES.includes(flag)) return plain(await names(flag, flags));
+  if (KINDS.includes(flag)) return plain(await names(flag, flags));
   if (definition.valueHint === 'DIR') return { candidates: [], directive: 'folders' };
   return { candidates: [], directive: definition.valueHint && FILES.test(definition.valueHint) ? 'files' : 'done' };
 }
 
-const SCOPES: readonly string[] = ['realm', 'space', 'stack', 'cell', 'container'];
 const FILES = /^(?:FILE|PATH)/;
 
 async function positional(
@@ -152,6 +151,7 @@ async function positional(
     case 'kind':
       return plain(kindsIn(description));
     case 'name':
+      if (!Object.hasOwn(command.args, 'kind')) return nothing; // an image's, which containerd knows
       return plain(await names(positionals[places.findIndex(([one]) => one === 'kind')] ?? '', flags));
     case 'realm':
     case 'space':
@@ -168,13 +168,16 @@ async function positional(
       return plain(entry !== undefined && 'below' in entry ? Object.keys(entry.below) : []);
     }
     default:
-      return { candidates: [], directive: 'files' };
+      return { candidates: [], directive: /file|path|archive/.test(name) ? 'files' : 'done' };
   }
 }
 
-/** A command's help says which kinds it takes: `realm, space, stack or cell`. */
-function kindsIn(description: string): string[] {
-  return description.replace(/\(.*?\)/g, '').match(/\b(?:realm|space|stack|cell|container)s?\b/g) ?? [];
+const KINDS = ['realm', 'space', 'stack', 'cell', 'container'];
+
+/** A command's help says which kinds it takes: `realm, space, stack or cell`; one that names none takes all. */
+function kindsIn(description: string): readonly string[] {
+  const named = description.replace(/\(.*?\)/g, '').match(/(?<!\.)\b(?:realm|space|stack|cell|container)s?\b(?!\.)/g);
+  return named ?? KINDS;
 }
 
 function plain(values: readonly string[]): Completion {

@@ -28,11 +28,12 @@ describe.each(cases)('kuke %s --help', (_, words, command) => {
   const help = commandHelp(words, command);
   const lines = help.split('\n');
 
-  test('names every flag with its short form, its values and what it does', () => {
+  test('names every argument, and every flag with its short form, its values and what it does', () => {
     const flags: ArgsDef = { ...globalArgs, ...command.args };
     for (const [name, definition] of Object.entries(flags)) {
       if (definition.type === 'positional') {
-        expect(help).toContain(name.toUpperCase());
+        const line = lines.find(one => one.startsWith(`  ${name.toUpperCase()} `));
+        expect([name, line]).toEqual([name, expect.stringContaining(definition.description ?? '?')]);
         continue;
       }
       const alias = 'alias' in definition && definition.alias ? `-${definition.alias}, ` : '    ';
