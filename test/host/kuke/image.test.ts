@@ -8,6 +8,7 @@ import { faultyProxy } from '../../registry/faulty-proxy.ts';
 import { eventually } from '../../suites/contract.ts';
 import { busybox, ociArchive } from '../image.ts';
 import { content, ctr, images, leases, snapshots } from '../observe/containerd.ts';
+import { tar } from '../tar.ts';
 import { cell, container, manifest, stateOf, WAIT } from './cells.ts';
 import { apply, applyFailing, failing, get, kuke, run, start, tryApply } from './kuke.ts';
 import { type ReadyHost, readyHost, removeCells } from './ready-host.ts';
@@ -200,6 +201,43 @@ test('a registry with a CA of one’s own, and the login that `docker login` has
   const env = { DOCKER_CONFIG: '/run/docker' };
   expect(await run(['image', 'pull', image], { env })).toMatchObject({ status: 0, stdout: `pulled ${image}\n` });
 });
+
+test('pulling, saving and loading take less than 100 MB of memory, whatever the size of the image', async () => {
+  const noise = crypto.getRandomValues(Buffer.alloc(1 << 16));
+  const layers = [1, 2, 3, 4].map(at => {
+    const blob = Buffer.concat(
+      Array.from({ length: 640 }, (_, part) => Buffer.concat([noise, Buffer.from(`${at}${part}`)])),
+    );
+    return tar({ [`blob-${at}`]: blob });
+  });
+  await registry.push('big', '1', ...layers);
+  const image = `${registry.host}/big:1`;
+  const file = '/run/big.tar';
+  for (const args of [
+    ['pull', image],
+    ['save', image, '-o', file],
+    ['load', '-i', file],
+  ]) {
+    const child = start(['image', ...args]);
+    let peak = 0;
+    while (child.exitCode === null && child.signalCode === null) {
+      const [, kilobytes = '0'] = /^VmHWM:\s+(\d+)/m.exec(statusOf(child.pid)) ?? [];
+      peak = Math.max(peak, Number(kilobytes) * 1024);
+      await Bun.sleep(5);
+    }
+    expect(await child.exited).toBe(0);
+    expect({ args, megabytes: peak / 1e6, isBelow: peak > 0 && peak < 100e6 }).toMatchObject({ isBelow: true });
+  }
+});
+
+/** Of a process that may be gone. */
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 describe('registryCredentials', () => {
   const realm = (fields: object = {}) =>
