@@ -43,6 +43,7 @@ export { checkLimits, type LimitsToGive } from './kernel/limits/plan.ts';
 export { formatBytes, parseQuantity } from './kernel/limits/quantity.ts';
 export { type Resources, resources } from './kernel/limits/schema.ts';
 export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
+export { watchLimits } from './kernel/limits/watch.ts';
 export { mountClashes, mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, NAME_PATTERN, nameFault } from './kernel/names.ts';
 export { observeNetwork, observeNetworks } from './kernel/networks.ts';

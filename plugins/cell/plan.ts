@@ -9,12 +9,13 @@ import {
   type PluginKernel,
   planCgroup,
   refuseUnlimitedAbove,
+  watchLimits,
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
-import { type Cell, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
+import { type Cell, containerCgroup, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
 import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
 import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
@@ -92,7 +93,10 @@ async function planRunning(
   // First, and before anything is ended: what the kernel refuses leaves all as it was.
   const limited = [cgroup, ...(await planLimitsInPlace(kernel, context, cell, limits, runsOn, cgroup))];
   const removed = new Map<string, Step>(
-    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [id, planReplace(context, cell, seen, id, [...pulls, ...limited])]),
+    [...anew.map(one => containerdId(cell, one)), ...gone].map(id => [
+      id,
+      planReplace(context, cell, seen, id, [...pulls, ...limited]),
+    ]),
   );
   const created = new Map<ContainerSpec, Step>();
   for (const one of anew) {
@@ -114,7 +118,8 @@ async function planRunning(
     const isLeft = !anew.includes(one) && seen.of(one) !== undefined;
     const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, ready) : undefined;
     const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, removed.get(params.id), cleared]);
-    return context.plan.add(cell.ref, 'runtime.start', params, [...after, ...ready, created.get(one), leaf]);
+    const watch = watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
+    return context.plan.add(cell.ref, 'runtime.start', params, [...after, ...ready, created.get(one), leaf], watch);
   };
   const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
   for (const one of cell.spec.containers) {

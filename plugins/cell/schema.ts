@@ -60,6 +60,8 @@ export interface CellStatus {
   state: 'Pending' | 'Ready' | 'Degraded' | 'Stopped' | 'Failed' | 'Unknown';
   reason?: string;
   message?: string;
+  /** What became of the last command that changed the cell, where it failed: the kernel's part (`lastFailure`). */
+  lastFailure?: { reason: string; message: string; at: string };
   cgroupPath: string;
   attachments: {
     network: string;

@@ -27,8 +27,16 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   const containers: ContainerStatus[] = [];
   for (const one of effective.spec.containers)
     containers.push(await containerStatus(kernel, context, effective, seen, one));
+  const state = stateOf(
+    cell,
+    containers,
+    missingNetworks(context, cell, seen),
+    await openSpaces(kernel, context, cell),
+  );
+  const { lastFailure } = cell.manifest.status ?? {};
   return {
-    ...stateOf(cell, containers, missingNetworks(context, cell, seen), await openSpaces(kernel, context, cell)),
+    ...(lastFailure === undefined ? state : afterFailure(state, lastFailure)),
+    ...(lastFailure && { lastFailure }),
     cgroupPath: cgroupPath(cell.ref),
     attachments: seen.attachments.map(({ network, interface: name, addresses, gateway, attachmentId, ports }) => ({
       network,
@@ -139,6 +147,13 @@ function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[], o
   const why =
     root.startedAt === undefined ? 'was not started' : 'does not run any more (a reboot, or its shim has died)';
   return { state: 'Failed', reason, message: `the root container \`${root.id}\` ${why}; start the cell` };
+}
+
+/** What runs is as it is; what does not, since it could not be started. */
+function afterFailure(state: State, { reason, message }: NonNullable<CellStatus['lastFailure']>): State {
+  if (state.state === 'Ready' || state.state === 'Unknown') return state;
+  if (state.state === 'Degraded') return { ...state, message: `${state.message}; the last change failed: ${message}` };
+  return { state: 'Failed', reason, message: `it could not be started: ${message}` };
 }
 
 function whileRootRuns(containers: ContainerStatus[], missing: string[], open: string[]): State {

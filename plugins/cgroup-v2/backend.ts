@@ -14,6 +14,7 @@ import { createCgroup, requireOurs } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
 import { explainCreate, explainLeaf, explainLimit, explainRemove } from './explain.ts';
 import { cgroupAt, unifiedRoot } from './hierarchy.ts';
+import { hits, limitHit } from './hit.ts';
 import { prepareLeaf } from './leaf.ts';
 import { type Examined, examine } from './limits/examine.ts';
 import { readRecord } from './limits/record.ts';
@@ -23,6 +24,7 @@ import { ownership } from './mark.ts';
 import { observeCgroups } from './observe.ts';
 import { observeOom } from './oom.ts';
 import { removeCgroup } from './remove.ts';
+import { strangersIn } from './strangers.ts';
 import { readUsage } from './usage.ts';
 import { watchCgroups } from './watch.ts';
 
@@ -88,6 +90,9 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         restore(cgroup, remembered, note);
       }),
     oom: path => look(path, observeOom),
+    hits: path => look(path, hits),
+    limitHit: ({ path, limits }, before, failure) => look(path, cgroup => limitHit(cgroup, limits, before, failure)),
+    strangers: path => look(path, strangersIn),
     usage: path => look(path, readUsage),
     watch: (changed, signal) => look(CGROUP_ROOT, cgroup => watchCgroups(cgroup, changed, signal)),
     isThere: thereWith<CgroupActions>({

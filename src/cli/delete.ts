@@ -23,7 +23,7 @@ const args = {
   },
   ...scopeArgs,
   cascade: { type: 'boolean', description: 'with all that is in it (a cell’s containers too)' },
-  force: { type: 'boolean', description: 'SIGKILL at once' },
+  force: { type: 'boolean', description: 'SIGKILL at once, also to processes that are no container’s' },
   'ignore-not-found': { type: 'boolean', description: 'what is gone already is no failure' },
   ...timeoutArg,
   ...planArgs,
@@ -45,10 +45,10 @@ export default command({
     const refs = await refsOf(kernel, invocation);
     const { cascade, force, timeout } = invocation.args;
     const graceMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
-    const removal = { cascade: cascade === true, stopTimeoutMs: force ? 0 : graceMs };
-    const outcomes = await withEngine(invocation, options =>
-      remove(kernel, openJournal(invocation), refs, removal, options),
-    );
+    const outcomes = await withEngine(invocation, options => {
+      const forcing = force ? { stopTimeoutMs: 0, killing: options.notice } : { stopTimeoutMs: graceMs };
+      return remove(kernel, openJournal(invocation), refs, { cascade: cascade === true, ...forcing }, options);
+    });
     const status = await printPlanned(invocation, kernel, outcomes);
     const absent = outcomes.find(outcome => outcome.result === 'not found');
     if (status !== 0 || absent === undefined || invocation.args['ignore-not-found']) return status;

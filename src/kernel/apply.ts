@@ -97,7 +97,7 @@ async function unchangedAll(
   const resources = await desiredIn(tree);
   const asked = askedIn(kernel.kinds, tree.with(resources));
   for (const resource of resources) {
-    if (!hasStatus(tree.find(resource.ref))) return undefined;
+    if (!isUpToDate(tree.find(resource.ref))) return undefined;
     try {
       requireNeeded(kernel, tree, resource, options.verb, outcomes);
       const planned = await planResource(kernel, tree, carrySticky(kernel, tree, resource), options, observe, asked);
@@ -131,9 +131,9 @@ async function applyOne(
     if (kernel.dryRun === undefined && ahead.putsOff(resource.ref, planned.plan)) return undefined;
     const isIdle = planned.plan.steps.length === 0;
     // A kuke that died just after the last step has left a resource without status, which others need, or with the one from before.
-    if (isIdle && hasStatus(stored)) return outcomeOf(resource, 'unchanged', planned);
+    if (isIdle && isUpToDate(stored)) return outcomeOf(resource, 'unchanged', planned);
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
-    const seen = await session.saveStatus(resource);
+    const seen = await session.saveStatus(withFailure(resource));
     const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
     if (stored === undefined || planned.changes.length === 0) return withNotes(outcome, failureIn(seen));
     const { notes, unlimited } = await session.settleBelow(resource.ref, isPlanned);
@@ -181,12 +181,24 @@ async function runPlan(kernel: Kernel, session: Session, resource: Resource, pla
     const error = asKukeError(thrown, 'Failed', { resource: describe(resource.ref) });
     try {
       const left = (await readTree(kernel)).find(resource.ref);
-      if (left !== undefined) await session.saveStatus(left);
+      if (left !== undefined) await session.saveStatus(withFailure(left, error));
     } catch (also) {
       throw error.with([asKukeError(also, 'Failed', { resource: describe(resource.ref), step: 'store its status' })]);
     }
     throw error;
   }
+}
+
+/** Its status is there, and not one of a command that has failed. */
+const isUpToDate = (stored: Resource | undefined): boolean =>
+  hasStatus(stored) && stored?.manifest.status?.lastFailure === undefined;
+
+/** A kind whose status has `lastFailure` hands it on from what is stored, and shows it where what is seen follows from it. */
+function withFailure(resource: Resource, error?: KukeError): Resource {
+  const { lastFailure: _, ...before } = resource.manifest.status ?? {};
+  const failure = error && { reason: error.code, message: error.message, at: new Date().toISOString() };
+  const status = { ...before, ...(failure && { lastFailure: failure }) };
+  return { ...resource, manifest: { ...resource.manifest, status } };
 }
 
 function outcomeOf(resource: Resource, result: Outcome['result'], planned: Planned): Outcome {

@@ -21,6 +21,7 @@ export const catalogue = {
   RegistryFailed: entry(1, 502, AGAIN),
   RuntimeFailed: entry(1, 500, `${AGAIN}; containerd's own log may say more`),
   CgroupFailed: entry(1, 500, AGAIN),
+  LimitTooLow: entry(1, 422, 'raise that limit, or lift it'),
   CommandNotFound: entry(1, 422, 'give `command` a program that is in the image'),
   UndoFailed: entry(1, 500, 'remove by hand what the lines above name, or run the command again'),
   Usage: entry(2, 400, 'see `kuke --help`'),

@@ -182,6 +182,7 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
     execution.started.set(step.id, found);
   }
   context.progress({ phase: 'start', resource: step.resource, type: step.type });
+  const judge = await step.watch?.();
   try {
     const apply = () => operation.apply(params, actionContext(step, context, signal));
     const result = await traced('operation', step.type, apply, step.resource);
@@ -189,8 +190,9 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
     execution.journal.done(step.id, result);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: step.resource, step: step.type });
-    await context.hooks.call('step:after', { ...event, error });
-    throw thrown;
+    const judged = signal.aborted ? undefined : await judge?.(error).catch(() => error);
+    await context.hooks.call('step:after', { ...event, error: judged ?? error });
+    throw judged ?? thrown;
   }
   context.progress({ phase: 'done', resource: step.resource, type: step.type });
   await context.hooks.call('step:after', event);

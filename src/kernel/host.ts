@@ -174,7 +174,11 @@ export async function uninstall(
     );
     if (damaged !== undefined) throw new KukeError('MetadataCorrupt', damaged.message, damaged.details, more);
     const refs = session.tree.all().map(({ ref }) => ref);
-    const outcomes = await removeAll(kernel, session, refs, { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS });
+    const outcomes = await removeAll(kernel, session, refs, {
+      cascade: true,
+      stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS,
+      killing: options.notice,
+    });
     removed(outcomes);
     const errors = outcomes.flatMap(outcome => (outcome.error ? [outcome.error] : []));
     const [first] = errors;

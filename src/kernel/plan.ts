@@ -1,4 +1,5 @@
 /** A plan is a list of operations with dependencies: from it come dry runs, progress, the journal, undoing and parallel execution. */
+import type { KukeError } from './errors.ts';
 import type { OperationRegistry, OperationType, ParamsOf, ResultOf } from './operations.ts';
 import { describe, type ResourceRef } from './resource.ts';
 import { type Key, type PlacedReference, type Ref, referTo, separate, type WithRefs } from './step-references.ts';
@@ -16,7 +17,11 @@ export interface Step {
   after: string[];
   /** `cell main/default/blog/web`, for progress and errors. */
   resource: string;
+  /** Called before it runs; what it returns may say more of a failure. Not in the journal: it is of use to this process alone. */
+  watch?: Watch;
 }
+
+export type Watch = () => Promise<(failure: KukeError) => Promise<KukeError>>;
 
 /** A handle on a step that was added: name it in `after`, or take a reference to a part of its result. */
 export interface Added<R> {
@@ -32,6 +37,7 @@ export interface Plan {
     type: T,
     params: WithRefs<ParamsOf<T>>,
     after?: readonly (Pick<Added<unknown>, 'id'> | undefined)[],
+    watch?: Watch,
   ): Added<ResultOf<T>>;
 }
 
@@ -40,12 +46,13 @@ export function makePlan(intent: Intent): Plan {
   return {
     intent,
     steps,
-    add(resource, type, given, after = []) {
+    add(resource, type, given, after = [], watch = undefined) {
       const id = String(steps.length + 1);
       const { params, refs } = separate(given);
       const before = [...after.flatMap(step => (step === undefined ? [] : [step.id])), ...refs.map(({ step }) => step)];
       const needs = [...new Set(before)];
-      steps.push({ id, type, params, ...(refs.length > 0 && { refs }), after: needs, resource: describe(resource) });
+      const more = { ...(refs.length > 0 && { refs }), ...(watch && { watch }) };
+      steps.push({ id, type, params, after: needs, resource: describe(resource), ...more });
       return { id, result: (...path) => referTo(id, path) };
     },
   };

@@ -1,5 +1,6 @@
 /** `delete`: children first, each resource by a plan of its own; what has or is needed by one that stays, stays too. */
 import type { Outcome } from './apply.ts';
+import { cgroupPath } from './cgroups.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
@@ -18,6 +19,8 @@ export interface RemoveOptions {
   /** With all that is below. */
   cascade: boolean;
   stopTimeoutMs: number;
+  /** Processes that are no container's are killed, and told by it before; absent: what they are in is refused. */
+  killing?(what: string): void;
 }
 
 export async function remove(
@@ -41,7 +44,8 @@ export async function removeAll(
   const absentees = wanted.filter(ref => tree.find(ref) === undefined).map(ref => absent(session, ref));
   const named = wanted.flatMap(ref => tree.find(ref) ?? []);
   const referrers = referrersIn(kernel, tree);
-  const { going, refused } = decide(kernel, tree, named, options.cascade, referrers);
+  const held = await heldByStrangers(kernel, named, options);
+  const { going, refused } = decide(kernel, tree, named, options.cascade, referrers, held);
   const removed = await levelByLevel<Outcome>(
     kernel,
     session.observing,
@@ -65,6 +69,7 @@ function decide(
   named: Resource[],
   cascade: boolean,
   referrers: (ref: ResourceRef) => Resource[],
+  held: ReadonlyMap<Resource, KukeError>,
 ): { going: Resource[]; refused: Outcome[] } {
   const below = new Map(named.map(one => [one, tree.descendants(one.ref)]));
   const refused: Outcome[] = [];
@@ -75,13 +80,34 @@ function decide(
     const refusals = willing.flatMap(one => {
       const children = below.get(one) ?? [];
       const left = cascade ? undefined : hasChildren(kernel, one, children.filter(stays));
-      const error = left ?? isReferredTo(one, cascade ? [one, ...children] : [one], referrers, stays);
+      const error = left ?? isReferredTo(one, cascade ? [one, ...children] : [one], referrers, stays) ?? held.get(one);
       return error === undefined ? [] : [{ one, error }];
     });
     if (refusals.length === 0) return { going: [...going.values()], refused };
     refused.push(...refusals.map(({ one, error }) => ({ ...nothing(one.ref), result: 'failed' as const, error })));
     willing = willing.filter(one => !refusals.some(refusal => refusal.one === one));
   }
+}
+
+/** What goes takes along all that is in its cgroup: somebody may have moved a process of his own there. */
+async function heldByStrangers(
+  { use, kinds }: Kernel,
+  named: readonly Resource[],
+  { killing }: RemoveOptions,
+): Promise<ReadonlyMap<Resource, KukeError>> {
+  const held = new Map<Resource, KukeError>();
+  for (const one of named) {
+    if (kinds.get(one.ref.kind).limits === undefined) continue;
+    const strangers = await (await use('cgroup')).strangers(cgroupPath(one.ref));
+    if (strangers.length === 0) continue;
+    const who = strangers.map(({ pid, command, path }) => `${pid} (${command}) in ${path}`).join(', ');
+    const resource = describe(one.ref);
+    const remedy = 'move them elsewhere or end them, or say --force, which kills them';
+    if (killing === undefined)
+      held.set(one, new KukeError('Conflict', `these processes are no container's: ${who}`, { resource, remedy }));
+    else killing(`${resource}: processes that are no container's are killed: ${who}`);
+  }
+  return held;
 }
 
 /** `kept`: what refers to it and could not be removed. */

@@ -110,6 +110,10 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     restore: (path, remembered) => read('cgroup.restore', () => fakeRestore(host, checkPath(path), remembered)),
     oom: path =>
       read('cgroup.oom', () => (host.controllers.has('memory') ? host.cgroups.get(checkPath(path))?.oom : undefined)),
+    strangers: top =>
+      read('cgroup.strangers', () => host.strangers.filter(({ path }) => isAtOrBelow(path, checkPath(top)))),
+    hits: () => read('cgroup.hits', () => ({ hits: 0 })),
+    limitHit: () => read('cgroup.limitHit', () => host.limitHit),
     usage: top =>
       read('cgroup.usage', () =>
         byDepth([...host.cgroups.keys()])

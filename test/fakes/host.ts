@@ -3,9 +3,11 @@ import { cpus, totalmem } from 'node:os';
 import type {
   ActionContext,
   Attachment,
+  CgroupStranger,
   ContainerConfig,
   ImageConfig,
   ImageInfo,
+  LimitHit,
   NetworkDefinition,
   OomObservation,
   StoreProblem,
@@ -88,6 +90,10 @@ export interface FakeHost {
   controllers: Set<string>;
   /** Bytes of memory; paths of disks; sizes of huge pages: `2Mi`. */
   machine: { cpus: number; memory: number; swap: boolean; disks: Set<string>; hugepages: Set<string> };
+  /** Processes that somebody has moved into groups. */
+  strangers: CgroupStranger[];
+  /** What a start that fails has met. */
+  limitHit?: LimitHit;
   /** By name. */
   networks: Map<string, FakeNetwork>;
   /** Ranges that the host uses otherwise: `10.88.0.0/16`. */
@@ -194,6 +200,7 @@ export function makeHost(): FakeHost {
       noticeMs: 1000,
     },
     frozen: new Set(),
+    strangers: [],
     cgroups: new Map(),
     controllers: new Set(['cpu', 'cpuset', 'memory', 'io', 'pids', 'hugetlb']),
     machine: {

@@ -87,7 +87,7 @@ test('each limit is in its own file, in the kernel’s form, and lifted again', 
     notEnforced,
   ]);
   const weights = 'no disk of this host goes by weights: that takes the scheduler bfq, or io.cost.qos';
-  expect(state).toHaveLength(12);
+  expect(state).toHaveLength(13);
   for (const [field, ...rest] of state) {
     expect([field, ...rest]).toEqual([field, false, false, undefined, field === 'io.weight' ? weights : undefined]);
   }
@@ -266,7 +266,10 @@ describe('io', () => {
     expect(await limit({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).toEqual([]);
     // One rate of it that is: what is asked for changes beside it.
     write('io.max', `${vda} wiops=77`);
-    expect(await seen({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).toMatchObject([
+    const byName = (await seen({ 'io.devices': { '/dev/vda': { writeBps: MI } } })).sort((a, b) =>
+      a.field < b.field ? -1 : 1,
+    );
+    expect(byName).toMatchObject([
       { field: 'io.devices./dev/vda.writeBps', manual: false, due: false },
       { field: 'io.devices./dev/vda.writeIops', current: 77, manual: true, due: false },
       { field: 'io.devices./dev/vdb.readBps', manual: true },
@@ -345,6 +348,44 @@ describe('io', () => {
     expect(file('io.weight')).toBe('default 300');
     write('io.weight', 'default 20');
     expect(await only({ 'io.weight': 300 })).toMatchObject({ manual: true, current: 20 });
+  });
+});
+
+describe('whose limit kept something from starting', () => {
+  const container = `${cell}/web_root`;
+  const gone = () =>
+    eventually(async () => file('cgroup.procs', container) === '' || undefined).then(() =>
+      rmdirSync(`${MOUNT}${container}`),
+    );
+
+  test.each([
+    ['its own', container],
+    ['the cell’s', cell],
+    ['the realm’s', main],
+  ])('%s, for want of memory, though its group is gone', async (_, limited) => {
+    await createCell();
+    await leaf('web_root');
+    await limit({ 'memory.limit': 24 * MI }, limited);
+    const before = JSON.parse(JSON.stringify(await backend.hits(container)));
+    const request = { path: container, limits: {} };
+    expect(await backend.limitHit(request, before, 'EOF')).toBeUndefined();
+    await (await shellIn(container, 'busybox tail -c 64m /dev/zero > /dev/null')).exited;
+    await gone();
+    expect(await backend.limitHit(request, before, 'EOF')).toEqual({ path: limited, field: 'memory.limit' });
+  });
+
+  test('of processes, told by the runtime’s words and what is left', async () => {
+    await createCell();
+    await limit({ 'pids.limit': 100 });
+    await leaf('web_root', { 'pids.limit': 5 });
+    const before = await backend.hits(container);
+    rmdirSync(`${MOUNT}${container}`);
+    const request = { path: container, limits: { 'pids.limit': 5 } };
+    const words = "can't get final child's PID from pipe: EOF";
+    expect(await backend.limitHit(request, before, words)).toEqual({ path: container, field: 'pids.limit' });
+    expect(await backend.limitHit(request, before, 'no such file or directory')).toBeUndefined();
+    await limit({ 'pids.limit': 2 }, cell);
+    expect(await backend.limitHit(request, before, words)).toEqual({ path: cell, field: 'pids.limit' });
   });
 });
 

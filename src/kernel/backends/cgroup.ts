@@ -89,6 +89,19 @@ export interface OomObservation {
   };
 }
 
+/** A process in one of our groups that is no container's. */
+export interface CgroupStranger {
+  pid: number;
+  /** As `ps` shows it. */
+  command: string;
+  path: string;
+}
+
+export interface LimitHit {
+  path: string;
+  field: 'memory.limit' | 'pids.limit';
+}
+
 /** What a group uses; what the host does not count is absent. */
 export interface CgroupUsage {
   path: string;
@@ -122,6 +135,15 @@ export interface CgroupBackend extends Backend<CgroupActions>, Watchable {
   restore(path: string, remembered: unknown, context: ActionContext): Promise<void>;
   /** Undefined: there is no such group, or the host counts no such thing. */
   oom(path: string): Promise<OomObservation | undefined>;
+  /** How often limits were hit so far, in a group and in those above it: for `limitHit`. */
+  hits(path: string): Promise<unknown>;
+  /**
+   * Whose limit kept something from starting in the group, since `hits` said `before`; the group itself may be gone, with what it had counted.
+   * `failure`: the runtime's words. Undefined: nobody's, as far as one can tell.
+   */
+  limitHit(request: CgroupLimiting, before: unknown, failure: string): Promise<LimitHit | undefined>;
+  /** At and below `path`. */
+  strangers(path: string): Promise<CgroupStranger[]>;
   /** What each group at and below `path` uses, parents first. */
   usage(path: string): Promise<CgroupUsage[]>;
 }

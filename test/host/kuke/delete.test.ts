@@ -1,6 +1,6 @@
 /** delete: what is refused, what goes along, and that nothing stays (spec.md §7). */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { containers, namespaces } from '../observe/containerd.ts';
 import { type Inventory, inventory } from '../observe/inventory.ts';
 import { links, ruleset } from '../observe/network.ts';
@@ -137,4 +137,26 @@ test('other people’s things in a namespace or a folder keep the realm, and sta
   Bun.spawnSync(['ctr', '-n', 'kukeon-lab', 'containers', 'rm', 'theirs']);
   await kuke('delete', 'realm', 'lab');
   expect(await leaks(before)).toEqual([]);
+});
+
+test('a process that somebody has moved into a container’s cgroup is named; only --force kills it', async () => {
+  await apply(cell('web', [container('main')]));
+  const before = await pidsOf('web');
+  const stranger = Bun.spawn(['sleep', '1000']);
+  writeFileSync('/sys/fs/cgroup/kukeon/main/default/default/web/web_root/cgroup.procs', `${stranger.pid}`);
+  for (const what of [
+    ['cell', 'web'],
+    ['realm', 'main'],
+  ]) {
+    const refused = await failing(4, 'delete', ...what, '--cascade');
+    expect(refused).toContain(
+      `no container's: ${stranger.pid} (sleep 1000) in /kukeon/main/default/default/web/web_root`,
+    );
+  }
+  expect(await pidsOf('web')).toEqual(before);
+  expect(stranger.exitCode).toBeNull();
+  const { stderr } = await run(['delete', 'cell', 'web', '--cascade', '--force']);
+  expect(stderr).toContain(`are killed: ${stranger.pid} (sleep 1000)`);
+  expect(await stranger.exited).toBe(137);
+  expect(existsSync('/sys/fs/cgroup/kukeon/main/default/default/web')).toBe(false);
 });

@@ -16,6 +16,7 @@ const byExit: Record<number, ErrorCode[]> = {
     'RegistryFailed',
     'RuntimeFailed',
     'CgroupFailed',
+    'LimitTooLow',
     'CommandNotFound',
     'UndoFailed',
   ],

@@ -139,13 +139,14 @@ describe('a start that fails', () => {
     ['runtime.start', 1],
     ['runtime.start', 2],
   ] as const) {
-    test(`at ${action} ${nth} leaves the cell stopped, as it was; so does a kuke that dies there`, async () => {
+    test(`at ${action} ${nth} leaves the cell as it was, and says why it does not run; a kuke that dies there leaves it, too`, async () => {
       kuke.host.faults.fail(action, new Error('no'), { nth });
       const [outcome] = await kuke.change(cellRef('web'), to('running'), start);
       expect(outcome?.error?.message).toBe('no');
       expect(ended()).toEqual(stopped);
       const { spec, status } = (await kuke.get('Cell', ...cellRef('web').path)).manifest;
-      expect([spec.desiredState, status?.state]).toEqual(['stopped', 'Stopped']);
+      expect([spec.desiredState, status?.state]).toEqual(['stopped', 'Failed']);
+      expect(status?.message).toBe('it could not be started: no');
       void kuke.change(cellRef('web'), to('running'), start);
       await kuke.host.faults.crash(action, { nth, after: true });
       const next = await kuke.another();

@@ -44,4 +44,19 @@ check 'what was written by hand stays, and says so' same "$(limits_of rival .sta
 check 'what comes from the space says so' same "$(limits_of rival '.status.containers[0]')" 'cpu.weight=150 from space main/sp'
 check 'the manifest’s word is stronger when it changes' succeeds_and_prints 300 "$kuke" set resources cell rival --space sp --stack st --cpu-weight 100
 check 'cpu.weight: the share follows it' shares
+
+# What is too little to start in is named, by the start and by the status.
+low() { # KIND LIMIT FLAG VALUE: of the container load, or of its cell
+  local load='container load --cell load --space sp --stack st' what='cell load --space sp --stack st'
+  [ $1 = cell ] || what=$load
+  timeout 100 "$kuke" set resources $load --pids none --memory none > /dev/null
+  timeout 100 "$kuke" set resources $what $3 $4 > /dev/null
+  fails_and_prints "$2( of cell main/sp/st/load)? \\($4\\) is too low to start it" "$kuke" start cell load --space sp --stack st
+}
+check 'stop' succeeds_and_prints 'load stopped' "$kuke" stop cell load --space sp --stack st
+check 'too few processes to start in' low container 'spec.containers.0..resources.pids.limit' --pids 2
+check 'too little memory to start in, of the container' low container 'spec.containers.0..resources.memory.limit' --memory 64Ki
+check 'too little memory to start in, of the cell' low cell 'spec.resources.memory.limit' --memory 256Ki
+containers > /dev/null
+check 'the status says so' same "$(jq -r '.items[] | select(.metadata.name == "load") | .status | "\(.state) \(.reason)"' cells.json)" 'Failed LimitTooLow'
 exit $failed
