@@ -92,13 +92,20 @@ export async function etcMounts(kernel: PluginKernel, cell: Cell) {
   }));
 }
 
+export interface PlannedEtcFiles {
+  /** All of the files are there after these, to be mounted. */
+  there: Added<unknown>[];
+  /** And say what they should after these, too. */
+  ready: Added<unknown>[];
+}
+
 /** Adds the steps that write what differs. `addresses`: known ones, or references to what attaching will give. */
 export async function planEtcFiles(
   kernel: PluginKernel,
   context: PlanContext,
   cell: Cell,
   addresses: (string[] | Ref<Attachment['addresses']>)[],
-): Promise<Added<unknown>[]> {
+): Promise<PlannedEtcFiles> {
   const store = await kernel.use('store');
   const added: Added<unknown>[] = [];
   // On the host's network names are what they are on the host: copies of its files, which a container must not be able to change.
@@ -115,14 +122,18 @@ export async function planEtcFiles(
     if ((await store.readFile(path)) !== content)
       added.push(context.plan.add(cell.ref, 'store.writeFile', { path, content, inPlace: true }));
   }
-  if (hostNetwork) return added;
+  if (hostNetwork) return { there: added, ready: added };
   const path = etcFile(cell.ref, 'hosts');
   const names = namesOf(cell);
   const known = addresses.every(Array.isArray)
     ? hostsContent({ names, addresses: addresses as string[][] })
     : undefined;
-  if (known === undefined || (await store.readFile(path)) !== known) {
-    added.push(context.plan.add(cell.ref, 'cell.writeHosts', { path, names, addresses }));
+  const present = await store.readFile(path);
+  if (known !== undefined && present === known) return { there: added, ready: added };
+  if (present === undefined) {
+    const content = hostsContent({ names, addresses: [] });
+    added.push(context.plan.add(cell.ref, 'store.writeFile', { path, content, inPlace: true }));
   }
-  return added;
+  const written = context.plan.add(cell.ref, 'cell.writeHosts', { path, names, addresses }, added.slice(-1));
+  return { there: added, ready: [...added, written] };
 }

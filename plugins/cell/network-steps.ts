@@ -103,6 +103,8 @@ export async function refuseDamagedNetworks(kernel: PluginKernel, context: Obser
 }
 
 export interface PlannedNetwork {
+  /** A container may be made ready in the namespace after it; absent: that is there. */
+  opened?: Added<unknown>;
   /** A process may start after these. */
   ready: Added<unknown>[];
   addresses: (string[] | Ref<Attachment['addresses']>)[];
@@ -151,7 +153,7 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     ready.push(made);
     return made.result<string[]>('addresses');
   });
-  return { ready, addresses };
+  return { ...(opened && { opened }), ready, addresses };
 }
 
 function refuseTaken(ports: PortMapping[], { published }: ObservedCell): void {

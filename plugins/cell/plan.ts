@@ -13,11 +13,11 @@ import {
 } from 'kuke/plugin';
 import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
-import { planEtcFiles } from './etc-files.ts';
+import { type PlannedEtcFiles, planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
 import { type Cell, containerCgroup, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
 import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
-import { planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
+import { type PlannedNetwork, planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { isOomUnsaved } from './oom.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
@@ -98,12 +98,18 @@ async function planRunning(
       planReplace(context, cell, seen, id, [...pulls, ...limited]),
     ]),
   );
-  const created = new Map<ContainerSpec, Step>();
-  for (const one of anew) {
+  const make = async (one: ContainerSpec, after: Step[], ready = false): Promise<Step> => {
     const config = await containerConfig(kernel, cell, one, seen);
-    const after = [cgroup, removed.get(config.id), ...pulls];
-    created.set(one, context.plan.add(cell.ref, 'runtime.create', config, after));
+    const before = [cgroup, removed.get(config.id), ...pulls, ...after];
+    return context.plan.add(cell.ref, 'runtime.create', { ...config, ...(ready && { ready }) }, before);
+  };
+  if (root !== undefined && seen.containers.length === 0) {
+    const network = planNetwork(context, cell, seen, true);
+    const etc = await planEtcFiles(kernel, context, cell, network.addresses);
+    return planFirstStart(network, etc);
   }
+  const created = new Map<ContainerSpec, Step>();
+  for (const one of anew) created.set(one, await make(one, []));
   // Without containers a cell has no network (spec.md §3).
   if (root === undefined) planTeardown(context, cell, seen, [...removed.values()]);
   if (root === undefined || !rootRuns) return;
@@ -111,7 +117,7 @@ async function planRunning(
   const ended = restarts ? planEndOthers(context, cell, seen, anew, limited) : [];
   const network = planNetwork(context, cell, seen, restarts);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
-  const ready = [...network.ready, ...etc, ...ended];
+  const ready = [...network.ready, ...etc.ready, ...ended];
   const start = async (one: ContainerSpec, after: Step[]): Promise<Step> => {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };
     // A task takes its group along when it goes, so an ended one goes before the next one's is made ready; and not before the network is.
@@ -124,6 +130,24 @@ async function planRunning(
   const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
   for (const one of cell.spec.containers) {
     if (!isRoot(cell, one) && (restarts || starts(one))) await start(one, [rootStarted]);
+  }
+
+  /** Of a cell of which there is nothing: its containers are made ready while its network is, which is what takes longest. */
+  async function planFirstStart(network: PlannedNetwork, etc: PlannedEtcFiles): Promise<void> {
+    const isFirst = (one: ContainerSpec) => isRoot(cell, one);
+    const inOrder = [...cell.spec.containers.filter(isFirst), ...cell.spec.containers.filter(one => !isFirst(one))];
+    const place = network.opened ? [network.opened] : network.ready;
+    let lastMade: Step;
+    let rootStarted: Step;
+    for (const one of inOrder) {
+      const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup]);
+      // The root's brings up the shim of them all.
+      lastMade = await make(one, [...place, ...etc.there, leaf, lastMade], true);
+      const params = { namespace: seen.namespace, id: containerdId(cell, one) };
+      const after = [lastMade, ...network.ready, ...etc.ready, rootStarted];
+      const started = context.plan.add(cell.ref, 'runtime.start', params, after);
+      rootStarted ??= started;
+    }
   }
 }
 

@@ -2,8 +2,8 @@
 import type { ContainerConfig } from 'kuke/plugin';
 
 /** The same for the same configuration, in whatever order its keys stand. */
-export function digestOf(config: ContainerConfig): string {
-  const sorted = (_: string, value: unknown) =>
+export function digestOf({ ready: _, ...config }: ContainerConfig): string {
+  const sorted = (__: string, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : value;

@@ -1,6 +1,6 @@
 /** Making a container: its writable layer, then the container object with the OCI spec. Nothing runs yet. */
 import { asKukeError, type ContainerConfig, type ImageConfig, KukeError, type OciSpec } from 'kuke/plugin';
-import { type Client, isGrpcError, type Mount, ociSpec } from '../client/index.ts';
+import { type Client, type Container, isGrpcError, type Mount, ociSpec } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import type { ContainerdImages } from '../images/index.ts';
@@ -21,6 +21,7 @@ import { resolveUser } from '../oci/user.ts';
 import { digestOf } from './configuration.ts';
 import { readHost } from './host.ts';
 import { requireOciRuntime, runtimeOf } from './oci-runtime.ts';
+import { prepareTask } from './start.ts';
 
 /** Called with the specification of a container before it is created; may change it in place, or throw. */
 export type SpecHook = (event: { container: ContainerConfig; spec: OciSpec }) => Promise<void>;
@@ -52,13 +53,28 @@ export async function createContainer(
     if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
     const spec = specOf(containerd, config, image.config, mounts);
     await specHook({ container: config, spec });
-    await client.containers.create({ container: containerOf(containerd, config, image.config, spec, instance) });
+    const container = containerOf(containerd, config, image.config, spec, instance);
+    const made = await client.containers.create({ container });
+    if (config.ready) await orWithout(client, made, prepareTask(containerd, config.namespace, made, mounts, signal));
   } catch (error) {
     const failure = asContainerdError(error);
     const undone = client.snapshots.remove({ snapshotter: containerd.snapshotter, key: config.id });
     throw await undone.then(
       () => failure,
       second => failure.with([asContainerdError(second, { step: `remove snapshot ${config.id}` })]),
+    );
+  }
+}
+
+/** Without the container, too, if it cannot be made ready. */
+async function orWithout(client: Client, { id }: Container, ready: Promise<void>): Promise<void> {
+  try {
+    await ready;
+  } catch (error) {
+    const failure = asContainerdError(error, { step: `start container ${id}` });
+    throw await client.containers.delete({ id }).then(
+      () => failure,
+      second => failure.with([asContainerdError(second, { step: `remove container ${id}` })]),
     );
   }
 }

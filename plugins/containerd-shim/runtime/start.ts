@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { asKukeError, type ContainerParams, KukeError, type OciSpec } from 'kuke/plugin';
 import { errnoOf, hasCode } from '../../../src/host/errno.ts';
 import { systemError } from '../../../src/host/libc.ts';
-import { type Client, type Container, isGrpcError } from '../client/index.ts';
+import { type Client, type Container, isGrpcError, type Mount } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
@@ -31,18 +31,50 @@ export async function startContainer(
   }
   if (task !== undefined) {
     if (task.status === 'RUNNING' || task.status === 'PAUSED' || task.status === 'PAUSING') return { pid: task.pid };
+    // What another kuke has left may be in a namespace that is gone.
+    if (task.status === 'CREATED' && waiting.delete(task.pid)) return startTask(client, container);
     await endTask(client, id, signal);
   }
+  const { snapshotter, snapshotKey: key } = container;
   requireOciRuntime(ociRuntimeOf(container));
-  const rootfs = await client.snapshots.mounts({ snapshotter: container.snapshotter, key: container.snapshotKey });
+  const rootfs = await client.snapshots.mounts({ snapshotter, key });
+  await prepareTask(containerd, namespace, container, rootfs, signal);
+  return startTask(client, container);
+}
+
+/** The first processes that wait for their start, made by this process. */
+const waiting = new Set<number>();
+
+/** Up to the first process, which waits. Throws as `startContainer` does; no task is left then. */
+export async function prepareTask(
+  containerd: Containerd,
+  namespace: string,
+  container: Container,
+  rootfs: readonly Mount[],
+  signal: AbortSignal,
+): Promise<void> {
+  const client = inNamespace(containerd, namespace);
   const output = outputs(container);
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
-  try {
-    const group = `${namespace}/${container.labels[GROUP] ?? id}`;
-    await inTurn(group, () => createTask(containerd, namespace, container, { rootfs, ...output }, signal));
-    const startedAt = new Date().toISOString();
+  const group = `${namespace}/${container.labels[GROUP] ?? container.id}`;
+  const task = { rootfs: [...rootfs], ...output };
+  await orUndone(client, container, async () => {
+    waiting.add(await inTurn(group, () => createTask(containerd, namespace, container, task, signal)));
+  });
+}
+
+async function startTask(client: Client, container: Container): Promise<{ pid: number }> {
+  const { id } = container;
+  const startedAt = new Date().toISOString();
+  return orUndone(client, container, async () => {
     const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
     return { pid };
+  });
+}
+
+async function orUndone<T>(client: Client, container: Container, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     const failure = startFailure(error, { command: commandOf(container), image: container.image });
     throw await undo(client, container, failure);
@@ -60,13 +92,12 @@ async function createTask(
   container: Container,
   task: Omit<Parameters<Client['tasks']['create']>[0], 'containerId'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const client = inNamespace(containerd, namespace);
   const containerId = container.id;
   for (let attempt = 1; ; attempt++) {
     try {
-      await client.tasks.create({ ...task, containerId });
-      return;
+      return (await client.tasks.create({ ...task, containerId })).pid;
     } catch (error) {
       const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error) || isShimLeaving(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;

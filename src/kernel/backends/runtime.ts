@@ -59,6 +59,11 @@ export interface ContainerConfig extends ContainerParams {
   cgroup: string;
   /** What the container writes goes here. */
   logPath: string;
+  /**
+   * It is started in the same plan, and all that it lives in is there already, its leaf too: so whatever of the start takes long is done
+   * with its creation, up to the first process, which waits. A runtime may leave all of that to the start.
+   */
+  ready?: true;
 }
 
 export interface StopParams extends ContainerParams {
@@ -139,8 +144,8 @@ export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
   namespaces(): Promise<{ namespace: string; ours: boolean }[]>;
   /** Throws HostNotReady, which names it, when there is no such OCI runtime here; undefined: the configured one. */
   requireOciRuntime(runtime: string | undefined): Promise<void>;
-  /** The containers of ours in a namespace; empty when there is no such namespace. */
-  observe(request: NamespaceParams): Promise<ContainerObservation[]>;
+  /** The containers of ours in a namespace; empty when there is no such namespace. Only those with these labels are asked for; more may be given. */
+  observe(request: NamespaceParams & { labels?: Record<string, string> }): Promise<ContainerObservation[]>;
   /** Starts one more process in a running container. Throws NotFound, Conflict (not running), ProgramNotFound, ProgramNotExecutable, RuntimeFailed. */
   exec(params: ExecParams): Promise<ExecProcess>;
   /** To the first process. It has ended, or there is none: nothing to do. */

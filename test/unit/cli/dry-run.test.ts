@@ -47,13 +47,14 @@ stack main/two/default created (dry run)
 cell main/two/default/web created (dry run)
   store.write
   cgroup.create    /kukeon/main/two/default/web
-  runtime.create   two_default_web_root
   network.open     /run/netns/kuke-HASH
   network.attach   eth0 to main-two
   store.writeFile  etc/main/two/default/web/hostname
   store.writeFile  etc/main/two/default/web/resolv.conf
+  store.writeFile  etc/main/two/default/web/hosts
   cell.writeHosts  etc/main/two/default/web/hosts
   cgroup.leaf      /kukeon/main/two/default/web/web_root
+  runtime.create   two_default_web_root
   runtime.start    two_default_web_root
 `);
     expect(state()).toBe(before);
@@ -135,6 +136,13 @@ describe('--explain', () => {
     expect(text).toMatch(/\n\n# cell main\/two\/default\/web: runtime.start\nctr .*\n$/);
     expect(Bun.spawnSync(['bash', '-n'], { stdin: Buffer.from(text) }).stderr.toString()).toBe('');
     expect(state()).toBe(before);
+  });
+
+  test('tells one cell after the other', async () => {
+    const cells = ['a', 'b', 'c'].map(name => cellYaml(name));
+    const text = await well('apply', '-f', fake.file('cells.yaml', cells.join('---\n')), '--dry-run', '--explain');
+    const order = [...text.matchAll(/^# cell main\/default\/default\/(\w): /gm)].map(([, name]) => name);
+    expect(order.filter((name, index) => name !== order[index - 1])).toEqual(['a', 'b', 'c']);
   });
 
   test('alone prints each command before it is run, and at the end what was done', async () => {
