@@ -4,10 +4,11 @@ import {
   describe,
   type NetworkObservation,
   type ObserveContext,
+  observeAttachments,
   type PluginKernel,
   type PortMapping,
 } from 'kuke/plugin';
-import { type Cell, cellHash, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
+import { attachmentPrefix, type Cell, cellHash, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 export const LABELS = {
@@ -49,9 +50,10 @@ export async function observeCell(kernel: PluginKernel, context: ObserveContext,
   const place = cell.ref.path.join('/');
   const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
   const hash = cellHash(await kernel.instance(), cell.ref);
+  const asked = { namespace, ...(context.only && { labels: { [LABELS.cell]: place } }) };
   const [all, net] = await Promise.all([
-    context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe({ namespace })),
-    context.once('network:attachments', async () => (await kernel.use('network')).observe({ configPaths: [] })),
+    context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe(asked)),
+    observeAttachments(kernel.use, context, attachmentPrefix(hash)),
   ]);
   const containers = all.filter(one => one.labels[LABELS.cell] === place);
   const of = (container: ContainerSpec) => containers.find(one => one.id === containerdId(cell, container));

@@ -16,8 +16,8 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
   return {
     choose: request =>
       named(`choose a network for ${request.realm}/${request.space}`, () => chooseNetwork(host, request)),
-    observe: ({ configPaths, recorded = [] }) =>
-      named('observe networks', () => observeNetworks(host, configPaths, recorded)),
+    observe: ({ configPaths, recorded = [], attachments = '' }) =>
+      named('observe networks', () => observeNetworks(host, configPaths, recorded, attachments)),
     define: action(
       ({ name }) => `define network ${name}`,
       (definition, context) => defineNetwork(host, definition, context),

@@ -21,11 +21,12 @@ export async function observeNetworks(
   host: Host,
   configPaths: readonly string[],
   recorded: readonly NetworkDefinition[],
+  of: string | false = '',
 ): Promise<NetworkObservation> {
   const instance = await host.instance();
   const [networks, attachments] = await Promise.all([
     observeConflists(host, instance, configPaths, recorded),
-    observeAttachments(host, instance),
+    of === false ? { found: [], problems: [] } : observeAttachments(host, instance, of),
   ]);
   return {
     networks: networks.found,
@@ -93,12 +94,13 @@ function bridgeNames(): Set<string> {
 async function observeAttachments(
   { results }: Host,
   instance: string,
+  of: string,
 ): Promise<{ found: NetworkObservation['attachments']; problems: Problems }> {
-  const { attachments, broken } = listCached(results);
+  const { attachments, broken } = listCached(results, name => name.includes(of));
   const problems = broken.map(({ path, message }) => ({ path, message }));
   const isPort = readPorts(instance);
   const found = attachments
-    .filter(({ config }) => markerOf(config)?.instance === instance)
+    .filter(({ config, containerId }) => containerId.startsWith(of) && markerOf(config)?.instance === instance)
     .flatMap(({ network: name, containerId, ifName, netns = '', config, result, capabilityArgs }) => {
       if (result === undefined) return [];
       const request = { name, attachmentId: containerId, netns, interface: ifName };

@@ -25,7 +25,8 @@ export function isOurContainer(container: { labels: Readonly<Record<string, stri
   return isOurs(container, instance) && container.labels[CONFIGURATION] !== undefined;
 }
 
-/** A filter for containerd's List calls (containerd's package filters). */
-export function oursFilter(instance: string): string {
-  return `labels."${INSTANCE}"==${JSON.stringify(instance)}`;
+/** A filter for containerd's List calls (containerd's package filters): of what has these labels too. */
+export function oursFilter(instance: string, labels: Readonly<Record<string, string>> = {}): string {
+  const wanted = Object.entries({ [INSTANCE]: instance, ...labels });
+  return wanted.map(([name, value]) => `labels."${name}"==${JSON.stringify(value)}`).join();
 }

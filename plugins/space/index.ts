@@ -18,9 +18,9 @@ import {
   networkDefinition,
   notesOnInheritors,
   type ObserveContext,
+  observeAttachments,
   observeCgroup,
   observeNetwork,
-  observeNetworks,
   ownId,
   type PlanContext,
   type PluginKernel,
@@ -174,7 +174,7 @@ function space(kernel: PluginKernel) {
   const lacksBridge = async (context: ObserveContext, desired: Space): Promise<boolean> => {
     const there = await networkOnHost(context, desired);
     if (there === undefined || there.bridgeExists) return false;
-    const { attachments, namespaces } = await observeNetworks(kernel.use, context, desired.spec.cniConfigPath);
+    const { attachments, namespaces } = await observeAttachments(kernel.use, context);
     return attachments.some(({ network, netns }) => network === there.name && namespaces.includes(netns));
   };
 

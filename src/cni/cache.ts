@@ -140,10 +140,13 @@ export function removeCached(folder: string, id: AttachmentId): void {
 }
 
 /** Every attachment in the cache, of all runtimes that share it, by file name; files of no use are reported. Throws CacheError. */
-export function listCached(folder: string): { attachments: CachedAttachment[]; broken: CacheError[] } {
+export function listCached(
+  folder: string,
+  isWanted: (fileName: string) => boolean = () => true,
+): { attachments: CachedAttachment[]; broken: CacheError[] } {
   const attachments: CachedAttachment[] = [];
   const broken: CacheError[] = [];
-  for (const path of cacheFiles(folder)) {
+  for (const path of cacheFiles(folder, isWanted)) {
     try {
       const attachment = readFile(path);
       if (attachment === undefined) continue;
@@ -157,12 +160,12 @@ export function listCached(folder: string): { attachments: CachedAttachment[]; b
   return { attachments, broken };
 }
 
-function cacheFiles(folder: string): string[] {
+function cacheFiles(folder: string, isWanted: (fileName: string) => boolean): string[] {
   try {
     const names = readdirSync(folder);
     // A leading dot can't begin a network's name: those are files that are just being written.
     return names
-      .filter(name => !name.startsWith('.'))
+      .filter(name => !name.startsWith('.') && isWanted(name))
       .sort()
       .map(name => join(folder, name));
   } catch (error) {

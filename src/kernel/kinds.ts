@@ -111,6 +111,8 @@ export interface ObserveContext {
   /** RFC 3339. */
   now: string;
   tree: ResourceTree;
+  /** It is for the status of this resource alone: what others have need not be looked at. */
+  only?: ResourceRef;
   /** The resource of a kind above this one: `ancestor(cell.ref, 'Space')`. Throws NotFound. */
   ancestor<K extends string>(of: ResourceRef, kind: K): ResourceOf<K>;
 }

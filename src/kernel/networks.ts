@@ -9,8 +9,22 @@ export function observeNetworks(
   configPath: string,
 ): Promise<NetworkObservation> {
   return context.once(`network:${configPath}`, async () =>
-    (await use('network')).observe({ configPaths: [configPath], recorded: recordedIn(context, configPath) }),
+    (await use('network')).observe({
+      configPaths: [configPath],
+      recorded: recordedIn(context, configPath),
+      attachments: false,
+    }),
   );
+}
+
+/** Everybody's attachments and namespaces; where the context is of one resource, which has them `of` itself alone, only those. */
+export function observeAttachments(
+  use: UseBackend,
+  context: ObserveContext,
+  of?: string,
+): Promise<Pick<NetworkObservation, 'attachments' | 'namespaces'>> {
+  const request = { configPaths: [], ...(context.only && of !== undefined && { attachments: of }) };
+  return context.once('network:attachments', async () => (await use('network')).observe(request));
 }
 
 /** The network of a space, `main/default`; undefined: there is none. */

@@ -4,17 +4,18 @@ import type { FieldIssue } from './extensible.ts';
 import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
 import { toResource } from './manifest.ts';
 import type { Kernel } from './registry.ts';
-import { describe, keyOf, type Manifest } from './resource.ts';
+import { describe, keyOf, type Manifest, type ResourceRef } from './resource.ts';
 import { faultsOf } from './schema.ts';
 import { traced } from './trace.ts';
 import { makeTree, type ResourceTree } from './tree.ts';
 
 /** One observation of each thing, shared by all that ask for it while this context lives. */
-export function makeObserveContext(tree: ResourceTree): ObserveContext {
+export function makeObserveContext(tree: ResourceTree, only?: ResourceRef): ObserveContext {
   const seen = new Map<string, Promise<unknown>>();
   return {
     now: new Date().toISOString(),
     tree,
+    ...(only && { only }),
     ancestor(of, kind) {
       for (let depth = of.path.length - 1; depth > 0; depth--) {
         const found = tree.find({ kind, path: of.path.slice(0, depth) });

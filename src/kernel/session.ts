@@ -225,7 +225,7 @@ export async function withSession<T>(
         return { notes, unlimited };
       },
       async saveStatus(resource) {
-        const now = await observed(kernel, makeObserveContext(tree), resource);
+        const now = await observed(kernel, makeObserveContext(tree, resource.ref), resource);
         const { ref, manifest } = now;
         tree.set(now);
         seen = undefined;

@@ -4,17 +4,22 @@ import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
 import type { Container, Process } from '../client/index.ts';
 import { type Containerd, inNamespace, readOnly } from '../containerd.ts';
+import { ifFound } from '../errors.ts';
 import { isOurContainer, oursFilter, STARTED_AT } from '../labels.ts';
 
 /** The containers of ours in a namespace; none when there is no such namespace. */
 export async function observeContainers(
   containerd: Containerd,
-  { namespace }: NamespaceParams,
+  { namespace, labels = {} }: NamespaceParams & { labels?: Record<string, string> },
 ): Promise<ContainerObservation[]> {
   const client = readOnly(inNamespace(containerd, namespace));
   const instance = await containerd.instance();
-  const filters = [oursFilter(instance)];
-  const [listed, tasks] = await Promise.all([client.containers.list({ filters }), client.tasks.list({})]);
+  const isAll = Object.keys(labels).length === 0;
+  const filters = [oursFilter(instance, labels)];
+  const [listed, all] = await Promise.all([client.containers.list({ filters }), isAll ? client.tasks.list({}) : []]);
+  // containerd asks each shim; of a few containers, that is better asked of theirs alone.
+  const few = isAll ? [] : await Promise.all(listed.map(({ id }) => ifFound(client.tasks.get({ containerId: id }))));
+  const tasks = [...all, ...few.filter(task => task !== undefined)];
   const taskOf = new Map(tasks.map(task => [task.id, task]));
   const containers = listed.filter(container => isOurContainer(container, instance));
   return containers.map(container => ({

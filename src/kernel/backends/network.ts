@@ -134,5 +134,7 @@ export interface NetworkBackend extends Backend<NetworkActions> {
     configPaths: string[];
     /** space.yaml's copies: by them a network is known whose conflist cannot be read. */
     recorded?: NetworkDefinition[];
+    /** Only the attachments whose id begins so are asked for, false: none of them; more may be given. Absent: all. */
+    attachments?: string | false;
   }): Promise<NetworkObservation>;
 }
