@@ -8,6 +8,7 @@ import {
   definePlugin,
   type KindDefinition,
   type PluginKernel,
+  parentId,
   type Resource,
   type ResourceRef,
 } from 'kuke/plugin';
@@ -21,11 +22,14 @@ const config = v.strictObject({
 
 type Config = v.InferOutput<typeof config>;
 
-/** One line here is all that a field takes: validation, diff and types follow from it. */
+/** This is all that a field takes: validation, diff, types, `kuke explain` and `kuke schema` follow from it. */
 const spec = v.strictObject({
-  realmId: v.exactOptional(v.string()),
-  /** Who is greeted. */
-  to: v.pipe(v.string(), v.regex(/^[^\n]{1,80}$/, 'must be one line of at most 80 characters')),
+  realmId: parentId('realm', 'main'),
+  to: v.pipe(
+    v.string(),
+    v.regex(/^[^\n]{1,80}$/, 'must be one line of at most 80 characters'),
+    v.description('who is greeted'),
+  ),
 });
 
 type GreetingSpec = v.InferOutput<typeof spec>;

@@ -33,24 +33,31 @@ export function makeDryRun(): DryRun {
   const steps: PlannedStep[] = [];
   const unknowns = new Unknowns();
   let isUnforeseen = false;
+  let last: Promise<void> = Promise.resolve();
+  const note: DryRun['plan'] = async (plan, operations, use) => {
+    const results = new Map<string, unknown>();
+    for (const step of inOrder(plan.steps)) {
+      const { resource, type } = step;
+      const params = resolveRefs(step.params, step.refs ?? [], ref => pick(results.get(ref.step), ref.path));
+      const operation = operations.get(type);
+      steps.push({ resource, type, params, explain: async () => operation.explain(params) });
+      const [backend = '', action = ''] = type.split('.');
+      const name = FORESEEN.find(one => one === backend);
+      if (name === undefined) isUnforeseen ||= OTHERS_EFFECTS.has(resource);
+      else results.set(step.id, unknowns.of(steps.length, await foresee(await use(name), action, params)));
+    }
+  };
   return {
     steps,
     unknowns,
     get isUnforeseen() {
       return isUnforeseen;
     },
-    async plan(plan, operations, use) {
-      const results = new Map<string, unknown>();
-      for (const step of inOrder(plan.steps)) {
-        const { resource, type } = step;
-        const params = resolveRefs(step.params, step.refs ?? [], ref => pick(results.get(ref.step), ref.path));
-        const operation = operations.get(type);
-        steps.push({ resource, type, params, explain: async () => operation.explain(params) });
-        const [backend = '', action = ''] = type.split('.');
-        const name = FORESEEN.find(one => one === backend);
-        if (name === undefined) isUnforeseen ||= OTHERS_EFFECTS.has(resource);
-        else results.set(step.id, unknowns.of(steps.length, await foresee(await use(name), action, params)));
-      }
+    plan(plan, operations, use) {
+      // Several cells are planned at once; their steps are told one cell after the other.
+      const noted = last.then(() => note(plan, operations, use));
+      last = noted.catch(() => {});
+      return noted;
     },
   };
 }

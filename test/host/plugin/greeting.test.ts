@@ -61,6 +61,23 @@ describe('its kind', () => {
     expect(await left()).toEqual([]);
   });
 
+  test('is explained, has a schema, and is planned by a dry run and by hand', async () => {
+    expect(await kuke('explain', 'greeting.to')).toContain('REQUIRED  yes\nCHANGE    in place\n\nwho is greeted\n');
+    const { oneOf, $defs } = JSON.parse(await kuke('schema'));
+    expect(oneOf).toContainEqual({ $ref: '#/$defs/Greeting' });
+    expect($defs.Greeting.properties.spec.required).toEqual(['to']);
+    const dryRun = async (...flags: string[]) =>
+      (await run(['apply', '-f', '-', '--dry-run', ...flags], { stdin: JSON.stringify(morning) })).stdout;
+    expect(await dryRun()).toBe(
+      'greeting main/morning created (dry run)\n  store.write\n  store.writeFile  greetings/main/morning\n',
+    );
+    const script = await dryRun('--explain');
+    expect(existsSync(FILE)).toBe(false);
+    await output('bash', '-ec', script);
+    expect(await apply(morning)).toBe('greeting main/morning unchanged\n');
+    await kuke('delete', 'greeting', 'morning');
+  });
+
   test('is told from what the host says, and put right', async () => {
     await apply(morning);
     rmSync(FILE);
