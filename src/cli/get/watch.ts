@@ -5,7 +5,7 @@ import type { Resource } from '../../kernel/kinds.ts';
 import { keyOf, type Manifest } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { warn } from '../output/failure.ts';
-import { isHeard } from '../output/standard-output.ts';
+import { flushOutput, isHeard } from '../output/standard-output.ts';
 import { type Change, makeStream, type StreamOptions } from './stream.ts';
 
 export interface Watch extends StreamOptions {
@@ -13,10 +13,13 @@ export interface Watch extends StreamOptions {
   signal: AbortSignal;
 }
 
+/** As a shell tells of a program that a signal ended: 128 and its number. */
+const ENDS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
 /** What belongs together comes together: a start is a dozen events. */
 const GATHER_MS = 20;
 
-/** Until the signal, or until nobody reads any more. Resolves to the exit code: as for any program that Ctrl-C ends. */
+/** Until the signal, or until nobody reads any more. Resolves to the exit code: as for any program that Ctrl-C ends; 0 where nobody reads. */
 export async function watchResources(watch: Watch): Promise<number> {
   const { kernel, signal } = watch;
   const over = Promise.withResolvers<void>();
@@ -46,11 +49,14 @@ export async function watchResources(watch: Watch): Promise<number> {
     }
     const seen = new Map(resources.map(resource => [keyOf(resource.ref), { resource, text: comparable(resource) }]));
     await show(changesOf(known, seen));
+    await flushOutput();
     known = seen;
     await Promise.race([changed.promise, over.promise]);
     if (!signal.aborted) await Bun.sleep(GATHER_MS);
   }
-  return String(signal.reason?.message).endsWith('SIGTERM') ? 143 : 130;
+  if (!signal.aborted) return 0;
+  const [name = ''] = /SIG[A-Z]+$/.exec(String(signal.reason?.message)) ?? [];
+  return ENDS[name] ?? 130;
 }
 
 interface Seen {

@@ -31,6 +31,12 @@ export function write(text: string): void {
 /** False once nothing can be written any more, as when the reader has gone. */
 export const isHeard = (): boolean => failure === undefined;
 
+/** For who goes on: waits until all that was written so far has been taken. */
+export async function flushOutput(): Promise<void> {
+  if (failure === undefined) await writeWaiting().catch(thrown => (failure = thrown));
+  waiting = [];
+}
+
 /** Waits until all of it is written. Resolves to why it could not be: `No space left on device (ENOSPC)`; undefined when all is well. */
 export async function endOutput(): Promise<string | undefined> {
   if (failure === undefined && isUsed) await writeWaiting().catch(thrown => (failure = thrown));

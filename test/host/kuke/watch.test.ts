@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
 import { cell, container, manifest, shell } from './cells.ts';
-import { apply, kuke, start } from './kuke.ts';
+import { apply, binary, kuke, start } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
 let host: ReadyHost;
@@ -96,6 +96,16 @@ test('a space’s folder that was not there when it began is seen too, and so is
   await apply(manifest('Stack', 'other', { spaceId: 'late' }));
   await watch.prints(/late +other +Ready/);
   expect(await watch.end('SIGINT')).toBe(130);
+});
+
+test('ends well once nobody reads any more', async () => {
+  const script = `"${binary}" get cells -w | head -1; exit \${PIPESTATUS[0]}`;
+  const program = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'pipe' });
+  const { value } = await program.stdout.getReader().read();
+  expect(new TextDecoder().decode(value)).toStartWith('NAME ');
+  await kuke('stop', 'cell', 'web'); // what it would print of this, nobody takes
+  expect([await program.exited, await program.stderr.text()]).toEqual([0, '']);
+  await kuke('start', 'cell', 'web');
 });
 
 test('goes on when containerd goes and comes back', async () => {

@@ -16,6 +16,11 @@ const completed = async (...line: string[]) => {
 
 describe('completion', () => {
   test.each([
+    [
+      ['explain', 'c'],
+      ['cell', 'container'],
+    ],
+    [['image', 'rm', ''], []],
     [['ge'], ['get']],
     [
       ['image', 'l'],
