@@ -5,6 +5,7 @@ import {
   askedOf,
   cgroupPath,
   checkLimits,
+  formatLimit,
   type LimitsToGive,
   nameOf,
   observeCgroup,
@@ -73,8 +74,23 @@ export async function planLeaf(
   after: Step[],
 ): Promise<Added<unknown>> {
   const { limits = {} } = all.get(container) ?? {};
+  const path = containerCgroup(cell, container);
   const { kills: oomKills } = await oomOf(kernel, cell, container);
-  return context.plan.add(cell.ref, 'cgroup.leaf', { path: containerCgroup(cell, container), limits, oomKills }, after);
+  for (const { field, current } of await writtenByHand(kernel, context, cell, path))
+    context.note(
+      `\`${container.id}\` starts with the limits of its manifest: ${field} was ${current === undefined ? 'none' : formatLimit(field, current)} by hand`,
+    );
+  return context.plan.add(cell.ref, 'cgroup.leaf', { path, limits, oomKills }, after);
+}
+
+/** What goes with the group that an ended container has left. */
+async function writtenByHand(kernel: PluginKernel, context: PlanContext, cell: Cell, path: string) {
+  const groups = await observeCgroupsIn(kernel.use, context, cell.ref);
+  if (!groups.some(group => group.path === path)) return [];
+  const backend = await kernel.use('cgroup');
+  // By what it was asked for, as long as it ran.
+  const seen = await backend.limits({ path, limits: (await backend.asked(path)) ?? {} });
+  return seen.filter(({ manual }) => manual);
 }
 
 /** The limits alone of what is there. A group that is not, as after a reboot, comes with the next start, and its limits with it. */

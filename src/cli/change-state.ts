@@ -12,6 +12,7 @@ import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printPlanned } from './output/plan.ts';
+import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
@@ -57,6 +58,7 @@ export async function changeState(
   const { isDryRun, isExplained } = planFlags(invocation.args);
   const isTold = isDryRun || isExplained || outcome?.result === 'failed' || outcome?.result === 'unchanged';
   if (outcome === undefined || isTold) return printPlanned(invocation, kernel, outcome === undefined ? [] : [outcome]);
-  print(`${describe(outcome.ref)} ${verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed'}`);
+  const done = verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed';
+  print([`${describe(outcome.ref)} ${done}`, ...outcome.notes.map(note => `  ${printable(note)}`)].join('\n'));
   return 0;
 }

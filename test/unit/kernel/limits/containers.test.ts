@@ -174,6 +174,15 @@ test('what an administrator wrote for a container stays while it runs', async ()
   ]);
 });
 
+test('what an administrator wrote for a container goes with its next start, which says so', async () => {
+  await kuke.put(web, of(main(memory('64Mi')), side()));
+  kuke.write(leaf(), 'memory.limit', 48 * MI);
+  await kuke.change(cellRef('web'), to('stopped'), STOP);
+  const [started] = await kuke.change(cellRef('web'), to('running'), START);
+  expect(started?.notes).toEqual(['`main` starts with the limits of its manifest: memory.limit was 48Mi by hand']);
+  expect(kuke.values(leaf())).toEqual({ 'memory.limit': 64 * MI });
+});
+
 test('CPUs that are not to be had are refused before anything changes, whatever else of the cell does', async () => {
   await kuke.put(realm, { resources: { cpu: { cpuset: '0-2' } } });
   const all = (limit: string, cpuset?: string, ofCell?: string) => ({
