@@ -3,13 +3,15 @@
  * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both;
  * the removal of the container does so too.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify } from '../../../src/host/pidfd.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { discard } from './exec.ts';
 
 const FOLDER = '/run/kukeon';
+const PLACE = 'place';
+const BOTH_ENDS = constants.O_RDWR | constants.O_NONBLOCK;
 const NAME = /^exec-(\d+)-(\d+)-\w+$/;
 
 export interface ExecPlace {
@@ -34,7 +36,7 @@ export function noteExec(place: ExecPlace): ExecRecord {
   const folder = join(FOLDER, execId);
   mkdirSync(FOLDER, { recursive: true });
   mkdirSync(folder, { mode: 0o700 });
-  writeFileSync(join(folder, 'place'), JSON.stringify(place));
+  writeFileSync(join(folder, PLACE), JSON.stringify(place));
   return { execId, folder, forget: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
@@ -60,7 +62,15 @@ async function endLeft(containerd: Containerd, execId: string): Promise<void> {
   if (place !== undefined) {
     if (place.socket !== containerd.socket) return;
     const client = inNamespace(containerd, place.namespace);
-    if (!(await discard(client, { containerId: place.id, execId }))) return;
+    // A shim that is only just starting the process waits for somebody at the other ends, 30 s long, and cannot end it as long as it waits.
+    const ends = readdirSync(folder)
+      .filter(name => name !== PLACE)
+      .map(name => openSync(join(folder, name), BOTH_ENDS));
+    try {
+      if (!(await discard(client, { containerId: place.id, execId }))) return;
+    } finally {
+      for (const fd of ends) closeSync(fd);
+    }
   }
   rmSync(folder, { recursive: true, force: true });
 }
@@ -68,7 +78,7 @@ async function endLeft(containerd: Containerd, execId: string): Promise<void> {
 /** Undefined: its kuke died before anything was made. */
 function placeOf(folder: string): ExecPlace | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, 'place'), 'utf8')) as ExecPlace;
+    return JSON.parse(readFileSync(join(folder, PLACE), 'utf8')) as ExecPlace;
   } catch {
     return undefined;
   }
