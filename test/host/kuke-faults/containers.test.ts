@@ -24,21 +24,23 @@ const refused = async (fields: Fields, code: number, ...says: (string | RegExp)[
     ...says,
   );
 
-describe('an image that is not there', () => {
+describe('an image that is not there, and is not to be pulled', () => {
+  const none = { image: 'nginx:9', imagePullPolicy: 'Never' };
+
   test('is told before anything is made', async () => {
-    const line = await refused({ image: 'nginx:9' }, 3, 'docker.io/library/nginx:9 is not in kukeon-main');
-    expect(line).toContain('(load it first: `kuke image load -i FILE`)');
+    const line = await refused(none, 3, 'docker.io/library/nginx:9 is not in kukeon-main');
+    expect(line).toContain('(load it: `kuke image load -i FILE`; or let it be pulled: ');
   });
 
   test('of the second container, neither comes up', async () => {
-    const two = cell('web', [container('main'), container('side', { image: 'nginx:9' })]);
+    const two = cell('web', [container('main'), container('side', none)]);
     failure(await leavingNothing(() => tryApply(two)), 3, 'docker.io/library/nginx:9 is not in');
   });
 
   test('in a change, what runs goes on', async () => {
     await apply(cell('web'));
     const before = await pidsOf('web');
-    const changed = cell('web', [container('main', { image: 'nginx:9' })]);
+    const changed = cell('web', [container('main', none)]);
     failure(await leavingNothing(() => tryApply(changed)), 3, 'docker.io/library/nginx:9 is not in');
     expect(await pidsOf('web')).toEqual(before);
     expect((await getCell('web')).spec.containers[0]?.image).toBe(IMAGE);
