@@ -188,7 +188,7 @@ test.each([
 test('a failure fails what depends on it, not the rest, and leaves nothing of itself', async () => {
   const pids = await pidsOf('web');
   const { status, stdout, stderr } = await tryApply(
-    cell('no-image', [container('main', { image: 'nowhere:1' })]),
+    cell('no-image', [container('main', { image: 'nowhere:1', imagePullPolicy: 'Never' })]),
     cell('no-stack', [main], { stackId: 'nowhere' }),
     manifest('Realm', 'twin', { namespace: 'kukeon-main' }),
     manifest('Space', 'inner', { realmId: 'twin' }),
@@ -230,7 +230,9 @@ test('a failed update keeps what it wants, says what is wrong, and a later one m
   await apply(cell('web', [main, side]));
   expect(await stateOf('web')).toBe('Ready');
   expect((await pidsOf('web')).main).toBe(pid as number);
-  expect(await applyFailing(3, cell('web', [main, { ...side, image: 'nowhere:1' }]))).toContain('nowhere:1');
+  expect(
+    await applyFailing(3, cell('web', [main, { ...side, image: 'nowhere:1', imagePullPolicy: 'Never' }])),
+  ).toContain('nowhere:1');
   expect(await stateOf('web')).toBe('Ready');
 });
 

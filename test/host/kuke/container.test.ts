@@ -272,7 +272,7 @@ test.each([
   ['a device that the host lacks', { devices: ['/dev/no-such'] }, 3, /\/dev\/no-such/],
   ['a capability that there is none', { capabilities: { add: ['FLY'] } }, 2, /FLY/],
   ['a seccomp profile that is not there', { securityOpts: ['seccomp=/no/such.json'] }, 2, /\/no\/such\.json/],
-  ['an image that is not there', { image: 'nowhere:1' }, 3, /nowhere:1.*image load/],
+  ['an image that is not there', { image: 'nowhere:1', imagePullPolicy: 'Never' }, 3, /nowhere:1.*image load/],
 ])('%s is said so, and nothing is left', async (_, fields, status, words) => {
   expect(await applyFailing(status, cell('faulty', [container('main'), container('side', fields)]))).toMatch(words);
   expect(await leaks(before)).toEqual([]);
