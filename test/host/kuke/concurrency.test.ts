@@ -1,3 +1,4 @@
+// containerd: once, since the lock and the order are kuke's; client-load.test.ts and the runtime's suite ask much of each version at once.
 /** Several kukes at once take turns and converge (spec.md §7), and one apply brings cells up side by side. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

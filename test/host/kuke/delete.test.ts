@@ -1,3 +1,4 @@
+// containerd: once, since the order is the engine's; what goes with a namespace is held on each version by runtime-namespace.test.ts.
 /** delete: what is refused, what goes along, and that nothing stays (spec.md §7). */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// containerd: once, since who reaches whom is kuke's; containerd-shim/runtime-spec.test.ts joins namespaces on each version.
 /** Who reaches whom, and how the network looks from inside a cell and from the host (spec.md §2, §4). */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// containerd: once, since ports are the network's alone.
 /** Published ports of cells: from the host, from outside, from other cells, and what becomes of them (spec.md §3). */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { eventually } from '../../suites/contract.ts';

@@ -1,3 +1,4 @@
+// containerd: once, since who reaches whom is kuke's; containerd-shim/runtime-spec.test.ts joins namespaces on each version.
 /**
  * Who reaches whom, each with each: three spaces of two cells, a cell in two spaces, a cell on the host's network, the host and a host
  * beyond it; TCP, UDP and ICMP, IPv4 and IPv6; and by way of the cell in two spaces.

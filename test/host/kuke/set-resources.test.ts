@@ -1,3 +1,4 @@
+// containerd: once, since kuke writes the limits; that a start takes the group as it is, runtime-lifecycle.test.ts holds on each version.
 /** set resources, and get --resources, with what is real in a box: of the controllers hugetlb alone; the others are not enforced, and say so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';

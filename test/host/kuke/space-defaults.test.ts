@@ -1,3 +1,4 @@
+// containerd: once, since what they come to is the engine's.
 /** What a space gives to its containers, and limits that somebody else has written. In a box hugetlb alone is real. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
