@@ -56,9 +56,8 @@ export async function planLimitsInPlace(
   for (const [one, wanted] of limits) {
     if (!wanted.due || !runsOn(one)) continue;
     const path = containerCgroup(cell, one);
-    // An earlier kuke let the runtime make the group, which is nobody's then.
-    if (groups.some(group => group.path === path && group.ours))
-      added.push(planLimits(context, cell.ref, path, wanted, after));
+    // It may carry no mark: where a kuke died in a start, the runtime has taken the group away with its first attempt, and made another.
+    if (groups.some(group => group.path === path)) added.push(planLimits(context, cell.ref, path, wanted, after));
     else context.note(`\`${one.id}\` gets its limits when it is started again`);
   }
   return added;

@@ -10,7 +10,7 @@ import {
 } from 'kuke/plugin';
 import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
 import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
-import { createCgroup, requireOurs } from './create.ts';
+import { createCgroup, createMarked, requireOurs } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
 import { explainCreate, explainLeaf, explainLimit, explainRemove } from './explain.ts';
 import { cgroupAt, unifiedRoot } from './hierarchy.ts';
@@ -65,7 +65,9 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
     limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits, leave }, { note = ignore }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
-      requireOurs(cgroup, await instance());
+      const id = await instance();
+      requireOurs(cgroup, id);
+      createMarked(cgroup, id); // a leaf that a runtime has made is known as ours from now on
       setLimits({ cgroup, limits, leave, mounts: table, note });
     }),
     leaf: action<CgroupActions['leaf']['params'], void>(async ({ path, limits, oomKills }, { note = ignore }) => {

@@ -66,7 +66,9 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       const { path } = params;
       const group = host.cgroups.get(checkPath(path));
       if (group === undefined) throw absent(path);
-      if (!group.ours) throw inTheWay(path);
+      // A container's leaf is ours by what it lies in.
+      if (!group.ours && isKukes(path)) throw inTheWay(path);
+      group.ours = true;
       setLimits(params, note);
     }),
     leaf: action<CgroupActions['leaf']['params'], void>('cgroup.leaf', ({ path, limits, oomKills }, { note }) => {
