@@ -1,5 +1,6 @@
 /** The `ctr` commands that a person would type for what the runtime does. */
 import {
+  CAPABILITY_NAMES,
   type ContainerConfig,
   type ContainerMount,
   type ContainerParams,
@@ -11,6 +12,7 @@ import {
 } from 'kuke/plugin';
 import { normaliseName } from '../images/reference.ts';
 import { CONFIGURATION, GROUP, INSTANCE, LOG_PATH } from '../labels.ts';
+import { boundingSet } from '../oci/capabilities.ts';
 import { digestOf } from './configuration.ts';
 
 /** With flags that ctr has had since 1.6, which sets neither host name nor cgroup nor OCI runtime, but for `--user`, which came with 1.7. */
@@ -76,7 +78,7 @@ function stopCommands(params: StopParams): string {
 }
 
 function createFlags(config: ContainerConfig): string[] {
-  const { capabilities, netns } = config;
+  const { netns } = config;
   return [
     ...Object.entries(labelsOf(config)).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
     ...['--annotation', `io.containerd.runc.v2.group=${config.group}`],
@@ -86,8 +88,7 @@ function createFlags(config: ContainerConfig): string[] {
     ...(config.user === undefined ? [] : ['--user', config.user]),
     ...config.mounts.flatMap(mount => ['--mount', mountFlag(mount)]),
     ...config.devices.flatMap(device => ['--device', device]),
-    ...capabilities.add.flatMap(name => ['--cap-add', name]),
-    ...capabilities.drop.flatMap(name => ['--cap-drop', name]),
+    ...capabilityFlags(config),
     ...(config.privileged ? ['--privileged'] : ['--seccomp']),
     ...(config.readOnlyRootFilesystem ? ['--read-only'] : []),
     ...(config.securityOpts.includes('no-new-privileges') ? [] : ['--allow-new-privs']),
@@ -101,6 +102,21 @@ const labelsOf = (config: ContainerConfig): Record<string, string> => ({
   [GROUP]: config.group,
   [LOG_PATH]: config.logPath,
 });
+
+/** ctr adds first and drops then, by full names alone. */
+function capabilityFlags({ capabilities: { add, drop } }: ContainerConfig): string[] {
+  const full = (name: string) => `CAP_${name.toUpperCase().replace(/^CAP_/, '')}`;
+  const all = CAPABILITY_NAMES.map(full);
+  const mayHave = boundingSet('self');
+  const named = (names: readonly string[]) => [
+    ...new Set(names.map(full).flatMap(name => (name === ALL ? all : [name]))),
+  ];
+  const added = named(add).filter(name => mayHave.has(name));
+  const dropped = named(drop).filter(name => !add.map(full).includes(name));
+  return [...added.flatMap(name => ['--cap-add', name]), ...dropped.flatMap(name => ['--cap-drop', name])];
+}
+
+const ALL = 'CAP_ALL';
 
 function mountFlag({ kind, source, target, readOnly, sizeBytes, mode }: ContainerMount): string {
   const options = [

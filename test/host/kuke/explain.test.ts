@@ -52,6 +52,9 @@ const TWO = [
         command: ['/bin/sh', '-c', 'echo "$QUOTED {addresses 0}"; trap "exit 0" TERM; sleep 100000 & wait'],
         env: [`QUOTED=it's "so"`],
         networks: ['three'],
+        capabilities: { add: ['net_admin'], drop: ['ALL'] },
+        readOnlyRootFilesystem: true,
+        tmpfs: [{ path: '/scratch', mode: '1777' }],
         resources: { hugepages: { '2Mi': '4Mi' } },
       }),
     ],
@@ -86,6 +89,9 @@ test('kuke apply: spaces, a stack and a cell, which is there, can be reached and
     [SIDE, 'RUNNING'],
   ]);
   const pid = running.find(({ id }) => id === WEB)?.pid;
+  const side = running.find(({ id }) => id === SIDE)?.pid;
+  expect(readFileSync(`/proc/${side}/status`, 'utf8')).toContain('CapEff:\t0000000000001000\n'); // CAP_NET_ADMIN
+  expect(readFileSync(`/proc/${side}/mounts`, 'utf8')).toMatch(/^tmpfs \/scratch tmpfs rw/m);
   const inside = JSON.parse(await output('nsenter', '-t', `${pid}`, '-n', 'ip', '-j', 'address'));
   const addressesOf = (name: string): string[] =>
     inside
