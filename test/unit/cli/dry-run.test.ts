@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { makeJournal } from '../../../src/kernel/journal.ts';
 import { cellYaml } from '../kernel/kernel-on-fakes.ts';
 import { type FakeKuke, kukeOnFakes, readyKuke } from './kuke-on-fakes.ts';
 
@@ -116,6 +118,21 @@ cell main/two/default/web created (dry run)
   test('waits for no other kuke', async () => {
     fake.host.store.holder = { pid: 1, command: 'another' };
     expect(await well('create', 'realm', 'lab', '--dry-run')).toContain('realm lab created (dry run)');
+  });
+
+  test('leaves to the next command what an earlier kuke has begun, and says so', async () => {
+    const file = fake.file('web.yaml', cellYaml('web'));
+    const step = { id: '1', type: 'cgroup.create', params: { path: '/kukeon/x' }, resource: 'realm x' } as const;
+    const journal = makeJournal(join(fake.runPath, '.kuke/journal'));
+    journal.open('1', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm x');
+    const before = state();
+    const { status, stderr } = await fake.kuke('apply', '-f', file, '--dry-run');
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringContaining('an earlier command did not end, and would be undone or finished first'),
+    ]);
+    expect(state()).toBe(before);
+    expect((await fake.kuke('apply', '-f', file)).stderr).toContain('has been undone');
   });
 
   test('needs no root', async () => {
