@@ -1,11 +1,12 @@
 /** The Images backend on containerd: images complete and unpacked the way containerd's own clients have them. */
 import { type ImageConfig, type ImagesBackend, KukeError } from 'kuke/plugin';
+import type { Client } from '../client/index.ts';
 import { type Containerd, inNamespace, readOnly, unlimited } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { describeImage } from './describe.ts';
 import { explain } from './explain.ts';
 import { invalidImage } from './fault.ts';
-import { withLease } from './lease.ts';
+import { releaseAbandoned, withLease } from './lease.ts';
 import { findImages } from './lookup.ts';
 import { nameTargets, requireNamespace, requireOurs } from './records.ts';
 import { familiarName, formatReference, parseReference } from './reference.ts';
@@ -26,6 +27,13 @@ export interface ContainerdImages extends ImagesBackend {
 
 export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter' | 'instance'>): ContainerdImages {
   const { snapshotter } = containerd;
+  const looked = new Set<string>();
+  /** A kuke that was killed just after a pull has left its lease, and nobody pulls again. One look for all containers of a namespace. */
+  const released = async (client: Client, namespace: string): Promise<void> => {
+    if (looked.has(namespace)) return;
+    looked.add(namespace);
+    await releaseAbandoned(client, await containerd.instance());
+  };
   return {
     async load({ namespace, source, signal, progress }) {
       const client = unlimited(inNamespace(containerd, namespace));
@@ -112,7 +120,10 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
     async rootSnapshot({ namespace, name, signal }) {
       const client = unlimited(inNamespace(containerd, namespace));
       const prepare = async () => {
-        const { config, resolved, chainId } = await runnableImage(client, namespace, name);
+        const [{ config, resolved, chainId }] = await Promise.all([
+          runnableImage(client, namespace, name),
+          released(client, namespace),
+        ]);
         if (chainId !== '' && (await ifFound(client.snapshots.stat({ snapshotter, key: chainId }))) === undefined) {
           const instance = await containerd.instance();
           await withLease(client, instance, (leased, lease) =>
