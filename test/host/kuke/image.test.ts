@@ -183,6 +183,23 @@ describe('a cell whose image its realm lacks', () => {
   });
 });
 
+test('killed while it pulls, the same apply brings the cell up, and nothing is left over', async () => {
+  using proxy = faultyProxy(registry.host);
+  const stall = { kind: 'stall', after: 100_000 } as const;
+  proxy.next({ kind: 'none' }, { kind: 'none' }, stall, stall);
+  const own = cell('app', [container('main', { image: `${proxy.host}/web:1` })]);
+  const child = start(['apply', '-f', '-'], { stdin: JSON.stringify(own) });
+  await eventually(async () => proxy.seen.some(line => line.endsWith('stall')) || undefined, 30_000);
+  child.kill('SIGKILL');
+  await child.exited;
+  expect(await leases(NAMESPACE)).toHaveLength(1);
+  proxy.next();
+  expect(await apply(own)).toContain('cell main/default/default/app created');
+  expect(await stateOf('app')).toBe('Ready');
+  expect(await leases(NAMESPACE)).toEqual([]);
+  expect(await ctr(NAMESPACE, ['content', 'active'])).not.toContain('sha256');
+});
+
 test('a registry with a CA of one’s own, and the login that `docker login` has left', async () => {
   mkdirSync('/run/tls', { recursive: true });
   const ca = makeCa('/run/tls');
