@@ -1,7 +1,7 @@
 /** What `kuke doctor` says of containerd: whether it answers, which it is, whether it can run anything, and what is left over there. */
 import { type Claims, type Finding, KukeError } from 'kuke/plugin';
 import { PATH } from '../../src/host/environment.ts';
-import { type Containerd, readOnly } from './containerd.ts';
+import type { Containerd } from './containerd.ts';
 import { asContainerdError } from './errors.ts';
 import { orphansIn } from './orphans.ts';
 import { requireOciRuntime } from './runtime/oci-runtime.ts';
@@ -10,7 +10,7 @@ import { requireOciRuntime } from './runtime/oci-runtime.ts';
 export async function runtimeFindings(containerd: Containerd, claims: Claims | undefined): Promise<Finding[]> {
   const { client, socket } = containerd;
   try {
-    const { version } = await readOnly(client).version.version({});
+    const { version } = await client.with({ timeoutMs: ANSWER_LIMIT_MS }).version.version({});
     const what = `containerd ${version.replace(/^v/, '')} answers at ${socket}`;
     return [
       { level: 'ok', code: 'Containerd', what },
@@ -18,9 +18,18 @@ export async function runtimeFindings(containerd: Containerd, claims: Claims | u
       ...(claims === undefined ? [] : await orphansIn(containerd, claims)),
     ];
   } catch (thrown) {
-    return [asFinding(asContainerdError(thrown))];
+    const error = asContainerdError(thrown);
+    return [asFinding(error.code === 'TimedOut' ? hangs(error) : error)];
   }
 }
+
+const hangs = ({ message }: KukeError): KukeError =>
+  new KukeError('RuntimeUnavailable', message, {
+    remedy: 'restart it: systemctl restart containerd; its containers run on',
+  });
+
+/** A tap has ten seconds, and what it has not said by then is not told at all. */
+const ANSWER_LIMIT_MS = 5000;
 
 /** Without these no container starts. */
 function missingPrograms({ runtime }: Containerd): Finding[] {

@@ -38,7 +38,9 @@ export async function diagnose(kernel: Kernel, journal: Journal): Promise<Diagno
  */
 export async function repair(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Diagnosis[]> {
   const before = await look(kernel, journal);
-  if ((await (await kernel.use('store')).instance()) === undefined) return before.map(diagnosis);
+  const store = await kernel.use('store');
+  // Without an id, or with a damaged one, nothing is known as ours.
+  if ((await store.instance().catch(() => undefined)) === undefined) return before.map(diagnosis);
   const seen = new Map(before.map(one => [keyOf(one), one]));
   const failures = new Map<string, KukeError>();
   const context: ActionContext = { signal: options.signal, progress: () => {}, note: options.notice };
@@ -99,23 +101,41 @@ async function look(kernel: Kernel, journal: Journal, session?: Session): Promis
     return findings;
   }
   const tree = await readTree(kernel);
-  for (const { path, message } of tree.problems)
+  for (const { path, ref, message } of tree.problems)
     findings.push({
       level: 'error',
       code: 'MetadataCorrupt',
       what: `${path}: ${message}`,
-      remedy: `mend it, or remove it (\`rm -r ${path}\`) and apply the manifest again: what runs is found by its labels`,
+      remedy:
+        ref === undefined
+          ? `if it is not kuke's, move it away: ${path}`
+          : `mend it, or remove it (\`rm ${path}\`) and apply the manifest again: what runs is found by its labels`,
     });
-  const claimed = await attempt(findings, () => claimsOf(kernel, tree, makeObserveContext(tree)));
+  const answers = await runtimeAnswers(kernel);
+  const claimed = answers ? await attempt(findings, () => claimsOf(kernel, tree, makeObserveContext(tree))) : undefined;
   const left: Finding[] = [];
   await kernel.hooks.call('doctor', { findings: left, ...(claimed && { claims: claimed.claims }) });
-  left.push(...((await attempt(findings, () => orphanGroups(kernel, tree))) ?? []));
+  if (answers) left.push(...((await attempt(findings, () => orphanGroups(kernel, tree))) ?? []));
   findings.push(...left.map(one => (claimed?.doubt && ORPHAN.test(one.code) ? inDoubt(one, claimed.doubt) : one)));
   findings.push(...((await attempt(findings, () => reserveFindings(kernel.use))) ?? []));
   findings.push(...(await journalFindings(kernel, journal)));
-  for (const one of await resourceFindings(kernel, tree, session)) findings.push(one);
+  if (answers) findings.push(...(await resourceFindings(kernel, tree, session)));
   return findings;
 }
+
+/** Without a runtime, or with one that hangs, nobody can say what belongs to what. That is the runtime's own plugin to tell. */
+async function runtimeAnswers(kernel: Kernel): Promise<boolean> {
+  const ping = (await kernel.use('runtime')).ping();
+  return Promise.race([
+    ping.then(
+      () => true,
+      () => false,
+    ),
+    Bun.sleep(ANSWER_LIMIT_MS).then(() => false),
+  ]);
+}
+
+const ANSWER_LIMIT_MS = 5000;
 
 /** What cannot be found out is a finding; where a plugin has told of it already, or a resource will, that is enough. */
 async function attempt<T>(findings: Finding[], ask: () => Promise<T>): Promise<T | undefined> {

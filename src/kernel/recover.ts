@@ -18,7 +18,21 @@ export async function recover(plans: readonly UnfinishedPlan[], context: Execute
   return recoveries;
 }
 
+/** Longer than this nobody waits without being told for what. */
+const NOTICE_MS = 1000;
+
 async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
+  const how = plan.intent === 'create' ? 'undone' : 'finished';
+  const telling = `an earlier command that did not end is being ${how}: ${plan.command}`;
+  const timer = setTimeout(() => context.note?.(telling), NOTICE_MS);
+  try {
+    return await undoOrFinish(plan, context);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function undoOrFinish(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
   if (plan.intent === 'create') {
     const failures = await undo(plan, context);
     if (failures.length === 0) plan.journal.close();

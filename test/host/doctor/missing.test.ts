@@ -104,6 +104,19 @@ test('what the host lacks is told with exit code 5, and the rest is left until i
   expect((await doctor()).status).toBe(0);
 });
 
+test('a containerd that hangs is told as one that does not answer', async () => {
+  process.kill(containerd.pid, 'SIGSTOP');
+  try {
+    const { status, found } = await doctor();
+    expect({ status, found }).toMatchObject({
+      status: 5,
+      found: [{ level: 'error', what: expect.stringContaining('containerd') }],
+    });
+  } finally {
+    process.kill(containerd.pid, 'SIGCONT');
+  }
+});
+
 test('an image that is gone is told with what to do, and cannot be brought back', async () => {
   const file = '/opt/kukeon/main/default/default/web/cell.yaml';
   const text = readFileSync(file, 'utf8');

@@ -68,6 +68,17 @@ describe('a delete that cannot be finished', () => {
     expect(left().filter(line => line.endsWith('/web') || line.includes('_web_'))).toEqual([]);
   });
 
+  test('that takes its time is told of meanwhile', async () => {
+    const held = kuke.host.faults.pause('runtime.remove');
+    const applying = kuke.apply(cellYaml('other'));
+    await held.reached;
+    while (kuke.notices.length === 0) await Bun.sleep(20);
+    expect(kuke.notices).toEqual(['an earlier command that did not end is being finished: kuke test']);
+    held.resume();
+    expect(results(await applying)).toEqual(['created']);
+    expect(kuke.notices.at(-1)).toBe('an earlier command that did not end has been finished: kuke test');
+  });
+
   test('nor while somebody presses Ctrl-C is it forgotten', async () => {
     const controller = new AbortController();
     kuke.engine.signal = controller.signal;
