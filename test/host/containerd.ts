@@ -10,6 +10,7 @@
  */
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { containerdVersions } from '../runner/plan.ts';
 import './box.ts';
 
 export interface ContainerdOptions {
@@ -36,6 +37,9 @@ export interface Containerd extends AsyncDisposable {
   /** Starts it on the same socket, root and state, after stop() or kill(), and resolves when it serves. */
   start(): Promise<void>;
 }
+
+/** Which of the supported versions this is, from 0, for tests whose cases the versions share out among them; the first where none is chosen. */
+export const versionIndex = Math.max(0, containerdVersions.indexOf(process.env.KUKE_TEST_CONTAINERD ?? ''));
 
 const defaultAddress = '/run/containerd/containerd.sock';
 

@@ -1,6 +1,11 @@
-/** kuke is killed (-9) at every moment before and after a step of apply and delete of a cell: the next one converges, and leaves nothing. */
+/**
+ * kuke is killed (-9) at every moment before and after a step of apply and delete of a cell: the next one converges, and leaves nothing.
+ * Around containerd's own steps on each of its versions; of all moments every third on each, so that the versions together take them all
+ * (KUKE_TEST_POINTS=all: each all of them).
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import type { Containerd } from '../containerd.ts';
+import { containerdVersions } from '../../runner/plan.ts';
+import { type Containerd, versionIndex } from '../containerd.ts';
 import { cell, container, stateOf } from '../kuke/cells.ts';
 import { footprint } from '../kuke/footprint.ts';
 import { kuke, run } from '../kuke/kuke.ts';
@@ -27,23 +32,36 @@ beforeAll(async () => {
 });
 afterAll(() => containerd.stop());
 
-test('apply and delete', async () => {
-  const covered = { apply: 0, delete: 0 };
-  for (let moment = 1; ; moment++) {
-    const killedApply = await run(APPLY, { stdin, env: at(moment) });
-    if (killedApply.status === null) covered.apply++;
-    expect({ moment, ...(await run(APPLY, { stdin })) }).toMatchObject({ moment, status: 0 });
-    expect({ moment, state: await stateOf('web') }).toEqual({ moment, state: 'Ready' });
-    expect({ moment, different: difference(withIt, await comparable()) }).toEqual({ moment, different: [] });
+/** Whether the apply and the delete were killed at this moment, after which the same command each puts things right. */
+async function killedAt(moment: number | string): Promise<{ apply: boolean; delete: boolean }> {
+  const killedApply = await run(APPLY, { stdin, env: at(moment) });
+  expect({ moment, ...(await run(APPLY, { stdin })) }).toMatchObject({ moment, status: 0 });
+  expect({ moment, state: await stateOf('web') }).toEqual({ moment, state: 'Ready' });
+  expect({ moment, different: difference(withIt, await comparable()) }).toEqual({ moment, different: [] });
 
-    const killedDelete = await run(DELETE, { env: at(moment) });
-    if (killedDelete.status === null) covered.delete++;
-    expect({ moment, ...(await run(DELETE)) }).toMatchObject({ moment, status: 0 });
-    expect({ moment, left: difference(without, await footprint()) }).toEqual({ moment, left: [] });
-    if (killedApply.status !== null && killedDelete.status !== null) break;
+  const killedDelete = await run(DELETE, { env: at(moment) });
+  expect({ moment, ...(await run(DELETE)) }).toMatchObject({ moment, status: 0 });
+  expect({ moment, left: difference(without, await footprint()) }).toEqual({ moment, left: [] });
+  return { apply: killedApply.status === null, delete: killedDelete.status === null };
+}
+
+test.each(['runtime.create', 'runtime.start', 'runtime.remove'])('before and after %s', async type => {
+  const isOfApply = type !== 'runtime.remove';
+  for (const moment of [`before ${type}`, `after ${type}`])
+    expect({ moment, ...(await killedAt(moment)) }).toEqual({ moment, apply: isOfApply, delete: !isOfApply });
+});
+
+test('apply and delete', async () => {
+  const isAll = process.env.KUKE_TEST_POINTS === 'all';
+  const last = { apply: 0, delete: 0 };
+  for (let moment = isAll ? 1 : 1 + versionIndex; ; moment += isAll ? 1 : containerdVersions.length) {
+    const killed = await killedAt(moment);
+    if (killed.apply) last.apply = moment;
+    if (killed.delete) last.delete = moment;
+    if (!killed.apply && !killed.delete) break;
   }
-  console.log(`killed at ${covered.apply} moments of apply and ${covered.delete} of delete`);
-  // A moment before and one after each of their steps.
-  expect(covered.apply).toBeGreaterThanOrEqual(22);
-  expect(covered.delete).toBeGreaterThanOrEqual(18);
+  console.log(`killed at moments up to ${last.apply} of apply and ${last.delete} of delete`);
+  // A moment before and one after each of their steps, of which the last may be another version's.
+  expect(last.apply).toBeGreaterThanOrEqual(20);
+  expect(last.delete).toBeGreaterThanOrEqual(16);
 });

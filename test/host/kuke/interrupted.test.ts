@@ -1,6 +1,8 @@
 /** Ctrl-C and SIGKILL in the middle of a command: what is begun is undone or finished, by itself or by the next command. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readdirSync } from 'node:fs';
+import { containerdVersions } from '../../runner/plan.ts';
+import { versionIndex } from '../containerd.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
 import { cell, container, pidsOf, stateOf } from './cells.ts';
 import { apply, kuke, type RunOptions, run, start } from './kuke.ts';
@@ -45,8 +47,11 @@ const JOURNAL = '/opt/kukeon/.kuke/journal';
 /** What is left to undo or to finish. */
 const journal = () => (existsSync(JOURNAL) ? readdirSync(JOURNAL) : []);
 
-// Evenly spread, each with some chance in it; over many runs all moments have their turn.
-const moments = Array.from({ length: 5 }, (_, index) => Number(((index + Math.random()) / 5).toFixed(3)));
+// Evenly spread over the versions of containerd, each with some chance in it; over many runs all moments have their turn.
+const MOMENTS = 6;
+const moments = Array.from({ length: MOMENTS }, (_, index) =>
+  Number(((index + Math.random()) / MOMENTS).toFixed(3)),
+).filter((_, index) => index % containerdVersions.length === versionIndex);
 
 test.each(moments)('Ctrl-C in an apply, at %d of its time, undoes what was not done', async moment => {
   const { status, stdout, stderr } = await interrupt('SIGINT', moment, APPLY, { stdin });

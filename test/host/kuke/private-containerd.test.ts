@@ -19,7 +19,7 @@ import { output } from '../observe/command.ts';
 import { namespaces } from '../observe/containerd.ts';
 import { difference } from '../observe/inventory.ts';
 import { mounts, processes } from '../observe/system.ts';
-import { cell, container, loadImage, logged, pidsOf, stateOf } from './cells.ts';
+import { cell, loadImage, logged, pidsOf, shell, stateOf } from './cells.ts';
 import { footprint } from './footprint.ts';
 import { apply, failing, kuke, run } from './kuke.ts';
 
@@ -84,7 +84,7 @@ test('a program with its command line in a container, or another user’s, is no
   await loadImage();
   // busybox's `yes` takes any argument.
   const line = `yes --config ${OWN}/config.toml > /dev/null`;
-  await apply(cell('imposter', [{ ...container('main'), command: ['/bin/sh', '-c', `exec /bin/${line}`] }]));
+  await apply(cell('imposter', [shell('main', `trap "exit 0" TERM; /bin/${line} & wait`)]));
   mkdirSync('/tmp/bin');
   symlinkSync(Bun.which('busybox') ?? '', '/tmp/bin/yes');
   const other = Bun.spawn(['setpriv', '--reuid', '65534', '--clear-groups', 'sh', '-c', `exec /tmp/bin/${line}`]);

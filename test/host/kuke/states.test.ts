@@ -1,6 +1,6 @@
 /** start, stop, kill, and what `get` says of a cell in every state (spec.md §6). */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
 import { ctr, tasks } from '../observe/containerd.ts';
 import { type Inventory, inventory } from '../observe/inventory.ts';
@@ -20,7 +20,7 @@ import {
   stateOf,
   untilState,
 } from './cells.ts';
-import { apply, failing, kuke, run } from './kuke.ts';
+import { apply, kuke } from './kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from './ready-host.ts';
 
 const USR1_IMAGE = 'docker.io/library/usr1:1';
@@ -37,17 +37,6 @@ beforeAll(async () => {
 afterEach(removeCells);
 afterAll(() => host.containerd.stop());
 
-test('what somebody has frozen by hand is named, and holds nobody up', async () => {
-  await apply(cell('web'));
-  await kuke('stop', 'cell', 'web');
-  const freezer = '/sys/fs/cgroup/kukeon/main/default/default/cgroup.freeze';
-  writeFileSync(freezer, '1');
-  expect(await failing(4, 'start', 'cell', 'web')).toContain('/kukeon/main/default/default is frozen');
-  writeFileSync(freezer, '0');
-  await kuke('start', 'cell', 'web');
-  expect(await stateOf('web')).toBe('Ready');
-});
-
 test('with containerd away nobody says what containers do', async () => {
   await apply(cell('web'));
   await host.containerd.kill();
@@ -57,14 +46,6 @@ test('with containerd away nobody says what containers do', async () => {
   expect(await kuke('get', 'containers')).toMatch(/web +main +Unknown/);
   expect(await kuke('get', 'cells')).toMatch(/web +Unknown +\?\/1/);
   await host.containerd.start();
-  expect(await stateOf('web')).toBe('Ready');
-});
-
-test('with one that hangs nobody waits for ever', async () => {
-  await apply(cell('web'));
-  process.kill(host.containerd.pid, 'SIGSTOP');
-  expect(await kuke('get', 'cells')).toMatch(/web +Unknown +\?\/1/);
-  process.kill(host.containerd.pid, 'SIGCONT');
   expect(await stateOf('web')).toBe('Ready');
 });
 
@@ -81,19 +62,6 @@ async function expectNothingLeft(...names: string[]): Promise<void> {
   for (const name of names) await kuke('delete', 'cell', name, '--cascade');
   expect(await leaks(before)).toEqual([]);
 }
-
-test('Pending: a cell without containers has no network, and cannot be started', async () => {
-  expect(await kuke('create', 'cell', 'empty')).toBe('cell main/default/default/empty created\n');
-  expect(await kuke('create', 'cell', 'empty')).toBe('cell main/default/default/empty unchanged\n');
-  expect(await stateOf('empty')).toBe('Pending');
-  expect(await networkNamespaces()).toEqual([]);
-  expect(await failing(4, 'start', 'cell', 'empty')).toContain('no containers');
-  expect(await kuke('stop', 'cell', 'empty')).toMatch(/empty stopped/);
-  expect(await stateOf('empty')).toBe('Pending');
-  // Without containers there is nothing to cascade to.
-  expect(await kuke('delete', 'cell', 'empty')).toContain('deleted');
-  await expectNothingLeft();
-});
 
 test('stop and start: the writable layer survives, the network comes anew; both say what is so already', async () => {
   await apply(cell('web', [container('main'), container('side')]));
@@ -191,35 +159,6 @@ test('delete --force asks nobody to end', async () => {
   await expectNothingLeft();
 });
 
-test('desiredState stays until somebody says otherwise', async () => {
-  const web = (fields = {}, spec = {}) => cell('web', [container('main', fields)], spec);
-  await apply(web());
-  await kuke('stop', 'cell', 'web');
-  expect(await apply(web())).toContain('unchanged');
-  expect(await apply(web({ env: ['A=1'] }))).toContain('spec.containers[main].env: added');
-  expect(await stateOf('web')).toBe('Stopped Requested');
-  await kuke('start', 'cell', 'web');
-  expect(readFileSync(`/proc/${(await pidsOf('web')).main}/environ`, 'utf8')).toContain('A=1');
-  expect(await apply(web({ env: ['A=1'] }, { desiredState: 'stopped' }))).toContain(
-    'spec.desiredState: running → stopped',
-  );
-  expect(await stateOf('web')).toBe('Stopped Requested');
-  expect(await apply(web({ env: ['A=1'] }, { desiredState: 'running' }))).toContain(
-    'spec.desiredState: stopped → running',
-  );
-  expect(await stateOf('web')).toBe('Ready');
-  await expectNothingLeft('web');
-});
-
-test('a cell can be created stopped', async () => {
-  await apply(cell('later', [container('main')], { desiredState: 'stopped' }));
-  expect((await getCell('later')).status.containers.map(({ state }) => state)).not.toContain('Running');
-  expect(await networkNamespaces()).toEqual([]);
-  await kuke('start', 'cell', 'later');
-  expect(await stateOf('later')).toBe('Ready');
-  await expectNothingLeft('later');
-});
-
 test('Ready, Degraded: what ended with 0 counts as done, anything else does not', async () => {
   await apply(
     cell('mixed', [
@@ -308,14 +247,4 @@ test('a paused cell is said to be so, and can be stopped', async () => {
   expect(await stateOf('frozen')).toBe('Stopped Requested');
   await expectDown('frozen');
   await expectNothingLeft('frozen');
-});
-
-test('what is not there, or no cell, is said to be so', async () => {
-  expect(await failing(3, 'start', 'cell', 'nobody')).toContain('cell main/default/default/nobody: not found');
-  expect(await failing(3, 'stop', 'cell', 'nobody')).toContain('not found');
-  expect(await failing(2, 'start', 'stack', 'default')).toContain('kuke start cell NAME');
-  expect(await failing(2, 'kill', 'space', 'default')).toContain('kuke kill cell NAME');
-  expect(await failing(2, 'stop', 'cell', 'nobody', '--timeout', 'soon')).toContain('--timeout');
-  expect((await run(['start'])).status).toBe(2);
-  expect(existsSync('/opt/kukeon/main/default/default/nobody')).toBe(false);
 });
