@@ -1,3 +1,4 @@
+// containerd: once, since each field is held on every version by containerd-shim/runtime-spec.test.ts and runtime-lifecycle.test.ts.
 /** A container as its manifest describes it: what a user of Docker expects, seen from inside and from the host (spec.md §3). */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
