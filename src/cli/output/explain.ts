@@ -6,7 +6,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import { printable } from './printable.ts';
 import { print } from './standard-output.ts';
 
-/** `line`: the command, as the user typed it. Its commands use `$KUKE_INSTANCE`, the installation's id, and ctr its variable. */
+/** `line`: the command, as the user typed it; `instance`: as a word of the shell. Its commands use `$KUKE_INSTANCE`, the installation's id, and ctr its variable. */
 function head({ settings: { containerdSocket } }: Pick<Kernel, 'settings'>, line: string, instance: string): string {
   const variables = [
     `KUKE_INSTANCE=${instance}`,
@@ -51,7 +51,7 @@ export function explainAsItRuns(kernel: Kernel, line: string): void {
   kernel.hooks.tap('kuke', 'step:before', async ({ type, params, resource }) => {
     const [text, instance] = await Promise.all([
       kernel.operations.get(type).explain(params),
-      kernel.instance().catch(() => ''),
+      kernel.instance().then(shellQuote, () => ''),
     ]);
     if (!isBegun) print(head(kernel, line, instance));
     isBegun = true;

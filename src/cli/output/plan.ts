@@ -1,5 +1,6 @@
 /** What became of each resource, or would: the outcomes of a command that has `--dry-run` and `--explain`. */
 import type { Outcome } from '../../kernel/apply.ts';
+import { shellQuote } from '../../kernel/backends/shell.ts';
 import type { DryRun, PlannedStep } from '../../kernel/dry-run/dry-run.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
@@ -36,7 +37,7 @@ export async function printPlanned(
 
 /** After a purge there is none, and before it there was: the script names it by its file. */
 const instanceOf = (kernel: Kernel): Promise<string> =>
-  kernel.instance().catch(() => `$(cat ${kernel.settings.runPath}/.kuke/instance)`);
+  kernel.instance().then(shellQuote, () => `$(cat ${shellQuote(`${kernel.settings.runPath}/.kuke/instance`)})`);
 
 function printDryRun({ steps, unknowns }: DryRun, outcomes: readonly Outcome[]): void {
   const own = new Set(outcomes.map(({ ref }) => describe(ref)));
