@@ -3,39 +3,29 @@ import { cpuList, formatCpuList } from './cpu-list.ts';
 import { formatBytes, parseQuantity } from './quantity.ts';
 import type { Resources } from './schema.ts';
 
-/** Bytes and operations a second; absent: no limit. */
-export interface DeviceRates {
-  readBps?: number;
-  writeBps?: number;
-  readIops?: number;
-  writeIops?: number;
-}
+type Device = NonNullable<NonNullable<Resources['io']>['devices']>[number];
 
-/** What is absent has no limit of its own; plain data, for the journal holds it. */
-export interface Limits {
-  /** CPUs: 1.5. */
-  'cpu.limit'?: number;
-  'cpu.weight'?: number;
-  /** `0-3,6`. */
-  'cpu.cpuset'?: string;
-  /** Bytes, as all of memory's. */
-  'memory.limit'?: number;
-  'memory.high'?: number;
-  'memory.reservation'?: number;
-  'memory.swap'?: number;
-  'io.weight'?: number;
+/** Bytes and operations a second; absent: no limit. */
+export type DeviceRates = { [Rate in Exclude<keyof Device, 'path'>]?: number };
+
+/** Of those that have a number, or a list of CPUs, by themselves: `memory.limit`. */
+type Plain = {
+  [Section in Exclude<
+    keyof Resources,
+    'hugepages'
+  >]: `${Section}.${Exclude<keyof NonNullable<Resources[Section]>, 'devices'> & string}`;
+}[Exclude<keyof Resources, 'hugepages'>];
+
+/** What is absent has no limit of its own; plain data, for the journal holds it. CPUs (1.5), bytes, weights, processes; `0-3,6`. */
+export type Limits = { [Field in Plain]?: Field extends 'cpu.cpuset' ? string : number } & {
   /** By the path of the device. */
   'io.devices'?: Record<string, DeviceRates>;
-  'pids.limit'?: number;
   /** By the size of the pages; both in bytes. */
   hugepages?: Record<string, number>;
-}
+};
 
 /** One limit: `memory.limit`, `io.devices./dev/vda.readBps`, `hugepages.2Mi`. */
-export type LimitField =
-  | Exclude<keyof Limits, 'io.devices' | 'hugepages'>
-  | `io.devices.${string}`
-  | `hugepages.${string}`;
+export type LimitField = Plain | `io.devices.${string}` | `hugepages.${string}`;
 
 export type LimitValue = number | string;
 
@@ -54,24 +44,28 @@ export function deviceLimit(field: string): DeviceLimit | undefined {
 export const deviceField = ({ path, rate }: DeviceLimit): LimitField => `io.devices.${path}.${rate}`;
 
 /** What a manifest says, which its schema has found well. */
-export function limitsOf({ cpu, memory, io, pids, hugepages }: Resources = {}): Limits {
-  return defined({
-    'cpu.limit': number(cpu?.limit),
-    'cpu.weight': cpu?.weight,
-    'cpu.cpuset': cpu?.cpuset === undefined ? undefined : formatCpuList(cpuList(String(cpu.cpuset)) ?? []),
-    'memory.limit': bytes(memory?.limit),
-    'memory.high': bytes(memory?.high),
-    'memory.reservation': bytes(memory?.reservation),
-    'memory.swap': bytes(memory?.swap),
-    'io.weight': io?.weight,
-    'io.devices': io?.devices && Object.fromEntries(io.devices.map(({ path, ...rates }) => [path, ratesOf(rates)])),
-    'pids.limit': number(pids?.limit),
-    hugepages:
-      hugepages &&
-      Object.fromEntries(
-        Object.entries(hugepages).map(([size, limit]) => [formatBytes(bytes(size) ?? 0), bytes(limit) ?? 0]),
-      ),
-  });
+export function limitsOf({ hugepages = {}, ...sections }: Resources = {}): Limits {
+  const plain = Object.entries(sections).flatMap(([section, fields]) =>
+    Object.entries(fields ?? {}).flatMap(([key, given]): [LimitField, LimitValue][] =>
+      Array.isArray(given) ? [] : [[`${section}.${key}` as Plain, plainValue(`${section}.${key}`, given)]],
+    ),
+  );
+  const devices = (sections.io?.devices ?? []).flatMap(({ path, ...rates }) =>
+    (Object.entries(rates) as [keyof DeviceRates, string | number][]).map(([rate, given]): [LimitField, LimitValue] => [
+      deviceField({ path, rate }),
+      bytes(given),
+    ]),
+  );
+  const pages = Object.entries(hugepages).map(([size, given]): [LimitField, LimitValue] => [
+    `hugepages.${formatBytes(bytes(size))}`,
+    bytes(given),
+  ]);
+  return limitsFrom([...plain, ...devices, ...pages]);
+}
+
+function plainValue(field: string, given: string | number): LimitValue {
+  if (field === 'cpu.cpuset') return formatCpuList(cpuList(String(given)) ?? []);
+  return field.startsWith('memory.') ? bytes(given) : number(given);
 }
 
 /** Each limit by itself. */
@@ -116,24 +110,10 @@ export function formatLimit(field: LimitField, value: LimitValue): string {
 const isBytes = (field: LimitField) =>
   /^(?:memory|hugepages)\./.test(field) || deviceLimit(field)?.rate.endsWith('Bps') === true;
 
-function ratesOf(rates: Record<string, string | number | undefined>): DeviceRates {
-  return defined(Object.fromEntries(Object.entries(rates).map(([name, rate]) => [name, bytes(rate)])));
-}
-
-function number(given: string | number | undefined): number | undefined {
-  if (given === undefined) return undefined;
+function number(given: string | number): number {
   const parsed = parseQuantity(given);
-  return 'value' in parsed ? parsed.value : undefined;
+  return 'value' in parsed ? parsed.value : 0;
 }
 
 /** A part of one is rounded up, as Kubernetes does. */
-function bytes(given: string | number | undefined): number | undefined {
-  const value = number(given);
-  return value === undefined ? undefined : Math.ceil(value);
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
-}
+const bytes = (given: string | number): number => Math.ceil(number(given));
