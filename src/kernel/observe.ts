@@ -37,6 +37,7 @@ export const readTree = (kernel: Kernel): Promise<ResourceTree> =>
   traced('command', 'read the tree', () => read(kernel));
 
 async function read(kernel: Kernel): Promise<ResourceTree> {
+  kernel.forgetInstance();
   const store = await kernel.use('store');
   const { resources, problems: unreadable } = await store.list();
   const problems = [...unreadable];

@@ -58,8 +58,10 @@ export interface Kernel {
   use: UseBackend;
   /** Plans are noted here, and not run. */
   dryRun?: DryRun;
-  /** Throws NotInitialised. */
+  /** Asked for with everything that is looked at; read once, until it is to be forgotten. Throws NotInitialised. */
   instance(): Promise<string>;
+  /** Another kuke may have set the host up anew: before the lock was ours, or since the tree was read. */
+  forgetInstance(): void;
   warn(message: string): void;
 }
 
@@ -79,6 +81,7 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     made.set(name, backend);
     return (await backend) as KukeBackends[typeof name];
   };
+  let known: string | undefined;
   const kernel: Kernel = {
     settings,
     kinds: makeKindRegistry(),
@@ -89,9 +92,13 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     use,
     warn,
     async instance() {
-      const id = await (await use('store')).instance();
+      const id = known ?? (await (await use('store')).instance());
+      known = id;
       if (id === undefined) throw new KukeError('NotInitialised', `${settings.runPath} has not been set up`);
       return id;
+    },
+    forgetInstance() {
+      known = undefined;
     },
   };
   addBackendOperations(kernel.operations, use, 'cgroup', ownActions.cgroup);

@@ -172,6 +172,7 @@ export async function withSession<T>(
         notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
     });
   const lock = await traced('command', 'lock', takeLock);
+  kernel.forgetInstance();
   try {
     const execution: ExecuteContext = {
       operations: kernel.operations,
