@@ -19,7 +19,8 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { j
 const isPart = (word: string): word is Part => (parts as readonly string[]).includes(word);
 const named = new Set(positionals.filter(isPart));
 const filters = positionals.filter(word => !isPart(word));
-const atOnce = Number(values.jobs ?? availableParallelism());
+// One more than there are CPUs, since each job waits for a third of its time: for grace periods of the kernel, or for packets that must not come.
+const atOnce = Number(values.jobs ?? availableParallelism() + 1);
 if (!Number.isInteger(atOnce) || atOnce < 1) throw new Error(`--jobs ${values.jobs}: not a number of jobs`);
 
 const plan = new Map<Part, Job[]>();
