@@ -2,7 +2,9 @@
 /** run: an image in a cell of its own, in the foreground or not, and what of it stays. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { startRegistry } from '../../registry/docker-registry.ts';
 import { eventually } from '../../suites/contract.ts';
+import { ociArchive } from '../image.ts';
 import { output } from '../observe/command.ts';
 import { processes } from '../observe/system.ts';
 import { addressesOf, fileIn, getCell, IMAGE, logFile, pidsOf, stateOf } from './cells.ts';
@@ -94,6 +96,23 @@ describe('in the foreground', () => {
     await kuke('delete', 'cell', 'left', '--cascade');
     expect(processes().some(({ command }) => command[0] === binary)).toBe(false);
   });
+});
+
+test('an image that is not there is pulled first; one that no registry has leaves nothing', async () => {
+  await using registry = await startRegistry();
+  await registry.pushArchive(
+    'tool',
+    '1',
+    ociArchive({ name: 'tool', config: { Env: ['PATH=/bin'], Cmd: ['/bin/true'] } }),
+  );
+  const image = `${registry.host}/tool:1`;
+  expect(await run(['run', '--rm', '-q', image, ...script('echo pulled; exit 6')])).toMatchObject({
+    status: 6,
+    stdout: 'pulled\n',
+  });
+  await kuke('image', 'rm', image);
+  expect(await failing(3, 'run', '--rm', `${registry.host}/none:1`)).toContain('/none:1');
+  expect(await cells()).toEqual([]);
 });
 
 describe('in the background', () => {
