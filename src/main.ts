@@ -24,12 +24,12 @@ process.exit(
 /**
  * Most of what a command runs, it runs a few dozen times: enough for the JIT to compile it, in threads of its own, which costs as much
  * processor time as all the rest (docs/benchmarks.md). How often code has to run before that is told in the environment, at the start alone;
- * so what changes the host starts once more (5 ms). Loops over megabytes are compiled still.
+ * so what looks at many things, or changes them, starts once more (5 ms). Loops over megabytes are compiled still.
  */
 async function startLean(): Promise<void> {
   const settings = { BUN_JSC_thresholdForJITAfterWarmUp: '100000', BUN_JSC_thresholdForJITSoon: '100000' };
   const isSet = Object.keys(settings).some(name => process.env[name] !== undefined);
-  const long = /^(?:apply|create|delete|init|kill|run|set|start|stop|uninstall)$/;
+  const long = /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|run|set|start|stop|tree|uninstall)$/;
   if (import.meta.path.startsWith('/$bunfs/') && !isSet && process.argv.slice(2).some(word => long.test(word)))
     (await import('./host/exec-anew.ts')).execAnew(settings);
   // Not for the programs that it runs.
