@@ -44,7 +44,7 @@ const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 function faultOf(host: FakeHost, field: LimitField, asked: LimitValue): string | undefined {
   const { cpus, memory, disks, hugepages } = host.machine;
   if (field === 'cpu.limit' && Number(asked) > cpus) return `this host has ${cpus} CPUs`;
-  if (field.startsWith('memory.') && field !== 'memory.swap' && Number(asked) > memory)
+  if (/^(?:memory|hugepages)\./.test(field) && field !== 'memory.swap' && Number(asked) > memory)
     return `this host has ${formatBytes(memory)} of memory`;
   if (field === 'cpu.cpuset' && cpuList(String(asked))?.some(cpu => cpu >= cpus))
     return `the CPUs here are 0-${cpus - 1}`;

@@ -214,6 +214,7 @@ export function cgroupLimitsSuite(name: string, make: () => Promise<CgroupUnderT
       ['memory.reservation', { 'memory.reservation': 2 ** 52 }],
       ['io.devices./dev/not there.readBps', { 'io.devices': { '/dev/not there': { readBps: MI } } }],
       ['hugepages.3Mi', { hugepages: { '3Mi': 64 * MI } }],
+      ['hugepages.2Mi', { hugepages: { '2Mi': 2 ** 52 } }],
     ])('%s that this host cannot have changes nothing', async (field, wrong) => {
       await limit(some(0));
       const both = limitsFrom([...eachLimit(some(1, ['pids.limit', 'cpu.weight'])), ...eachLimit(wrong)]);

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { cell, container, getCell, manifest, pidsOf } from './cells.ts';
-import { apply, failing, get, kuke } from './kuke.ts';
+import { apply, failing, get, kuke, run, tryApply } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
 const WEB = '/sys/fs/cgroup/kukeon/main/default/default/web';
@@ -87,6 +87,30 @@ test.each([
   expect(stderr).toContain(`(give ${flags[0]} another value)`);
   expect((await getCell('web')).spec.resources).toEqual({ hugepages: { '2Mi': '64Mi' } });
   expect(hugetlb(WEB)).toBe(String(64 * MiB));
+});
+
+test('of a file nothing is applied when one limit makes no sense, or --strict cannot have one; all reasons are named', async () => {
+  await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  const stack = (resources: object) => manifest('Stack', 'default', { resources });
+  const other = (resources: object) => cell('other', [container('main', { resources })]);
+  const senseless = await tryApply(
+    stack({ hugepages: { '2Mi': '32Mi' } }),
+    other({ cpu: { cpuset: '4000' }, io: { devices: [{ path: '/dev/nothing', readBps: 1 }] } }),
+  );
+  expect(senseless).toMatchObject({
+    status: 2,
+    stdout: expect.stringContaining('stack main/default/default not applied'),
+  });
+  for (const field of ['cpu.cpuset', 'io.devices[0]'])
+    expect(senseless.stderr).toContain(`cell main/default/default/other: spec.containers[0].resources.${field}: `);
+  const memory = { memory: { limit: '64Mi' } };
+  const documents = [stack(memory), other(memory)].map(one => JSON.stringify(one)).join('\n---\n');
+  const strict = await run(['apply', '--strict', '-f', '-'], { stdin: documents });
+  expect(strict.status).toBe(5);
+  for (const field of ['spec.resources.memory.limit', 'spec.containers[0].resources.memory.limit'])
+    expect(strict.stderr).toContain(`${field} cannot be enforced`);
+  expect(hugetlb('/sys/fs/cgroup/kukeon/main/default/default')).toBe('max');
+  expect(await failing(3, 'get', 'cell', 'other')).toContain('not found');
 });
 
 test('a value written by hand stays, and is manual', async () => {

@@ -6,7 +6,10 @@ import {
   type Limited,
   leaf,
   limited,
+  MI,
   main,
+  memory,
+  of,
   realm,
   START,
   STOP,
@@ -18,23 +21,18 @@ import {
   web,
 } from './limited.ts';
 
-const MI = 2 ** 20;
-
 let kuke: Limited;
 beforeEach(async () => {
   kuke = await limited();
 });
 
-const memory = (limit: string) => ({ resources: { memory: { limit } } });
-const of = (...containers: Fields[]) => ({ containers });
 const taken = (from: number) =>
   kuke.host.calls.slice(from).map(({ action, params }) => {
     const { path, id = path } = params as { id?: string; path?: string };
     return `${action} ${String(id).split('/').at(-1)}`;
   });
-const pids = () =>
-  [...(kuke.host.runtime.namespaces.get('kukeon-main')?.containers.values() ?? [])].map(one => one.task?.pid);
-const contained = async (id: string) => (await kuke.status(web)).containers.find(one => one.id === id) ?? {};
+const pids = () => kuke.pids();
+const contained = (id: string) => kuke.contained(id);
 
 test('are in force before a container starts, and shown in its status', async () => {
   const from = kuke.host.calls.length;

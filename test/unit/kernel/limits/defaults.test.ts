@@ -3,11 +3,14 @@ import { beforeEach, describe, expect, test } from 'bun:test';
 import { cellRef } from '../kernel-on-fakes.ts';
 import {
   cell,
-  type Fields,
+  defaults,
   type Limited,
   leaf,
   limited,
+  MI,
   main,
+  memory,
+  of,
   START,
   STOP,
   STRICT,
@@ -19,23 +22,17 @@ import {
   web,
 } from './limited.ts';
 
-const MI = 2 ** 20;
-
 let kuke: Limited;
 beforeEach(async () => {
   kuke = await limited();
 });
 
-const memory = (limit: string) => ({ resources: { memory: { limit } } });
-const defaults = (container: Fields) => ({ defaults: { container } });
-const of = (...containers: Fields[]) => ({ containers });
 const configs = () =>
   new Map(
     [...(kuke.host.runtime.namespaces.get('kukeon-main')?.containers ?? [])].map(([id, one]) => [id, one.config]),
   );
-const pids = () =>
-  [...(kuke.host.runtime.namespaces.get('kukeon-main')?.containers.values() ?? [])].map(one => one.task?.pid);
-const contained = async (id: string) => (await kuke.status(web)).containers.find(one => one.id === id) ?? {};
+const pids = () => kuke.pids();
+const contained = (id: string) => kuke.contained(id);
 const AGAIN = 'its containers have to be made anew for that: apply it again';
 
 describe('flow into containers', () => {

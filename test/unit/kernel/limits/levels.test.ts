@@ -6,7 +6,9 @@ import {
   type Limited,
   levels,
   limited,
+  MI,
   main,
+  memory,
   realm,
   START,
   STOP,
@@ -18,15 +20,12 @@ import {
   web,
 } from './limited.ts';
 
-const MI = 2 ** 20;
 const GI = 2 ** 30;
 
 let kuke: Limited;
 beforeEach(async () => {
   kuke = await limited();
 });
-
-const memory = (limit: string | number) => ({ resources: { memory: { limit } } });
 
 describe.each(levels)('%s', (_, level) => {
   test('has the limits of its manifest, and says so', async () => {

@@ -46,6 +46,11 @@ export const main = (fields: Fields = {}): Fields => ({ id: 'main', image: 'busy
 export const side = (fields: Fields = {}): Fields => ({ id: 'side', image: 'busybox', ...fields });
 export const leaf = (container = 'web_root', name = 'web') => `${cell(name).group}/${container}`;
 
+export const MI = 2 ** 20;
+export const memory = (limit: string | number) => ({ resources: { memory: { limit } } });
+export const of = (...containers: Fields[]) => ({ containers });
+export const defaults = (container: Fields) => ({ defaults: { container } });
+
 export const START: PlanOptions = { verb: 'start', stopTimeoutMs: 1000 };
 export const STOP: PlanOptions = { verb: 'stop', stopTimeoutMs: 1000 };
 export const STRICT: PlanOptions = { verb: 'apply', stopTimeoutMs: 1000, strict: true };
@@ -60,6 +65,10 @@ export interface Limited extends TestKernel {
   values(path: string): Record<string, LimitValue> | undefined;
   /** As an administrator would with `echo`. */
   write(path: string, field: LimitField, value: LimitValue | undefined): void;
+  /** What the status of the cell `web` says of one of its containers. */
+  contained(id: string): Promise<Fields>;
+  /** Of all containers. */
+  pids(): (number | undefined)[];
   status(level: Level): Promise<Fields & { resources?: LimitStatus[]; containers: Fields[] }>;
 }
 
@@ -69,6 +78,8 @@ export async function limited(given?: TestKernel): Promise<Limited> {
   if (given === undefined) await kuke.init();
   const namespace = kuke.host.runtime.namespaces.get('kukeon-main');
   if (namespace === undefined) throw new Error('no namespace');
+  const status: Limited['status'] = async ({ kind, path }) =>
+    (await kuke.get(kind, ...path)).manifest.status as Awaited<ReturnType<Limited['status']>>;
   addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
   return {
     ...kuke,
@@ -90,9 +101,9 @@ export async function limited(given?: TestKernel): Promise<Limited> {
       if (value === undefined) group.values.delete(field);
       else group.values.set(field, value);
     },
-    async status({ kind, path }) {
-      return (await kuke.get(kind, ...path)).manifest.status as Awaited<ReturnType<Limited['status']>>;
-    },
+    contained: async id => (await status(web)).containers.find(one => one.id === id) ?? {},
+    pids: () => [...namespace.containers.values()].map(one => one.task?.pid),
+    status,
   };
 }
 

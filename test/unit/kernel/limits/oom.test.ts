@@ -1,12 +1,24 @@
 /** What a status says of containers that were killed for want of memory. */
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { cellRef } from '../kernel-on-fakes.ts';
-import { type Limited, leaf, limited, main, realm, START, side, space, stack, to, told, web } from './limited.ts';
-
-const MI = 2 ** 20;
+import {
+  type Limited,
+  leaf,
+  limited,
+  MI,
+  main,
+  memory,
+  realm,
+  START,
+  side,
+  space,
+  stack,
+  to,
+  told,
+  web,
+} from './limited.ts';
 
 let kuke: Limited;
-const memory = (limit: string) => ({ resources: { memory: { limit } } });
 const ROOT = 'default_default_web_root';
 const SIDE = 'default_default_web_side';
 
@@ -26,7 +38,7 @@ const kill = (id: string, path?: string, peak?: number) => {
   if (group && peak !== undefined) group.memory = peak;
   kuke.host.oomKill('kukeon-main', id, path);
 };
-const contained = async (id: string) => (await kuke.status(web)).containers.find(one => one.id === id) ?? {};
+const contained = (id: string) => kuke.contained(id);
 const start = () => kuke.change(cellRef('web'), to('running'), START);
 
 describe('whose limit it was', () => {

@@ -5,9 +5,8 @@ import { init } from '../../../../src/kernel/host.ts';
 import { makeJournal } from '../../../../src/kernel/journal.ts';
 import { changedReserve, type Reserve, readReserve } from '../../../../src/kernel/reserve.ts';
 import { kernelOnFakes } from '../kernel-on-fakes.ts';
-import { type Limited, limited, realm, told, web } from './limited.ts';
+import { type Limited, limited, MI, realm, told, web } from './limited.ts';
 
-const MI = 2 ** 20;
 const ALL = totalmem();
 const CPUS = cpus().length;
 

@@ -2,12 +2,16 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import {
   cell,
+  defaults,
   type Fields,
   type Level,
   type Limited,
   leaf,
   limited,
+  MI,
   main,
+  memory,
+  of,
   realm,
   STRICT,
   side,
@@ -17,17 +21,12 @@ import {
   web,
 } from './limited.ts';
 
-const MI = 2 ** 20;
-
 let kuke: Limited;
 beforeEach(async () => {
   kuke = await limited();
 });
 
-const memory = (limit: string) => ({ resources: { memory: { limit } } });
 const cpuset = (list: string) => ({ resources: { cpu: { cpuset: list } } });
-const of = (...containers: Fields[]) => ({ containers });
-const defaults = (container: Fields) => ({ defaults: { container } });
 const lab = { ...realm, path: ['lab'], group: '/kukeon/lab' } satisfies Level;
 const results = (outcomes: Awaited<ReturnType<Limited['putAll']>>) => outcomes.map(({ result }) => result);
 const reasons = (outcomes: Awaited<ReturnType<Limited['putAll']>>) =>
