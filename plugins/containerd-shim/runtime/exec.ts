@@ -49,8 +49,9 @@ export async function execIn(containerd: Containerd, params: ExecParams): Promis
     await client.tasks.start(ids);
     return started(client, ids, { pipes, exit, terminal: params.terminal, forget: record.forget });
   } catch (error) {
-    pipes?.[Symbol.dispose]();
+    // The FIFOs are held open until then: a shim that is still opening them can end nothing.
     if (await discard(client, ids)) record.forget();
+    pipes?.[Symbol.dispose]();
     throw execFailure(error, params.command[0] ?? '');
   }
 }
@@ -83,7 +84,8 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }
       const { exitStatus } = await Promise.race([exit, copied.then(() => exit)]);
       ended.abort();
       const isWhole = await copied;
-      const deleted = ifThere(tasks.deleteProcess(ids)).then(forget);
+      // What cannot be taken away now is left to the next exec.
+      const deleted = ifThere(tasks.deleteProcess(ids)).then(forget, () => {});
       await (isWhole ? deleted : ordered(deleted));
       return exitStatus;
     } catch (error) {

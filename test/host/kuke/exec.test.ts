@@ -1,4 +1,3 @@
-// containerd: once, since containerd-shim/exec.test.ts has the versions.
 // containerd: once, since containerd-shim/exec.test.ts and the runtime's suite hold what differs on each.
 /** exec as a user has it: exit codes, signals, a terminal, pipes of any size, many at once, and nothing that stays. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
