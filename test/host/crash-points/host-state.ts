@@ -72,7 +72,7 @@ function normal(line: string): string {
   return line
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'INSTANCE')
     .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}\b/g, 'ATTACHMENT')
-    .replace(/\b10\.88\.\d+\.(?!0\b|1\b)\d+\b/g, 'ADDRESS')
+    .replace(/\b10\.88\.(?!0\.[01]\b)\d+\.\d+\b/g, 'ADDRESS')
     .replace(/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, 'MAC')
     .replace(/\bveth([0-9a-f]{8}|[0-9a-f]{11})\b/g, 'VETH')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, 'TIME')

@@ -1,11 +1,26 @@
 /** Which moments of a command it is killed at: each in a run of its own. */
 
-/** Prime to nothing in particular: each command begins at another one, so that all have their turn. */
-const STRIDE = process.env.KUKE_TEST_POINTS === 'all' ? 1 : 3;
+const isAll = process.env.KUKE_TEST_POINTS === 'all';
 
 /** 1, 2, 3, ... or every so-manieth of them, beginning at another one for each `index`. */
-export function* momentsOf(index: number): Generator<number, never> {
-  for (let moment = 1 + (index % STRIDE); ; moment += STRIDE) yield moment;
+export function* momentsOf(index: number, stride = 3): Generator<number, never> {
+  const every = isAll ? 1 : stride;
+  for (let moment = 1 + (index % every); ; moment += every) yield moment;
+}
+
+/** In milliseconds: so long after a step has begun it is in the middle of what takes longest, on most machines. */
+const MIDDLE = 5;
+
+export interface Point {
+  moment: number;
+  /** Milliseconds after it: in the middle of a step. */
+  after: number;
+}
+
+/** Of each moment the moment itself, and one in the middle of what comes after it. */
+export function* pointsOf(index: number): Generator<Point, undefined> {
+  for (const point of momentsOf(index, 5)) yield { moment: Math.ceil(point / 2), after: point % 2 === 1 ? 0 : MIDDLE };
+  return undefined;
 }
 
 export interface Coverage {
