@@ -7,8 +7,8 @@ import { asContainerdError } from '../errors.ts';
 const WRAPPING = [
   /^failed to (?:create shim task|start task|create task): /,
   /^OCI runtime \w+ failed: /,
-  /^(?:runc|crun)(?: \w+ failed)?: /,
   /^exec failed: /,
+  /^(?:runc|crun)(?: \w+ failed)?: /,
   /^unable to start container process: /,
   /^error during container init: /,
 ];

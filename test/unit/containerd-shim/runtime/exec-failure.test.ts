@@ -15,6 +15,11 @@ describe('what the runtime says of a process that it could not run, as a shell t
     [`${RUNC}exec: "nope": permission denied: unknown`, 'ProgramNotExecutable', 126],
     [`${CRUN}open executable: Permission denied: unknown`, 'ProgramNotExecutable', 126],
     [
+      `${CRUN}crun: executable file \`nope\` not found in $PATH: No such file or directory: unknown`,
+      'ProgramNotFound',
+      127,
+    ],
+    [
       `${RUNC}chdir to cwd ("/x") set in config.json failed: no such file or directory: unknown`,
       'ProgramNotExecutable',
       126,
