@@ -1,45 +1,18 @@
 /** Where no containerd answers, `kuke init` starts one of its own, and `kuke uninstall` ends it (issue: the embedded default). */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import '../containerd.ts'; // so that the runner tries every version
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ctr, namespaces, tasks } from '../observe/containerd.ts';
 import { difference } from '../observe/inventory.ts';
-import { processes } from '../observe/system.ts';
+import type { Process } from '../observe/system.ts';
 import { addressesOf, cell, getCell, loadImage, pidsOf, stateOf } from './cells.ts';
 import { footprint, scaffold } from './footprint.ts';
 import { apply, applyFailing, binary, failing, get, kuke, run } from './kuke.ts';
+import { daemons, installVersion, killDaemon } from './private-daemon.ts';
 
 const SOCKET = '/run/containerd/containerd.sock';
 const LOG = '/opt/kukeon/.kuke/containerd/containerd.log';
 
-/** The containerds that run, by their pids. */
-const daemons = () =>
-  processes()
-    .filter(({ command: [program = ''] }) => program.split('/').at(-1) === 'containerd')
-    .map(({ pid }) => pid);
-
-async function killDaemon(): Promise<void> {
-  const [pid = 0] = daemons();
-  process.kill(pid, 'SIGKILL');
-  while (daemons().includes(pid)) await Bun.sleep(5);
-}
-
-// kuke takes programs from the system's folders alone, so the version under test is installed there.
-beforeAll(() => {
-  for (const program of ['containerd', 'containerd-shim-runc-v2']) {
-    const path = Bun.which(program);
-    if (path !== null && path !== `/usr/bin/${program}`) symlinkSync(path, `/usr/local/sbin/${program}`);
-  }
-});
+beforeAll(installVersion);
 afterAll(() => run(['uninstall', '--yes']));
 
 test('without the program, init says what to install and leaves nothing', async () => {
@@ -80,7 +53,7 @@ test('a second init leaves it as it is', async () => {
   expect(await kuke('init')).toBe(
     'realm main unchanged\nspace main/default unchanged\nstack main/default/default unchanged\n',
   );
-  expect(daemons()).toEqual([first as number]);
+  expect(daemons()).toEqual([first as Process]);
 });
 
 test('killed: reading says Unknown, changing fails with exit code 5 and the remedy; init starts it again, and cells have run on', async () => {

@@ -1,39 +1,21 @@
 /** A containerd of kuke's own takes nothing away that is somebody else's: other files and mounts, another installation, another containerd. */
 import { afterEach, beforeAll, expect, test } from 'bun:test';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { privatePaths, remainsOf, servingOf } from '../../../plugins/containerd-shim/private/files.ts';
 import { endServing } from '../../../plugins/containerd-shim/private/operations.ts';
-import { startContainerd } from '../containerd.ts';
 import { at, installKiller } from '../kuke-faults/killer.ts';
 import { output } from '../observe/command.ts';
 import { namespaces } from '../observe/containerd.ts';
 import { difference } from '../observe/inventory.ts';
-import { mounts, processes } from '../observe/system.ts';
-import { cell, loadImage, logged, pidsOf, shell, stateOf } from './cells.ts';
+import { mounts } from '../observe/system.ts';
+import { cell, loadImage, logged, pidsOf, stateOf } from './cells.ts';
 import { footprint } from './footprint.ts';
 import { apply, failing, kuke, run } from './kuke.ts';
+import { daemons, installVersion, removeDaemon } from './private-daemon.ts';
 
-const SOCKET = '/run/containerd/containerd.sock';
 const OWN = '/opt/kukeon/.kuke/containerd';
 
-const daemons = () => processes().filter(({ command: [program = ''] }) => basename(program) === 'containerd');
 const mountedAt = (target: string) => mounts().filter(mount => mount.target === target).length;
-
-async function killDaemon(): Promise<void> {
-  const [{ pid } = { pid: 0 }] = daemons();
-  process.kill(pid, 'SIGKILL');
-  while (daemons().some(daemon => daemon.pid === pid)) await Bun.sleep(5);
-}
 
 /** Somebody's data, also bind-mounted at `target`. */
 async function mountPrecious(target: string): Promise<void> {
@@ -47,20 +29,8 @@ function expectPrecious(): void {
   expect(readFileSync('/tmp/precious/data', 'utf8')).toBe('theirs');
 }
 
-// kuke takes programs from the system's folders alone, so the version under test is installed there.
-beforeAll(() => {
-  for (const program of ['containerd', 'containerd-shim-runc-v2']) {
-    const path = Bun.which(program);
-    if (path !== null && path !== `/usr/bin/${program}`) symlinkSync(path, `/usr/local/sbin/${program}`);
-  }
-});
-afterEach(async () => {
-  await run(['uninstall', '--yes']);
-  for (const { target } of mounts().reverse()) {
-    if (target.startsWith('/run/containerd/')) await output('umount', target);
-  }
-  rmSync('/run/containerd', { recursive: true, force: true });
-});
+beforeAll(installVersion);
+afterEach(removeDaemon);
 
 test('uninstall leaves what others keep beside its socket, mounted or not, and empty folders of its own nowhere', async () => {
   await kuke('init');
@@ -77,39 +47,6 @@ test('uninstall leaves what others keep beside its socket, mounted or not, and e
   expect(readdirSync('/run/containerd/runc')).toEqual(['other']);
   expect(readdirSync('/run/containerd/s')).toEqual(['theirs']);
   expect(daemons()).toEqual([]);
-});
-
-test('a program with its command line in a container, or another user’s, is not it', async () => {
-  await kuke('init');
-  await loadImage();
-  // busybox's `yes` takes any argument.
-  const line = `yes --config ${OWN}/config.toml > /dev/null`;
-  await apply(cell('imposter', [shell('main', `trap "exit 0" TERM; /bin/${line} & wait`)]));
-  mkdirSync('/tmp/bin');
-  symlinkSync(Bun.which('busybox') ?? '', '/tmp/bin/yes');
-  const other = Bun.spawn(['setpriv', '--reuid', '65534', '--clear-groups', 'sh', '-c', `exec /tmp/bin/${line}`]);
-  await killDaemon();
-  await kuke('init');
-  expect(daemons()).toHaveLength(1);
-  expect(await stateOf('imposter')).toBe('Ready');
-  await kuke('uninstall', '--yes');
-  expect(other.exitCode).toBeNull();
-  other.kill('SIGKILL');
-  await other.exited;
-});
-
-test('a first one that cannot start takes nothing with it that came meanwhile', async () => {
-  const path = '/usr/local/sbin/containerd';
-  const installed = existsSync(path);
-  if (installed) renameSync(path, `${path}.hidden`);
-  const script = ['mkdir -p /run/containerd/other', 'echo theirs > /run/containerd/other/data', 'exit 7'];
-  writeFileSync(path, `#!/bin/sh\n${script.join('\n')}\n`, { mode: 0o755 });
-  expect(await failing(5, 'init')).toContain('status 7');
-  rmSync(path);
-  if (installed) renameSync(`${path}.hidden`, path);
-  expect(readFileSync('/run/containerd/other/data', 'utf8')).toBe('theirs\n');
-  expect(readdirSync('/run/containerd')).toEqual(['other']);
-  expect(existsSync('/opt/kukeon')).toBe(false);
 });
 
 test('what is mounted in its own folders is unmounted, not emptied, also when the run path is a symbolic link', async () => {
@@ -167,71 +104,6 @@ test('two installations have a containerd each: uninstall of one harms nothing o
   await kuke('uninstall', '--yes');
   expect(difference(before, await footprint(), [/^mount \/run\/netns tmpfs$/])).toEqual([]);
   for (const path of ['/opt/plugins', '/etc/kukeon']) rmSync(path, { recursive: true });
-});
-
-test.each(['', '{"socket":"/run/cont', '[]', '{"socket":7}'])('a damaged serving.json is none: %p', async text => {
-  const before = await footprint();
-  await kuke('init');
-  writeFileSync(`${OWN}/serving.json`, text);
-  await killDaemon();
-  await kuke('init');
-  writeFileSync(`${OWN}/serving.json`, text);
-  await kuke('uninstall', '--yes');
-  expect(daemons()).toEqual([]);
-  expect(difference(before, await footprint())).toEqual([]);
-});
-
-test('a containerd that has taken over the socket meanwhile keeps it', async () => {
-  await kuke('init');
-  await killDaemon();
-  await using theirs = await startContainerd();
-  await kuke('uninstall', '--yes');
-  expect(daemons().map(({ pid }) => pid)).toEqual([theirs.pid]);
-  expect(await namespaces()).toEqual([]);
-  expect(existsSync(OWN)).toBe(false);
-});
-
-/** The journal of an init that died while it started its containerd for the first time. */
-function leaveJournal(attempt: string): void {
-  const paths = privatePaths('/opt/kukeon');
-  const params = {
-    paths,
-    program: '/usr/bin/containerd',
-    serving: { socket: SOCKET, madeFolders: ['/run/containerd'], attempt },
-    isRestart: false,
-  };
-  const step = { id: 's1', type: 'containerd-shim.serve', params, after: [], resource: 'host' };
-  const head = { event: 'plan', version: 2, id: '0', intent: 'create', command: 'kuke init --early', steps: [step] };
-  const lines = [head, { event: 'start', step: 's1' }].map(line => JSON.stringify(line));
-  mkdirSync('/opt/kukeon/.kuke/journal', { recursive: true, mode: 0o700 });
-  writeFileSync('/opt/kukeon/.kuke/journal/0.jsonl', `${lines.join('\n')}\n`, { mode: 0o600 });
-}
-
-test('the undoing of an init that died long ago leaves alone what a later one has started', async () => {
-  await kuke('init');
-  await loadImage();
-  await apply(cell('web'));
-  const running = daemons();
-  leaveJournal('an earlier one');
-  const { status, stderr } = await run(['init']);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('undone: kuke init --early') });
-  expect(daemons()).toEqual(running);
-  expect(await stateOf('web')).toBe('Ready');
-});
-
-test('that of one that died just now takes all with it', async () => {
-  const before = await footprint();
-  await kuke('init');
-  leaveJournal(servingOf(privatePaths('/opt/kukeon'))?.attempt ?? '');
-  const [first] = daemons();
-  // uninstall fails for want of a containerd, or is done; the undoing comes first in either case.
-  const { stderr } = await run(['uninstall', '--yes']);
-  expect(stderr).toContain('undone: kuke init --early');
-  expect(daemons()).not.toContainEqual(first);
-  expect(existsSync(OWN)).toBe(false);
-  await kuke('init');
-  await kuke('uninstall', '--yes');
-  expect(difference(before, await footprint())).toEqual([]);
 });
 
 test('the commands that explain its end, and its start, do what they do', async () => {
