@@ -45,7 +45,7 @@ export { type Resources, resources } from './kernel/limits/schema.ts';
 export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
 export { watchLimits } from './kernel/limits/watch.ts';
 export { mountClashes, mountTarget, mountTargetFault } from './kernel/mount-target.ts';
-export { didYouMean, NAME_PATTERN, nameFault } from './kernel/names.ts';
+export { didYouMean, NAME_SHAPE, nameFault } from './kernel/names.ts';
 export { observeAttachments, observeNetwork } from './kernel/networks.ts';
 export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { ociRuntime } from './kernel/oci-runtime.ts';

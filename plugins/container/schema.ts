@@ -4,7 +4,7 @@ import {
   didYouMean,
   isCapability,
   mountTargetFault,
-  NAME_PATTERN,
+  NAME_SHAPE,
   nameFault,
   notYetFor,
   PORT_PATTERN,
@@ -112,7 +112,7 @@ export const containerSpec = v.strictObject({
       issue => nameFault(issue.input) ?? '',
     ),
     v.check(id => id.toLowerCase() !== 'root', 'may not be `root`, which names the root container in containerd'),
-    v.metadata({ kuke: { pattern: NAME_PATTERN.source } }),
+    v.metadata({ kuke: { pattern: NAME_SHAPE } }),
     v.description('its name, unique in the cell; not `root`'),
   ),
   image: v.pipe(

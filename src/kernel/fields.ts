@@ -1,7 +1,7 @@
 /** What a schema says of each of its fields, for people: `kuke explain` and the reference page. */
 import type * as v from 'valibot';
 import { type Change, type KindDefinition, type KindRegistry, scopeField } from './kinds.ts';
-import { API_VERSION } from './resource.ts';
+import { envelope } from './manifest.ts';
 import { descriptionOf, elementOf, entriesOf, metadataOf, optionsOf, wrappedOf } from './schema.ts';
 
 export interface Field {
@@ -27,24 +27,12 @@ export function fieldsOfKind(kinds: KindRegistry, { kind, spec, description, emb
   if (embedded !== undefined) return fieldsOf(spec, 'recreate');
   // Another name or place is another resource.
   const ofPlace = new Set(['id', ...kinds.above(kind).map(above => scopeField(above.kind))]);
-  const text = (name: string, said: string, required: boolean, more: Partial<Field> = {}): Field => {
-    return { name, type: 'string', required, description: said, change: 'in-place', fields: [], ...more };
+  const own: Record<string, Partial<Field>> = {
+    kind: { values: [kind] },
+    spec: { type: 'map', description, fields: fieldsOf(spec, 'in-place', name => ofPlace.has(name)) },
+    status: { type: 'map' },
   };
-  const map = { type: 'map of strings' };
-  const metadata = [
-    text('name', 'letters and digits with single hyphens between them, at most 63; unique among siblings', true, {
-      change: 'immutable',
-    }),
-    text('labels', 'for `get -l`', false, map),
-    text('annotations', 'notes for whoever reads the manifest', false, map),
-  ];
-  return [
-    text('apiVersion', 'of the manifest', true, { values: [API_VERSION] }),
-    text('kind', 'of the resource', true, { values: [kind], change: 'immutable' }),
-    text('metadata', 'what it is called', true, { type: 'map', fields: metadata }),
-    text('spec', description, false, { type: 'map', fields: fieldsOf(spec, 'in-place', name => ofPlace.has(name)) }),
-    text('status', 'what the host says of it; ignored in what is applied', false, { type: 'map' }),
-  ];
+  return fieldsOf(envelope).map(field => ({ ...field, ...own[field.name] }));
 }
 
 /** Of an object's schema, of a list's elements, or of the option that is one. `inherited`: what a change takes where a field does not say. */
@@ -84,6 +72,7 @@ function insideOf(schema: v.GenericSchema): v.GenericSchema {
 function valuesOf(schema: v.GenericSchema): string[] | undefined {
   const inner = wrappedOf(schema);
   if (inner !== undefined) return valuesOf(inner);
+  if (schema.type === 'literal') return [String(Reflect.get(schema, 'literal'))];
   const options: unknown = Reflect.get(schema, 'options');
   return schema.type === 'picklist' && Array.isArray(options) ? options.map(String) : undefined;
 }

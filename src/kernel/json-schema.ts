@@ -1,13 +1,10 @@
 /** Manifests as JSON Schema (draft 2020-12), for editors: what the kinds' own schemas say, as far as that language can. */
 import { type JsonSchema, type OverrideActionContext, toJsonSchema } from '@valibot/to-json-schema';
 import type { KindDefinition, KindRegistry } from './kinds.ts';
-import { NAME_MAX, NAME_PATTERN } from './names.ts';
-import { API_VERSION } from './resource.ts';
+import { envelope } from './manifest.ts';
 import { isPendingValue, saidBy } from './schema.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
-
-const text = { type: 'object', additionalProperties: { type: 'string' } } as const;
 
 /** Of one kind, or of all by their `kind`, and of a list of them. */
 export function manifestSchema(kinds: KindRegistry, only?: KindDefinition): JsonSchema {
@@ -33,26 +30,16 @@ export function manifestSchema(kinds: KindRegistry, only?: KindDefinition): Json
 function ofKind({ kind, description, spec, embedded }: KindDefinition): JsonSchema {
   const own = fromValibot(spec);
   if (embedded !== undefined) return { title: kind, description, ...own };
-  const name = { description: 'its name', type: 'string', pattern: NAME_PATTERN.source, maxLength: NAME_MAX } as const;
-  const metadata: JsonSchema = {
-    type: 'object',
-    properties: { name, labels: text, annotations: text },
-    required: ['name'],
-    additionalProperties: false,
-  };
+  const of = fromValibot(envelope);
   return {
+    ...of,
     title: kind,
     description,
-    type: 'object',
     properties: {
-      apiVersion: { const: API_VERSION },
+      ...of.properties,
       kind: { const: kind },
-      metadata,
       spec: own,
-      status: { description: 'what the host says; ignored in what is applied' },
     },
-    required: ['apiVersion', 'kind', 'metadata'],
-    additionalProperties: false,
   };
 }
 

@@ -4,22 +4,30 @@ import { KukeError } from './errors.ts';
 import type { FieldIssue } from './extensible.ts';
 import type { Hooks } from './hooks.ts';
 import { type KindDefinition, type KindRegistry, type Resource, scopeField } from './kinds.ts';
-import { nameFault } from './names.ts';
+import { NAME_SHAPE, nameFault } from './names.ts';
 import { API_VERSION, type Manifest, type ResourceRef } from './resource.ts';
 import { faultsOf } from './schema.ts';
 
 const labels = v.record(v.string(), v.string());
 
-const envelope = v.strictObject({
-  apiVersion: v.literal(API_VERSION),
-  kind: v.string(),
-  metadata: v.strictObject({
-    name: v.string(),
-    labels: v.exactOptional(labels),
-    annotations: v.exactOptional(labels),
-  }),
+/** Of every kind. */
+export const envelope = v.strictObject({
+  apiVersion: v.pipe(v.literal(API_VERSION), v.description('of the manifest')),
+  kind: v.pipe(v.string(), v.metadata({ kuke: { change: 'immutable' } }), v.description('of the resource')),
+  metadata: v.pipe(
+    v.strictObject({
+      name: v.pipe(
+        v.string(),
+        v.metadata({ kuke: { change: 'immutable', pattern: NAME_SHAPE } }),
+        v.description('letters and digits with single hyphens between them, at most 63; unique among siblings'),
+      ),
+      labels: v.exactOptional(v.pipe(labels, v.description('for `get -l`'))),
+      annotations: v.exactOptional(v.pipe(labels, v.description('notes for whoever reads the manifest'))),
+    }),
+    v.description('what it is called'),
+  ),
   spec: v.exactOptional(v.record(v.string(), v.unknown())),
-  status: v.exactOptional(v.unknown()),
+  status: v.exactOptional(v.pipe(v.unknown(), v.description('what the host says of it; ignored in what is applied'))),
 });
 
 export interface ManifestContext {

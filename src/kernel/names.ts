@@ -3,6 +3,9 @@
 export const NAME_PATTERN = /^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/;
 export const NAME_MAX = 63;
 
+/** Both, for `pattern` in the metadata of a field. */
+export const NAME_SHAPE = NAME_PATTERN.source.replace('^', `^(?=.{1,${NAME_MAX}}$)`);
+
 /** Why `name` is not a name; undefined when it is one. */
 export function nameFault(name: string): string | undefined {
   if (name.length > NAME_MAX) return `has ${name.length} characters; at most ${NAME_MAX} are allowed`;

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { FieldIssue } from './extensible.ts';
 import type { FieldMetadata } from './kinds.ts';
-import { didYouMean, NAME_PATTERN } from './names.ts';
+import { didYouMean, NAME_SHAPE } from './names.ts';
 
 type AnySchema = v.GenericSchema;
 export type Path = readonly (string | number)[];
@@ -122,7 +122,7 @@ export const parentId = (what: string, defaultName: string) =>
   v.exactOptional(
     v.pipe(
       v.string(),
-      v.metadata({ kuke: { pattern: NAME_PATTERN.source } satisfies FieldMetadata }),
+      v.metadata({ kuke: { pattern: NAME_SHAPE } satisfies FieldMetadata }),
       v.description(`the ${what} that it lies in; absent: \`${defaultName}\``),
     ),
   );
