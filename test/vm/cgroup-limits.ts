@@ -1,44 +1,32 @@
 /** The Cgroup backend on a host with every controller: what a box lacks. Run by jobs/cgroup-limits.sh in the virtual machine. */
 import { afterEach, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { LimitObservation } from '../../src/kernel/backends/index.ts';
+import { existsSync, mkdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Limits } from '../../src/kernel/limits/limits.ts';
 import { MOST_IOPS } from '../../src/kernel/limits/schema.ts';
-import { backendOf, cleanUp, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
+import { cleanUp, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
 import { output } from '../host/observe/command.ts';
 import { context, eventually } from '../suites/contract.ts';
 import '../host/suites/cgroup.test.ts';
-
-const MI = 2 ** 20;
-const backend = backendOf();
-const main = '/kukeon/main';
-const cell = '/kukeon/main/default/blog/web';
-const create = async (...paths: string[]) => {
-  for (const path of paths) await backend.create({ path }, context());
-};
-const createCell = () => create('/kukeon', main, '/kukeon/main/default', '/kukeon/main/default/blog', cell);
-const leaf = (name: string, limits: Limits = {}, oomKills = 0) =>
-  backend.leaf({ path: `${cell}/${name}`, limits, oomKills }, context());
-const limit = async (limits: Limits, path = main): Promise<string[]> => {
-  const notes: string[] = [];
-  await backend.limit({ path, limits }, { ...context(), note: message => notes.push(message) });
-  return notes;
-};
-const file = (name: string, path = main) => readFileSync(`${MOUNT}${path}/${name}`, 'utf8').trim();
-const write = (name: string, value: string, path = main) => writeFileSync(`${MOUNT}${path}/${name}`, value);
-const seen = async (limits: Limits, path = main) => backend.limits({ path, limits });
-const only = async (limits: Limits, path = main): Promise<Partial<LimitObservation>> => {
-  const [one, ...more] = await seen(limits, path);
-  expect(more).toEqual([]);
-  return one ?? {};
-};
-const numberOf = (disk: string) => readFileSync(`/sys/class/block/${disk}/dev`, 'utf8').trim();
-const [vda, vdb, vdc] = ['vda', 'vdb', 'vdc'].map(numberOf);
-
-/** Holds so much memory, `there` once it has it. */
-const hog = (path: string, size: number) => shellIn(path, `exec perl -e '$x = "x" x (${size} << 20); sleep 1000'`);
-const holds = (path: string, bytes: number) =>
-  eventually(async () => Number(file('memory.current', path)) > bytes || undefined);
+import {
+  backend,
+  cell,
+  create,
+  createCell,
+  file,
+  gone,
+  hog,
+  holds,
+  leaf,
+  limit,
+  MI,
+  main,
+  only,
+  seen,
+  vda,
+  vdb,
+  vdc,
+  write,
+} from './cgroups-under-test.ts';
 
 afterEach(cleanUp);
 
@@ -353,11 +341,6 @@ describe('io', () => {
 
 describe('whose limit kept something from starting', () => {
   const container = `${cell}/web_root`;
-  const gone = () =>
-    eventually(async () => file('cgroup.procs', container) === '' || undefined).then(() =>
-      rmdirSync(`${MOUNT}${container}`),
-    );
-
   test.each([
     ['its own', container],
     ['the cell’s', cell],
@@ -370,7 +353,7 @@ describe('whose limit kept something from starting', () => {
     const request = { path: container, limits: {} };
     expect(await backend.limitHit(request, before, 'EOF')).toBeUndefined();
     await (await shellIn(container, 'busybox tail -c 64m /dev/zero > /dev/null')).exited;
-    await gone();
+    await gone(container);
     expect(await backend.limitHit(request, before, 'EOF')).toEqual({ path: limited, field: 'memory.limit' });
   });
 
