@@ -105,7 +105,11 @@ export function makeJournal(folder: string): Journal {
       return { plans, unreadable };
     },
     look() {
-      const plans = filesIn(folder, PLAN).map(path => ({ path, parsed: parseJournal(readFileSync(path, 'utf8')) }));
+      // One that ends just now takes its file away.
+      const texts = filesIn(folder, PLAN).map(path => ({ path, text: textOf(path) }));
+      const plans = texts.flatMap(({ path, text }) =>
+        text === undefined ? [] : [{ path, parsed: parseJournal(text) }],
+      );
       const left = plans.flatMap(({ path, parsed }) =>
         parsed === 'over' || 'why' in parsed ? [] : [{ path, command: parsed.command }],
       );
@@ -116,6 +120,15 @@ export function makeJournal(folder: string): Journal {
       return { left, unreadable: [...damaged, ...aside], foreign: foreign() };
     },
   };
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Undefined: it has ended, or never ran a step, and is gone; or it has been put aside. */

@@ -184,10 +184,11 @@ export async function withSession<T>(
     // Nothing is changed on a host whose containers nobody can see, save by the command that is to mend that (spec.md §6).
     const isReady = options.settles === false || (await store.instance()) === undefined;
     if (!isReady) await (await kernel.use('runtime')).ping();
-    const { plans, unreadable } = journal.unfinished();
-    if (kernel.dryRun) for (const one of plans) tellWaiting(one, notice);
-    const unfinished = kernel.dryRun ? [] : plans;
-    const recovered = await traced('command', 'recover', () => recover(unfinished, execution));
+    // Without the lock a journal may be of a kuke that is at work: a dry run only looks at it.
+    const looked = kernel.dryRun && journal.look();
+    for (const one of looked?.left ?? []) tellWaiting(one, notice);
+    const { plans, unreadable } = looked ? { plans: [], ...looked } : journal.unfinished();
+    const recovered = await traced('command', 'recover', () => recover(plans, execution));
     let left = recovered.flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
@@ -263,8 +264,8 @@ function tell({ plan, done, failures }: Recovery, notice: (message: string) => v
   return [plan];
 }
 
-function tellWaiting({ command }: UnfinishedPlan, notice: (message: string) => void): void {
-  notice(`an earlier command did not end, and would be undone or finished first: ${command}`);
+function tellWaiting({ command }: { command: string }, notice: (message: string) => void): void {
+  notice(`another command has not ended, and would end, be undone or be finished first: ${command}`);
 }
 
 function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string) => void): void {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeJournal } from '../../../src/kernel/journal.ts';
 import { cellYaml } from '../kernel/kernel-on-fakes.ts';
@@ -124,14 +125,19 @@ cell main/two/default/web created (dry run)
     const file = fake.file('web.yaml', cellYaml('web'));
     const step = { id: '1', type: 'cgroup.create', params: { path: '/kukeon/x' }, resource: 'realm x' } as const;
     const journal = makeJournal(join(fake.runPath, '.kuke/journal'));
-    journal.open('1', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm x');
+    journal
+      .open('1', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm x')
+      .start('1', undefined);
+    // Of a kuke that has just begun.
+    const folder = join(fake.runPath, '.kuke/journal');
+    journal.open('2', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm y');
+    const files = readdirSync(folder).sort();
+    expect(files).toHaveLength(2);
     const before = state();
     const { status, stderr } = await fake.kuke('apply', '-f', file, '--dry-run');
-    expect([status, stderr]).toEqual([
-      0,
-      expect.stringContaining('an earlier command did not end, and would be undone or finished first'),
-    ]);
+    expect([status, stderr]).toEqual([0, expect.stringContaining('another command has not ended')]);
     expect(state()).toBe(before);
+    expect(readdirSync(folder).sort()).toEqual(files);
     expect((await fake.kuke('apply', '-f', file)).stderr).toContain('has been undone');
   });
 
