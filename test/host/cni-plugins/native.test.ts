@@ -1,3 +1,4 @@
+// containerd: once, since it is plugins of CNI that are called in process.
 /** kuke on a host that has no CNI plugin as a file: its own are called in process. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
