@@ -73,7 +73,7 @@ describe('a cell whose manifest was removed while it runs', () => {
   });
 });
 
-test('a stopped cell that cannot be started stays stopped, and leaves no namespace', async () => {
+test('a stopped cell that cannot be started says why, has nothing that runs, and leaves no namespace', async () => {
   await leavingNothing(async () => {
     await apply(cell('web', [shell('main', 'trap "exit 0" TERM; sleep 1000 & wait'), container('side')]));
     await kuke('stop', 'cell', 'web');
@@ -88,7 +88,12 @@ test('a stopped cell that cannot be started stays stopped, and leaves no namespa
     // The task that had ended makes room for the one that is to be started, and so does its cgroup.
     const changed = difference(stopped, await footprint()).filter(line => !line.includes('default_default_web_side'));
     expect(changed).toEqual(['side', 'web_root'].map(leaf => `- cgroup kukeon/main/default/default/web/${leaf}`));
-    expect((await getCell('web')).status).toMatchObject({ state: 'Stopped', reason: 'Requested', attachments: [] });
+    expect((await getCell('web')).status).toMatchObject({
+      state: 'Failed',
+      reason: 'Conflict',
+      message: expect.stringMatching(/^it could not be started: .*side\.log/),
+      attachments: [],
+    });
     await kuke('start', 'cell', 'web');
     expect((await getCell('web')).status.state).toBe('Ready');
     await kuke('delete', 'cell', 'web', '--cascade', '--force');
