@@ -45,10 +45,12 @@ function count(level: Cgroup, field: LimitHit['field']): { own: number; below: n
 export function limitHit(cgroup: Cgroup, limits: Limits, before: unknown, failure: string): LimitHit | undefined {
   const [now, then] = [hits(cgroup), isHits(before) ? before : {}];
   const levels = lineage(cgroup).map(pathOf).reverse();
+  const [, cell = ''] = levels;
   for (const field of FIELDS) {
     const risen = (which: 'own' | 'below') => (path: string) =>
       (now[path]?.[field] ?? NONE)[which] > (then[path]?.[field] ?? NONE)[which];
-    const path = levels.find(risen('own')) ?? (levels.some(risen('below')) ? pathOf(cgroup) : undefined);
+    // Of the cell's alone: further up, others may have been hit.
+    const path = levels.find(risen('own')) ?? (risen('below')(cell) ? pathOf(cgroup) : undefined);
     if (path !== undefined) return { path, field };
   }
   return COULD_NOT_FORK.test(failure) ? scarcest(cgroup, limits) : undefined;
