@@ -18,6 +18,8 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
   text { fill: #e6edf3 } .note { fill: #8b949e } .bar { fill: #6e7681 } .own { fill: #58a6ff } .spread { stroke: #e6edf3 }
 }`;
 
+const TITLE = 'What kuke costs, beside others';
+
 /** `isOwn`: whose bars stand out. */
 export function plot(tables: readonly Table[], isOwn: (row: string) => boolean): string {
   let y = 0;
@@ -27,7 +29,7 @@ export function plot(tables: readonly Table[], isOwn: (row: string) => boolean):
     return part;
   });
   const size = `width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img">\n<style>${STYLE}\n</style>\n${parts.join('\n')}\n</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img">\n<title>${TITLE}</title>\n<style>${STYLE}\n</style>\n${parts.join('\n')}\n</svg>\n`;
 }
 
 function panel(table: Table, top: number, isOwn: (row: string) => boolean): string {
