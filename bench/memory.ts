@@ -1,13 +1,14 @@
 /**
- * The peak of a plugin's memory (ru_maxrss, by time(1): a child of ours would begin with our own). Most of it are pages of the program itself,
- * which all of its processes share.
+ * The peak of a plugin's memory (ru_maxrss, by time(1): a child of ours would begin with our own), alone on its network and beside many
+ * other attachments. Most of it are pages of the program itself, which all of its processes share.
  */
 import { join } from 'node:path';
-import { addNamespaces, kukePlugins, netnsOf, network, REFERENCE } from './lab.ts';
+import { addNamespaces, attachmentOf, kukePlugins, netnsOf, network, REFERENCE, runtimes } from './lab.ts';
 import { type Row, roundsOr, type Table } from './table.ts';
 
 const ROUNDS = roundsOr(10);
 const MOST = 40;
+const OTHERS = 150;
 
 export async function bench(): Promise<Table> {
   const verbs: [plugin: string, command: string][] = [
@@ -18,6 +19,7 @@ export async function bench(): Promise<Table> {
     ['bridge', 'DEL'],
   ];
   const samples = new Map<string, number[]>();
+  const put = (what: string, peak: number) => samples.set(what, [...(samples.get(what) ?? []), peak]);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [who, folder] of [
       ['reference', REFERENCE],
@@ -26,9 +28,19 @@ export async function bench(): Promise<Table> {
       const id = `${who}${round}`;
       addNamespaces(id);
       for (const [plugin, command] of verbs) {
-        const what = `${who}: ${plugin} ${command}`;
-        samples.set(what, [...(samples.get(what) ?? []), await peak(folder, plugin, command, id, who)]);
+        put(`${who}: ${plugin} ${command}`, await peak(folder, plugin, command, id, who));
       }
+    }
+  }
+  const others = await fill();
+  const valid = { 'cni.dev/valid-attachments': others.map(containerID => ({ containerID, ifname: 'eth0' })) };
+  for (let round = 0; round < ROUNDS; round++) {
+    const id = `beside${round}`;
+    addNamespaces(id);
+    for (const command of ['ADD', 'DEL', 'GC']) {
+      const more = command === 'GC' ? { cniVersion: '1.1.0', ...valid } : {};
+      const size = await peak(kukePlugins(), 'bridge', command, id, 'kuke', more);
+      put(`kuke: bridge ${command} beside ${OTHERS}`, size);
     }
   }
   const rows: Row[] = [...samples].map(([what, list]) => ({
@@ -39,7 +51,22 @@ export async function bench(): Promise<Table> {
   return { title: 'Peak memory of a process run as plugin', unit: 'MiB', rows };
 }
 
-async function peak(folder: string, plugin: string, command: string, id: string, who: string): Promise<number> {
+async function fill(): Promise<string[]> {
+  const ids = Array.from({ length: OTHERS }, (_, index) => `other${index}`);
+  addNamespaces(...ids);
+  const { inProcess } = runtimes();
+  for (const id of ids) await inProcess.add(network('kuke', 0), attachmentOf(id));
+  return ids;
+}
+
+async function peak(
+  folder: string,
+  plugin: string,
+  command: string,
+  id: string,
+  who: string,
+  more: object = {},
+): Promise<number> {
   const { json } = network(who, who === 'kuke' ? 0 : 1);
   const [config] = Array.isArray(json.plugins) ? json.plugins : [];
   const program = Bun.spawn(['/usr/bin/time', '-f', '%M', join(folder, plugin)], {
@@ -51,7 +78,7 @@ async function peak(folder: string, plugin: string, command: string, id: string,
       CNI_PATH: folder,
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     },
-    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.0.0', name: who, ...config })),
+    stdin: Buffer.from(JSON.stringify({ cniVersion: '1.0.0', name: who, ...config, ...more })),
     stdout: 'pipe',
     stderr: 'pipe',
   });
