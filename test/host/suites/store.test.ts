@@ -14,6 +14,7 @@ async function registered(): Promise<StoreBackend> {
   const kernel = {
     settings: { runPath: '/opt/kukeon' },
     backend: (_: string, make: () => StoreBackend) => resolve(make()),
+    hook: () => () => {},
   };
   await Reflect.apply(plugin.setup, plugin, [kernel]);
   return promise;
