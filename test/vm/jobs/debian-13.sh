@@ -14,7 +14,8 @@ runtimes() {
 }
 also() {
   check 'it is Debian 13' grep -x VERSION_CODENAME=trixie /etc/os-release
-  check 'with containerd 1.7' succeeds_and_prints 'containerd 1\.7' "$kuke" doctor
+  # That the restart of containerd made it forget those that were killed is a fault to doctor.
+  check 'with containerd 1.7' succeeds_and_prints 'containerd 1\.7' sh -c '"$0" doctor; [ $? -le 1 ]' "$kuke"
   check 'crun runs them' same "$(runtimes | grep -oE '(crun|runc):')" crun:
   runtime=runc loader rival > rival.yaml
   check 'a cell that says runc gets new containers' succeeds_and_prints 'spec.runtime: added runc' "$kuke" apply -f rival.yaml

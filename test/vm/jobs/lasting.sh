@@ -91,7 +91,8 @@ case $boot in
     ;;
   1 | 2)
     [ $boot = 1 ] && how='a reboot' || how='a hard reset'
-    check "after $how cells are known" same "$(states)" "$(cat $kept/expected 2> /dev/null || echo 'bench Failed web Failed')"
+    # One that was cut off in its making may be known already.
+    check "after $how cells are known" same "$(states | sed 's/ late [A-Za-z]*//')" "$(cat $kept/expected 2> /dev/null || echo 'bench Failed web Failed')"
     check 'and start again' succeeds_and_prints 'web (updated|started)' "$kuke" apply -f cells.yaml
     check 'all of them' same "$(cells | grep -v '^late' | cut -d' ' -f 1,2 | sort | xargs)" 'bench Ready web Ready'
     check 'the page, by the published port' page
