@@ -112,11 +112,17 @@ export interface PlannedNetwork {
 
 /**
  * Keeps what is as it should be. `fresh`: nothing of the cell runs, so a netns that is left over is replaced
- * (its interfaces may be half-made); else only what is missing is attached to the one that its processes live in.
+ * (its interfaces may be half-made); else only what is missing is attached to the one that its processes live in. What is there goes `after`.
  */
-export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell, fresh: boolean): PlannedNetwork {
+export function planNetwork(
+  context: PlanContext,
+  cell: Cell,
+  seen: ObservedCell,
+  fresh: boolean,
+  after: readonly (Added<unknown> | undefined)[] = [],
+): PlannedNetwork {
   const wanted = wantedNetworks(context, cell);
-  if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, []), addresses: [] };
+  if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, [...after]), addresses: [] };
   const netns = netnsPath(seen.hash);
   const attached = (one: Wanted) => seen.attachments.find(isAttached(one.name, one.interface));
   // Other ports take a new attachment, which keeps the addresses.
@@ -125,12 +131,14 @@ export function planNetwork(context: PlanContext, cell: Cell, seen: ObservedCell
     return textOf(there?.ports) === textOf(one.ports) ? there : undefined;
   };
   const stale = seen.attachments.filter(attachment => !wanted.some(one => kept(one) === attachment));
-  const detached = stale.map(attachment => planDetach(context, cell, seen, attachment, []));
+  const detached = stale.map(attachment => planDetach(context, cell, seen, attachment, [...after]));
   const closed =
-    fresh && seen.netnsExists ? context.plan.add(cell.ref, 'network.close', { path: netns }, detached) : undefined;
+    fresh && seen.netnsExists
+      ? context.plan.add(cell.ref, 'network.close', { path: netns }, [...after, ...detached])
+      : undefined;
   const opened =
     fresh || !seen.netnsExists
-      ? context.plan.add(cell.ref, 'network.open', { path: netns }, [closed, ...detached])
+      ? context.plan.add(cell.ref, 'network.open', { path: netns }, [closed, ...after, ...detached])
       : undefined;
   const ready: Added<unknown>[] = opened ? [opened] : [];
   let last: Added<unknown> | undefined = opened;

@@ -98,10 +98,14 @@ async function planRunning(
       planReplace(context, cell, seen, id, [...pulls, ...limited]),
     ]),
   );
+  const watchOf = (one: ContainerSpec) =>
+    watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
   const make = async (one: ContainerSpec, after: Step[], ready = false): Promise<Step> => {
     const config = await containerConfig(kernel, cell, one, seen);
     const before = [cgroup, removed.get(config.id), ...pulls, ...after];
-    return context.plan.add(cell.ref, 'runtime.create', { ...config, ...(ready && { ready }) }, before);
+    // To make it ready is to start all of it but its program.
+    const watch = ready ? watchOf(one) : undefined;
+    return context.plan.add(cell.ref, 'runtime.create', { ...config, ...(ready && { ready }) }, before, watch);
   };
   if (root !== undefined && seen.containers.length === 0) {
     const network = planNetwork(context, cell, seen, true);
@@ -115,7 +119,8 @@ async function planRunning(
   if (root === undefined || !rootRuns) return;
   const restarts = starts(root);
   const ended = restarts ? planEndOthers(context, cell, seen, anew, limited) : [];
-  const network = planNetwork(context, cell, seen, restarts);
+  // A process keeps its network until it has ended; and what the kernel refuses leaves that, too, as it was.
+  const network = planNetwork(context, cell, seen, restarts, [...limited, ...ended, ...removed.values()]);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
   const ready = [...network.ready, ...etc.ready, ...ended];
   const start = async (one: ContainerSpec, after: Step[]): Promise<Step> => {
@@ -124,8 +129,8 @@ async function planRunning(
     const isLeft = !anew.includes(one) && seen.of(one) !== undefined;
     const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, ready) : undefined;
     const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, removed.get(params.id), cleared]);
-    const watch = watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
-    return context.plan.add(cell.ref, 'runtime.start', params, [...after, ...ready, created.get(one), leaf], watch);
+    const before = [...after, ...ready, created.get(one), leaf];
+    return context.plan.add(cell.ref, 'runtime.start', params, before, watchOf(one));
   };
   const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
   for (const one of cell.spec.containers) {
@@ -145,7 +150,7 @@ async function planRunning(
       lastMade = await make(one, [...place, ...etc.there, leaf, lastMade], true);
       const params = { namespace: seen.namespace, id: containerdId(cell, one) };
       const after = [lastMade, ...network.ready, ...etc.ready, rootStarted];
-      const started = context.plan.add(cell.ref, 'runtime.start', params, after);
+      const started = context.plan.add(cell.ref, 'runtime.start', params, after, watchOf(one));
       rootStarted ??= started;
     }
   }

@@ -76,7 +76,7 @@ function realm(kernel: PluginKernel) {
       });
     }
     await planCgroup(kernel.use, context, desired);
-    const known = await context.once('runtime:namespaces', namespaces);
+    const known = await context.once('realm:namespaces', namespaces);
     const taken = known.find(one => one.namespace === namespace);
     if (!taken?.ours) context.plan.add(ref, 'runtime.createNamespace', { namespace });
   };
@@ -122,7 +122,7 @@ function realm(kernel: PluginKernel) {
         const limits = await limitStatus(kernel.use, context, askedOf(resource));
         // A damaged file is doctor's to tell: the realm is as it is.
         const shared = await context.once('reserve', () => reserveStatus(kernel.use)).catch(() => []);
-        const known = await context.once('runtime:namespaces', namespaces);
+        const known = await context.once('realm:namespaces', namespaces);
         const missing = [
           ...(group?.ours ? [] : [`cgroup ${cgroupPath(ref)}`]),
           ...(known.some(one => one.namespace === namespace && one.ours) ? [] : [`containerd namespace ${namespace}`]),

@@ -1,6 +1,7 @@
 import { catalogue } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { colour } from './output/terminal.ts';
 
@@ -46,5 +47,5 @@ export function exitCode(found: readonly Found[]): number {
 function textOf({ level, what, remedy, fixed }: Found): string {
   const [mark, tint] = fixed === true ? FIXED : MARKS[level];
   const next = remedy === undefined || fixed === true ? '' : `\n         ${remedy}`;
-  return `${colour(tint, mark.padEnd(7))}  ${what}${next}`;
+  return `${colour(tint, mark.padEnd(7))}  ${printable(`${what}${next}`)}`;
 }

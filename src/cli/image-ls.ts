@@ -2,6 +2,8 @@ import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { openImages } from './images.ts';
 import { bytes } from './output/bytes.ts';
+import { printable } from './output/printable.ts';
+import { formatJson } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { tell } from './output/terminal.ts';
@@ -31,7 +33,7 @@ export default command({
     const { images, namespace } = await openImages(invocation);
     const all = (await images.list({ namespace })).sort((a, b) => a.name.localeCompare(b.name));
     const output = quiet ? 'name' : invocation.args.output;
-    if (output === 'json') print(JSON.stringify(all, null, 2));
+    if (output === 'json') print(formatJson(all));
     else if (output === 'name') for (const { name } of all) print(name);
     else if (all.length === 0) tell('no images; pull one with `kuke image pull NAME`');
     else {
@@ -39,7 +41,7 @@ export default command({
         one.name,
         one.digest.slice(7, 19),
         bytes(one.size),
-        one.platforms.join(','),
+        printable(one.platforms.join(',')),
         one.createdAt,
       ]);
       print(alignColumns([['NAME', 'DIGEST', 'SIZE', 'PLATFORM', 'CREATED'], ...rows]));

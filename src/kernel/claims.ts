@@ -1,6 +1,8 @@
 /** What of the host belongs to the resources there are: what carries the installation's mark and is not among it is left over. */
+import { asKukeError } from './errors.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import type { Kernel } from './registry.ts';
+import { describe } from './resource.ts';
 import type { ResourceTree } from './tree.ts';
 
 export interface Claims {
@@ -40,7 +42,11 @@ export async function claimsOf(kernel: Kernel, tree: ResourceTree, observe: Obse
   const doubts = tree.problems.map(({ path }) => `${path} cannot be read, and it may be of that`);
   for (const resource of tree.all()) {
     claims.places.push(resource.ref.path.join('/'));
-    const own = await claimedBy(kernel, observe, resource);
+    const own = await claimedBy(kernel, observe, resource)?.catch((thrown): Partial<Claims> => {
+      // Its realm's manifest is gone, say.
+      doubts.push(`nobody knows what is of ${describe(resource.ref)}, and it may be: ${asKukeError(thrown).fault}`);
+      return {};
+    });
     if (own === undefined) doubts.push(`nobody knows what is of the kind ${resource.ref.kind}, and it may be`);
     for (const [sort, list] of Object.entries(own ?? {})) claims[sort as keyof Claims].push(...list);
   }

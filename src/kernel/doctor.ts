@@ -115,7 +115,7 @@ async function look(kernel: Kernel, journal: Journal, session?: Session): Promis
   const claimed = answers ? await attempt(findings, () => claimsOf(kernel, tree, makeObserveContext(tree))) : undefined;
   const left: Finding[] = [];
   await kernel.hooks.call('doctor', { findings: left, ...(claimed && { claims: claimed.claims }) });
-  if (answers) left.push(...((await attempt(findings, () => orphanGroups(kernel, tree))) ?? []));
+  if (claimed) left.push(...((await attempt(findings, () => orphanGroups(kernel, tree))) ?? []));
   findings.push(...left.map(one => (claimed?.doubt && ORPHAN.test(one.code) ? inDoubt(one, claimed.doubt) : one)));
   findings.push(...((await attempt(findings, () => reserveFindings(kernel.use))) ?? []));
   findings.push(...(await journalFindings(kernel, journal)));
@@ -163,6 +163,7 @@ async function orphanGroups(kernel: Kernel, tree: ResourceTree): Promise<Finding
   const parent = (path: string): string => path.slice(0, path.lastIndexOf('/'));
   return (await cgroup.observe(CGROUP_ROOT))
     .filter(({ path, ours }) => ours && !own.has(path) && own.has(parent(path)))
+    .filter(({ path }) => !own.values().some(other => other.startsWith(`${path}/`)))
     .filter(({ path }) => path.split('/').length - 2 <= levels)
     .map(({ path, populated }) => ({
       level: 'error',

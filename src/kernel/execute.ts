@@ -182,7 +182,8 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
     execution.started.set(step.id, found);
   }
   context.progress({ phase: 'start', resource: step.resource, type: step.type });
-  const judge = await step.watch?.();
+  // What could tell more of a failure is no reason to fail.
+  const judge = await step.watch?.().catch(() => undefined);
   try {
     const apply = () => operation.apply(params, actionContext(step, context, signal));
     const result = await traced('operation', step.type, apply, step.resource);

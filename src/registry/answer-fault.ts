@@ -15,7 +15,8 @@ export async function answerFault(
   const { status } = answer;
   const body = await answer.readAll(most, signal).catch(() => undefined);
   signal.throwIfAborted();
-  const said = redact(messageIn(body === undefined ? '' : new TextDecoder().decode(body)));
+  // Taken out before it is cut, for the beginning of a secret is one too; and once more out of what JSON had escaped.
+  const said = redact(messageIn(redact(body === undefined ? '' : new TextDecoder().decode(body))));
   const code = codeOf(status);
   const wait = retryAfter(answer.headers.get('retry-after'));
   const late = wait === undefined || wait <= 60_000 ? '' : `; it asks to wait ${Math.ceil(wait / 60_000)} minutes`;

@@ -19,9 +19,10 @@ export async function pruneImages(
 ): Promise<PrunedImages> {
   const [images, containers] = await Promise.all([client.images.list({}), client.containers.list({})]);
   const kept = new Set([...containers.map(({ image }) => image), ...keep, ...keep.flatMap(fullName)]);
+  const byDigest = new Set(keep.flatMap(name => /@(.+)$/.exec(name)?.[1] ?? []));
   const inUse = new Set(images.filter(({ name }) => kept.has(name)).map(({ target }) => target?.digest));
   const unused = images.filter(image => {
-    if (!isOurs(image, instance) || kept.has(image.name)) return false;
+    if (!isOurs(image, instance) || kept.has(image.name) || byDigest.has(image.target?.digest ?? '')) return false;
     // One without a name of its own is kept for what uses the same by another name.
     return all || (digestPattern.test(image.name) && !inUse.has(image.target?.digest));
   });

@@ -93,9 +93,10 @@ async function pullImage(reference: Reference, context: PullContext): Promise<st
     const { mediaType, digest, size } = descriptor;
     await downloads.put(descriptor, content);
     const image = await resolveImage({ mediaType, digest, size }, documentsOf(downloads, descriptor, content), machine);
-    await keepReferences(client, image);
     await bringLayers(name, image, downloads, context);
     if (signal.aborted) throw cancellation(signal);
+    // Not before: where its index is here under a name already, what a failed pull has brought would stay with it.
+    await keepReferences(client, image);
     await nameTargets(client, context, [{ name, target: image.target }]);
     return name;
   } finally {

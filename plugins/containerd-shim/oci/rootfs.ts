@@ -1,7 +1,7 @@
 /** Reading files of a container's root file system without ever leaving it, whatever symbolic links its image holds. */
 
 import { ptr } from 'bun:ffi';
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, rmdirSync } from 'node:fs';
 import { KukeError } from 'kuke/plugin';
 import { hasCode } from '../../../src/host/errno.ts';
 import { checked, cstring, libc } from '../../../src/host/libc.ts';
@@ -59,9 +59,21 @@ export function readInRoot(root: number, path: string): string | undefined {
     const stat = fstatSync(file);
     if (!stat.isFile()) throw new KukeError('InvalidImage', `${path} in the image is not a regular file`);
     if (stat.size > MAX_BYTES) throw new KukeError('InvalidImage', `${path} in the image has ${stat.size} bytes`);
-    return readFileSync(`/proc/self/fd/${file}`, 'utf8');
+    return readAtMost(`/proc/self/fd/${file}`, stat.size);
   } finally {
     closeSync(file);
+  }
+}
+
+/** No more than its size says: what a running container has linked there may be a file of /proc, which has none and may never end. */
+function readAtMost(path: string, size: number): string {
+  if (size === 0) return '';
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const bytes = new Uint8Array(size);
+    return new TextDecoder().decode(bytes.subarray(0, readSync(fd, bytes)));
+  } finally {
+    closeSync(fd);
   }
 }
 
