@@ -1,6 +1,7 @@
 /** What `kuke doctor` finds and puts right on a fake host, and the exit code that comes of it. */
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { exitCode } from '../../../src/cli/doctor.ts';
+import { cellYaml } from '../kernel/kernel-on-fakes.ts';
 import { type FakeKuke, readyKuke } from './kuke-on-fakes.ts';
 
 let fake: FakeKuke;
@@ -67,4 +68,27 @@ test('a group of a resource that is gone comes back', async () => {
   );
   expect(fake.host.cgroups.has('/kukeon/main/default/default')).toBe(true);
   expect((await doctor()).status).toBe(0);
+});
+
+test.each([
+  ['Realm', 'realm:main'],
+  ['Space', 'space:main/default'],
+  ['Stack', 'stack:main/default/default'],
+])('below a %s whose manifest is gone nothing is taken for left over, and what runs there runs on', async (_, key) => {
+  expect((await fake.kuke('apply', '-f', fake.file('web.yaml', cellYaml('web')))).status).toBe(0);
+  const running = () =>
+    [...(fake.host.runtime.namespaces.get('kukeon-main')?.containers.values() ?? [])].map(({ task }) => task?.state);
+  const groups = [...fake.host.cgroups.keys()];
+  fake.host.store.manifests.delete(key);
+  const { found } = await doctor('--fix');
+  expect(found.filter(({ fixed }: { fixed?: boolean }) => fixed === true)).toEqual([]);
+  expect(running()).toEqual(['running']);
+  expect([...fake.host.cgroups.keys()]).toEqual(groups);
+});
+
+test('what a file says does not steer the terminal', async () => {
+  const ref = { kind: 'Realm', path: ['main'] };
+  fake.host.store.spoilt.set('realm:main', { path: '/opt/kukeon/main/realm.yaml', ref, message: 'a\u001b[31mb' });
+  const { stdout } = await fake.kuke('doctor');
+  expect(stdout).toContain('a\\x1b[31mb');
 });

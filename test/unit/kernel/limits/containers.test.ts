@@ -236,22 +236,29 @@ describe('what a plan changed that failed', () => {
   });
 });
 
-test('a limit that the kernel refuses leaves all as it was, also where containers were to be made anew', async () => {
-  const spec = (limit: string, more: Fields = {}) => ({
-    ...memory(limit),
-    ...of(main(memory(limit)), side({ ...memory(limit), ...more })),
-  });
-  await kuke.put(web, spec('64Mi'));
-  const state = () => [web.group, leaf(), leaf('side')].map(group => kuke.values(group));
-  const before = [kuke.host.inventory(), state(), pids()];
-  for (const nth of [1, 2]) {
-    kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'), { nth });
-    expect(told(await kuke.put(web, spec('32Mi', { env: ['A=1'] })))).toContain('cgroup.limit: EBUSY');
-    expect([kuke.host.inventory(), state(), pids()]).toEqual(before);
-    expect(told(await kuke.put(web, spec('64Mi')))).toBe('unchanged');
-  }
-  expect(told(await kuke.put(web, spec('32Mi', { env: ['A=1'] })))).toBe('updated');
-});
+test.each(['side', 'the root'])(
+  'a limit that the kernel refuses leaves all as it was, also where %s was to be made anew',
+  async who => {
+    const spec = (limit: string, more: Fields = {}) => ({
+      ...memory(limit),
+      ...of(
+        main({ ...memory(limit), ...(who !== 'side' && more) }),
+        side({ ...memory(limit), ...(who === 'side' && more) }),
+      ),
+    });
+    await kuke.put(web, spec('64Mi'));
+    const state = () => [web.group, leaf(), leaf('side')].map(group => kuke.values(group));
+    const before = [kuke.host.inventory(), state(), pids()];
+    // The others of a new root begin anew with it, and get their limits with their leaves.
+    for (const nth of who === 'side' ? [1, 2] : [1]) {
+      kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'), { nth });
+      expect(told(await kuke.put(web, spec('32Mi', { env: ['A=1'] })))).toContain('cgroup.limit: EBUSY');
+      expect([kuke.host.inventory(), state(), pids()]).toEqual(before);
+      expect(told(await kuke.put(web, spec('64Mi')))).toBe('unchanged');
+    }
+    expect(told(await kuke.put(web, spec('32Mi', { env: ['A=1'] })))).toBe('updated');
+  },
+);
 
 describe('nothing stays of a leaf', () => {
   const leaves = () => [...kuke.host.cgroups.keys()].filter(path => path.startsWith(`${web.group}/`));
