@@ -1,7 +1,7 @@
 import { apply } from '../kernel/apply.ts';
 import { traced } from '../kernel/trace.ts';
 import { command } from './command.ts';
-import { readResources } from './manifest-files.ts';
+import { filenameArg, readResources } from './manifest-files.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printPlanned } from './output/plan.ts';
 import { planArgs } from './plan-flags.ts';
@@ -18,13 +18,7 @@ export default command({
     ['apply -f cell.yaml --strict', 'or not at all, if the host cannot enforce one of its limits'],
   ],
   args: {
-    filename: {
-      type: 'string',
-      alias: 'f',
-      required: true,
-      valueHint: 'FILE',
-      description: 'manifest, or - for standard input',
-    },
+    ...filenameArg,
     ...strictArg,
     ...planArgs,
   },

@@ -6,7 +6,7 @@ import { readTree } from '../kernel/observe.ts';
 import { describe, type Manifest, type ResourceRef } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
 import { command, type Invocation } from './command.ts';
-import { readResources } from './manifest-files.ts';
+import { filenameArg, readResources } from './manifest-files.ts';
 import { openJournal, openKernel, withEngine } from './open-kernel.ts';
 import { colourDiff } from './output/diff.ts';
 import { printFailure } from './output/failure.ts';
@@ -22,13 +22,7 @@ export default command({
     ['diff -f cell.yaml -o json', 'field by field, for scripts'],
   ],
   args: {
-    filename: {
-      type: 'string',
-      alias: 'f',
-      required: true,
-      valueHint: 'FILE',
-      description: 'manifest, or - for standard input',
-    },
+    ...filenameArg,
     output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
   },
   repeatable: ['filename'],

@@ -1,10 +1,23 @@
 /** Resources from files and standard input, all of them valid, or none (spec.md §7). */
+
 import { createReadStream } from 'node:fs';
+import type { ArgsDef } from 'citty';
 import { MAX_BYTES, parseDocuments } from '../kernel/documents.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
+
+/** Repeatable. */
+export const filenameArg = {
+  filename: {
+    type: 'string',
+    alias: 'f',
+    required: true,
+    valueHint: 'FILE',
+    description: 'manifest, or - for standard input',
+  },
+} as const satisfies ArgsDef;
 
 /** Throws InvalidManifest with every fault of every document, each with file, line and column. */
 export async function readResources(kernel: Kernel, files: string[], signal: AbortSignal): Promise<Resource[]> {
