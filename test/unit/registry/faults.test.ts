@@ -10,7 +10,7 @@ import { scriptedRegistry } from '../../registry/scripted-registry.ts';
 const layer = Buffer.concat(Array.from({ length: 5 }, () => crypto.getRandomValues(new Uint8Array(60_000))));
 const registry = scriptedRegistry();
 const image = registry.add('web', '1', layer);
-const proxy = faultyProxy(registry.host);
+let proxy = faultyProxy(registry.host);
 const [blob] = image.layers;
 if (blob === undefined) throw new Error('the image has no layer');
 
@@ -18,9 +18,10 @@ afterAll(() => {
   proxy[Symbol.dispose]();
   registry[Symbol.dispose]();
 });
+// A new one for each: a connection that the last test's faults are still about to close is not taken for the next one's first request.
 beforeEach(() => {
-  proxy.next();
-  proxy.seen.length = 0;
+  proxy[Symbol.dispose]();
+  proxy = faultyProxy(registry.host);
 });
 
 // What stalls is noticed soon where a test stalls it; elsewhere a busy machine's pauses are no fault.
