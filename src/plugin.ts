@@ -8,6 +8,15 @@ export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './ker
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
 export type { HookName } from './kernel/hooks.ts';
+export {
+  digestPattern,
+  familiarName,
+  formatReference,
+  imageNameFault,
+  normaliseName,
+  parseReference,
+  type Reference,
+} from './kernel/image-reference.ts';
 export { instanceTag } from './kernel/instance-tag.ts';
 export { isIpv6Range, rangeFault } from './kernel/ip-range.ts';
 export {
@@ -59,6 +68,16 @@ export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef }
 export { runPathTag } from './kernel/run-path-tag.ts';
 export { entriesOf, fieldsWith, notYet, notYetFor, ownId, parentId } from './kernel/schema.ts';
 export type { Ref } from './kernel/step-references.ts';
+export {
+  type Health,
+  type HealthCheck,
+  isDue,
+  type Member,
+  type MemberNotes,
+  type ProbeResult,
+  type RestartPolicy,
+  type Supervised,
+} from './kernel/supervision.ts';
 export { traced } from './kernel/trace.ts';
 export type { ResourceTree } from './kernel/tree.ts';
 export { refuseWritable } from './kernel/trusted-path.ts';

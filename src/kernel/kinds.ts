@@ -7,6 +7,7 @@ import type { AskedOfGroup } from './limits/asked.ts';
 import { didYouMean } from './names.ts';
 import type { PlanContext } from './planning.ts';
 import type { Manifest, ResourceRef } from './resource.ts';
+import type { Precedence, Supervision } from './supervision.ts';
 import type { ResourceTree } from './tree.ts';
 
 /** What a change of a field takes. */
@@ -67,6 +68,8 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
    * not deleted while it is. On levels above its own, so that it is made first and goes last.
    */
   references?(resource: Resource<Spec, Status>): ResourceRef[];
+  /** Others of its kind, in the same parent, that come before it and go after it: no two of them at once, and no circle of them. */
+  precedence?: Precedence<Resource<Spec, Status>>;
   /** The cgroups that its manifest has limits for; `tree`: where it takes some from. */
   limits?(tree: ResourceTree, resource: Resource<Spec, Status>): AskedOfGroup[];
   /** How it comes to be, is seen and goes; absent for kinds that are declared within their parent. */
@@ -103,6 +106,8 @@ export interface Lifecycle<Spec = Record<string, unknown>, Status = Record<strin
    * Absent: nobody can say, and nothing that is left over is removed.
    */
   claims?(context: ObserveContext, resource: Resource<Spec, Status>): Promise<Partial<Claims>>;
+  /** Absent: nothing of it has to be kept running. */
+  supervision?: Supervision<Resource<Spec, Status>>;
 }
 
 export interface ObserveContext {

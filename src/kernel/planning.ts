@@ -5,13 +5,18 @@ import type { ObserveContext } from './kinds.ts';
 import type { AskedOf } from './limits/wanted.ts';
 import type { Plan } from './plan.ts';
 
-/** Why there is planning: `apply` leaves what has ended as it is, `start` starts it; `limit` changes limits, and starts or makes nothing anew. */
-export type Verb = 'apply' | 'limit' | 'start' | 'stop' | 'kill' | 'delete' | 'settle';
+/**
+ * Why there is planning: `apply` leaves what has ended as it is, `start` starts it, `restart` starts the `members` alone, in what they live
+ * in; `limit` changes limits, and starts or makes nothing anew.
+ */
+export type Verb = 'apply' | 'limit' | 'start' | 'restart' | 'stop' | 'kill' | 'delete' | 'settle';
 
 export interface PlanOptions {
   verb: Verb;
   /** From the first signal to SIGKILL, milliseconds. */
   stopTimeoutMs: number;
+  /** Of `restart`: the ids of what is started again; what of them runs is stopped before. */
+  members?: readonly string[];
   /** What the host cannot enforce is refused, in place of a note. */
   strict?: boolean;
 }

@@ -1,0 +1,90 @@
+/** What a kind tells whoever keeps its resources as they are to be: the daemon's supervisor, which knows no kind (docs/supervision.md). */
+import type { ContainerParams } from './backends/index.ts';
+import type { ObserveContext } from './kinds.ts';
+import type { ResourceRef } from './resource.ts';
+
+export type RestartPolicy = 'never' | 'on-failure' | 'always';
+
+export interface ProbeResult {
+  ok: boolean;
+  /** What was seen: `status 503`, `connection refused`. */
+  message: string;
+}
+
+/** Times in milliseconds. */
+export interface HealthCheck {
+  intervalMs: number;
+  timeoutMs: number;
+  /** So many failures in a row make it unhealthy. */
+  retries: number;
+  /** From its start; failures in it do not count. */
+  startPeriodMs: number;
+  onUnhealthy: 'restart' | 'stop' | 'none';
+  /** Looks once. Never rejects save with the signal's reason. */
+  probe(signal: AbortSignal): Promise<ProbeResult>;
+}
+
+export type Health = 'starting' | 'healthy' | 'unhealthy';
+
+/** A container of a resource, as it is and as it is to be kept. */
+export interface Member {
+  id: string;
+  /** What it ends with is the end of all, unless it is started again. */
+  isRoot: boolean;
+  /** By which the runtime's events name it. */
+  container: ContainerParams;
+  /** `pending`: it never ran. `ended` without an exit code: nobody knows how (a reboot, or its shim has died). */
+  state: 'pending' | 'running' | 'ended' | 'unknown';
+  exitCode?: number;
+  /** RFC 3339, UTC: with it, one life of it is told from the next. */
+  startedAt?: string;
+  policy: RestartPolicy;
+  /** Absent: no end to it. */
+  maxRetries?: number;
+  /** It stays as it is, whatever its policy says: it was stopped for this. */
+  heldFor?: string;
+  check?: HealthCheck;
+  /** What is stored of it. */
+  restarts: number;
+  retries: number;
+}
+
+export interface Supervised {
+  /** It is to run. */
+  isWanted: boolean;
+  /** It is deleted when it has ended. */
+  autoDelete: boolean;
+  /** Something that its end for good takes away is still there, such as its network. */
+  isOpen: boolean;
+  members: Member[];
+}
+
+/** What the supervisor knows of a member and the host does not say: it goes into the status. */
+export interface MemberNotes {
+  restarts: number;
+  /** Restarts in a row, without ten minutes of health in between. */
+  retries: number;
+  health?: Health;
+  heldFor?: string;
+}
+
+/** A part of a kind's `lifecycle`. */
+export interface Supervision<R> {
+  /** The resource as it is now. Throws what observing throws. */
+  look(context: ObserveContext, resource: R): Promise<Supervised>;
+  /** The resource with these notes in its status, by the members' ids. */
+  note(resource: R, notes: ReadonlyMap<string, MemberNotes>): R;
+}
+
+/** Others of its kind that are to be there before it, as the cells that a cell depends on. */
+export type Precedence<R> = (resource: R) => ResourceRef[];
+
+/** Whether one that has ended is started again. */
+export function isDue(
+  { policy, maxRetries, exitCode, heldFor }: Pick<Member, 'policy' | 'maxRetries' | 'exitCode' | 'heldFor'>,
+  retries: number,
+): boolean {
+  if (policy === 'never' || heldFor !== undefined) return false;
+  if (policy === 'on-failure' && exitCode === 0) return false;
+  return maxRetries === undefined || retries < maxRetries;
+}
