@@ -2,6 +2,7 @@
 import {
   CAPABILITY_NAMES,
   didYouMean,
+  imageNameFault,
   isCapability,
   mountTargetFault,
   NAME_SHAPE,
@@ -119,6 +120,10 @@ export const containerSpec = v.strictObject({
     text,
     v.minLength(1, 'must not be empty'),
     v.maxLength(512),
+    v.check(
+      name => name === '' || imageNameFault(name) === undefined,
+      issue => imageNameFault(issue.input) ?? '',
+    ),
     v.description('as Docker names images: `nginx:alpine`, `registry.example/app@sha256:...`'),
   ),
   imagePullPolicy: v.exactOptional(

@@ -1,8 +1,7 @@
 /** What Docker archives and OCI layouts have in common once they are read. */
-import { asKukeError } from 'kuke/plugin';
+import { asKukeError, normaliseName } from 'kuke/plugin';
 import type { Target } from './documents.ts';
 import { invalidImage } from './fault.ts';
-import { normaliseName } from './reference.ts';
 
 export interface ArchivedImage {
   /** Normalised; never empty: what the archive gives no name is called by its digest, as Docker does. */

@@ -1,7 +1,7 @@
 /** The JSON documents of an image, all of them untrusted (OCI image-spec v1.1; Docker's Image Spec v1.2 and manifest.json). */
+import { digestPattern } from 'kuke/plugin';
 import * as v from 'valibot';
 import { invalidImage } from './fault.ts';
-import { digestPattern } from './reference.ts';
 
 /** Longest document that is read, in bytes; registries refuse manifests of more than 4 MiB. */
 export const documentMax = 4 << 20;

@@ -1,6 +1,12 @@
 /** The `ctr` command that a person would type for a pull. */
-import { explainWith, type ImagesActions, type RegistryCredentials, shellCommand, shellQuote } from 'kuke/plugin';
-import { normaliseName } from './reference.ts';
+import {
+  explainWith,
+  type ImagesActions,
+  normaliseName,
+  type RegistryCredentials,
+  shellCommand,
+  shellQuote,
+} from 'kuke/plugin';
 import { serverOf } from './server.ts';
 
 export const explain = explainWith<ImagesActions>({

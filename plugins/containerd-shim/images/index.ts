@@ -1,5 +1,12 @@
 /** The Images backend on containerd: images complete and unpacked the way containerd's own clients have them. */
-import { type ImageConfig, type ImagesBackend, KukeError } from 'kuke/plugin';
+import {
+  familiarName,
+  formatReference,
+  type ImageConfig,
+  type ImagesBackend,
+  KukeError,
+  parseReference,
+} from 'kuke/plugin';
 import type { Client } from '../client/index.ts';
 import { type Containerd, inNamespace, readOnly, unlimited } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
@@ -9,7 +16,6 @@ import { invalidImage } from './fault.ts';
 import { releaseAbandoned, withLease } from './lease.ts';
 import { findImages } from './lookup.ts';
 import { nameTargets, requireNamespace, requireOurs } from './records.ts';
-import { familiarName, formatReference, parseReference } from './reference.ts';
 import { runnableImage } from './runnable.ts';
 import { cancellation } from './source.ts';
 import { unpack } from './unpack.ts';

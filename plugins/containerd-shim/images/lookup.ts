@@ -1,9 +1,8 @@
 /** Which image somebody means by a name. */
-import { KukeError } from 'kuke/plugin';
+import { familiarName, formatReference, KukeError, parseReference } from 'kuke/plugin';
 import type { Client, Image } from '../client/index.ts';
 import { ifFound } from '../errors.ts';
 import { quoted } from './fault.ts';
-import { familiarName, formatReference, parseReference } from './reference.ts';
 
 const suggestionsMax = 3;
 

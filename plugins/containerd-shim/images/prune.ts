@@ -1,9 +1,8 @@
 /** Images that nobody uses any more. */
-import type { ImagesBackend, PrunedImages } from 'kuke/plugin';
+import { digestPattern, type ImagesBackend, normaliseName, type PrunedImages } from 'kuke/plugin';
 import type { Client } from '../client/index.ts';
 import { isOurs } from '../labels.ts';
 import { releaseAbandoned } from './lease.ts';
-import { digestPattern, normaliseName } from './reference.ts';
 
 export interface PruneContext {
   /** With the namespace in its options. */

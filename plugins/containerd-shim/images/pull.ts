@@ -1,5 +1,14 @@
 /** From a registry to a named, complete and unpacked image, or to nothing at all. */
-import { type ActionContext, type ImageInfo, type ImagePull, KukeError, type Transfer } from 'kuke/plugin';
+import {
+  type ActionContext,
+  formatReference,
+  type ImageInfo,
+  type ImagePull,
+  KukeError,
+  parseReference,
+  type Reference,
+  type Transfer,
+} from 'kuke/plugin';
 import { type Descriptor, openRepository, type Repository } from '../../../src/registry/index.ts';
 import type { Client } from '../client/index.ts';
 import { type Containerd, inNamespace, unlimited } from '../containerd.ts';
@@ -13,7 +22,6 @@ import { inFlight, makeSlots } from './in-flight.ts';
 import { withLease } from './lease.ts';
 import { host, type Machine, parseMachine } from './platform.ts';
 import { nameTargets, requireNamespace } from './records.ts';
-import { formatReference, parseReference, type Reference } from './reference.ts';
 import { asRegistryFailure } from './registry-failure.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { cancellation } from './source.ts';

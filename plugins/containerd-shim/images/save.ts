@@ -1,4 +1,5 @@
 /** Images as an archive: an OCI layout, with Docker's manifest.json for those that know nothing else (OCI image-spec, image-layout.md). */
+import { digestPattern, familiarName, parseReference } from 'kuke/plugin';
 import type { Client, Image } from '../client/index.ts';
 import { ifFound } from '../errors.ts';
 import { pathOfDigest } from './archive.ts';
@@ -6,7 +7,6 @@ import { storedDocuments } from './content.ts';
 import { invalidImage } from './fault.ts';
 import { findImages } from './lookup.ts';
 import { keepSmall } from './memory.ts';
-import { digestPattern, familiarName, parseReference } from './reference.ts';
 import { type ResolvedImage, resolveAny } from './resolve.ts';
 import { cancellation } from './source.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar-header.ts';

@@ -5,12 +5,12 @@ import {
   type ContainerMount,
   type ContainerParams,
   explainWith,
+  normaliseName,
   type RuntimeActions,
   type StopParams,
   shellCommand,
   shellQuote,
 } from 'kuke/plugin';
-import { normaliseName } from '../images/reference.ts';
 import { CONFIGURATION, GROUP, INSTANCE, LOG_PATH } from '../labels.ts';
 import { boundingSet } from '../oci/capabilities.ts';
 import { digestOf } from './configuration.ts';

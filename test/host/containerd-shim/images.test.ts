@@ -156,7 +156,7 @@ describe('names', () => {
     await failure(get(`other@${info?.digest}`), 'ImageNotFound');
     const error = await failure(get('wev:1'), 'ImageNotFound');
     expect(error.message).toBe(`image docker.io/library/wev:1 is not in ${t.namespace}; there are web:1`);
-    await failure(get('NOT a name'), 'ImageNotFound');
+    await failure(get('NOT a name'), 'Usage');
   });
 
   test('a digest that stands for several names is not removed by it', async () => {

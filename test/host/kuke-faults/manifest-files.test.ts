@@ -95,7 +95,7 @@ describe('control characters', () => {
     await refused(manifest(hostile, 'web'), 2, 'unknown kind');
     await refused({ ...manifest('Cell', 'web'), [hostile]: 1 }, 2, 'unknown field');
     await refused(cell('web', [container('a', { volumes: [{ kind: hostile, target: '/x' }] })]), 2, 'volumes[0].kind');
-    await refused(cell('web', [container('a', { image: hostile })]), 3, 'is no image name');
+    await refused(cell('web', [container('a', { image: hostile })]), 2, 'containers[0].image: is no image name');
   });
 
   test('of the command line do not reach the terminal raw', async () => {

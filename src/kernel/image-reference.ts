@@ -1,6 +1,5 @@
 /** Image names as Docker reads them: `nginx` means `docker.io/library/nginx:latest` (github.com/distribution/reference). */
-import { KukeError } from 'kuke/plugin';
-import { quoted } from './fault.ts';
+import { KukeError } from './errors.ts';
 
 /** `repository` with its registry: `docker.io/library/nginx`; empty for a bare digest. Either a tag or a digest is set. */
 export interface Reference {
@@ -18,13 +17,29 @@ const tagPattern = /^\w[\w.-]{0,127}$/;
 const pathMax = 255;
 // More than any registry, path, tag and digest together; keeps the patterns off hostile lengths.
 const nameMax = 1024;
+const shownMax = 100;
 
 /** The one digest algorithm that containerd's content store writes. */
 export const digestPattern = /^sha256:[a-f0-9]{64}$/;
 
-/** Reads a name; with both tag and digest the digest counts, with neither the tag is `latest`. Throws ImageNotFound on what is no name. */
+/** Reads a name; with both tag and digest the digest counts, with neither the tag is `latest`. Throws Usage on what is no name. */
 export function parseReference(name: string): Reference {
-  if (name.length > nameMax) throw notAName(name, `it has ${name.length} characters`);
+  const read = readReference(name);
+  if (typeof read !== 'string') return read;
+  throw new KukeError('Usage', `${quoted(name)} ${notAName(name, read)}`, {
+    remedy: 'write [REGISTRY/]REPOSITORY[:TAG] or sha256:DIGEST',
+  });
+}
+
+/** Why `name` is no name of an image, and which one may be meant; undefined when it is one. */
+export function imageNameFault(name: string): string | undefined {
+  const read = readReference(name);
+  return typeof read === 'string' ? notAName(name, read) : undefined;
+}
+
+/** What it says, or what is wrong with it. */
+function readReference(name: string): Reference | string {
+  if (name.length > nameMax) return `it has ${name.length} characters`;
   const bare = /^[a-f0-9]{64}$/.test(name) ? `sha256:${name}` : name;
   if (digestPattern.test(bare)) return { repository: '', digest: bare };
 
@@ -36,12 +51,12 @@ export function parseReference(name: string): Reference {
   const { registry, path } = splitRegistry(colon < 0 ? named : named.slice(0, colon));
 
   const fault = faultOf(registry, path, tag, digest);
-  if (fault !== undefined) throw notAName(name, fault);
+  if (fault !== undefined) return fault;
   const repository = `${registry}/${path}`;
   return digest === undefined ? { repository, tag: tag ?? 'latest' } : { repository, digest };
 }
 
-/** The full form, under which containerd holds the image. Throws ImageNotFound on what is no name. */
+/** The full form, under which containerd holds the image. Throws Usage on what is no name. */
 export function normaliseName(name: string): string {
   return formatReference(parseReference(name));
 }
@@ -77,8 +92,23 @@ function faultOf(registry: string, path: string, tag?: string, digest?: string):
   return undefined;
 }
 
-function notAName(name: string, fault: string): KukeError {
-  return new KukeError('ImageNotFound', `${quoted(name)} is no image name: ${fault}`, {
-    remedy: 'write [REGISTRY/]REPOSITORY[:TAG] or sha256:DIGEST',
-  });
+function notAName(name: string, fault: string): string {
+  const meant = meantBy(name);
+  return `is no image name: ${fault}${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`;
+}
+
+/** Without the scheme of a URL, spaces around it and capitals, if that makes it a name. */
+function meantBy(name: string): string | undefined {
+  if (name.length > nameMax) return undefined;
+  const bare = name.trim().replace(/^[a-z]+:\/\//i, '');
+  return [bare, bare.toLowerCase()].find(one => one !== name && typeof readReference(one) !== 'string');
+}
+
+/** Shortened, and without what moves the cursor or colours the terminal. */
+function quoted(text: string): string {
+  const shown = JSON.stringify(text.length > shownMax ? `${text.slice(0, shownMax)}…` : text);
+  return shown.replace(
+    /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
+    one => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

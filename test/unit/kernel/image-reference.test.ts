@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { KukeError } from 'kuke/plugin';
-import { familiarName, normaliseName, parseReference } from '../../../../plugins/containerd-shim/images/reference.ts';
+import { KukeError } from '../../../src/kernel/errors.ts';
+import { familiarName, imageNameFault, normaliseName, parseReference } from '../../../src/kernel/image-reference.ts';
 
 const hex = 'a'.repeat(64);
 const digest = `sha256:${hex}`;
@@ -80,8 +80,17 @@ test.each([
   }
   expect(thrown).toBeInstanceOf(KukeError);
   const { code, message } = thrown as KukeError;
-  expect(code).toBe('ImageNotFound');
+  expect(code).toBe('Usage');
   expect(message).toMatch(/^[ -~…ä]{1,400}$/);
+});
+
+test.each([
+  ['Nginx:1', 'the repository must be lower case; did you mean `nginx:1`?'],
+  ['https://quay.io/podman/hello', '"https:" is no registry; did you mean `quay.io/podman/hello`?'],
+  [' nginx', 'did you mean `nginx`?'],
+  ['a//b', '"a//b" is no repository'],
+])('what may be meant by %p', (name, says) => {
+  expect(imageNameFault(name)).toContain(says);
 });
 
 const part = fc.stringMatching(/^[a-z0-9]{1,8}(?:(?:_|__|-{1,3})[a-z0-9]{1,4}){0,2}$/);
@@ -110,14 +119,14 @@ describe('for any name', () => {
     );
   });
 
-  test('any text is read or refused with ImageNotFound', () => {
+  test('any text is read or refused with Usage', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'aA0./:@-_[]') })), text => {
         try {
           const full = normaliseName(text);
           expect(normaliseName(full)).toBe(full);
         } catch (error) {
-          expect((error as KukeError).code).toBe('ImageNotFound');
+          expect((error as KukeError).code).toBe('Usage');
         }
       }),
       { numRuns: 2000 },
