@@ -38,6 +38,12 @@ export const catalogue = {
   NotRoot: entry(5, 403, 'run it with sudo'),
   TimedOut: entry(6, 504),
   Locked: entry(6, 503, 'wait for the other kuke to end, or give a longer --lock-timeout'),
+  // Of requests to the daemon.
+  RequestTimeout: entry(6, 408, 'send the whole request at once'),
+  MethodNotAllowed: entry(2, 405, 'see /openapi/v1'),
+  Gone: entry(1, 410, 'list again, and watch from the revision that the list has'),
+  TooLarge: entry(2, 413, 'send less at once'),
+  Busy: entry(6, 429, 'try again in a moment'),
   // As a shell's, where `exec` cannot run what it was given.
   ProgramNotExecutable: entry(126, 422, 'give a program that the container’s user may run'),
   ProgramNotFound: entry(127, 422, 'give a program that is in the container'),

@@ -1,15 +1,11 @@
 /** Resources that change, one after another, in each format. */
-import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
+import type { Change } from '../../kernel/changes.ts';
+import type { KindDefinition } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { keyOf } from '../../kernel/resource.ts';
 import { nameLine, printDocument, printRows, type Shown, tableOf, tellNone } from '../output/resources.ts';
 import { print } from '../output/standard-output.ts';
 import type { OutputFormat } from './output-format.ts';
-
-export interface Change {
-  event: 'ADDED' | 'MODIFIED' | 'DELETED';
-  resource: Resource;
-}
 
 export interface StreamOptions {
   kernel: Kernel;

@@ -1,12 +1,13 @@
 /** `get -w`: what there is, and then each one that changes, told by events: files, containerd, cgroups. Nothing is polled. */
 import type { Watchable } from '../../kernel/backends/watch.ts';
+import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
-import { keyOf, type Manifest } from '../../kernel/resource.ts';
+import { keyOf } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { warn } from '../output/failure.ts';
 import { flushOutput, isHeard } from '../output/standard-output.ts';
-import { type Change, makeStream, type StreamOptions } from './stream.ts';
+import { makeStream, type StreamOptions } from './stream.ts';
 
 export interface Watch extends StreamOptions {
   look(): Promise<{ tree: ResourceTree; resources: Resource[] }>;
@@ -59,11 +60,6 @@ export async function watchResources(watch: Watch): Promise<number> {
   return ENDS[name] ?? 130;
 }
 
-interface Seen {
-  resource: Resource;
-  text: string;
-}
-
 /** One that was there and is gone is no failure any more. */
 async function look(
   watch: Watch,
@@ -75,28 +71,4 @@ async function look(
     if (known !== undefined && thrown instanceof KukeError && thrown.code === 'NotFound') return { resources: [] };
     throw thrown;
   }
-}
-
-/** When it was observed is no change. */
-function comparable({ manifest }: Resource): string {
-  const { observedAt: _, ...status } = manifest.status ?? {};
-  return JSON.stringify({ ...manifest, status });
-}
-
-/** Those that are gone first, the others in the order of what is there now. */
-export function changesOf(before: ReadonlyMap<string, Seen> | undefined, now: ReadonlyMap<string, Seen>): Change[] {
-  const gone = [...(before ?? [])].flatMap(([key, { resource }]) =>
-    now.has(key) ? [] : [{ event: 'DELETED' as const, resource: deleted(resource) }],
-  );
-  const others = [...now].flatMap(([key, { resource, text }]) => {
-    const earlier = before?.get(key);
-    if (earlier?.text === text) return [];
-    return [{ event: earlier === undefined ? ('ADDED' as const) : ('MODIFIED' as const), resource }];
-  });
-  return [...gone, ...others];
-}
-
-function deleted(resource: Resource): Resource {
-  const manifest: Manifest = { ...resource.manifest, status: { ...resource.manifest.status, state: 'Deleted' } };
-  return { ...resource, manifest };
 }

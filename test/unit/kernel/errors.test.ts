@@ -19,12 +19,13 @@ const byExit: Record<number, ErrorCode[]> = {
     'LimitTooLow',
     'CommandNotFound',
     'UndoFailed',
+    'Gone',
   ],
-  2: ['Usage', 'InvalidManifest', 'Unsupported', 'InvalidImage'],
+  2: ['Usage', 'InvalidManifest', 'Unsupported', 'InvalidImage', 'MethodNotAllowed', 'TooLarge'],
   3: ['NotFound', 'ImageNotFound'],
   4: ['Conflict', 'HasChildren'],
   5: ['HostNotReady', 'RuntimeUnavailable', 'NotInitialised', 'NotRoot'],
-  6: ['TimedOut', 'Locked'],
+  6: ['TimedOut', 'Locked', 'RequestTimeout', 'Busy'],
   126: ['ProgramNotExecutable'],
   127: ['ProgramNotFound'],
 };
@@ -42,7 +43,7 @@ describe('the catalogue', () => {
       const { exitCode, httpStatus } = new KukeError(code, 'x');
       if (exitCode === 3) expect(httpStatus).toBe(404);
       if (exitCode === 4) expect(httpStatus).toBe(409);
-      if (exitCode === 2) expect(httpStatus).toBeOneOf([400, 422]);
+      if (exitCode === 2) expect(httpStatus).toBeOneOf([400, 405, 413, 422]);
       expect(httpStatus).toBeWithin(400, 600);
     }
   });

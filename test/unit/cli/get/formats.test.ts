@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { columnsOf, columnsOfFile } from '../../../../src/cli/get/custom-columns.ts';
 import { sortResources } from '../../../../src/cli/get/sort.ts';
-import { changesOf } from '../../../../src/cli/get/watch.ts';
+import { changesOf } from '../../../../src/kernel/changes.ts';
 import type { Resource } from '../../../../src/kernel/kinds.ts';
 import { cellYaml } from '../../kernel/kernel-on-fakes.ts';
 import { type FakeKuke, readyKuke } from '../kuke-on-fakes.ts';

@@ -1,0 +1,59 @@
+/** What the server is given. */
+import type { Duplex } from 'node:stream';
+import type { PeerCredentials } from '../../host/peer-credentials.ts';
+import type { Outcome } from '../../kernel/apply.ts';
+import type { ErrorBody } from '../../kernel/error-body.ts';
+import type { Engine } from '../engine.ts';
+import type { Limits } from './limits.ts';
+
+export interface ServerOptions {
+  socketPath: string;
+  engine: Engine;
+  version: string;
+  /** Whose members may use it, besides root. */
+  group?: string;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+  /** Told of each change that was asked for, when it has ended; what it throws is logged. */
+  audit?(entry: RequestAudit): void | Promise<void>;
+  /** `/metrics`, in Prometheus' text format. */
+  metrics?(): string | Promise<string>;
+  /** Command lines of clients: `POST /v1beta1/console`, upgraded to `kuke-console`. The socket is its own from then on, the 101 included. */
+  console?(socket: Duplex, head: Buffer, peer: PeerCredentials): void;
+  /** For tests. */
+  limits?: Partial<Limits>;
+}
+
+/** What a change was, for the audit log. */
+export interface RequestAudit {
+  peer: PeerCredentials;
+  /** `POST /v1beta1/apply?dryRun=true` */
+  request: string;
+  outcomes: Outcome[];
+  error?: ErrorBody;
+  startedAt: Date;
+  durationMs: number;
+}
+
+export interface RunningServer {
+  readonly socketPath: string;
+  /** For metrics. */
+  counts(): ServerCounts;
+  /**
+   * Something was changed by others than the API's clients (the supervisor, a command line in the daemon): who reads from now on is told of what
+   * is so now.
+   */
+  changed(): void;
+  /** Takes no more requests, ends what streams, and waits for changes that run, which are called off after `graceMs`. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+export interface ServerCounts {
+  connections: number;
+  /** That are answered now. */
+  requests: number;
+  watchers: number;
+  /** Since the start, by method, route and HTTP status: `GET /v1beta1/cells 200`. */
+  answered: ReadonlyMap<string, number>;
+  /** Seconds spent in all of them. */
+  seconds: number;
+}
