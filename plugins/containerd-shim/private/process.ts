@@ -1,9 +1,10 @@
 /** The process of a containerd of kuke's own: started, told apart from others, and ended. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, watch } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError } from 'kuke/plugin';
 import { replaceFile } from '../../../src/host/atomic-file.ts';
 import { startDetached } from '../../../src/host/detached-process.ts';
+import { watchPath } from '../../../src/host/folder-watch.ts';
 import { identify, openProcess, type ProcessIdentity } from '../../../src/host/pidfd.ts';
 import { connect } from '../client/index.ts';
 import { configuration, type PrivatePaths } from './files.ts';
@@ -38,11 +39,7 @@ async function answers(socket: string, exited: Promise<number>, log: string, sig
     changed.resolve();
     changed = Promise.withResolvers();
   };
-  // Bun's watcher loses a change that follows another within a millisecond, so it is looked a second time after each.
-  const watcher = watch(dirname(socket), () => {
-    look();
-    setTimeout(look, 20).unref();
-  });
+  const watcher = watchPath(dirname(socket), look);
   const gaveUp = new Promise<never>((_, reject) => {
     const words = () => `it says: ${lastLines(log)}`;
     signal.addEventListener(

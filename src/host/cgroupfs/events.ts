@@ -1,6 +1,6 @@
 /** cgroup.events: whether processes live in a cgroup, and waiting for that to change without polling. */
-import { watch } from 'node:fs';
 import { hasCode } from '../errno.ts';
+import { watchPath } from '../folder-watch.ts';
 import { asSystemError } from '../libc.ts';
 import { type Cgroup, interfacePath, readInterface } from './cgroup.ts';
 
@@ -42,11 +42,7 @@ export async function waitUntil(
     }
   };
   const abort = () => reject(signal?.reason);
-  // Bun's watcher loses a change that follows another within a millisecond, so it is looked a second time after each.
-  const watcher = watchEvents(cgroup, () => {
-    look();
-    setTimeout(look, 20).unref();
-  });
+  const watcher = watchEvents(cgroup, look);
   if (watcher === undefined) return;
   watcher.on('error', reject);
   signal?.addEventListener('abort', abort, { once: true });
@@ -59,10 +55,10 @@ export async function waitUntil(
   }
 }
 
-function watchEvents(cgroup: Cgroup, look: () => void): ReturnType<typeof watch> | undefined {
+function watchEvents(cgroup: Cgroup, look: () => void): ReturnType<typeof watchPath> | undefined {
   const path = interfacePath(cgroup, 'cgroup.events');
   try {
-    return watch(path, look);
+    return watchPath(path, look);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw asSystemError(error, path);
