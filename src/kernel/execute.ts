@@ -110,7 +110,7 @@ async function end(
     return execution.journal.close();
   }
   const undone = isUndoable ? await undo(execution, context) : [];
-  const isOver = execution.intent === 'create' ? undone.length === 0 : execution.isTakenUp !== true;
+  const isOver = isUndoable ? undone.length === 0 : execution.isTakenUp !== true;
   if (isOver) execution.journal.close();
   throw first.with([...others, ...undone]);
 }
@@ -199,27 +199,40 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   await context.hooks.call('step:after', event);
 }
 
-/** Reverts the steps that began, last first; goes on after failures and returns them all. */
+/** Reverts the steps that began, last first, so none before one that needed it; goes on after failures and returns them all. */
 export async function undo(execution: Execution, context: ExecuteContext): Promise<KukeError[]> {
   const failures: KukeError[] = [];
-  const signal = new AbortController().signal; // an undoing is not to be cancelled
-  for (const step of [...execution.steps].reverse()) {
-    if (!execution.started.has(step.id)) continue;
-    context.progress({ phase: 'undo', resource: step.resource, type: step.type });
-    try {
-      const operation = context.operations.get(step.type);
-      const found = execution.started.get(step.id);
-      const revert = () => operation.revert?.(resolve(execution, step), found, actionContext(step, context, signal));
-      await traced('operation', `undo: ${step.type}`, revert, step.resource);
-      execution.journal.reverted(step.id);
-    } catch (thrown) {
-      const error = asKukeError(thrown, 'UndoFailed', { resource: step.resource, step: `undo ${step.type}` });
-      // Something of others was in the way of a step that did not get through: it is not ours to undo.
-      if (error.code === 'Conflict' && !execution.results.has(step.id)) execution.journal.reverted(step.id);
-      else failures.push(error);
-    }
+  const steps = new Map(execution.steps.map(step => [step.id, step]));
+  if (execution.started.size > 0) execution.journal.undoing();
+  for (const id of [...execution.started.keys()].reverse()) {
+    const step = steps.get(id);
+    const failure = step && (await undoOne(execution, step, context));
+    if (failure === undefined) execution.journal.reverted(id);
+    else failures.push(failure);
   }
   return failures;
+}
+
+async function undoOne(execution: Execution, step: Step, context: ExecuteContext): Promise<KukeError | undefined> {
+  const { id: stepId, type, resource } = step;
+  const signal = new AbortController().signal; // an undoing is not to be cancelled
+  context.progress({ phase: 'undo', resource, type });
+  const event = { planId: execution.id, stepId, type, params: step.params, resource };
+  let error: KukeError | undefined;
+  try {
+    const operation = context.operations.get(type);
+    event.params = resolve(execution, step);
+    await context.hooks.call('undo:before', event);
+    const found = execution.started.get(stepId);
+    const revert = () => operation.revert?.(event.params, found, actionContext(step, context, signal));
+    await traced('operation', `undo: ${type}`, revert, resource);
+  } catch (thrown) {
+    error = asKukeError(thrown, 'UndoFailed', { resource, step: `undo ${type}` });
+    // Something of others was in the way of a step that did not get through: it is not ours to undo.
+    if (error.code === 'Conflict' && !execution.results.has(stepId)) error = undefined;
+  }
+  await context.hooks.call('undo:after', { ...event, ...(error && { error }) });
+  return error;
 }
 
 function resolve(execution: Execution, step: Step): unknown {

@@ -29,6 +29,9 @@ export interface KukeHooks {
   /** Before and after each operation of a plan. */
   'step:before': (event: StepEvent) => void | Promise<void>;
   'step:after': (event: StepEvent & { error?: KukeError }) => void | Promise<void>;
+  /** Before and after each one that is undone. Nobody can refuse that. */
+  'undo:before': (event: StepEvent) => void | Promise<void>;
+  'undo:after': (event: StepEvent & { error?: KukeError }) => void | Promise<void>;
   /** What the host reports, see design.md idea 4. */
   event: (event: { resource: ResourceRef; what: string }) => void | Promise<void>;
   /** `claims`: what is of the resources there are; absent where nothing is set up, or that cannot be told. */

@@ -6,13 +6,23 @@ import { watch } from './watchdog.ts';
 
 export type HookName = keyof KukeHooks;
 
-/** Taps that come before a change fail it; the others are only heard, and their failure is reported as a warning. */
-const observing: ReadonlySet<HookName> = new Set<HookName>(['step:after', 'event', 'doctor', 'shutdown']);
+/** Taps that come before a change fail it; these are only heard, and their failure is reported as a warning. */
+const observing: ReadonlySet<HookName> = new Set<HookName>([
+  'step:after',
+  'undo:before',
+  'undo:after',
+  'event',
+  'shutdown',
+]);
+
+/** Nor does one of these fail anything: what it could not tell is its caller's to say. */
+const asking: ReadonlySet<HookName> = new Set<HookName>(['doctor']);
 
 export interface Hooks {
   /** Returns the inverse. Taps run one after another, in the order of registration. */
   tap<N extends HookName>(owner: string, name: N, fn: KukeHooks[N], options?: TapOptions): () => void;
-  call<N extends HookName>(name: N, ...args: Parameters<KukeHooks[N]>): Promise<void>;
+  /** Returns what taps that were asked have failed with. */
+  call<N extends HookName>(name: N, ...args: Parameters<KukeHooks[N]>): Promise<KukeError[]>;
 }
 
 export interface TapOptions {
@@ -27,10 +37,10 @@ export interface HookOptions {
 }
 
 export function makeHooks(options: HookOptions): Hooks {
-  const hooks = createHooks<Record<string, (...args: unknown[]) => void | Promise<void>>>();
+  const hooks = createHooks<Record<string, (failures: KukeError[], ...args: unknown[]) => void | Promise<void>>>();
   return {
     tap: (owner, name, fn, { watched = false } = {}) =>
-      hooks.hook(name, async (...args) => {
+      hooks.hook(name, async (failures, ...args) => {
         const step = `hook ${name} of plugin ${owner}`;
         try {
           await withTimeLimit(
@@ -39,12 +49,16 @@ export function makeHooks(options: HookOptions): Hooks {
             watched ? step : undefined,
           );
         } catch (thrown) {
-          if (!observing.has(name)) throw asKukeError(thrown, 'PluginFailed', { step });
-          options.warn(`${step}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+          const error = asKukeError(thrown, 'PluginFailed', { step });
+          if (asking.has(name)) failures.push(error);
+          else if (observing.has(name)) options.warn(`${step}: ${error.message}`);
+          else throw error;
         }
       }),
     call: async (name, ...args) => {
-      await hooks.callHook(name, ...args);
+      const failures: KukeError[] = [];
+      await hooks.callHook(name, failures, ...args);
+      return failures;
     },
   };
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { Step } from './plan.ts';
 
 /** Of what the lines mean; a kuke goes on with plans of its own version alone. */
-export const VERSION = 2;
+export const VERSION = 3;
 
 const keys = v.array(v.union([v.string(), v.number()]));
 
@@ -28,6 +28,8 @@ const head = v.object({
 const event = v.variant('event', [
   v.object({ event: v.literal('start'), step: v.string(), found: v.exactOptional(v.unknown()) }),
   v.object({ event: v.literal('done'), step: v.string(), result: v.exactOptional(v.unknown()) }),
+  /** From here on it is undone, whatever it was for. */
+  v.object({ event: v.literal('undoing') }),
   v.object({ event: v.literal('reverted'), step: v.string() }),
   v.object({ event: v.literal('dropped'), step: v.string() }),
   v.object({ event: v.literal('ended') }),
@@ -61,7 +63,9 @@ export function parseJournal(text: string): ParsedPlan | 'over' | { why: string 
     return parsed.success ? [parsed.output] : [];
   });
   if (events.some(one => one.event === 'ended')) return 'over';
-  return { ...plan.output, ...stateOf(plan.output.intent, events), steps: plan.output.steps as Step[] };
+  // What has been begun to be undone is not gone on with: half of it may be away.
+  const intent = events.some(one => one.event === 'undoing') ? 'create' : plan.output.intent;
+  return { ...plan.output, intent, ...stateOf(intent, events), steps: plan.output.steps as Step[] };
 }
 
 /** As by a kuke's death, or by a power cut, which leaves zeros. */

@@ -28,6 +28,8 @@ export interface PlanJournal {
   /** `found`: what the step's operation has to leave alone when it is undone. */
   start(step: string, found: unknown): void;
   done(step: string, result: unknown): void;
+  /** All that began is undone from now on, also by whoever comes after a crash. */
+  undoing(): void;
   reverted(step: string): void;
   /** A later plan has seen to what the step was for: it is neither to be run nor to be undone. */
   dropped(step: string): void;
@@ -40,6 +42,7 @@ export interface UnfinishedPlan {
   id: string;
   /** Of its file. */
   path: string;
+  /** `create` also where it was being undone. */
   intent: Intent;
   command: string;
   steps: Step[];
@@ -150,6 +153,7 @@ function writer(path: string, fd: number): PlanJournal {
   return {
     start: (step, found) => write({ event: 'start', step, found }),
     done: (step, result) => write({ event: 'done', step, result }),
+    undoing: () => ifPossible(() => write({ event: 'undoing' })), // on a full disk, too, what was made is taken back
     reverted: step => ifPossible(() => write({ event: 'reverted', step })), // undone twice is undone as well
     dropped: step => ifPossible(() => write({ event: 'dropped', step })), // what comes of it is done, and must not fail for this
     close() {

@@ -198,7 +198,7 @@ async function loadOne(
     },
     use: kernel.use,
     schema: kind => kernel.kinds.get(kind).spec,
-    call: kernel.hooks.call,
+    call: async (name, ...args) => void (await kernel.hooks.call(name, ...args)),
     warn: message => kernel.warn(`${plugin.name}: ${message}`),
   };
   await plugin.setup(view);

@@ -100,7 +100,7 @@ describe('a create that fails', () => {
         expect(error?.details.resource).toBe('cell main/default/default/web');
         const begun = those(log, 'start');
         const undone = those(log, 'undo');
-        expect(undone).toEqual(begun.toSorted((a, b) => b - a));
+        expect(undone).toEqual(begun.toReversed());
         const lastRun = Math.max(...begun.map(index => Math.max(at(log, `end ${index}`), at(log, `fail ${index}`))));
         expect(lastRun).toBeLessThan(at(log, `undo ${undone[0]}`));
         const stuck = begun.filter(index => options.stubborn.has(index));

@@ -36,7 +36,7 @@ function plan(intent: Intent = 'create') {
 }
 
 /** The first line of a file. */
-const head = `${JSON.stringify({ event: 'plan', version: 2, id: 'a', intent: 'create', command: 'kuke apply', steps: [] })}\n`;
+const head = `${JSON.stringify({ event: 'plan', version: 3, id: 'a', intent: 'create', command: 'kuke apply', steps: [] })}\n`;
 
 describe('a journal', () => {
   test('holds a plan from its first step to its end', () => {
@@ -105,6 +105,21 @@ describe('a journal', () => {
     if (intent === 'update') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
   });
 
+  test.each<Intent>(['update', 'delete'])('a %s that is being undone is undone further, and not finished', intent => {
+    const { journal } = fresh();
+    const entry = journal.open('a', plan(intent), 'kuke apply');
+    for (const step of ['1', '2']) entry.start(step, undefined);
+    entry.done('1', undefined);
+    expect(journal.unfinished().plans[0]?.intent).toBe(intent);
+    entry.undoing();
+    entry.reverted('2');
+    const [left] = journal.unfinished().plans;
+    expect({ intent: left?.intent, started: [...(left?.started.keys() ?? [])] }).toEqual({
+      intent: 'create',
+      started: ['1'],
+    });
+  });
+
   test('its folder stays for the next plan where there is an installation, and goes where there is none', () => {
     const { folder, journal } = fresh();
     const entry = journal.open('a', plan(), 'kuke apply');
@@ -159,10 +174,10 @@ describe('a journal', () => {
     ['null\n', 'it holds no plan'],
     ['garbage', 'it holds no plan'],
     ['\0\0\0\n\u0001\u0002', 'its first line, which holds the plan, is damaged'],
-    [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 2'],
+    [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 3'],
     [
       `${head.replace(/"version":\d+/, '"version":99')}{"event":"start","step":"1"}\n`,
-      'it is of version 99, and this kuke reads version 2',
+      'it is of version 99, and this kuke reads version 3',
     ],
   ])(
     'a file that says that steps ran and not which is kept, and told of until somebody removes it: %j',

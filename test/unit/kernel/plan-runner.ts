@@ -82,6 +82,7 @@ export function planRunner(options: RunnerOptions): Run {
   const entry: PlanJournal = {
     start: step => void journal.push(`start ${Number(step) - 1}`),
     done: step => void journal.push(`done ${Number(step) - 1}`),
+    undoing: () => void journal.push('undoing'),
     reverted: step => void journal.push(`reverted ${Number(step) - 1}`),
     dropped: step => void journal.push(`dropped ${Number(step) - 1}`),
     close: () => void journal.push('closed'),

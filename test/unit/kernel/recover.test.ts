@@ -150,6 +150,56 @@ test('a create that could not be undone is not undone on what was made under tha
   expect(left()).toEqual(whole);
 });
 
+describe('a change that is called off before it has ended anything', () => {
+  const changed = (memory: string, env: string) =>
+    cellYaml('web', `[{ id: web, image: busybox, root: true, env: ['A=${env}'] }]`).replace(
+      'containers:',
+      `resources: { memory: { limit: ${memory} } }, containers:`,
+    );
+  const state = () => ({
+    all: left(),
+    limits: [...(kuke.host.cgroups.get('/kukeon/main/default/default/web')?.values ?? [])],
+    env: [...kuke.host.store.manifests.values()].find(({ ref }) => ref.kind === 'Cell')?.manifest.spec,
+    pids: [...(kuke.host.runtime.namespaces.get('kukeon-main')?.containers.values() ?? [])].map(
+      ({ task }) => task?.pid,
+    ),
+  });
+  let before: ReturnType<typeof state>;
+  beforeEach(async () => {
+    expect(results(await kuke.apply(changed('64Mi', 'b')))).toEqual(['created']);
+    before = state();
+    // Its first step that cannot be undone is refused.
+    kuke.kernel.hooks.tap('test', 'step:before', ({ type }) => {
+      if (kuke.kernel.operations.get(type).irreversible) throw new Error('not now');
+    });
+  });
+
+  test.each(['store.write', 'cgroup.restore'])('and killed while being undone, in %s, is undone further', async at => {
+    void kuke.apply(changed('128Mi', 'c'));
+    // The first is the change's.
+    await kuke.host.faults.crash(at, { nth: at === 'store.write' ? 2 : 1 });
+    expect(state()).not.toEqual(before);
+    kuke = await kuke.another();
+    await kuke.apply('{ apiVersion: v1beta1, kind: Realm, metadata: { name: other } }');
+    expect(kuke.notices).toEqual(['an earlier command that did not end has been undone: kuke test']);
+    await kuke.remove([{ kind: 'Realm', path: ['other'] }]);
+    expect(state()).toEqual(before);
+    expect(journals()).toEqual([]);
+  });
+
+  test('and cannot be undone whole stays in the journal until it is', async () => {
+    kuke.host.faults.fail('cgroup.restore', new Error('busy'));
+    const [outcome] = await kuke.apply(changed('128Mi', 'c'));
+    expect(outcome?.error?.also.map(({ message }) => message)).toEqual(['busy']);
+    expect(journals()).toHaveLength(1);
+    kuke = await kuke.another();
+    await kuke.apply('{ apiVersion: v1beta1, kind: Realm, metadata: { name: other } }');
+    await kuke.remove([{ kind: 'Realm', path: ['other'] }]);
+    expect(state()).toEqual(before);
+    expect(journals()).toEqual([]);
+  });
+});
+
 test('a journal that cannot be read is told of by each command, and holds nobody up', async () => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, '0-x.jsonl'), 'garbage\n{"event":"start","step":"1"}\n');
@@ -168,6 +218,7 @@ test('of what cannot be finished, only the part that another plan has seen to is
   const journal = {
     start: () => {},
     done: () => {},
+    undoing: () => {},
     reverted: () => {},
     dropped: (step: string) => void log.push(`dropped ${step}`),
     close: () => void log.push('closed'),

@@ -20,6 +20,7 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
   const entry = {
     start: () => {},
     done: () => {},
+    undoing: () => {},
     reverted: (step: string) => void journal.push(`reverted ${step}`),
     dropped: () => {},
     close: () => void journal.push('closed'),
@@ -72,6 +73,7 @@ function sideBySide(
   const journal = {
     start: (step: string, found: unknown) => void log.push(`start ${step}: ${found}`),
     done: () => {},
+    undoing: () => {},
     reverted: () => {},
     dropped: () => {},
     close: () => {},
@@ -119,4 +121,47 @@ test('a bug of kuke’s own is told as one', async () => {
     if (path === '/a') throw new TypeError('undefined is not a function');
   });
   expect(await run()).toMatchObject({ code: 'Internal', remedy: expect.stringContaining('report it') });
+});
+
+test('what needed another step is undone before that one, wherever it stands in the plan', async () => {
+  const operations = makeOperationRegistry();
+  const log: string[] = [];
+  const pathOf = (params: unknown): string => String((params as { path: string }).path);
+  operations.add({
+    type: 'cgroup.create',
+    async apply(params: unknown) {
+      if (pathOf(params) === '/fails') throw new Error('in the way');
+    },
+    revert: async (params: unknown) => void log.push(pathOf(params)),
+    explain: () => '',
+  });
+  const plan = makePlan('create');
+  const ref = { kind: 'Cell', path: ['web'] };
+  const needy = plan.add(ref, 'cgroup.create', { path: '/needy' });
+  plan.add(ref, 'cgroup.create', { path: '/fails' }, [needy]);
+  // As a plugin adds what has to come first.
+  const needed = plan.add(ref, 'cgroup.create', { path: '/needed' });
+  plan.steps.find(({ id }) => id === needy.id)?.after.push(needed.id);
+  const silent = () => {};
+  const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  const told: string[] = [];
+  hooks.tap('test', 'undo:before', ({ params }) => void told.push(`before ${pathOf(params)}`));
+  hooks.tap(
+    'test',
+    'undo:after',
+    ({ params, error }) => void told.push(`after ${pathOf(params)} ${error?.message ?? ''}`),
+  );
+  const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
+  const execution = {
+    id: 'p',
+    intent: plan.intent,
+    steps: plan.steps,
+    journal,
+    started: new Map(),
+    results: new Map(),
+  };
+  await expect(execute(execution, context)).rejects.toThrow('in the way');
+  expect(log).toEqual(['/fails', '/needy', '/needed']);
+  expect(told).toEqual(log.flatMap(path => [`before ${path}`, `after ${path} `]));
 });
