@@ -5,6 +5,7 @@ import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/c
 import { checkEnv } from './cell-process/env.ts';
 import { takeSignals } from './cell-process/pass-signals.ts';
 import { command, type Streams } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
 import { isTerminal } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';
@@ -47,8 +48,10 @@ export default command({
     const runtime = await kernel.use('runtime');
     signal.throwIfAborted();
     const signals = takeSignals({ hasTerminal: terminal !== undefined });
-    const streams = terminal === undefined ? undefined : await program.streams();
+    const console = currentConsole();
+    const streams = terminal === undefined ? undefined : await console.streams(program);
     const restore = terminal !== undefined && args.interactive ? streams?.rawTerminal(0) : undefined;
+    const descriptors = await console.descriptors(args.interactive === true);
     try {
       const process = await runtime.exec({
         ...runtimeId(cell, container),
@@ -57,9 +60,9 @@ export default command({
         ...(args.workdir !== undefined && { workingDir: args.workdir }),
         ...(args.user !== undefined && { user: args.user }),
         ...(streams && terminal !== undefined && { terminal: streams.terminalSize(terminal) }),
-        ...(args.interactive && { stdin: 0 }),
-        stdout: 1,
-        stderr: 2,
+        ...(args.interactive && { stdin: descriptors.stdin }),
+        stdout: descriptors.stdout,
+        stderr: descriptors.stderr,
       });
       signals.to(process);
       if (streams && terminal !== undefined) followSize(streams, terminal, process);
@@ -69,6 +72,7 @@ export default command({
       const why = await whyNot(kernel, cell.ref, container.id, args, thrown);
       throw why instanceof KukeError ? why.at({ resource: `${describe(cell.ref)}, container ${container.id}` }) : why;
     } finally {
+      await descriptors.close();
       restore?.();
     }
   },
@@ -90,5 +94,5 @@ function requireTerminal(isInteractive: boolean): number {
 /** A process that has ended, and a terminal that is gone, have no size. */
 function followSize({ terminalSize }: Streams, fd: number, { resize }: ExecProcess): void {
   const follow = async () => resize(terminalSize(fd));
-  process.on('SIGWINCH', () => void follow().catch(() => {}));
+  currentConsole().on('SIGWINCH', () => void follow().catch(() => {}));
 }

@@ -1,6 +1,6 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
 import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { openImages } from './images.ts';
 import { makeProgress } from './output/progress.ts';
 import { print } from './output/standard-output.ts';
@@ -24,18 +24,20 @@ export default command({
   },
   async run(invocation) {
     const { input } = invocation.args;
-    if (input === '-' && process.stdin.isTTY)
+    const { stdin, files } = currentConsole();
+    if (input === '-' && isTerminal(0))
       throw new KukeError('Usage', '-i -: standard input is your terminal', { remedy: 'pipe an archive into it' });
-    if (input !== '-' && !existsSync(input))
+    const { what } = input === '-' ? { what: 'other' } : await files.look(input);
+    if (what === null)
       throw new KukeError('Usage', `-i ${input}: no such file`, { remedy: 'name an archive, or - for standard input' });
-    if (input !== '-' && statSync(input).isDirectory()) {
+    if (what === 'folder') {
       const remedy = `pack it: \`tar -C ${input} -c . | kuke image load -i -\``;
       throw new KukeError('Usage', `-i ${input}: is a folder, not an archive`, { remedy });
     }
     const { images, namespace } = await openImages(invocation);
     const progress = makeProgress(invocation.globals.quiet || !isTerminal(2));
     try {
-      const source = input === '-' ? Bun.stdin.stream() : createReadStream(input);
+      const source = input === '-' ? stdin() : files.read(input);
       const loaded = await images.load({
         namespace,
         source,

@@ -23,10 +23,10 @@ export default command({
   repeatable: ['name'],
   async run(invocation) {
     const { output } = invocation.args;
-    requireReader(output);
+    await requireReader(output);
     const { images, namespace } = await openImages(invocation);
     const names = invocation.lists.name ?? [];
-    await saveTo(output, await images.save({ namespace, names, signal: invocation.signal }));
+    await saveTo(output, await images.save({ namespace, names, signal: invocation.signal }), invocation.program);
     if (output !== '-' && !invocation.globals.quiet) tell(`saved ${names.join(', ')} to ${output}`);
     return 0;
   },

@@ -1,6 +1,7 @@
 import { KukeError } from '../kernel/errors.ts';
 import { cellRef, containersOf, pick, runtimeId } from './cell-process/containers.ts';
 import { command } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { follow } from './logs/follow.ts';
 import { openLog, type Sink } from './logs/log-file.ts';
 import { prefixedSink } from './logs/prefixed.ts';
@@ -43,7 +44,7 @@ export default command({
     const kernel = await openKernel(invocation, { reads: true });
     const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
     const chosen = args['all-containers'] ? cell.all : [pick(cell, args.container)];
-    const { writeBytes } = await program.streams();
+    const { writeBytes } = await currentConsole().streams(program);
     const write: Sink = bytes => writeBytes(1, bytes);
     const width = Math.max(0, ...chosen.map(({ id }) => id.length));
     const logs = chosen.map(({ id, logPath }, index) => {

@@ -1,12 +1,12 @@
 /** Resources from files and standard input, all of them valid, or none (spec.md §7). */
 
-import { createReadStream } from 'node:fs';
 import type { ArgsDef } from 'citty';
 import { MAX_BYTES, parseDocuments } from '../kernel/documents.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
+import { currentConsole } from './console/console.ts';
 
 /** Repeatable. */
 export const filenameArg = {
@@ -64,7 +64,8 @@ async function readBounded(file: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of file === '-' ? Bun.stdin.stream() : createReadStream(file)) {
+    const { stdin, files } = currentConsole();
+    for await (const chunk of file === '-' ? stdin() : files.read(file)) {
       size += chunk.length;
       if (size > MAX_BYTES) break;
       chunks.push(chunk);

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { parseDuration } from './duration.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
@@ -46,7 +47,7 @@ export default command({
   },
   async run(invocation) {
     const { args, signal } = invocation;
-    const isLive = args.output === 'table' && isTerminal(1) && process.env.TERM !== 'dumb';
+    const isLive = args.output === 'table' && isTerminal(1) && currentConsole().env.TERM !== 'dumb';
     const intervalMs = parseDuration(args.interval ?? (isLive ? '2s' : '1s'), '--interval');
     if (intervalMs < LEAST_MS) throw new KukeError('Usage', `--interval: give ${LEAST_MS}ms or more`);
     const kernel = await openKernel(invocation, { reads: true });

@@ -1,6 +1,7 @@
 import { KukeError } from '../kernel/errors.ts';
 import { readTree } from '../kernel/observe.ts';
 import { command } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { formatJson, printRows } from './output/resources.ts';
@@ -48,7 +49,7 @@ export default command({
     const nodes = await treeNodes(kernel, tree, { ...(root && { root }), level: kernel.kinds.lookup(level) });
     if (output === 'json') print(formatJson(nodes));
     else if (nodes.length === 0) tell('nothing is there; make this host ready with `kuke init`');
-    else printRows(treeRows(nodes, { utf8: isUtf8(process.env) }));
+    else printRows(treeRows(nodes, { utf8: isUtf8(currentConsole().env) }));
     return 0;
   },
 });

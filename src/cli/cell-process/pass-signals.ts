@@ -1,4 +1,5 @@
 /** Signals that are meant for a process in a container, and not for kuke. */
+import { currentConsole } from '../console/console.ts';
 
 /** What a user, a shell or a supervisor sends to a program; those of the terminal (SIGTSTP, SIGWINCH) and of the kernel are not among them. */
 const PASSED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
@@ -20,21 +21,19 @@ export interface PassedSignals {
  * first; a third ends kuke. `hasTerminal`: what ends the terminal's session ends the target too, if need be by SIGKILL.
  */
 export function takeSignals({ hasTerminal = false } = {}): PassedSignals {
+  const console = currentConsole();
   const early: NodeJS.Signals[] = [];
   let target: SignalTarget | undefined;
   let lethal = 0;
   const pass = (name: NodeJS.Signals): void => {
     if (target === undefined) return void early.push(name);
     if (LETHAL.includes(name)) lethal++;
-    if (lethal > 2) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (lethal > 2) return void console.exit(name === 'SIGINT' ? 130 : 143);
     const send = (one: NodeJS.Signals) => void target?.signal(one).catch(() => {}); // how it ends is told by its exit
     send(lethal > 1 ? 'SIGKILL' : name);
     if (hasTerminal && (name === 'SIGHUP' || name === 'SIGTERM')) setTimeout(send, HANGUP_GRACE_MS, 'SIGKILL').unref();
   };
-  for (const name of PASSED) {
-    process.removeAllListeners(name);
-    process.on(name, pass);
-  }
+  for (const name of PASSED) console.take(name, pass);
   return {
     to(given) {
       target = given;

@@ -1,7 +1,7 @@
 /** What `-o` of get may say, kubectl's words. */
-import { readFileSync } from 'node:fs';
 import { KukeError } from '../../kernel/errors.ts';
 import type { Column } from '../../kernel/kinds.ts';
+import { currentConsole } from '../console/console.ts';
 import type { Node } from './jsonpath/syntax.ts';
 
 export const FORMATS = [
@@ -31,7 +31,7 @@ export async function readFormat(text: string): Promise<OutputFormat> {
   if (word === 'yaml' || word === 'json' || word === 'name') return { format: word };
   const isFile = word.endsWith('-file');
   if (!given) throw new KukeError('Usage', `-o ${word}=: ${isFile ? 'a file' : 'a template'} is missing behind the =`);
-  const template = isFile ? readTemplate(given) : given;
+  const template = isFile ? await readTemplate(given) : given;
   const what = isFile ? given : `-o ${word}`;
   if (word.startsWith('jsonpath')) {
     const { parseTemplate } = await import('./jsonpath/parse.ts');
@@ -47,12 +47,18 @@ function split(text: string): string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readTemplate(path: string): string {
+async function readTemplate(path: string): Promise<string> {
   try {
-    return readFileSync(path, 'utf8').replace(/\n$/, '');
+    return (await textOf(currentConsole().files.read(path))).replace(/\n$/, '');
   } catch (thrown) {
     throw new KukeError('Usage', `${path}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, {
       remedy: 'name a file that holds the template',
     });
   }
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all).toString('utf8');
 }

@@ -1,25 +1,30 @@
 /** An archive that is written: whole into a file, or not at all; or to standard output. */
 import { existsSync, statSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { KukeError } from '../../kernel/errors.ts';
 import { asFileError } from '../../kernel/file-errors.ts';
+import type { Program } from '../command.ts';
+import { currentConsole } from '../console/console.ts';
 import { isTerminal } from './terminal.ts';
 
 /** Throws Usage where nobody could read it. */
-export function requireReader(output: string): void {
+export async function requireReader(output: string): Promise<void> {
   if (output === '-') {
     if (!isTerminal(1)) return;
     throw new KukeError('Usage', '-o -: standard output is your terminal', { remedy: 'send it to a file or a pipe' });
   }
   const remedy = 'name a file in a folder that is there';
-  if (!existsSync(dirname(output))) throw new KukeError('Usage', `-o ${output}: no such folder`, { remedy });
-  if (existsSync(output) && statSync(output).isDirectory())
-    throw new KukeError('Usage', `-o ${output}: is a folder`, { remedy });
+  const { what, hasFolder } = await currentConsole().files.look(output);
+  if (!hasFolder) throw new KukeError('Usage', `-o ${output}: no such folder`, { remedy });
+  if (what === 'folder') throw new KukeError('Usage', `-o ${output}: is a folder`, { remedy });
 }
 
-export async function saveTo(output: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  if (output === '-') return writeOut(archive);
+export async function saveTo(output: string, archive: AsyncIterable<Uint8Array>, program: Program): Promise<void> {
+  return output === '-' ? writeOut(archive, program) : currentConsole().files.save(output, archive);
+}
+
+/** Into a file of this process's own. */
+export async function saveFile(output: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   // What is no file, such as a pipe or a device, cannot be replaced.
   if (existsSync(output) && !statSync(output).isFile()) return writeInto(output, archive);
   const temporary = `${output}.${process.pid}.part`;
@@ -37,11 +42,7 @@ async function writeInto(path: string, archive: AsyncIterable<Uint8Array>): Prom
   for await (const chunk of archive) await file.writeFile(chunk);
 }
 
-async function writeOut(archive: AsyncIterable<Uint8Array>): Promise<void> {
-  const writer = Bun.stdout.writer();
-  for await (const chunk of archive) {
-    writer.write(chunk);
-    await writer.flush();
-  }
-  await writer.end();
+async function writeOut(archive: AsyncIterable<Uint8Array>, program: Program): Promise<void> {
+  const { writeBytes } = await currentConsole().streams(program);
+  for await (const chunk of archive) if (!(await writeBytes(1, chunk))) return;
 }

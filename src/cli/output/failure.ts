@@ -1,5 +1,6 @@
 /** Errors for people: on stderr, a line each. */
 import type { KukeError } from '../../kernel/errors.ts';
+import { currentConsole } from '../console/console.ts';
 import { log } from './log.ts';
 import { printable } from './printable.ts';
 import { colour, tell } from './terminal.ts';
@@ -11,7 +12,7 @@ export function printFailure(error: KukeError): void {
     const text = other.remedy === error.remedy ? other.fault : other.summary;
     tell(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
   }
-  if (process.env.KUKE_DEBUG) tell(error.stack ?? '');
+  if (currentConsole().env.KUKE_DEBUG) tell(error.stack ?? '');
 }
 
 export function tellError(message: string): void {

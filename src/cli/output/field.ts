@@ -1,6 +1,6 @@
 /** What `kuke explain` says of a field: text for people. */
-import { WriteStream } from 'node:tty';
 import type { Field } from '../../kernel/fields.ts';
+import { currentConsole } from '../console/console.ts';
 import { alignColumns } from './table.ts';
 import { colour, isTerminal } from './terminal.ts';
 
@@ -62,7 +62,7 @@ function treeLines(fields: readonly Field[], indent: string): string[] {
 
 /** At the width of a terminal; elsewhere as it is. */
 function wrapped(text: string, indent: string): string {
-  const columns = isTerminal(1) ? new WriteStream(1).columns || 80 : Number.POSITIVE_INFINITY;
+  const columns = isTerminal(1) ? currentConsole().size(1).columns : Number.POSITIVE_INFINITY;
   const lines = Number.isFinite(columns) ? Bun.wrapAnsi(text, Math.max(columns - indent.length, 20)) : text;
   return lines
     .split('\n')

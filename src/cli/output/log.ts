@@ -4,22 +4,29 @@
  * line.
  */
 import { createConsola, LogLevels, type LogObject } from 'consola/core';
+import { currentConsole } from '../console/console.ts';
 import { printable } from './printable.ts';
 import { colour, tell } from './terminal.ts';
 
 export const log = createConsola({
-  level: LogLevels.info,
+  level: LogLevels.debug,
   // Nobody's message is held back because it was said before.
   throttle: 0,
-  reporters: [{ log: entry => tell(lineOf(entry)) }],
+  reporters: [
+    {
+      log(entry) {
+        if (entry.level < LogLevels.debug || isVerbose()) tell(lineOf(entry));
+      },
+    },
+  ],
 });
 
 /** From here on the steps of what is done are told too. */
 export function beVerbose(): void {
-  log.level = LogLevels.debug;
+  currentConsole().isVerbose = true;
 }
 
-export const isVerbose = (): boolean => log.level >= LogLevels.debug;
+export const isVerbose = (): boolean => currentConsole().isVerbose;
 
 function lineOf({ type, args }: LogObject): string {
   const text = printable(args.map(String).join(' '));

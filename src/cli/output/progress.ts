@@ -3,6 +3,7 @@
  * elsewhere a line for each part of a transfer that has ended. With --verbose a line a step.
  */
 import type { Progress } from '../../kernel/execute.ts';
+import { bound, currentConsole } from '../console/console.ts';
 import { bytes } from './bytes.ts';
 import { isVerbose, log } from './log.ts';
 import { printable } from './printable.ts';
@@ -18,7 +19,7 @@ export interface ProgressLine {
 }
 
 export function makeProgress(quiet: boolean): ProgressLine {
-  const live = !quiet && !isVerbose() && isTerminal(2) && process.env.TERM !== 'dumb';
+  const live = !quiet && !isVerbose() && isTerminal(2) && currentConsole().env.TERM !== 'dumb';
   const started = performance.now();
   const view = live ? makeTransferView(SHOWN_AFTER_MS) : undefined;
   /** Steps that have told of transfers: what else they say stays on the screen with those. */
@@ -53,8 +54,9 @@ export function makeProgress(quiet: boolean): ProgressLine {
     if (state === 'fetched' || state === 'here already') log.info(`${of}: ${title}: ${state}, ${bytes(total)}`);
   }
 
+  // Told by whoever has news, another command's connection say.
   return {
-    show(event) {
+    show: bound(event => {
       const { phase, resource, type, message, transfer } = event;
       if (isVerbose() && transfer?.state !== 'fetching') log.debug(`${resource}: ${type}: ${message ?? phase}`);
       if (phase === 'done' || phase === 'failed') {
@@ -67,11 +69,11 @@ export function makeProgress(quiet: boolean): ProgressLine {
       const line = printable(`${resource}: ${phase === 'undo' ? 'undo ' : ''}${type}${message ? `: ${message}` : ''}`);
       tellPart(colour('dim', line.slice(0, 100), 2));
       shown = true;
-    },
-    notice(message) {
+    }),
+    notice: bound(message => {
       clear();
       log.info(message);
-    },
+    }),
     end() {
       clear();
       view?.end();

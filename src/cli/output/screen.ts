@@ -1,5 +1,5 @@
 /** A terminal's whole screen, drawn in place and given back as it was. */
-import { WriteStream } from 'node:tty';
+import { bound, currentConsole } from '../console/console.ts';
 import { write } from './standard-output.ts';
 import { isTerminal } from './terminal.ts';
 
@@ -23,24 +23,17 @@ const LEAVE = '\u001b[?25h\u001b[?1049l';
 
 /** Standard output has to be a terminal. Keys come singly and unseen while it is open, where standard input is one, too. */
 export function openScreen({ key, resized, ended }: ScreenEvents): Screen {
-  const keyed = (bytes: Buffer): void => {
+  const keyed = (bytes: Uint8Array): void => {
     // Arrows and their like are several bytes that begin with an escape, and no letters.
-    const text = bytes.toString('utf8');
+    const text = new TextDecoder().decode(bytes);
     if (!text.startsWith('\u001b')) for (const one of text) key(one);
   };
-  const listens = isTerminal(0);
+  const console = currentConsole();
   write(ENTER);
-  if (listens) {
-    process.stdin.setRawMode(true);
-    process.stdin.on('data', keyed);
-    process.stdin.on('end', ended);
-  }
-  process.on('SIGWINCH', resized);
-  // A stream knows the size that was when it was made.
-  const size = () => {
-    const [columns, rows] = new WriteStream(1).getWindowSize();
-    return { columns: columns || 80, rows: rows || 24 };
-  };
+  const letGo = isTerminal(0) ? console.keys({ key: bound(keyed), ended: bound(ended) }) : () => {};
+  const redraw = bound(resized);
+  console.on('SIGWINCH', redraw);
+  const size = () => console.size(1);
   return {
     size,
     draw(lines) {
@@ -49,13 +42,8 @@ export function openScreen({ key, resized, ended }: ScreenEvents): Screen {
       write(`\u001b[H${shown.join('\r\n')}\u001b[J`);
     },
     close() {
-      process.off('SIGWINCH', resized);
-      if (listens) {
-        process.stdin.off('data', keyed);
-        process.stdin.off('end', ended);
-        process.stdin.setRawMode(false);
-        process.stdin.pause();
-      }
+      console.off('SIGWINCH', redraw);
+      letGo();
       write(LEAVE);
     },
   };

@@ -1,6 +1,6 @@
 /** Transfers on a terminal: lines that are drawn in place, ten times a second at most, and are gone at the end. */
-import { WriteStream } from 'node:tty';
 import type { Transfer } from '../../kernel/backends/index.ts';
+import { bound, currentConsole } from '../console/console.ts';
 import { printable } from './printable.ts';
 import { tellPart } from './terminal.ts';
 import { type Shown, transferLines } from './transfer-lines.ts';
@@ -31,11 +31,7 @@ interface Size {
   rows: number;
 }
 
-// A stream knows the size that was when it was made.
-const sizeOfTerminal = (): Size => {
-  const [columns, rows] = new WriteStream(2).getWindowSize();
-  return { columns: columns || 80, rows: rows || 24 };
-};
+const sizeOfTerminal = (): Size => currentConsole().size(2);
 
 export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal): TransferView {
   const all = new Map<string, Tracked>();
@@ -46,9 +42,10 @@ export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal)
   /** Columns of each line on the screen. */
   let drawn: number[] = [];
   let size: Size | undefined;
-  const resized = (): void => {
+  const console = currentConsole();
+  const resized = bound((): void => {
     size = sizeNow();
-  };
+  });
 
   /** Back to where the first line begins; a terminal that has become narrower has broken the lines. */
   function back(columns: number): string {
@@ -63,7 +60,7 @@ export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal)
     nextAt = performance.now() + REDRAWN_AFTER_MS;
     if (size === undefined) {
       resized();
-      process.on('SIGWINCH', resized);
+      console.on('SIGWINCH', resized);
     }
     const { columns = 80, rows = 24 } = size ?? {};
     if (performance.now() > messageUntil) message = '';
@@ -102,7 +99,7 @@ export function makeTransferView(shownAfterMs: number, sizeNow = sizeOfTerminal)
     end() {
       clear();
       all.clear();
-      process.off('SIGWINCH', resized);
+      console.off('SIGWINCH', resized);
       size = undefined;
     },
   };

@@ -7,6 +7,7 @@ import { describe } from '../../kernel/resource.ts';
 import { type CellContainer, type CellContainers, runtimeId } from '../cell-process/containers.ts';
 import { takeSignals } from '../cell-process/pass-signals.ts';
 import type { Invocation } from '../command.ts';
+import { currentConsole } from '../console/console.ts';
 import { follow } from '../logs/follow.ts';
 import { openLog } from '../logs/log-file.ts';
 
@@ -41,7 +42,7 @@ export async function attached(
   takeSignals().to(target);
   // What came before that was to cancel a command that was done by then.
   if (signal.aborted) await target.signal('SIGINT');
-  const { writeBytes } = await program.streams();
+  const { writeBytes } = await currentConsole().streams(program);
   using log = openLog(container.logPath, { offset });
   const ended = runtime.wait(id, new AbortController().signal);
   let isOver = false;

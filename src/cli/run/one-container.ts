@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { KukeError } from '../../kernel/errors.ts';
 import { API_VERSION, type Manifest, type ResourceRef } from '../../kernel/resource.ts';
 import { checkEnv } from '../cell-process/env.ts';
+import { currentConsole } from '../console/console.ts';
 
 /** What the container is called in it. */
 export const CONTAINER = 'main';
@@ -52,5 +53,10 @@ export function bindMount(text: string): Record<string, unknown> {
       remedy: `give a path: \`./${source}:${target}\`; volumes by name are not there yet`,
     });
   }
-  return { kind: 'bind', source: resolve(source), target, ...(mode === 'ro' && { readOnly: true }) };
+  return {
+    kind: 'bind',
+    source: resolve(currentConsole().cwd(), source),
+    target,
+    ...(mode === 'ro' && { readOnly: true }),
+  };
 }

@@ -1,0 +1,62 @@
+/** The process's own standard output: neither console.log, which does not tell of failures, nor process.stdout, whose first touch costs 12 ms. */
+import fs from 'node:fs';
+import type { Output } from './console.ts';
+
+let failure: unknown;
+/** What a pipe that does not block had no room for. */
+let waiting: Uint8Array[] = [];
+let isUsed = false;
+
+export const ownOutput: Output = {
+  write(text) {
+    isUsed = true;
+    if (failure !== undefined) return;
+    let rest: Uint8Array = new TextEncoder().encode(text);
+    try {
+      while (rest.length > 0 && waiting.length === 0) rest = rest.subarray(fs.writeSync(1, rest));
+    } catch (thrown) {
+      if (codeOf(thrown) !== 'EAGAIN') failure = thrown;
+    }
+    if (rest.length > 0) waiting.push(rest);
+  },
+  isHeard: () => failure === undefined,
+  async flush() {
+    if (failure === undefined) await writeWaiting().catch(thrown => (failure = thrown));
+    waiting = [];
+  },
+  async end() {
+    if (failure === undefined && isUsed) await writeWaiting().catch(thrown => (failure = thrown));
+    const [ended, used] = [failure, isUsed];
+    [failure, waiting, isUsed] = [undefined, [], false];
+    if (ended === undefined) return used && isClosed() ? 'Bad file descriptor (EBADF)' : undefined;
+    return codeOf(ended) === 'EPIPE' ? undefined : reason(ended);
+  },
+};
+
+async function writeWaiting(): Promise<void> {
+  if (waiting.length === 0) return;
+  const writer = Bun.stdout.writer();
+  for (const bytes of waiting) writer.write(bytes);
+  await writer.end();
+}
+
+/** Closed by the caller (`>&-`): Bun has put /dev/null in its place, closed on exec, as no descriptor that is inherited can be. */
+function isClosed(): boolean {
+  try {
+    const flags = /^flags:\s*0*([0-7]+)$/m.exec(fs.readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & 0o2000000) !== 0;
+  } catch {
+    return false;
+  }
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
+}
+
+/** Bun says `ENOSPC: no space left on device, write`. */
+export function reason(thrown: unknown): string {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const [, code, said = ''] = /^(E[A-Z0-9]+): (.+), \w+$/.exec(message) ?? [];
+  return code === undefined ? message : `${said.charAt(0).toUpperCase()}${said.slice(1)} (${code})`;
+}
