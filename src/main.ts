@@ -18,6 +18,7 @@ process.exit(
     },
     streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
+    changeableByOthers: async () => (await import('./host/trusted-path.ts')).changeableByOthers,
   }),
 );
 

@@ -2,6 +2,7 @@
 import type { ArgsDef, ParsedArgs } from 'citty';
 import type { TerminalSize } from '../kernel/backends/index.ts';
 import type { PluginSource } from '../kernel/registry.ts';
+import type { FindChangeable } from '../kernel/trusted-path.ts';
 import type { GlobalFlags } from './global-flags.ts';
 
 export interface Command<A extends ArgsDef = ArgsDef> {
@@ -26,6 +27,8 @@ export interface Program {
   /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
   openLogFile(): Promise<(path: string) => number>;
   streams(): Promise<Streams>;
+  /** What of a path, of all that it holds and of the way there others than root can change. */
+  changeableByOthers(): Promise<FindChangeable>;
 }
 
 /** The terminal and standard output, where it is about each byte. */

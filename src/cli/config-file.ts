@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { faultsOf } from '../kernel/schema.ts';
-import { refuseWritable } from '../kernel/trusted-path.ts';
+import { type FindChangeable, refuseWritable } from '../kernel/trusted-path.ts';
 
 /** Relative ones would make what kuke does depend on the folder it is run in. */
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'must be an absolute path'));
@@ -32,8 +32,8 @@ const schema = v.strictObject({
 export type ConfigFile = v.InferOutput<typeof schema>;
 
 /** Throws HostNotReady for a file that others can change, for by it root loads programs; Usage, with line and column, for what is wrong in it. */
-export async function readConfigFile(path: string): Promise<ConfigFile> {
-  const text = readTrusted(path);
+export async function readConfigFile(path: string, find: FindChangeable): Promise<ConfigFile> {
+  const text = readTrusted(path, find);
   let value: unknown;
   try {
     value = Bun.YAML.parse(text) ?? {};
@@ -47,9 +47,9 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   throw faulty(where, fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`);
 }
 
-function readTrusted(path: string): string {
+function readTrusted(path: string, find: FindChangeable): string {
   try {
-    refuseWritable(resolve(path));
+    refuseWritable(resolve(path), find);
     return readFileSync(path, 'utf8');
   } catch (thrown) {
     const { code, message, remedy } = asKukeError(thrown, 'Usage');

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { didYouMean, nameFault } from '../kernel/names.ts';
+import type { Program } from './command.ts';
 import type { ConfigFile } from './config-file.ts';
 import { parseDuration } from './duration.ts';
 
@@ -62,6 +63,7 @@ type Lookup = (name: string) => Setting | undefined;
 export async function readGlobals(
   flags: Record<string, unknown>,
   env: Record<string, string | undefined>,
+  program: Pick<Program, 'changeableByOthers'>,
 ): Promise<GlobalFlags> {
   const given: Lookup = name => {
     const flag = flags[name];
@@ -71,7 +73,7 @@ export async function readGlobals(
     return value ? { value, source: variable } : undefined;
   };
   const path = given('config');
-  const config = await configAt(path);
+  const config = await configAt(path, program);
   const inFile = new Map<string, unknown>(Object.entries(config));
   const setting: Lookup = name => {
     const key = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
@@ -100,9 +102,14 @@ export async function readGlobals(
 }
 
 /** Its schema and its parser are loaded where there is such a file. */
-async function configAt(given: Setting | undefined): Promise<ConfigFile> {
+async function configAt(
+  given: Setting | undefined,
+  { changeableByOthers }: Pick<Program, 'changeableByOthers'>,
+): Promise<ConfigFile> {
   const path = String(given?.value ?? DEFAULT_CONFIG);
-  if (existsSync(path)) return (await import('./config-file.ts')).readConfigFile(path);
+  if (existsSync(path)) {
+    return (await import('./config-file.ts')).readConfigFile(path, await changeableByOthers());
+  }
   if (given === undefined) return {};
   throw new KukeError('Usage', `${given.source}: ${path}: no such file`);
 }

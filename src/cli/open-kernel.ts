@@ -9,6 +9,7 @@ import { didYouMean } from '../kernel/names.ts';
 import { type Kernel, loadKernel } from '../kernel/registry.ts';
 import type { EngineOptions } from '../kernel/session.ts';
 import type { Invocation } from './command.ts';
+import { bound } from './console/console.ts';
 import { warn } from './output/failure.ts';
 import { makeProgress } from './output/progress.ts';
 import { planFlags } from './plan-flags.ts';
@@ -38,7 +39,10 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
     warn(error.summary);
   };
   const timeLimitMs = config.pluginTimeLimit ?? PLUGIN_TIME_LIMIT_MS;
-  const external = options.needs ? [] : await findExternalPlugins({ folder, sdk: program.sdk, timeLimitMs, broken });
+  const { sdk, changeableByOthers } = program;
+  const external = options.needs
+    ? []
+    : await findExternalPlugins({ folder, sdk, changeableByOthers, timeLimitMs, broken });
   const sources = [...(await program.builtins()), ...external];
   for (const name of Object.keys(config.plugins ?? {})) {
     const known = sources.map(source => source.name);
@@ -53,7 +57,7 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
     lenient: options.reads ?? false,
     isDryRun,
     timeLimitMs,
-    warn,
+    warn: bound(warn),
   });
   if (isExplained && !isDryRun) (await import('./output/explain.ts')).explainAsItRuns(kernel, invocation.line);
   return kernel;

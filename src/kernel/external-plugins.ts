@@ -11,13 +11,14 @@ import { withTimeLimit } from './hooks.ts';
 import type { PluginDefinition } from './plugin.ts';
 import type { PluginSource } from './registry.ts';
 import { faultsOf } from './schema.ts';
-import { refuseWritable } from './trusted-path.ts';
+import { type FindChangeable, refuseWritable } from './trusted-path.ts';
 
 export interface ExternalPlugins {
   /** `<run path>/.kuke/plugins` */
   folder: string;
   /** What these plugins get when they import `kuke/plugin`: the very modules of this process. */
   sdk(): Promise<Record<string, unknown>>;
+  changeableByOthers(): Promise<FindChangeable>;
   /** Milliseconds that importing one may take. */
   timeLimitMs: number;
   /** Told of each that cannot be loaded; throws where that is to end the command. */
@@ -26,7 +27,7 @@ export interface ExternalPlugins {
 
 /** All that are there, imported but not set up. */
 export async function findExternalPlugins(options: ExternalPlugins): Promise<PluginSource[]> {
-  const { folder, broken } = options;
+  const { folder, broken, changeableByOthers } = options;
   const sources: PluginSource[] = [];
   const safe = new Set<string>();
   for (const found of [...copied(folder), ...installed(folder, broken)]) {
@@ -34,9 +35,10 @@ export async function findExternalPlugins(options: ExternalPlugins): Promise<Plu
     try {
       if (!existsSync(found.path)) throw new KukeError('PluginFailed', 'there is nothing', { remedy: found.remedy });
       if (!isPlugin(found.path)) continue;
-      refuseWritable(found.path);
+      const find = await changeableByOthers();
+      refuseWritable(found.path, find);
       for (const modules of modulesAround(found.path)) {
-        if (!safe.has(modules)) refuseWritable(modules);
+        if (!safe.has(modules)) refuseWritable(modules, find);
         safe.add(modules);
       }
       const plugin = await awayFromHere(() =>

@@ -46,7 +46,7 @@ export class Authorizer {
   async #logIn(): Promise<Token | undefined> {
     const challenge = readChallenge(this.#challenge);
     if (challenge === undefined) return undefined;
-    this.#credentials ??= this.#context.credentials(this.#endpoint.server);
+    this.#credentials ??= this.#context.credentials(this.#endpoint.server, this.#context.signal);
     const credentials = await this.#credentials;
     if (credentials !== undefined) this.#context.keepSecret(...secretsOf(credentials));
     if (challenge.scheme === 'bearer') return fetchToken(challenge, credentials, this.#endpoint, this.#context);

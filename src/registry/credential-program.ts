@@ -1,8 +1,9 @@
 /** Programs that keep credentials: `docker-credential-NAME get` (github.com/docker/docker-credential-helpers). */
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Credentials } from './credentials.ts';
+import type { DockerConfigOptions } from './docker-config.ts';
 import { printable, RegistryError } from './errors.ts';
 
 /** The folders of programs that only root writes in; PATH says others too. */
@@ -12,30 +13,50 @@ const systemFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/b
 const patience = 60_000;
 const outputMax = 1 << 16;
 
-/** What the helper has for a server; undefined where it has nothing. Throws RegistryError `configuration`. */
+/** What the helper has for a server; undefined where it has nothing. Throws RegistryError `configuration`, or the signal's reason. */
 export async function askHelper(
   name: string,
   server: string,
-  folders: readonly string[] = systemFolders,
+  signal: AbortSignal,
+  { helperFolders: folders = systemFolders, changeableByOthers }: DockerConfigOptions,
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
-  const child = Bun.spawn([find(program, folders), 'get'], {
+  const path = find(program, folders);
+  const found = changeableByOthers(path);
+  if (found !== undefined) throw failed(program, `${found.path} can be changed by others, so it is not run`);
+  signal.throwIfAborted();
+  const child = Bun.spawn([path, 'get'], {
     stdin: Buffer.from(server),
     stdout: 'pipe',
     stderr: 'ignore',
     env: environment(folders),
     cwd: '/',
-    timeout: patience,
     killSignal: 'SIGKILL',
     maxBuffer: outputMax,
   });
-  const output = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) {
-    if (/credentials not found|no credentials (?:server|username)/i.test(output)) return undefined;
-    const end = child.signalCode === null ? `exit ${child.exitCode}` : 'killed: it took too long, or said too much';
-    throw failed(program, `${end}${output === '' ? '' : `: ${printable(output)}`}`);
+  const late = AbortSignal.timeout(patience);
+  // What it has started may have its output, and go on.
+  const ended = Promise.all([child.stdout.text(), child.exited]);
+  const [output, code] = (await unless(AbortSignal.any([signal, late]), ended)) ?? ['', 0];
+  child.kill('SIGKILL');
+  signal.throwIfAborted();
+  if (code === 0 && !late.aborted) return read(output) ?? refuse(program, 'its answer has no Username and Secret');
+  if (/credentials not found|no credentials (?:server|username)/i.test(output)) return undefined;
+  const killed = late.aborted ? 'it took too long' : child.signalCode === null ? undefined : 'killed: it said too much';
+  throw failed(program, `${killed ?? `exit ${code}`}${output === '' ? '' : `: ${printable(output)}`}`);
+}
+
+/** What comes of it; undefined once the signal is aborted. */
+async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const callOff = () => resolve(undefined);
+  signal.addEventListener('abort', callOff);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', callOff);
+    work.catch(() => {});
   }
-  return read(output) ?? refuse(program, 'its answer has no Username and Secret');
 }
 
 function read(output: string): Credentials | undefined {
@@ -56,14 +77,7 @@ function find(program: string, folders: readonly string[]): string {
     } catch {
       continue;
     }
-    const real = realpathSync(path);
-    for (const checked of [real, dirname(real), folder]) {
-      const { uid, mode } = statSync(checked);
-      if ((uid !== 0 && uid !== process.getuid?.()) || (mode & 0o022) !== 0) {
-        throw failed(program, `${checked} can be changed by others, so it is not run`);
-      }
-    }
-    return real;
+    return realpathSync(path);
   }
   throw failed(program, `there is none in ${folders.join(', ')}`);
 }

@@ -7,9 +7,9 @@ export type Credentials =
 
 /**
  * Credentials by server: the host, with its port if one is given, as in the image's name (`docker.io`, `registry.local:5000`), or the
- * mirror's, as in hosts.toml.
+ * mirror's, as in hosts.toml. Rejects with the signal's reason.
  */
-export type CredentialsOf = (server: string) => Promise<Credentials | undefined>;
+export type CredentialsOf = (server: string, signal: AbortSignal) => Promise<Credentials | undefined>;
 
 /** The value of Authorization (RFC 7617). */
 export function basic({ username, password }: { username: string; password: string }): string {

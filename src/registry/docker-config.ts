@@ -18,19 +18,21 @@ export interface DockerConfigOptions {
   path?: string;
   /** Where programs of the name docker-credential-NAME are looked for; the system's folders where not given. */
   helperFolders?: readonly string[];
+  /** What of a path, and on the way there, others than root can change: such a program is not run. Undefined: nothing. */
+  changeableByOthers(path: string): { path: string } | undefined;
 }
 
 type Table = Record<string, unknown>;
 
 /** No file, or none of its entries for a server: no credentials. A malformed file, or a helper that fails: RegistryError `configuration`. */
-export function readDockerConfig(options: DockerConfigOptions = {}): DockerConfig {
+export function readDockerConfig(options: DockerConfigOptions): DockerConfig {
   const path = options.path ?? join(process.env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
   let config: Table | undefined;
   return {
-    async credentials(server) {
+    async credentials(server, signal) {
       config ??= parse(readText(path) ?? '{}', path);
       const helper = helperFor(config, server, path);
-      const held = helper === undefined ? undefined : await askHelper(helper, keyOf(server), options.helperFolders);
+      const held = helper === undefined ? undefined : await askHelper(helper, keyOf(server), signal, options);
       return held ?? fromAuths(config, server, path);
     },
   };

@@ -18,7 +18,7 @@ export interface Endpoint {
   headers: Record<string, string>;
   /** The registry that a mirror is asked for, its `ns` parameter. */
   mirrorOf?: string;
-  tls?: TlsSettings;
+  tls: TlsSettings;
   /** Milliseconds for a connection. */
   dialTimeout?: number;
   /** Where its CA can be named. */
@@ -72,9 +72,8 @@ function endpoint(registry: string, settings: HostSettings, plainHttp: boolean, 
     headers: settings.headers,
     folder,
     ...(!isOwn && { mirrorOf: registry }),
-    ...(url.protocol === 'https:' && {
-      tls: { ...tlsSettings(settings.ca, settings.client), ...(settings.skipVerify && { skipVerify: url.host }) },
-    }),
+    // Also of one that speaks plain HTTP: its token server, and where it redirects to, may not.
+    tls: { ...tlsSettings(settings.ca, settings.client), ...(settings.skipVerify && { skipVerify: url.host }) },
     ...(settings.dialTimeout !== undefined && { dialTimeout: settings.dialTimeout }),
   };
 }

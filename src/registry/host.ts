@@ -6,6 +6,7 @@ import { connects } from './dial.ts';
 import type { Endpoint } from './endpoint.ts';
 import { RegistryError } from './errors.ts';
 import type { Patience } from './patience.ts';
+import { proxyFor } from './proxy.ts';
 import { type Answer, exchange } from './transport.ts';
 
 // Where there is another host to ask, little is waited for this one.
@@ -98,8 +99,12 @@ export class Host {
 
   async #dial(): Promise<void> {
     const { url, dialTimeout } = this.endpoint;
-    if (dialTimeout === undefined) return;
-    this.#dialled ??= connects(url, dialTimeout);
+    // To the proxy there is a way of its own, and beside it there may be none.
+    if (dialTimeout === undefined || (await proxyFor(url)) !== undefined) return;
+    this.#dialled ??= connects(url, dialTimeout, this.#context.signal).catch(error => {
+      this.#dialled = undefined; // the next attempt is one
+      throw error;
+    });
     await this.#dialled;
   }
 }

@@ -35,7 +35,7 @@ class Hosts implements Repository {
   readonly #context: Context;
   /** By digest: who sent its bytes last, and whose proved to be wrong. */
   readonly #senders = new Map<string, Set<Host>>();
-  readonly #rejected = new Map<string, Set<Host>>();
+  readonly #rejected = new Map<string, { hosts: Set<Host>; times: number }>();
 
   constructor(hosts: Host[], context: Context) {
     this.#hosts = hosts;
@@ -71,19 +71,26 @@ class Hosts implements Repository {
     else yield* this.#stream(descriptor, from, verify);
   }
 
-  reject({ digest }: Descriptor): void {
-    const rejected = this.#rejected.get(digest) ?? new Set();
-    for (const host of this.#senders.get(digest) ?? []) rejected.add(host);
+  reject(descriptor: Descriptor): boolean {
+    const rejected = this.#rejectedOf(descriptor);
+    for (const host of this.#senders.get(descriptor.digest) ?? []) rejected.hosts.add(host);
+    rejected.times += 1;
+    return rejected.times <= this.#hosts.length;
+  }
+
+  #rejectedOf({ digest }: Descriptor): { hosts: Set<Host>; times: number } {
+    const rejected = this.#rejected.get(digest) ?? { hosts: new Set(), times: 0 };
     this.#rejected.set(digest, rejected);
+    return rejected;
   }
 
   /** Checked before anybody sees it, so that wrong bytes can be fetched again here. */
   async #whole(descriptor: Descriptor): Promise<Uint8Array<ArrayBuffer>> {
-    for (let attempts = this.#hosts.length; ; attempts--) {
+    for (;;) {
       try {
         return new Uint8Array(Buffer.concat(await Array.fromAsync(this.#stream(descriptor, 0, true))));
       } catch (error) {
-        if (!(error instanceof RegistryError) || error.code !== 'corrupt' || attempts === 0) throw error;
+        if (!(error instanceof RegistryError) || error.code !== 'corrupt' || !this.reject(descriptor)) throw error;
         this.#context.log(`${error.message}; again`);
       }
     }
@@ -121,7 +128,7 @@ class Hosts implements Repository {
     try {
       checkDigest(descriptor.digest, `sha256:${hash.digest('hex')}`);
     } catch (error) {
-      this.reject(descriptor);
+      for (const host of senders) this.#rejectedOf(descriptor).hosts.add(host);
       const server = [...senders].map(({ endpoint }) => endpoint.url.host).join(', ');
       throw error instanceof RegistryError
         ? error.at({ reference: this.#context.name, step: 'verify the blob', server })
@@ -144,7 +151,7 @@ class Hosts implements Repository {
   /** As configured, but last those that sent wrong bytes, and before them those that cannot be reached. */
   #inOrder(digest = ''): Host[] {
     const rejected = this.#rejected.get(digest);
-    const rank = (host: Host) => (rejected?.has(host) === true ? 2 : host.isDown ? 1 : 0);
+    const rank = (host: Host) => (rejected?.hosts.has(host) === true ? 2 : host.isDown ? 1 : 0);
     return this.#hosts.toSorted((one, other) => rank(one) - rank(other));
   }
 

@@ -3,7 +3,7 @@
  * consumer's pace (fetch stops reading the socket while nobody asks: 1 GB costs some 40 MB of memory at any speed of the consumer).
  */
 import { printable, RegistryError } from './errors.ts';
-import { isLoopback } from './loopback.ts';
+import { proxyFor } from './proxy.ts';
 
 export interface TlsSettings {
   /** PEM; all that is trusted. Where not given: Bun's own list. */
@@ -20,7 +20,7 @@ export interface Request {
   headers: Record<string, string>;
   /** Fields of a form to POST; GET without. */
   form?: URLSearchParams;
-  tls?: TlsSettings | undefined;
+  tls: TlsSettings;
   /** Milliseconds. */
   silence: number;
   signal: AbortSignal;
@@ -70,6 +70,7 @@ function target(answer: Answer, from: URL): URL {
 
 async function send({ url, headers, form, tls, silence, signal }: Request): Promise<Answer> {
   signal.throwIfAborted();
+  const proxy = await proxyFor(url);
   const watch = new Watch(silence, signal);
   try {
     const response = await watch.during(
@@ -81,13 +82,13 @@ async function send({ url, headers, form, tls, silence, signal }: Request): Prom
         // Ours is the only clock, and it stands still while nobody reads.
         timeout: false,
         signal: watch.signal,
-        // As in Go, no proxy is asked for what is on this machine.
-        ...(isLoopback(url.hostname) && { proxy: false as const }),
+        // Bun's own rules for NO_PROXY are others.
+        proxy: proxy ?? false,
         tls: {
           // Said even where it is the default, which NODE_TLS_REJECT_UNAUTHORIZED would change.
-          rejectUnauthorized: tls?.skipVerify !== url.host,
-          ...(tls?.ca !== undefined && { ca: tls.ca }),
-          ...(tls?.cert !== undefined && { cert: tls.cert, key: tls.key ?? tls.cert }),
+          rejectUnauthorized: tls.skipVerify !== url.host,
+          ...(tls.ca !== undefined && { ca: tls.ca }),
+          ...(tls.cert !== undefined && { cert: tls.cert, key: tls.key ?? tls.cert }),
         },
       }),
     );

@@ -65,8 +65,8 @@ export interface Repository {
    */
   blob(descriptor: Descriptor, options?: BlobOptions): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /**
-   * To be called when the bytes of a blob proved to be wrong (`verify: false`, and the receiver's digest differs): the next `blob` of it
-   * asks another of its hosts, if there is one. Where `verify` is on, that happens by itself.
+   * To be called when the bytes of a blob proved to be wrong (`verify: false`, and the receiver's digest differs): the next `blob` of it asks
+   * another of its hosts, if there is one. False: it has been asked for once more often than there are hosts, which is enough.
    */
-  reject(descriptor: Descriptor): void;
+  reject(descriptor: Descriptor): boolean;
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { asFileError, KukeError, type RegistryCredentials, refuseWritable } from 'kuke/plugin';
+import { changeableByOthers } from '../../../src/host/trusted-path.ts';
 import { type Credentials, type CredentialsOf, readDockerConfig } from '../../../src/registry/index.ts';
 import { serverOf } from './server.ts';
 
@@ -9,9 +10,10 @@ import { serverOf } from './server.ts';
 const secretMax = 64 * 1024;
 
 export function credentialsFrom(ofRealm: readonly RegistryCredentials[]): CredentialsOf {
-  return async server => {
+  const dockerConfig = readDockerConfig({ changeableByOthers });
+  return async (server, signal) => {
     const own = ofRealm.find(one => serverOf(one.server) === serverOf(server));
-    return own === undefined ? readDockerConfig().credentials(server) : withSecret(own);
+    return own === undefined ? dockerConfig.credentials(server, signal) : withSecret(own);
   };
 }
 
@@ -27,7 +29,7 @@ async function readSecret(path: string, server: string): Promise<string> {
   const step = `read the credentials for ${server}`;
   try {
     // Who can put another in its place would choose what is sent.
-    refuseWritable(path);
+    refuseWritable(path, changeableByOthers);
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const { mode, uid, size } = await file.stat();
     if ((mode & constants.S_IFMT) !== constants.S_IFREG || size > secretMax)

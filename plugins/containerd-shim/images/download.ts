@@ -90,23 +90,26 @@ export async function makeDownloads(context: DownloadContext): Promise<Downloads
       }
     }
     const own = refOf(lease, digest);
-    const ref = begun.get(digest) ?? own;
-    try {
-      await send(ref, descriptor, counted);
-    } catch (first) {
-      // Somebody else goes on with what an earlier kuke has left.
-      if (ref !== own && isGrpcError(first, 'UNAVAILABLE')) open.delete(ref);
-      // A registry may be right the second time, and what was left may be damaged.
-      else if (isWrong(first)) {
-        await abort(client, open, ref);
-        repository.reject(descriptor);
-      } else throw uploadError(first, name);
-      await send(own, descriptor, counted).catch(error => {
-        throw uploadError(error, name);
-      });
+    for (let ref = begun.get(digest) ?? own; ; ref = own) {
+      try {
+        await send(ref, descriptor, counted);
+        break;
+      } catch (error) {
+        // Somebody else goes on with what an earlier kuke has left.
+        const isTaken = ref !== own && isGrpcError(error, 'UNAVAILABLE');
+        if (isTaken) open.delete(ref);
+        else if (!(await isAskedAgain(descriptor, ref, error))) throw uploadError(error, name);
+      }
     }
     told(size);
     return isFetched ? 'fetched' : 'here already';
+  }
+
+  /** A registry may be right the next time, or its mirror alone be wrong; and what an earlier kuke has left may be damaged. */
+  async function isAskedAgain(descriptor: Descriptor, ref: string, error: unknown): Promise<boolean> {
+    if (!isWrong(error)) return false;
+    await abort(client, open, ref);
+    return repository.reject(descriptor);
   }
 
   async function put({ digest, size, mediaType }: Descriptor, content: Uint8Array): Promise<void> {

@@ -1,6 +1,7 @@
 /** Which OCI runtime the shim is to call for a container, and whether it is there. */
 import { asKukeError, KukeError, refuseWritable } from 'kuke/plugin';
 import { PATH } from '../../../src/host/environment.ts';
+import { changeableByOthers } from '../../../src/host/trusted-path.ts';
 import { type Container, readRuncOptions, runcOptions } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 
@@ -29,7 +30,7 @@ export function requireOciRuntime(name: string): string {
     });
   }
   try {
-    refuseWritable(path);
+    refuseWritable(path, changeableByOthers);
   } catch (error) {
     const { message, remedy } = asKukeError(error);
     throw new KukeError('HostNotReady', `OCI runtime: ${message}`, { field: 'runtime', ...(remedy && { remedy }) });

@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GlobalFlags, globalArgs, readGlobals } from '../../../src/cli/global-flags.ts';
+import { changeableByOthers } from '../../../src/host/trusted-path.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { type FakeKuke, readyKuke } from './kuke-on-fakes.ts';
 
@@ -20,7 +21,8 @@ beforeEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 type Env = Record<string, string>;
-const read = (flags: object, env: Env = {}) => readGlobals({ config: file, ...flags }, env);
+const program = { changeableByOthers: async () => changeableByOthers };
+const read = (flags: object, env: Env = {}) => readGlobals({ config: file, ...flags }, env, program);
 
 async function refusal(flags: object, env: Env = {}): Promise<KukeError> {
   const thrown = await read(flags, env).then(
@@ -118,7 +120,7 @@ describe('the configuration file', () => {
 
   test('one that is named has to be there', async () => {
     expect((await refusal({ config: '/nowhere' })).message).toBe('--config: /nowhere: no such file');
-    const thrown = await readGlobals({}, { KUKE_CONFIG: '/nowhere' }).catch(error => error);
+    const thrown = await readGlobals({}, { KUKE_CONFIG: '/nowhere' }, program).catch(error => error);
     expect(thrown.message).toBe('KUKE_CONFIG: /nowhere: no such file');
   });
 });

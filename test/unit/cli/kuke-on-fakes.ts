@@ -47,6 +47,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
       writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
     }),
     openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
+    changeableByOthers: async () => (await import('../../../src/host/trusted-path.ts')).changeableByOthers,
   };
   return {
     host,

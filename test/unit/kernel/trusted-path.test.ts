@@ -2,11 +2,13 @@ import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { refuseWritable } from '../../../src/kernel/trusted-path.ts';
+import { changeableByOthers } from '../../../src/host/trusted-path.ts';
+import * as trustedPath from '../../../src/kernel/trusted-path.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-trusted-'));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
 
+const refuseWritable = (path: string) => trustedPath.refuseWritable(path, changeableByOthers);
 let count = 0;
 let folder: string;
 beforeEach(() => {
@@ -52,6 +54,12 @@ describe('refuseWritable', () => {
   test('in a folder for all, where each has their own, it is safe', () => {
     chmodSync(join(folder, '..'), 0o1777);
     refuseWritable(folder);
+  });
+
+  test('but not by a link in it, which may be another name for one of ours', () => {
+    const shared = foreign(join(top, String(count), 'shared'), 0o1777);
+    symlinkSync(folder, join(shared, 'link'));
+    expect(() => refuseWritable(join(shared, 'link'))).toThrow(`${shared} can be changed by others`);
   });
 
   test('what a link leads to counts, and all around that', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRepository, type RegistryOptions } from '../../../src/registry/index.ts';
 import { makeCa, makeCertificate } from '../../registry/certificates.ts';
+import { hungListener } from '../../registry/hung-listener.ts';
 import { scriptedRegistry } from '../../registry/scripted-registry.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-connection-'));
@@ -112,4 +113,68 @@ test('skip_verify is for the host that it is said of, not for one that it redire
     details: { server: elsewhere.host },
   });
   expect(elsewhere.seen).toEqual([]);
+});
+
+test('the CAs that hosts.toml names count for the token server of a registry that speaks plain HTTP', async () => {
+  const ca = makeCa(top);
+  const made = makeCertificate(top, 'tokens', ca);
+  using tokens = scriptedRegistry({
+    tls: { cert: readFileSync(made.certificate), key: readFileSync(made.key) },
+    answer: () => Response.json({ token: 'abc' }),
+  });
+  const challenge = { 'www-authenticate': `Bearer realm="https://${tokens.host}/token",service="r"` };
+  using registry = scriptedRegistry({
+    answer: ({ headers }) =>
+      headers.authorization === 'Bearer abc' ? undefined : new Response('', { status: 401, headers: challenge }),
+  });
+  const image = registry.add('web', '1', new Uint8Array(9));
+  hosts(registry.host, `server = "http://${registry.host}"\nca = "${ca.certificate}"\n`);
+  expect((await open(registry.host).resolve('1')).descriptor).toEqual(image.manifest);
+});
+
+describe('dial_timeout', () => {
+  test('one that ran out is tried anew with the next attempt', async () => {
+    await using listener = await hungListener();
+    const registry = `127.0.0.1:${listener.port}`;
+    hosts(registry, `server = "http://${registry}"\ndial_timeout = "300ms"\n`);
+    const lines: string[] = [];
+    const log = (line: string) => {
+      lines.push(line);
+      listener.goOn();
+    };
+    const timing = { backoff: 1, longestBackoff: 2, silence: 500, retries: 1 };
+    const asked = open(registry, { log, timing }).resolve('1');
+    // It takes connections by then, and says nothing.
+    await expect(asked).rejects.toMatchObject({ fault: 'nothing came for 0.5 s' });
+    expect(lines).toEqual([expect.stringContaining('no connection within 0.3 s (dial_timeout); again')]);
+  });
+
+  test('holds nobody up who calls it off', async () => {
+    await using listener = await hungListener();
+    const registry = `127.0.0.1:${listener.port}`;
+    hosts(registry, `server = "http://${registry}"\ndial_timeout = "10m"\n`);
+    const controller = new AbortController();
+    const asked = open(registry, { signal: controller.signal }).resolve('1');
+    setTimeout(() => controller.abort(new Error('called off')), 50);
+    await expect(asked).rejects.toThrow('called off');
+  });
+
+  test('is not for what a proxy is asked for: there may be no other way', async () => {
+    await using listener = await hungListener();
+    using proxy = scriptedRegistry();
+    const image = proxy.add('web', '1', new Uint8Array(9));
+    const registry = `0.0.0.0:${listener.port}`; // loopback, and not called so
+    hosts(registry, `server = "http://${registry}"\ndial_timeout = "50ms"\n`);
+    await withEnvironment({ HTTP_PROXY: `http://${proxy.host}` }, async () => {
+      const asked = open(registry, { timing: { retries: 0 } });
+      expect((await asked.resolve('1')).descriptor).toEqual(image.manifest);
+    });
+  });
+});
+
+test('wrong bytes are asked for once more than there are hosts', () => {
+  hosts('r.example', '[host."https://a.example"]\n[host."https://b.example"]\n');
+  const repository = open('r.example');
+  const blob = { mediaType: 'application/octet-stream', digest: `sha256:${'0'.repeat(64)}`, size: 9 };
+  expect([1, 2, 3, 4].map(() => repository.reject(blob))).toEqual([true, true, true, false]);
 });

@@ -1,18 +1,24 @@
 /** Credentials of `docker login`. */
 import { afterAll, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readDockerConfig } from '../../../src/registry/index.ts';
+import { changeableByOthers } from '../../../src/host/trusted-path.ts';
+import * as registry from '../../../src/registry/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kuke-docker-'));
 chmodSync(folder, 0o700);
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, 'config.json');
 
+function readDockerConfig(from: string) {
+  const helperFolders = [folder, '/usr/bin', '/bin'];
+  const { credentials } = registry.readDockerConfig({ path: from, helperFolders, changeableByOthers });
+  return { credentials: (server: string, signal = new AbortController().signal) => credentials(server, signal) };
+}
 function config(content: unknown) {
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
-  return readDockerConfig({ path, helperFolders: [folder, '/usr/bin', '/bin'] });
+  return readDockerConfig(path);
 }
 const auth = btoa('alice:p:w');
 const alice = { username: 'alice', password: 'p:w' };
@@ -35,7 +41,7 @@ describe('auths', () => {
   });
 
   test('no file: none', async () => {
-    expect(await readDockerConfig({ path: join(folder, 'gone.json') }).credentials('x')).toBeUndefined();
+    expect(await readDockerConfig(join(folder, 'gone.json')).credentials('x')).toBeUndefined();
   });
 
   test.each([
@@ -112,6 +118,29 @@ describe('programs that keep credentials', () => {
     expect(error).toMatchObject({ code: 'configuration' });
     expect(error.message).toContain(fault);
     expect(error.message).toContain('docker-credential-bad');
+  });
+
+  test('are ended with what they were asked for, also where what they started goes on', async () => {
+    program('slow', 'echo > "$0.asked"; sleep 1000 & wait');
+    const controller = new AbortController();
+    const asked = config({ credsStore: 'slow' }).credentials('x', controller.signal);
+    while (!existsSync(join(folder, 'docker-credential-slow.asked'))) await Bun.sleep(5);
+    const [left] = Bun.spawnSync(['pgrep', '-f', join(folder, 'docker-credential-slow')])
+      .stdout.toString()
+      .split('\n');
+    controller.abort(new Error('called off'));
+    await expect(asked).rejects.toThrow('called off');
+    for (const gone = () => !existsSync(`/proc/${left}/root`); !gone(); ) await Bun.sleep(5);
+  });
+
+  test('in a folder that others can change are not run', async () => {
+    program('moved', `echo '{"Username":"u","Secret":"s"}'`);
+    chmodSync(folder, 0o777);
+    const asked = config({ credsStore: 'moved' }).credentials('x');
+    await expect(asked).rejects.toMatchObject({
+      message: expect.stringContaining(`${folder} can be changed by others`),
+    });
+    chmodSync(folder, 0o700);
   });
 
   test('get nothing of our environment that could run code in them', async () => {
