@@ -42,7 +42,7 @@ async function run(argv: string[], program: Program): Promise<number> {
   const command = (await entry.load()).default;
   const { values, lists, globals, given } = parseLine(command, words, rest);
   if (globals.help) return help(words, entry);
-  const settings = await readGlobals(globals, process.env);
+  const settings = await readGlobals(globals, process.env, program);
   if (settings.colour !== 'auto') (await import('./output/terminal.ts')).setColours(settings.colour);
   const { output } = command.args;
   if (settings.output !== undefined && output?.type === 'enum' && !given.has('output')) {

@@ -28,7 +28,7 @@ export async function completeLine(line: string[], program: Program): Promise<nu
 /** Names as the files have them; no plugin of others is run for it. */
 function namesFor(words: string[], program: Program): Names {
   return async (word, flags) => {
-    const globals = await readGlobals(readSoFar(globalArgs, words).flags, process.env);
+    const globals = await readGlobals(readSoFar(globalArgs, words).flags, process.env, program);
     const invocation = { globals, program, line: '', signal: new AbortController().signal };
     const kernel = await openKernel(invocation, { needs: ['kind:Cell'], reads: true });
     const kind = kernel.kinds.lookup(word);
