@@ -81,6 +81,16 @@ export function makeAhead(context: ExecuteContext): Ahead {
   };
 }
 
+/** Where a command takes the lock twice, what is due or was left by others is told once. */
+export function toldOnce<T extends { notice(message: string): void }>(options: T): T {
+  const told = new Set<string>();
+  const notice = (message: string): void => {
+    if (!told.has(message)) options.notice(message);
+    told.add(message);
+  };
+  return { ...options, notice };
+}
+
 const liesIn = (ref: ResourceRef, other: ResourceRef): boolean =>
   other.path.length < ref.path.length && other.path.every((name, depth) => ref.path[depth] === name);
 

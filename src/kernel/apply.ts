@@ -1,6 +1,6 @@
 /** `apply`: several resources in any order, each created, updated field by field, unchanged or failed (spec.md §7). */
 
-import { type Ahead, makeAhead } from './ahead.ts';
+import { type Ahead, makeAhead, toldOnce } from './ahead.ts';
 import type { FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
@@ -56,15 +56,11 @@ export async function apply(
   if (idle !== undefined) return idle;
   const ahead = makeAhead({ operations: kernel.operations, hooks: kernel.hooks, ...options });
   const outcomes: Outcome[] = [];
-  const told = new Set<string>();
-  // What is due, or was left by others, is told once, also where there are two rounds.
-  const notice = (message: string): void => {
-    if (!told.has(message)) options.notice(message);
-    told.add(message);
-  };
+  const both = toldOnce(options);
+  let resources: Resource[] = [];
   const round = (isWanted: (resource: Resource) => boolean): Promise<Outcome[]> =>
-    withSession(kernel, journal, { ...options, notice }, async session => {
-      const resources = await desiredIn(session.tree);
+    withSession(kernel, journal, both, async session => {
+      resources = await desiredIn(session.tree);
       const keys = new Set(resources.map(({ ref }) => keyOf(ref)));
       const isPlanned = (ref: ResourceRef) => keys.has(keyOf(ref));
       const wanted = resources.filter(isWanted);
@@ -73,6 +69,7 @@ export async function apply(
       if (refused.size > 0) outcomes.push(...wanted.map(({ ref }) => notApplied(ref, refused.get(keyOf(ref)))));
       if (refused.size > 0) return inOrderOf(resources, outcomes);
       const asked = askedIn(kernel.kinds, inTheEnd);
+      await session.reserve(asked);
       await levelByLevel(kernel, session.observing, wanted, 'parents first', async (one, observe) => {
         const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, asked, isPlanned, ahead);
         if (outcome !== undefined) outcomes.push(outcome);
@@ -82,7 +79,15 @@ export async function apply(
   const done = await round(() => true);
   if (!ahead.isDue) return done;
   await ahead.run();
-  return round(({ ref }) => ahead.has(ref));
+  try {
+    return await round(({ ref }) => ahead.has(ref));
+  } catch (thrown) {
+    // The lock was not to be had again, say. What the first round has done is done.
+    const told = new Set(outcomes.map(({ ref }) => keyOf(ref)));
+    const untold = resources.filter(({ ref }) => ahead.has(ref) && !told.has(keyOf(ref)));
+    const failed = untold.map(({ ref }) => notApplied(ref, asKukeError(thrown, 'Failed', { resource: describe(ref) })));
+    return inOrderOf(resources, [...outcomes, ...failed]);
+  }
 }
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */

@@ -1,5 +1,6 @@
 /** What may take long and needs no lock, a pull, comes before the lock. */
 import { beforeEach, expect, test } from 'bun:test';
+import { KukeError } from '../../../src/kernel/errors.ts';
 import { publish } from '../../fakes/index.ts';
 import { cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
@@ -54,4 +55,26 @@ test('Always pulls for each new container, and for none that is there', async ()
   expect((await kuke.apply(yaml))[0]?.result).toBe('unchanged');
   await kuke.apply(yaml.replaceAll('imagePullPolicy: Always', "imagePullPolicy: Always, env: ['A=b']"));
   expect(pulls()).toHaveLength(2);
+});
+
+const stack = `{ apiVersion: v1beta1, kind: Stack, metadata: { name: beside }, spec: { realmId: main, spaceId: default } }`;
+
+test.each([
+  ['Ctrl-C during the pull', 'Cancelled'],
+  ['another kuke that keeps the lock', 'Locked'],
+])('%s loses nothing of what was done before it', async (how, code) => {
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const controller = new AbortController();
+  Object.assign(kuke.engine, { signal: controller.signal, lockTimeoutMs: 50 });
+  const pause = kuke.host.faults.pause('images.pull', { after: true });
+  const applied = kuke.apply([cellYaml('web'), stack].join('\n---\n'));
+  await pause.reached;
+  if (code === 'Cancelled') controller.abort(new KukeError('Cancelled', how));
+  else kuke.host.store.holder = { pid: 1, command: how };
+  pause.resume();
+  const outcomes = await applied;
+  expect(outcomes.map(({ ref, result, error }) => [ref.kind, result, error?.code, error?.details.resource])).toEqual([
+    ['Cell', 'failed', code, 'cell main/default/default/web'],
+    ['Stack', 'created', undefined, undefined],
+  ]);
 });
