@@ -27,7 +27,8 @@ type Step = Added<unknown> | undefined;
 /** Its own group and those of its containers. */
 export function limitedGroups(tree: ResourceTree, cell: Cell): AskedOfGroup[] {
   const effective = effectiveCell({ tree }, cell) ?? uninheriting(cell);
-  return [askedOf(cell), ...effective.spec.containers.map(one => askedOfContainer(effective, one))];
+  const groups = [askedOf(cell), ...effective.spec.containers.map(one => askedOfContainer(effective, one))];
+  return cell.spec.desiredState === 'stopped' ? groups.map(group => ({ ...group, isIdle: true })) : groups;
 }
 
 /** By container. Throws as checkLimits does. */

@@ -283,6 +283,7 @@ const askedOfDefaults = ({ ref, spec: { defaults } }: Space): AskedOfGroup => ({
   path: `${cgroupPath(ref)}/a.container`,
   resources: defaults?.container?.resources,
   field: 'spec.defaults.container.resources',
+  isIdle: true,
 });
 
 /** What makes no sense in any container of the space, and those that cannot have it. */

@@ -1,6 +1,6 @@
 /** The steps that make a resource's cgroup, and give it its limits. */
 import type { UseBackend } from './backend-operations.ts';
-import { CGROUP_ROOT, cgroupPath, observeCgroup } from './cgroups.ts';
+import { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroups } from './cgroups.ts';
 import { type AskedOfGroup, askedOf, type WithCgroup } from './limits/asked.ts';
 import { checkLimits, type LimitsToGive } from './limits/plan.ts';
 import type { Added } from './plan.ts';
@@ -43,6 +43,18 @@ export async function planRoot(
   const limits = await checkLimits(use, context, group);
   const made = root?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: CGROUP_ROOT });
   return planLimits(context, ref, CGROUP_ROOT, limits, made) ?? made;
+}
+
+/** What the levels of these paths are given for what is reserved in them, where they are there, and have something else. */
+export async function planReserved(use: UseBackend, context: PlanContext, paths: Iterable<string>): Promise<void> {
+  const there = new Map((await observeCgroups(use, context)).map(group => [group.path, group]));
+  for (const path of paths) {
+    if (!there.get(path)?.ours) continue;
+    const left = path === CGROUP_ROOT ? leftByReserve(await readReserve(use)) : undefined;
+    const root = left && { path, resources: left, field: 'reserve', ref: { kind: 'Host', path: [] } };
+    const group = root ?? context.asked(path);
+    if (group !== undefined) planLimits(context, group.ref, path, await checkLimits(use, context, group));
+  }
 }
 
 /** Nothing is due: no step. */

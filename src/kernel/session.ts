@@ -1,11 +1,13 @@
 /** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
 import hyperid from 'hyperid';
 import type { StoreLock } from './backends/index.ts';
+import { planReserved } from './cgroup-steps.ts';
 import { diffSpecs, type FieldChange, valueAt } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
 import type { Journal, UnfinishedPlan, UnreadablePlan } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
+import { differing } from './limits/reserved.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
 import { intentOf, makePlan, type Plan } from './plan.ts';
@@ -150,6 +152,8 @@ export interface Session {
    * is to know of it, and limits that could not be set. `isPlanned`: the same command comes to it anyway.
    */
   settleBelow(ref: ResourceRef, isPlanned: (ref: ResourceRef) => boolean): Promise<Settled>;
+  /** Gives each level what of memory is reserved in it, as it is to be. What goes wrong is told, and holds nobody up. */
+  reserve(asked: AskedOf): Promise<void>;
   /** Writes the status that the host gives the resource now into its file, and returns the resource with it. */
   saveStatus(resource: Resource): Promise<Resource>;
 }
@@ -194,6 +198,7 @@ export async function withSession<T>(
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
     const tree = await readTree(kernel);
     let seen: ObserveContext | undefined;
+    let reserved = askedIn(kernel.kinds, tree).reserved();
     const session: Session = {
       tree,
       observing: () => seen ?? makeObserveContext(tree),
@@ -226,6 +231,19 @@ export async function withSession<T>(
         );
         return { notes, unlimited };
       },
+      async reserve(asked) {
+        const paths = differing(reserved, asked.reserved());
+        reserved = asked.reserved();
+        if (paths.length === 0) return;
+        const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
+        const context = planContext(makePlan('update'), options, [], session.observing(), asked);
+        try {
+          await planReserved(kernel.use, context, paths);
+          await session.run(context.plan, { isDue: true });
+        } catch (thrown) {
+          notice(asKukeError(thrown).summary);
+        }
+      },
       async saveStatus(resource) {
         const now = await observed(kernel, makeObserveContext(tree, resource.ref), resource);
         const { ref, manifest } = now;
@@ -248,7 +266,9 @@ export async function withSession<T>(
       const touched = new Set(recovered.flatMap(({ plan }) => plan.steps.map(({ resource }) => resource)));
       for (const one of tree.all()) if (touched.has(describe(one.ref))) await session.saveStatus(one).catch(() => {});
     }
-    return await use(session);
+    const used = await use(session);
+    await session.reserve(askedIn(kernel.kinds, tree));
+    return used;
   } finally {
     await lock.release();
   }

@@ -63,7 +63,8 @@ function lackOf({ controllers, machine }: FakeHost, field: LimitField): string |
 export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitObservation[] {
   const { values = new Map(), record = new Map() } = host.cgroups.get(path) ?? {};
   const asked = new Map(eachLimit(limits));
-  return [...new Set([...asked.keys(), ...values.keys()])].flatMap(field => {
+  const found = [...record].flatMap(([field, { isDone }]) => (isDone ? [field] : []));
+  return [...new Set([...asked.keys(), ...values.keys(), ...found])].flatMap(field => {
     const wanted = asked.get(field);
     const current = values.get(field) ?? initial(field);
     const before = record.get(field);
@@ -72,9 +73,7 @@ export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitO
     const notEnforced = wanted === undefined ? undefined : lackOf(host, field);
     const fault = wanted === undefined ? undefined : faultOf(host, field, wanted);
     const isNew =
-      wanted === undefined
-        ? before?.isDone === true && !manual
-        : !before?.isDone || !Bun.deepEquals(before.asked, wanted);
+      wanted === undefined ? before?.isDone === true : !before?.isDone || !Bun.deepEquals(before.asked, wanted);
     const seen: LimitObservation = {
       field,
       file: fileOf(field),
@@ -98,8 +97,9 @@ export function fakeLimit(host: FakeHost, path: string, limits: Limits, leave: r
   const notes: string[] = [];
   for (const { field, file, asked, current, manual, due } of seen) {
     if (!due) continue;
-    if (asked === undefined) values.delete(field);
-    else values.set(field, kept(field, asked));
+    if (asked === undefined) {
+      if (!manual) values.delete(field);
+    } else values.set(field, kept(field, asked));
     const was = current === undefined ? 'no limit' : formatLimit(field, current);
     if (manual && asked !== undefined) notes.push(`${file} of ${path} was set by hand: ${was}`);
   }

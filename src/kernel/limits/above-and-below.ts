@@ -10,6 +10,7 @@ import { describe, keyOf, type ResourceRef } from '../resource.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
 import { type Excess, excesses, type Held, heldBy, outside } from './ceilings.ts';
 import { eachLimit, formatLimit, type Limits, limitsFrom, limitsOf } from './limits.ts';
+import { RESERVATION } from './reserved.ts';
 import type { Resources } from './schema.ts';
 
 /** While planning, what the command brings counts; else what is stored. */
@@ -59,20 +60,37 @@ export async function judgedByAbove(
   seen: readonly LimitObservation[],
 ): Promise<LimitObservation[]> {
   const asked = seen.flatMap(({ field, asked: value }) =>
-    value !== undefined && (field === 'cpu.cpuset' || field === 'memory.reservation') ? [[field, value] as const] : [],
+    value !== undefined && field === 'cpu.cpuset' ? [[field, value] as const] : [],
   );
-  const found = await excessesAbove(use, context, path, limitsFrom(asked));
-  const [cpus] = found.filter(({ ceiling }) => ceiling === 'cpu.cpuset');
-  const reserve = found.filter(({ ceiling }) => ceiling === 'memory.reservation');
-  const less = await Promise.all(reserve.map(one => whereText(context, one)));
+  const [cpus] = await excessesAbove(use, context, path, limitsFrom(asked));
+  const low = seen.find(({ field }) => field === RESERVATION)?.asked;
+  const less = typeof low === 'number' ? await withLessReserved(use, context, path, low) : [];
   const fault = cpus && `${await groupName(context, cpus.path)} has the CPUs ${cpus.held}`;
   const without = cpus && outside(String(cpus.value), String(cpus.held));
   return seen.map(one => {
     if (one.field === 'cpu.cpuset' && fault !== undefined && one.fault === undefined)
       return { ...one, fault: `${fault}, not ${without}`, due: false };
-    if (one.field !== 'memory.reservation' || one.notEnforced !== undefined || less.length === 0) return one;
+    if (one.field !== RESERVATION || one.notEnforced !== undefined || less.length === 0) return one;
     return { ...one, notEnforced: `it counts only as far as all above reserve as much; less: ${less.join(', ')}` };
   });
+}
+
+/** Those above, the nearest first. One that has no more than another below it has left to it is not to blame. */
+async function withLessReserved(
+  use: UseBackend,
+  context: LimitContext,
+  path: string,
+  bytes: number,
+): Promise<string[]> {
+  const texts: string[] = [];
+  let needed = bytes;
+  for (const above of pathsAbove(path)) {
+    const held = (await heldAt(use, context, above)).get(RESERVATION);
+    if (typeof held !== 'number' || held >= needed) continue;
+    texts.push(await whereText(context, { path: above, field: RESERVATION, value: bytes, ceiling: RESERVATION, held }));
+    needed = held;
+  }
+  return texts;
 }
 
 /** Those that hold it down, by field. What `judgedByAbove` tells is not among them. */
@@ -83,8 +101,27 @@ export async function notesOnAbove(
   limits: Limits,
 ): Promise<string[]> {
   const found = await excessesAbove(use, context, group.path, limits);
-  const hard = found.filter(({ ceiling }) => ceiling !== 'memory.reservation' && ceiling !== 'cpu.cpuset');
+  const hard = found.filter(({ ceiling }) => ceiling !== RESERVATION && ceiling !== 'cpu.cpuset');
   return excessTexts(context, group, hard, 'it');
+}
+
+/**
+ * Levels that have less than is reserved in them all together, by their manifest or by hand: the group itself, and those above one that
+ * reserves something. Who asks for more than such a level has by itself is told of by `judgedByAbove`.
+ */
+export async function notesOnShared(use: UseBackend, context: PlanContext, group: AskedOfGroup): Promise<string[]> {
+  const own = limitsOf(group.resources)[RESERVATION];
+  const notes: string[] = [];
+  for (const path of [group.path, ...(own ? pathsAbove(group.path) : [])]) {
+    const needed = context.asked.reserved().get(path) ?? 0;
+    const held = needed === 0 ? undefined : (await heldAt(use, context, path)).get(RESERVATION);
+    if (typeof held !== 'number' || held >= needed || (path !== group.path && (own ?? 0) > held)) continue;
+    const [has, needs] = [held, needed].map(bytes => formatLimit(RESERVATION, bytes));
+    notes.push(
+      `${await groupName(context, path)} reserves ${has} of memory, which those in it share: they ask for ${needs}`,
+    );
+  }
+  return notes;
 }
 
 /** Containers that have their limits from a space, in cells or stacks that have less: the space and those above it are told of otherwise. */
@@ -100,7 +137,7 @@ export async function notesOnInheritors(
     const group = path.startsWith(`${top}/`) ? context.asked(path) : undefined;
     if (group?.by === undefined || keyOf(group.by) !== keyOf(space)) continue;
     const above = await excessesAbove(use, context, path, limitsOf(group.resources));
-    found.push(...above.filter(({ path: at, ceiling }) => at.length > top.length && ceiling !== 'memory.reservation'));
+    found.push(...above.filter(({ path: at, ceiling }) => at.length > top.length && ceiling !== RESERVATION));
   }
   return excessTexts(context, defaults, found, 'a container');
 }
@@ -154,7 +191,8 @@ export async function refuseUnlimitedAbove(use: UseBackend, context: PlanContext
   for (const path of pathsAbove(cgroupPath(ref))) {
     const owner = owners.get(path);
     if (owner?.spec.resources === undefined) continue;
-    const lacking = (await limitsAt(use, context, path)).find(({ due }) => due);
+    const { said, seen } = await limitsAt(use, context, path);
+    const lacking = seen.find(({ due, field }) => due && !(field === RESERVATION && said[RESERVATION] === undefined));
     if (lacking === undefined) continue;
     throw new KukeError('HostNotReady', `${describe(owner.ref)} has not got its ${lacking.field} yet`, {
       remedy: `apply ${describe(owner.ref)} again`,
@@ -181,15 +219,28 @@ function pathsAbove(path: string): string[] {
 
 /** What a group has, or is about to have, also by an administrator's hand. */
 async function heldAt(use: UseBackend, context: LimitContext, path: string): Promise<Held> {
+  const { said, seen } = await limitsAt(use, context, path);
   // Groups begin with no reservation.
-  return new Map([['memory.reservation', 0], ...heldBy(await limitsAt(use, context, path))]);
+  if (said[RESERVATION] !== undefined) return new Map([[RESERVATION, 0], ...heldBy(seen)]);
+  const held = new Map(heldBy(seen));
+  const low = seen.find(({ field }) => field === RESERVATION);
+  held.delete(RESERVATION);
+  // It is given what those in it reserve, if it has not been yet.
+  const isGiven = low?.manual !== true && context.asked !== undefined;
+  return isGiven ? held : held.set(RESERVATION, low?.current ?? 0);
 }
 
-async function limitsAt(use: UseBackend, context: LimitContext, path: string): Promise<LimitObservation[]> {
-  const limits = limitsOf(await resourcesAt(use, context, path));
-  return context.once(`limits ${path} ${JSON.stringify(limits)}`, async () =>
-    (await use('cgroup')).limits({ path, limits }),
+interface LimitsAt {
+  said: Limits;
+  seen: LimitObservation[];
+}
+
+async function limitsAt(use: UseBackend, context: LimitContext, path: string): Promise<LimitsAt> {
+  const said = limitsOf(await resourcesAt(use, context, path));
+  const seen = await context.once(`limits ${path} ${JSON.stringify(said)}`, async () =>
+    (await use('cgroup')).limits({ path, limits: said }),
   );
+  return { said, seen };
 }
 
 async function resourcesAt(use: UseBackend, context: LimitContext, path: string): Promise<Resources | undefined> {

@@ -16,6 +16,8 @@ export interface Asked {
 export interface AskedOfGroup extends Asked {
   /** `/kukeon/main` */
   path: string;
+  /** Nothing is to run in it: what it reserves of memory is given to nobody above it. */
+  isIdle?: true;
 }
 
 /** A resource whose cgroup is named after it. */

@@ -4,9 +4,10 @@ import type { LimitObservation } from '../backends/index.ts';
 import { KukeError } from '../errors.ts';
 import type { PlanContext, Verb } from '../planning.ts';
 import { describe } from '../resource.ts';
-import { judgedByAbove, notesOnAbove, notesOnBelow } from './above-and-below.ts';
+import { judgedByAbove, notesOnAbove, notesOnBelow, notesOnShared } from './above-and-below.ts';
 import { type AskedOfGroup, faultPath, fieldPath } from './asked.ts';
 import { eachLimit, type LimitField, type Limits, limitsOf } from './limits.ts';
+import { apart, withReserved } from './reserved.ts';
 
 export interface LimitsToGive {
   limits: Limits;
@@ -23,21 +24,29 @@ export interface LimitsToGive {
  */
 export async function checkLimits(use: UseBackend, context: PlanContext, group: AskedOfGroup): Promise<LimitsToGive> {
   const backend = await use('cgroup');
-  const limits = limitsOf(group.resources);
+  const said = limitsOf(group.resources);
   const { path } = group;
+  const limits = withReserved(said, context.asked.reserved().get(path));
   // Most have none, and then one look is enough.
   if (isNone(limits) && isNone((await backend.asked(path)) ?? {})) return { limits, due: false, leave: [] };
-  const seen = await judgedByAbove(use, context, path, await backend.limits({ path, limits }));
-  const due = seen.some(one => one.due && one.fault === undefined);
-  if (LENIENT.has(context.options.verb))
-    return { limits, due, leave: seen.filter(({ fault }) => fault !== undefined).map(({ field }) => field) };
+  const { own, given } = apart(await backend.limits({ path, limits }), said);
+  const seen = await judgedByAbove(use, context, path, own);
+  // What an administrator wrote by hand stays, whatever is reserved below it.
+  const isByHand = given?.manual === true;
+  const kept: LimitField[] = isByHand ? [given.field] : [];
+  const due = seen.some(one => one.due && one.fault === undefined) || (given?.due === true && !isByHand);
+  if (LENIENT.has(context.options.verb)) {
+    const faulty = seen.filter(({ fault }) => fault !== undefined).map(({ field }) => field);
+    return { limits, due, leave: [...faulty, ...kept] };
+  }
   const lacks = notEnforced(group, seen);
   refuse([...faults(group, seen), ...(context.options.strict === true ? lacks.map(unenforceable) : [])]);
   for (const { which, isOne, reason } of lacks)
     context.note(`${which} ${isOne ? 'is' : 'are'} not enforced: ${reason}`);
-  for (const note of await notesOnAbove(use, context, group, limits)) context.note(note);
+  for (const note of await notesOnAbove(use, context, group, said)) context.note(note);
+  for (const note of await notesOnShared(use, context, group)) context.note(note);
   if (due) for (const note of await notesOnBelow(use, context, path, seen)) context.note(note);
-  return { limits, due, leave: [] };
+  return { limits, due, leave: kept };
 }
 
 /** Nobody is kept from stopping what has a limit that makes no sense any more. */

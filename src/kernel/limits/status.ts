@@ -5,13 +5,14 @@ import type { ObserveContext } from '../kinds.ts';
 import { judgedByAbove } from './above-and-below.ts';
 import { type AskedOfGroup, originOf } from './asked.ts';
 import { formatLimit, type LimitValue, limitsOf } from './limits.ts';
+import { FROM_BELOW, RESERVATION } from './reserved.ts';
 
 export interface LimitStatus {
   /** `memory.limit`, as below `spec.resources`. */
   field: string;
   /** As a person writes it: `512Mi`; `none` where somebody has taken a limit away. */
   value: string;
-  /** `spec`; whose default it is, `space main/default`; `manual`: an administrator wrote it. */
+  /** `spec`; whose default it is, `space main/default`; `manual`: an administrator wrote it; `what is reserved in it`, of memory. */
   from: string;
   /** What the manifest asks for, where somebody has written something else. */
   asked?: string;
@@ -28,7 +29,9 @@ export async function limitStatus(
 ): Promise<{ resources?: LimitStatus[] }> {
   const { path } = group;
   const own = await (await use('cgroup')).limits({ path, limits: limitsOf(group.resources) });
-  const seen = await judgedByAbove(use, context, path, own);
+  const judged = await judgedByAbove(use, context, path, own);
+  // What those above give it comes with what is started, too.
+  const seen = judged.map((one, i) => (isIdle && one.field === RESERVATION ? (own[i] ?? one) : one));
   return seen.length === 0 ? {} : { resources: seen.map(one => statusOf(one, group, isIdle)) };
 }
 
@@ -37,7 +40,8 @@ export function statusOf(seen: LimitObservation, group: AskedOfGroup, isIdle = f
   const text = (value: LimitValue | undefined) => (value === undefined ? 'none' : formatLimit(field, value));
   if (manual)
     return { field, value: text(current), from: 'manual', ...(asked !== undefined && { asked: text(asked) }) };
-  if (asked === undefined) return { field, value: text(current), from: 'an earlier manifest' };
+  if (asked === undefined)
+    return { field, value: text(current), from: field === RESERVATION ? FROM_BELOW : 'an earlier manifest' };
   const why = seen.notEnforced ?? seen.fault ?? (due && !isIdle ? 'not written yet; apply it again' : undefined);
   return { field, value: text(asked), from: originOf(group), ...(why !== undefined && { notEnforced: why }) };
 }

@@ -303,33 +303,10 @@ describe('a child that asks for more than is above it', () => {
       resources: { memory: { limit: '1Gi', reservation: '600Mi' }, cpu: { limit: 1 } },
     });
     expect(cell.notes).toEqual([
-      expect.stringContaining('spec.resources.memory.reservation is not enforced: it counts only as far as'),
       'spec.resources.memory.limit asks for 1Gi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
       'spec.resources.memory.reservation asks for 600Mi, which is more than it can have in stack main/default/default (memory.limit 512Mi)',
     ]);
     expect(told(cell)).toBe('created');
-  });
-
-  test('of memory that is reserved, is told of all above who reserve less', async () => {
-    const reserving = (reservation: string) => ({ resources: { memory: { reservation } } });
-    await kuke.put(realm, reserving('1Gi'));
-    await kuke.put(stack, reserving('32Mi'));
-    const notEnforced =
-      'it counts only as far as all above reserve as much; less: stack main/default/default (memory.reservation 32Mi), space main/default (memory.reservation 0), all that kuke runs (memory.reservation 0)';
-    expect((await kuke.put(web, reserving('64Mi'), STRICT)).error).toMatchObject({
-      code: 'HostNotReady',
-      message: `spec.resources.memory.reservation cannot be enforced: ${notEnforced}`,
-    });
-    const { notes } = await kuke.put(web, reserving('64Mi'));
-    expect(notes).toEqual([`spec.resources.memory.reservation is not enforced: ${notEnforced}`]);
-    expect((await kuke.status(web)).resources).toEqual([
-      { field: 'memory.reservation', value: '64Mi', from: 'spec', notEnforced },
-    ]);
-    for (const level of [stack, space]) await kuke.put(level, reserving('64Mi'));
-    kuke.write('/kukeon', 'memory.reservation', 64 * MI);
-    expect((await kuke.put(web, reserving('64Mi'), STRICT)).notes).toEqual([]);
-    expect((await kuke.status(web)).resources).toEqual([{ field: 'memory.reservation', value: '64Mi', from: 'spec' }]);
-    expect((await kuke.put(web, reserving('0'), STRICT)).notes).toEqual([]);
   });
 
   test('is told of nothing where both ask for the same, whatever the kernel makes of it', async () => {

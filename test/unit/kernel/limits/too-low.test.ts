@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { KukeError } from '../../../../src/kernel/errors.ts';
 import { cellRef } from '../kernel-on-fakes.ts';
-import { type Limited, leaf, limited, main, START, STOP, side, space, stack, to, told, web } from './limited.ts';
+import { cell, type Limited, leaf, limited, main, START, STOP, side, space, stack, to, told, web } from './limited.ts';
 
 let kuke: Limited;
 beforeEach(async () => {
@@ -56,6 +56,43 @@ describe('names the field and the level whose limit it was', () => {
     kuke.host.limitHit = { path: leaf(), field: 'pids.limit' };
     failing(1, 'CommandNotFound');
     expect((await start()).error).toMatchObject({ code: 'CommandNotFound', message: 'EOF' });
+  });
+});
+
+/** Of a cell of which there is nothing yet: its containers are made ready, which starts all of them but their programs. */
+describe('at a first start', () => {
+  const first = { containers: [main({ resources: { pids: { limit: 2 } } }), side()] };
+  const fresh = cell('fresh');
+
+  test.each([
+    ['runtime.create', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[0].resources.pids.limit (2)'],
+    ['runtime.create', 2, fresh.group, 'pids.limit', 'pids.limit of cell main/default/default/fresh'],
+    ['runtime.start', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[0].resources.pids.limit (2)'],
+    [
+      'runtime.start',
+      2,
+      leaf('side', 'fresh'),
+      'memory.limit',
+      'spec.defaults.container.resources.memory.limit of space main/default (4Ki)',
+    ],
+  ] as const)(
+    '%s of container %d names the field and the level, and leaves nothing',
+    async (step, nth, path, field, words) => {
+      const before = [kuke.host.inventory(), [...kuke.host.cgroups.keys()]];
+      kuke.host.faults.fail(step, new KukeError('RuntimeFailed', 'EOF'), { nth });
+      kuke.host.limitHit = { path, field };
+      const { error } = await kuke.put(fresh, first);
+      expect(error).toMatchObject({ code: 'LimitTooLow', exitCode: 1 });
+      expect(error?.summary).toBe(
+        `cell main/default/default/fresh: ${step}: ${words} is too low to start it: EOF (raise that limit, or lift it)`,
+      );
+      expect([kuke.host.inventory(), [...kuke.host.cgroups.keys()]]).toEqual(before);
+    },
+  );
+
+  test('and another fault is told as it is', async () => {
+    kuke.host.faults.fail('runtime.create', new KukeError('RuntimeFailed', 'EOF'));
+    expect((await kuke.put(fresh, first)).error).toMatchObject({ code: 'RuntimeFailed', message: 'EOF' });
   });
 });
 
