@@ -17,6 +17,8 @@ process.exit(
       return { install: installPlugins, uninstall: uninstallPlugins };
     },
     streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
+    daemon: () => import('./daemon/index.ts'),
+    writeStreamed: async () => (await import('./host/streamed-file.ts')).writeStreamed,
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('./host/trusted-path.ts')).changeableByOthers,
   }),

@@ -28,6 +28,10 @@ export interface Program {
   openLogFile(): Promise<(path: string) => number>;
   streams(): Promise<Streams>;
   /** What of a path, of all that it holds and of the way there others than root can change. */
+  /** Resolves to what writes a file bit by bit, so that it is there whole, or not at all. */
+  writeStreamed(): Promise<(path: string, parts: AsyncIterable<Uint8Array>) => Promise<void>>;
+  /** kukeond: the process itself, and what starts and ends it. */
+  daemon(): Promise<DaemonDoor>;
   changeableByOthers(): Promise<FindChangeable>;
 }
 

@@ -24,7 +24,7 @@ export interface Files {
   look(path: string): Promise<{ what: 'file' | 'folder' | 'other' | null; hasFolder: boolean }>;
   read(path: string): AsyncIterable<Uint8Array>;
   /** A file is there whole, or not at all. Throws what the archive throws, too. */
-  save(path: string, archive: AsyncIterable<Uint8Array>): Promise<void>;
+  save(path: string, archive: AsyncIterable<Uint8Array>, program: Pick<Program, 'writeStreamed'>): Promise<void>;
 }
 
 export interface KeyEvents {

@@ -39,7 +39,8 @@ export const ownConsole: Console = {
       return { what, hasFolder: fs.existsSync(dirname(path)) };
     },
     read: path => fs.createReadStream(path),
-    save: async (path, archive) => (await import('../output/archive-file.ts')).saveFile(path, archive),
+    save: async (path, archive, program) =>
+      (await import('../output/archive-file.ts')).saveFile(path, archive, program),
   },
   streams: program => program.streams(),
   descriptors: async () => ({ stdin: 0, stdout: 1, stderr: 2, close: async () => {} }),

@@ -1,6 +1,4 @@
 /** An archive that is written: whole into a file, or not at all; or to standard output. */
-import { existsSync, statSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { KukeError } from '../../kernel/errors.ts';
 import { asFileError } from '../../kernel/file-errors.ts';
 import type { Program } from '../command.ts';
@@ -20,26 +18,21 @@ export async function requireReader(output: string): Promise<void> {
 }
 
 export async function saveTo(output: string, archive: AsyncIterable<Uint8Array>, program: Program): Promise<void> {
-  return output === '-' ? writeOut(archive, program) : currentConsole().files.save(output, archive);
+  return output === '-' ? writeOut(archive, program) : currentConsole().files.save(output, archive, program);
 }
 
 /** Into a file of this process's own. */
-export async function saveFile(output: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  // What is no file, such as a pipe or a device, cannot be replaced.
-  if (existsSync(output) && !statSync(output).isFile()) return writeInto(output, archive);
-  const temporary = `${output}.${process.pid}.part`;
+export async function saveFile(
+  output: string,
+  archive: AsyncIterable<Uint8Array>,
+  program: Pick<Program, 'writeStreamed'>,
+): Promise<void> {
+  const writeStreamed = await program.writeStreamed();
   try {
-    await writeInto(temporary, archive);
-    await rename(temporary, output);
+    await writeStreamed(output, archive);
   } catch (thrown) {
-    await rm(temporary, { force: true });
     throw thrown instanceof KukeError ? thrown : asFileError(thrown).at({ step: `write ${output}` });
   }
-}
-
-async function writeInto(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  await using file = await open(path, 'w');
-  for await (const chunk of archive) await file.writeFile(chunk);
 }
 
 async function writeOut(archive: AsyncIterable<Uint8Array>, program: Program): Promise<void> {

@@ -46,6 +46,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
       terminalSize: () => ({ columns: 80, rows: 24 }),
       writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
     }),
+    writeStreamed: async () => (await import('../../../src/host/streamed-file.ts')).writeStreamed,
     openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('../../../src/host/trusted-path.ts')).changeableByOthers,
   };
