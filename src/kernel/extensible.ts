@@ -59,6 +59,8 @@ export interface Finding {
   level: 'ok' | 'warning' | 'error';
   /** What sort of thing it is, for scripts: `OrphanContainer`, or the code of an error. */
   code: string;
+  /** `cell main/default/blog/web`, where all that there is to say of one is said in one finding. */
+  resource?: string;
   what: string;
   /** A command to type, or what else is to be done. */
   remedy?: string;

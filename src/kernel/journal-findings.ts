@@ -1,10 +1,21 @@
 /** What `kuke doctor` says of the journal and the lock: what a kuke that died has left there. */
+import type { StoreBackend } from './backends/index.ts';
 import type { Finding } from './extensible.ts';
 import type { Journal } from './journal.ts';
 import type { Kernel } from './registry.ts';
 
-export async function journalFindings(kernel: Kernel, journal: Journal): Promise<Finding[]> {
-  const { heldBy, writtenBy, path } = (await (await kernel.use('store')).lockState?.()) ?? {};
+export type LockState = Awaited<ReturnType<NonNullable<StoreBackend['lockState']>>>;
+
+export const lockState = async (kernel: Kernel): Promise<LockState | undefined> =>
+  (await kernel.use('store')).lockState?.();
+
+/** `before`: the lock when the host began to be looked at. */
+export async function journalFindings(
+  kernel: Kernel,
+  journal: Journal,
+  before: LockState | undefined,
+): Promise<Finding[]> {
+  const { heldBy = before?.heldBy, writtenBy, path } = (await lockState(kernel)) ?? {};
   const { left, unreadable, foreign } = journal.look();
   const isOurs = heldBy?.pid === process.pid;
   return [

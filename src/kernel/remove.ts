@@ -7,6 +7,7 @@ import type { ObserveContext, Resource } from './kinds.ts';
 import { levelByLevel } from './levels.ts';
 import { askedIn } from './limits/wanted.ts';
 import { embedded } from './observe.ts';
+import { strangersText } from './orphan-groups.ts';
 import { makePlan } from './plan.ts';
 import type { PlanOptions } from './planning.ts';
 import { referrersIn } from './references.ts';
@@ -18,7 +19,7 @@ import { type ResourceTree, refuseDamaged } from './tree.ts';
 export interface RemoveOptions {
   /** With all that is below. */
   cascade: boolean;
-  stopTimeoutMs: number;
+  stopTimeoutMs: number | undefined;
   /** Processes that are no container's are killed, and told by it before; absent: what they are in is refused. */
   killing?(what: string): void;
 }
@@ -89,7 +90,6 @@ function decide(
   }
 }
 
-/** What goes takes along all that is in its cgroup: somebody may have moved a process of his own there. */
 async function heldByStrangers(
   { use, kinds }: Kernel,
   named: readonly Resource[],
@@ -98,9 +98,8 @@ async function heldByStrangers(
   const held = new Map<Resource, KukeError>();
   for (const one of named) {
     if (kinds.get(one.ref.kind).limits === undefined) continue;
-    const strangers = await (await use('cgroup')).strangers(cgroupPath(one.ref));
-    if (strangers.length === 0) continue;
-    const who = strangers.map(({ pid, command, path }) => `${pid} (${command}) in ${path}`).join(', ');
+    const who = await strangersText(await use('cgroup'), cgroupPath(one.ref));
+    if (who === undefined) continue;
     const resource = describe(one.ref);
     const remedy = 'move them elsewhere or end them, or say --force, which kills them';
     if (killing === undefined)

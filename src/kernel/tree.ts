@@ -12,6 +12,8 @@ export interface ResourceTree {
   find(ref: ResourceRef): Resource | undefined;
   /** Throws NotFound, and names what is there under that parent. */
   get(ref: ResourceRef): Resource;
+  /** The outermost of those that it would lie in, and that is not there; one whose file cannot be read counts as there. */
+  missingAbove(ref: ResourceRef): ResourceRef | undefined;
   /** Everything directly below. */
   children(ref: ResourceRef): Resource[];
   /** Everything below, parents first. */
@@ -86,7 +88,6 @@ export function makeTree(
   const below = (ref: ResourceRef): Resource[] =>
     all().filter(other => other.ref.path.length > ref.path.length && contains(ref, other.ref));
   const find = (ref: ResourceRef): Resource | undefined => byKey.get(keyOf(ref));
-  /** The outermost of those that it would lie in, and that is not there. */
   const missingAbove = ({ kind, path }: ResourceRef): ResourceRef | undefined => {
     const above = (lineage(kind) ?? []).slice(0, path.length - 1);
     const refs = above.map((one, depth) => ({ kind: one, path: path.slice(0, depth + 1) }));
@@ -111,6 +112,7 @@ export function makeTree(
         known.map(other => nameOf(other.ref)), // they are in order
       );
     },
+    missingAbove,
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
     descendants: below,
     contains,

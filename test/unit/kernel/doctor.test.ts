@@ -1,0 +1,154 @@
+/** What `kuke doctor` cannot look at is neither well nor put right; and what it puts right, it does beside others. */
+import { beforeEach, expect, test } from 'bun:test';
+import { diagnose, repair } from '../../../src/kernel/doctor.ts';
+import { makeJournal } from '../../../src/kernel/journal.ts';
+import { definePlugin, type Finding } from '../../../src/plugin.ts';
+import { addImage, publish } from '../../fakes/index.ts';
+import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
+
+let kuke: TestKernel;
+/** What the plugin does when it is asked the n-th time, from 1. */
+let looked: (time: number, findings: Finding[]) => void;
+let times: number;
+const looking = definePlugin({
+  name: 'looking',
+  version: '1.0.0',
+  setup: kernel => void kernel.hook('doctor', ({ findings }) => looked(++times, findings)),
+});
+
+const GROUP = '/kukeon/main/default/gone';
+const DEFAULT = '/kukeon/main/default/default';
+const namespace = () => {
+  const found = kuke.host.runtime.namespaces.get('kukeon-main');
+  if (found === undefined) throw new Error('no namespace');
+  return found;
+};
+
+beforeEach(async () => {
+  times = 0;
+  looked = () => {};
+  kuke = await kernelOnFakes({ plugins: [looking] });
+  await kuke.init();
+  addImage(namespace(), { name: 'busybox', cmd: ['sleep', '1000'] });
+});
+
+const journal = makeJournal('/none');
+const doctor = () => diagnose(kuke.kernel, journal);
+const fix = () => repair(kuke.kernel, journal, kuke.engine);
+const short = (found: Awaited<ReturnType<typeof fix>>) =>
+  found.map(({ code, resource, fixed }) => [code, resource, fixed]);
+
+test('a plugin that cannot look is a finding, and nobody takes what it named for put right', async () => {
+  const orphan = { level: 'error', code: 'OrphanThing', what: 'thing 1 is of nobody', fix: async () => {} } as const;
+  looked = (time, findings) => {
+    if (time > 1) throw new Error('out of sight');
+    findings.push(orphan);
+  };
+  expect(short(await fix())).toEqual([
+    ['OrphanThing', undefined, false],
+    ['PluginFailed', undefined, false],
+  ]);
+  expect(await doctor()).toEqual([
+    {
+      level: 'error',
+      code: 'PluginFailed',
+      what: 'hook doctor of plugin looking: out of sight',
+      remedy: expect.any(String),
+      fixable: false,
+    },
+  ]);
+  expect(kuke.notices).toEqual([]);
+});
+
+test('nor is anything put right when the runtime stops answering meanwhile', async () => {
+  kuke.host.cgroups.set(GROUP, { ours: true });
+  // Asked by the first look, with the lock, and by the second look; by the last one it is away.
+  kuke.host.faults.fail('runtime.ping', new Error('it is away'), { nth: 4 });
+  expect(short(await fix())).toEqual([
+    ['OrphanCgroup', undefined, false],
+    ['RuntimeUnavailable', undefined, false],
+  ]);
+  expect(await doctor()).toEqual([]);
+});
+
+test('what is due of a resource is one finding, whatever of it has been done', async () => {
+  await kuke.apply(cellYaml('web'));
+  namespace().containers.clear();
+  kuke.host.faults.fail('runtime.start', new Error('no start'), { nth: 'every' });
+  looked = time => {
+    if (time === 3) kuke.host.cgroups.delete(`${DEFAULT}/web`);
+  };
+  const found = await fix();
+  expect(short(found)).toEqual([['NotAsApplied', 'cell main/default/default/web', false]]);
+  expect(found[0]?.what).toContain('cgroup.create');
+  expect(found[0]?.what).toContain('no start');
+});
+
+test('a kuke that was at work when the host began to be looked at is named, though it has ended by then', async () => {
+  const store = await kuke.kernel.use('store');
+  const holder = { pid: 1, command: 'kuke apply -f x.yaml' };
+  // Until plugins look.
+  store.lockState = async () => ({ path: '/run/x.lock', ...(times === 0 && { heldBy: holder, writtenBy: holder }) });
+  expect(await doctor()).toMatchObject([
+    { code: 'Busy', what: expect.stringContaining('pid 1, kuke apply -f x.yaml') },
+  ]);
+});
+
+test.each([
+  ['space main/default', 'space:main/default', 'stack main/default/default'],
+  ['stack main/default/default', 'stack:main/default/default', 'cell main/default/default/web'],
+])('%s without its manifest is a finding, while something lies in it', async (resource, key, below) => {
+  await kuke.apply(cellYaml('web'));
+  const lost = kuke.host.store.manifests.get(key);
+  kuke.host.store.manifests.delete(key);
+  const found = await doctor();
+  expect(found).toContainEqual({
+    level: 'error',
+    code: 'ParentMissing',
+    resource,
+    what: expect.stringContaining(below),
+    remedy: 'apply its manifest again',
+    fixable: false,
+  });
+  if (lost) kuke.host.store.manifests.set(key, lost);
+  expect(await doctor()).toEqual([]);
+});
+
+test('a group of nobody in which somebody runs something is not emptied unasked', async () => {
+  kuke.host.cgroups.set(GROUP, { ours: true });
+  kuke.host.strangers.push({ pid: 42, command: 'sleep 1000', path: GROUP });
+  const found = await fix();
+  expect(found).toMatchObject([
+    {
+      code: 'OrphanCgroup',
+      fixed: false,
+      what: expect.stringContaining('42 (sleep 1000) in /kukeon/main/default/gone'),
+    },
+  ]);
+  expect(kuke.host.cgroups.has(GROUP)).toBe(true);
+  kuke.host.strangers.splice(0);
+  expect(short(await fix())).toEqual([['OrphanCgroup', undefined, true]]);
+});
+
+test('what has to be pulled is pulled while others have the lock', async () => {
+  await kuke.apply(cellYaml('web'));
+  namespace().containers.clear();
+  namespace().images.clear();
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const pause = kuke.host.faults.pause('images.pull');
+  const fixed = fix();
+  await pause.reached;
+  expect(kuke.host.store.holder).toBeUndefined();
+  pause.resume();
+  expect(short(await fixed)).toEqual([['NotAsApplied', 'cell main/default/default/web', true]]);
+  expect((await kuke.get('Cell', ...cellRef('web').path)).manifest.status?.state).toBe('Ready');
+});
+
+test('a pull that fails is told of its cell', async () => {
+  await kuke.apply(cellYaml('web'));
+  namespace().containers.clear();
+  namespace().images.clear();
+  const found = await fix();
+  expect(short(found)).toEqual([['NotAsApplied', 'cell main/default/default/web', false]]);
+  expect(found[0]?.what).toContain('busybox');
+});
