@@ -1,4 +1,4 @@
-/** Picks the face, and imports only that one: a CNI plugin when a runtime calls it, or when it is called by a plugin's name; else kuke. */
+/** Picks the face, and imports only that one: a CNI plugin when a runtime calls it, or when it is called by a plugin's name; kukeond; else kuke. */
 const called = process.argv0.slice(process.argv0.lastIndexOf('/') + 1);
 const { isBuiltIn } = await import('./cni/plugins/registry.ts');
 if (process.env.CNI_COMMAND || isBuiltIn(called)) {
@@ -8,7 +8,7 @@ if (process.env.CNI_COMMAND || isBuiltIn(called)) {
 await startLean();
 const { main } = await import('./cli/main.ts');
 process.exit(
-  await main(process.argv.slice(2), {
+  await main([...(called === 'kukeond' ? ['daemon', 'serve'] : []), ...process.argv.slice(2)], {
     version: async () => (await import('../package.json')).version,
     builtins: async () => (await import('./builtins.ts')).builtins,
     sdk: async () => ({ ...(await import('./plugin.ts')) }),

@@ -3,6 +3,7 @@ import type { ArgsDef, ParsedArgs } from 'citty';
 import type { TerminalSize } from '../kernel/backends/index.ts';
 import type { PluginSource } from '../kernel/registry.ts';
 import type { FindChangeable } from '../kernel/trusted-path.ts';
+import type { DaemonDoor } from './daemon/door.ts';
 import type { GlobalFlags } from './global-flags.ts';
 
 export interface Command<A extends ArgsDef = ArgsDef> {
@@ -27,11 +28,11 @@ export interface Program {
   /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
   openLogFile(): Promise<(path: string) => number>;
   streams(): Promise<Streams>;
-  /** What of a path, of all that it holds and of the way there others than root can change. */
   /** Resolves to what writes a file bit by bit, so that it is there whole, or not at all. */
   writeStreamed(): Promise<(path: string, parts: AsyncIterable<Uint8Array>) => Promise<void>>;
   /** kukeond: the process itself, and what starts and ends it. */
   daemon(): Promise<DaemonDoor>;
+  /** What of a path, of all that it holds and of the way there others than root can change. */
   changeableByOthers(): Promise<FindChangeable>;
 }
 

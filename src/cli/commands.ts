@@ -50,6 +50,17 @@ export const commands: Record<string, CommandEntry> = below({
       uninstall: { summary: 'take them out again', load: () => import('./cni-uninstall.ts') },
     }),
   },
+  daemon: {
+    summary: 'start, end and look after kukeond, which keeps cells as they should be',
+    below: below({
+      status: { summary: 'see whether kukeond runs', load: () => import('./daemon-status.ts') },
+      start: { summary: 'start kukeond', load: () => import('./daemon-start.ts') },
+      stop: { summary: 'end kukeond; containers go on', load: () => import('./daemon-stop.ts') },
+      restart: { summary: 'start kukeond anew; containers go on', load: () => import('./daemon-restart.ts') },
+      logs: { summary: 'show what kukeond has said', load: () => import('./daemon-logs.ts') },
+      serve: { summary: 'be kukeond', load: () => import('./daemon-serve.ts') },
+    }),
+  },
   explain: { summary: 'explain the fields of a manifest', load: () => import('./explain.ts') },
   schema: { summary: 'print the JSON Schema of manifests', load: () => import('./schema.ts') },
   doctor: { summary: 'look for what is wrong with this host', load: () => import('./doctor.ts') },

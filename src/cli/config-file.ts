@@ -25,6 +25,15 @@ const schema = v.strictObject({
   pluginsPath: v.exactOptional(absolutePath),
   /** Milliseconds that a plugin's hook or setup may take. */
   pluginTimeLimit: v.exactOptional(v.pipe(v.number(), v.minValue(1))),
+  /** Of kukeond, which reads it anew on SIGHUP. */
+  daemon: v.exactOptional(
+    v.strictObject({
+      /** The least that it says: debug, info, warn or error. */
+      logLevel: v.exactOptional(v.picklist(['debug', 'info', 'warn', 'error'])),
+      /** TCP port on 127.0.0.1 where Prometheus may read /metrics; on the socket it always may. */
+      metricsPort: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
+    }),
+  ),
   /** By plugin: what its own schema takes. */
   plugins: v.exactOptional(v.record(v.string(), v.unknown())),
 });

@@ -4,6 +4,7 @@
  * Flags beat variables, and variables the file.
  */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { didYouMean, nameFault } from '../kernel/names.ts';
@@ -47,6 +48,8 @@ export interface GlobalFlags {
   /** Names by flag: `{realm: 'lab'}`. */
   scope: Record<string, string>;
   config: ConfigFile;
+  /** The configuration file's, where one is named. */
+  configPath?: string;
 }
 
 const DEFAULT_CONFIG = '/etc/kukeon/kuke.yaml';
@@ -98,6 +101,7 @@ export async function readGlobals(
       }),
     ),
     config,
+    ...(path !== undefined && { configPath: resolve(String(path.value)) }),
   };
 }
 

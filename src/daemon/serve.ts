@@ -1,8 +1,7 @@
 /** kukeond itself: one process that holds the parts, from its start to its end. */
 import type { DaemonPlaces } from '../kernel/daemon-places.ts';
 import { asKukeError } from '../kernel/errors.ts';
-import type { Journal } from '../kernel/journal.ts';
-import type { Kernel } from '../kernel/registry.ts';
+import type { Engine } from './engine.ts';
 import { claim } from './single-instance.ts';
 import { type Log, type LogLevel, makeLog } from './structured-log.ts';
 import { makeNotifier } from './systemd.ts';
@@ -15,18 +14,16 @@ export interface DaemonSettings {
 }
 
 /** What the daemon is given by the program around it. */
-export interface Daemon {
+export interface ServeOptions {
   places: DaemonPlaces;
   runPath: string;
   version: string;
   /** As they are now: read again at each reload. */
   settings(): Promise<DaemonSettings>;
-  /** Kernels with all plugins, as the configuration file has them now. */
-  openKernel(): Promise<Kernel>;
-  openJournal(): Journal;
+  engine: Engine;
 }
 
-export interface DaemonContext extends Daemon {
+export interface DaemonContext extends ServeOptions {
   log: Log;
   /** Aborted when the daemon is to end. */
   signal: AbortSignal;
@@ -50,7 +47,11 @@ export interface Signals {
 }
 
 /** Resolves when it has ended in good order. Throws HostNotReady where another one runs, and what its parts throw at their start. */
-export async function serve(daemon: Daemon, starters: readonly StartPart[], signals: Signals = process): Promise<void> {
+export async function serve(
+  daemon: ServeOptions,
+  starters: readonly StartPart[],
+  signals: Signals = process,
+): Promise<void> {
   using _ = claim(daemon.places);
   const notifier = makeNotifier();
   let settings = await daemon.settings();

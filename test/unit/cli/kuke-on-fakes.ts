@@ -47,6 +47,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
       writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
     }),
     writeStreamed: async () => (await import('../../../src/host/streamed-file.ts')).writeStreamed,
+    daemon: () => Promise.reject(new Error('there is no kukeond here')),
     openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('../../../src/host/trusted-path.ts')).changeableByOthers,
   };

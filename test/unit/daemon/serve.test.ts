@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Daemon, type DaemonSettings, type StartPart, serve } from '../../../src/daemon/serve.ts';
+import { type DaemonSettings, type ServeOptions, type StartPart, serve } from '../../../src/daemon/serve.ts';
 import { claim, runningDaemon } from '../../../src/daemon/single-instance.ts';
 import { type DaemonPlaces, daemonPlaces } from '../../../src/kernel/daemon-places.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
@@ -43,14 +43,17 @@ describe('one a run path', () => {
   });
 });
 
-function daemon(settings: () => Promise<DaemonSettings> = async () => ({ logLevel: 'error' })): Daemon {
+function daemon(settings: () => Promise<DaemonSettings> = async () => ({ logLevel: 'error' })): ServeOptions {
   return {
     places,
     runPath: '/opt/kukeon',
     version: '0',
     settings,
-    openKernel: () => Promise.reject(new Error('not asked for here')),
-    openJournal: () => makeJournal(join(folder, 'journal')),
+    engine: {
+      open: () => Promise.reject(new Error('not asked for here')),
+      journal: () => makeJournal(join(folder, 'journal')),
+      lockTimeoutMs: 1000,
+    },
   };
 }
 

@@ -1,0 +1,32 @@
+import { command } from './command.ts';
+import { lookAtDaemon } from './daemon/look.ts';
+import { bytes } from './output/bytes.ts';
+import { print } from './output/standard-output.ts';
+import { colour } from './output/terminal.ts';
+
+export default command({
+  summary: 'see whether kukeond runs (exit code 0: it does, and answers; 3: it does not run; 1: it does not answer)',
+  examples: [
+    ['daemon status', 'since when, which version, by whom'],
+    ['daemon status -o json', 'for scripts'],
+  ],
+  args: {
+    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+  },
+  async run(invocation) {
+    const look = await lookAtDaemon(invocation);
+    if (invocation.args.output === 'json') print(JSON.stringify(look, null, 2));
+    else {
+      const running = look.pid === undefined ? colour('yellow', 'not running') : colour('green', 'running');
+      const since = look.pid === undefined ? '' : ` (pid ${look.pid}, since ${look.startedAt})`;
+      print(`kukeond   ${running}${since}`);
+      print(`started   ${look.unit === undefined ? 'by hand or by `kuke init`' : `by systemd: ${look.unit}`}`);
+      if (look.pid !== undefined) {
+        print(`socket    ${look.socket} ${look.answers ? 'answers' : colour('red', 'does not answer')}`);
+        if (look.version !== undefined) print(`version   ${look.version}`);
+        if (look.residentBytes !== undefined) print(`memory    ${bytes(look.residentBytes)}`);
+      }
+    }
+    return look.pid === undefined ? 3 : look.answers ? 0 : 1;
+  },
+});

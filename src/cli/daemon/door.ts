@@ -1,0 +1,46 @@
+/** kukeond as the command line knows it, behind the door that src/main.ts gives (`Program.daemon`). */
+import type { DaemonPlaces } from '../../kernel/daemon-places.ts';
+import type { Journal } from '../../kernel/journal.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+
+export interface DaemonSettings {
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  metricsPort?: number;
+}
+
+export interface DaemonEngine {
+  open(options?: { reads?: boolean; isDryRun?: boolean; needs?: string[] }): Promise<Kernel>;
+  journal(): Journal;
+  lockTimeoutMs: number;
+}
+
+/** Where it is found, and the program with its arguments that is kukeond. */
+export interface Service {
+  places: DaemonPlaces;
+  command: readonly string[];
+}
+
+export interface DaemonDoor {
+  /** Is the daemon, until a signal ends it. */
+  serveDaemon(daemon: {
+    places: DaemonPlaces;
+    runPath: string;
+    version: string;
+    settings(): Promise<DaemonSettings>;
+    engine: DaemonEngine;
+  }): Promise<void>;
+  runningDaemon(places: DaemonPlaces): { pid: number; command: string } | undefined;
+  /** Whether systemd looks after it. */
+  hasUnit(places: DaemonPlaces): boolean;
+  /** Makes it run now, and after each boot where systemd runs. */
+  setUp(service: Service): Promise<'started' | 'restarted' | 'unchanged'>;
+  start(service: Service): Promise<void>;
+  /** False: none ran. */
+  stop(service: Pick<Service, 'places'>): Promise<boolean>;
+  restart(service: Service): Promise<void>;
+  tearDown(places: DaemonPlaces): Promise<void>;
+  /** Returns why the group could not be made. */
+  makeGroup(runPath: string): Promise<string | undefined>;
+  isOwnGroup(runPath: string): boolean;
+  removeGroup(): Promise<string | undefined>;
+}
