@@ -74,6 +74,7 @@ export default command({
       all: args['all-scopes'] === true,
       headless: args['no-headers'] === true,
     };
+    let isBegun = false;
     const look = async () => {
       const tree = await readTree(kernel);
       const resources = await selectResources(kernel, tree, wanted);
@@ -81,7 +82,10 @@ export default command({
       if (by === undefined) return { tree, resources };
       const table = tableOf(kernel, kind, { wide: true, ...output }, shown);
       const { sortResources } = await import('./get/sort.ts');
-      return { tree, resources: sortResources(resources, by, table) };
+      // What a watch was begun with, the last of them may lose.
+      const sorted = sortResources(resources, by, table, isBegun);
+      isBegun ||= resources.length > 0;
+      return { tree, resources: sorted };
     };
     if (args.watch) {
       const { watchResources } = await import('./get/watch.ts');

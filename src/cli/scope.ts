@@ -12,6 +12,9 @@ export const scopeArgs = {
   stack: { type: 'string', valueHint: 'NAME', description: 'stack (default)' },
 } as const satisfies ArgsDef;
 
+/** Any kind's word; the commands that have it say how far down they go without. */
+export const levelArg = { type: 'string', valueHint: 'KIND' } as const satisfies ArgsDef[string];
+
 export const SCOPES = [...Object.keys(scopeArgs), 'cell'];
 
 /** The kind that a word means. Throws Usage for a scope flag that says nothing of where such a resource is. */

@@ -7,7 +7,7 @@ import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { print } from './output/standard-output.ts';
 import { isTerminal } from './output/terminal.ts';
-import { SCOPES } from './scope.ts';
+import { levelArg, SCOPES } from './scope.ts';
 import { formatRows, plainColumns } from './top/columns.ts';
 import { sampleJson } from './top/json.ts';
 import { showLive } from './top/live.ts';
@@ -25,12 +25,7 @@ export default command({
     ['top -o json', 'one sample for scripts'],
   ],
   args: {
-    level: {
-      type: 'enum',
-      options: ['realm', 'space', 'stack', 'cell', 'container'],
-      default: 'cell',
-      description: 'how far down',
-    },
+    level: { ...levelArg, default: 'cell', description: 'how far down' },
     realm: { type: 'string', valueHint: 'NAME', description: 'only this realm' },
     space: { type: 'string', valueHint: 'NAME', description: 'only spaces of this name, and what is in them' },
     stack: { type: 'string', valueHint: 'NAME', description: 'only stacks of this name' },

@@ -7,7 +7,7 @@ import { warn } from './output/failure.ts';
 import { formatJson, printRows } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
 import { tell } from './output/terminal.ts';
-import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { kindOf, levelArg, refFor, scopeArgs } from './scope.ts';
 import { isUtf8, treeRows } from './tree/draw.ts';
 import { treeNodes } from './tree/nodes.ts';
 
@@ -23,12 +23,7 @@ export default command({
     kind: { type: 'positional', required: false, description: 'realm, space, stack or cell' },
     name: { type: 'positional', required: false, description: 'its name' },
     ...scopeArgs,
-    level: {
-      type: 'enum',
-      options: ['realm', 'space', 'stack', 'cell', 'container'],
-      default: 'container',
-      description: 'how far down',
-    },
+    level: { ...levelArg, default: 'container', description: 'how far down' },
     output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
   },
   async run(invocation) {

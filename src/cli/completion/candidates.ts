@@ -17,8 +17,13 @@ export interface Completion {
   directive: 'done' | 'nospace' | 'files' | 'folders';
 }
 
-/** Names of resources of a kind (`cell`, `ce`, `cells`) within the scope that the flags say. */
-export type Names = (kind: string, flags: Readonly<Record<string, unknown>>) => Promise<string[]>;
+/** What is there, as far as the metadata has it. */
+export interface Known {
+  /** `realm`, `space`, ... */
+  kinds(): Promise<readonly string[]>;
+  /** Of resources of a kind (`cell`, `ce`, `cells`) within the scope that the flags say. */
+  names(kind: string, flags: Readonly<Record<string, unknown>>): Promise<string[]>;
+}
 
 /** The words of a line after the command's own. */
 export interface ReadSoFar {
@@ -37,32 +42,34 @@ export async function complete(
   words: string[],
   current: string,
   commands: Record<string, CommandEntry>,
-  names: Names,
+  known: Known,
 ): Promise<Completion> {
   const { entry, rest } = findCommand(words, commands);
   if (entry === undefined || 'below' in entry) {
     const early: ArgsDef = { ...globalArgs, ...scopeArgs }; // people put these before the command, too
     const soFar = readSoFar(early, rest);
-    if (soFar.open !== undefined || current.startsWith('-')) return flagOrValue(early, soFar, current, names);
+    if (soFar.open !== undefined || current.startsWith('-')) return flagOrValue(early, soFar, current, known);
     const below = entry?.below ?? commands;
     const candidates = Object.entries(below).map(([value, { summary }]) => ({ value, description: summary }));
     return matching({ candidates, directive: 'done' }, current);
   }
   const command = (await entry.load()).default;
   const all: ArgsDef = { ...globalArgs, ...command.args };
-  const soFar = withPlaces(command, readSoFar(all, rest));
+  const soFar = await withPlaces(command, readSoFar(all, rest), known);
   if (soFar.isOver) return { candidates: [], directive: 'files' };
   if (soFar.open !== undefined || current.startsWith('-'))
-    return flagOrValue(all, soFar, current, names, command.repeatable);
-  return matching(await positional(command, soFar, commands, names), current);
+    return flagOrValue(all, soFar, current, known, command.repeatable);
+  return matching(await positional(command, soFar, commands, known), current);
 }
 
 /** `exec web -c`: the cell is an argument there, and says where containers are as a flag does. */
-function withPlaces({ args }: Command, soFar: ReadSoFar): ReadSoFar {
+async function withPlaces({ args }: Command, soFar: ReadSoFar, known: Known): Promise<ReadSoFar> {
+  if (soFar.positionals.length === 0) return soFar;
+  const kinds = await known.kinds();
   const places = Object.keys(args).filter(name => args[name]?.type === 'positional');
   const named = places.flatMap((name, index) => {
     const word = soFar.positionals[index];
-    return word !== undefined && KINDS.includes(name) ? [[name, word] as const] : [];
+    return word !== undefined && kinds.includes(name) ? [[name, word] as const] : [];
   });
   return { ...soFar, flags: { ...Object.fromEntries(named), ...soFar.flags } };
 }
@@ -105,14 +112,14 @@ async function flagOrValue(
   all: ArgsDef,
   soFar: ReadSoFar,
   current: string,
-  names: Names,
+  known: Known,
   repeatable: readonly string[] = [],
 ): Promise<Completion> {
-  if (soFar.open !== undefined) return matching(await valuesOf(all, soFar.open, soFar, names), current);
+  if (soFar.open !== undefined) return matching(await valuesOf(all, soFar.open, soFar, known), current);
   const at = current.indexOf('=');
   if (at > 0) {
     const flag = current.slice(0, at + 1);
-    const { candidates, directive } = await valuesOf(all, flag.slice(2, -1), soFar, names);
+    const { candidates, directive } = await valuesOf(all, flag.slice(2, -1), soFar, known);
     const whole = candidates.map(({ value, description }) => ({ value: `${flag}${value}`, description }));
     return matching({ candidates: whole, directive }, current);
   }
@@ -124,13 +131,15 @@ async function flagOrValue(
   return matching({ candidates, directive: 'done' }, current);
 }
 
-async function valuesOf(all: ArgsDef, flag: string, { flags }: ReadSoFar, names: Names): Promise<Completion> {
+async function valuesOf(all: ArgsDef, flag: string, { flags }: ReadSoFar, known: Known): Promise<Completion> {
   const definition = Object.hasOwn(all, flag) ? all[flag] : undefined;
   if (definition === undefined) return nothing;
   if (definition.type === 'enum') return plain(definition.options ?? []);
-  if (KINDS.includes(flag)) return plain(await names(flag, flags));
-  if (definition.valueHint === 'DIR') return { candidates: [], directive: 'folders' };
-  return { candidates: [], directive: definition.valueHint && FILES.test(definition.valueHint) ? 'files' : 'done' };
+  const { valueHint = '' } = definition;
+  if (valueHint === 'KIND') return plain(await known.kinds());
+  if (valueHint === 'DIR') return { candidates: [], directive: 'folders' };
+  if (FILES.test(valueHint)) return { candidates: [], directive: 'files' };
+  return (await known.kinds()).includes(flag) ? plain(await known.names(flag, flags)) : nothing;
 }
 
 const FILES = /^(?:FILE|PATH)/;
@@ -139,7 +148,7 @@ async function positional(
   command: Command,
   { positionals, flags }: ReadSoFar,
   commands: Record<string, CommandEntry>,
-  names: Names,
+  known: Known,
 ): Promise<Completion> {
   const places = Object.entries(command.args).filter(([, { type }]) => type === 'positional');
   const last = places.at(-1);
@@ -149,15 +158,10 @@ async function positional(
   const [name, { description = '' }] = place;
   switch (name) {
     case 'kind':
-      return plain(kindsIn(description));
+      return plain(kindsIn(description, await known.kinds()));
     case 'name':
       if (!Object.hasOwn(command.args, 'kind')) return nothing; // an image's, which containerd knows
-      return plain(await names(positionals[places.findIndex(([one]) => one === 'kind')] ?? '', flags));
-    case 'realm':
-    case 'space':
-    case 'stack':
-    case 'cell':
-      return plain(await names(name, flags));
+      return plain(await known.names(positionals[places.findIndex(([one]) => one === 'kind')] ?? '', flags));
     case 'shell':
       return plain(Object.keys(SHELLS));
     case 'command':
@@ -168,16 +172,15 @@ async function positional(
       return plain(entry !== undefined && 'below' in entry ? Object.keys(entry.below) : []);
     }
     default:
+      if ((await known.kinds()).includes(name)) return plain(await known.names(name, flags));
       return { candidates: [], directive: /file|path|archive/.test(name) ? 'files' : 'done' };
   }
 }
 
-const KINDS = ['realm', 'space', 'stack', 'cell', 'container'];
-
 /** A command's help says which kinds it takes: `realm, space, stack or cell`; one that names none takes all. */
-function kindsIn(description: string): readonly string[] {
-  const named = description.replace(/\(.*?\)/g, '').match(/(?<!\.)\b(?:realm|space|stack|cell|container)s?\b(?!\.)/g);
-  return named ?? KINDS;
+function kindsIn(description: string, kinds: readonly string[]): readonly string[] {
+  const word = new RegExp(`(?<!\\.)\\b(?:${kinds.join('|')})s?\\b(?!\\.)`, 'g');
+  return description.replace(/\(.*?\)/g, '').match(word) ?? kinds;
 }
 
 function plain(values: readonly string[]): Completion {

@@ -9,11 +9,11 @@ import { parsePath } from './jsonpath/parse.ts';
 
 type Key = (resource: Resource) => unknown;
 
-/** `table`: what can be shown of them. Throws Usage for what is neither a path that a resource has nor a column. */
-export function sortResources(resources: Resource[], by: string, table: Table): Resource[] {
+/** `table`: what can be shown of them. Throws Usage for what is no column, and for a path that none has, unless `mayLack`. */
+export function sortResources(resources: Resource[], by: string, table: Table, mayLack = false): Resource[] {
   const key = keyOf(by, table);
   const keyed = resources.map(resource => ({ resource, key: key(resource) }));
-  if (keyed.length > 0 && keyed.every(one => one.key === undefined))
+  if (!mayLack && keyed.length > 0 && keyed.every(one => one.key === undefined))
     throw new KukeError('Usage', `--sort-by: none of them has ${by}`, {
       remedy: 'give a path such as .status.state, or the header of a column',
     });

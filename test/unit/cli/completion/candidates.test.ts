@@ -4,13 +4,16 @@ import { commands } from '../../../../src/cli/commands.ts';
 import { complete } from '../../../../src/cli/completion/candidates.ts';
 
 /** Says what it was asked for. */
-const names = async (kind: string, { cell, realm, stack }: Readonly<Record<string, unknown>>) => [
-  'web',
-  [kind, realm, stack, cell].filter(Boolean).join('-'),
-];
+const known = {
+  kinds: async () => ['realm', 'space', 'stack', 'cell', 'container', 'greeting'],
+  names: async (kind: string, { cell, realm, stack }: Readonly<Record<string, unknown>>) => [
+    'web',
+    [kind, realm, stack, cell].filter(Boolean).join('-'),
+  ],
+};
 
 const completed = async (...line: string[]) => {
-  const { candidates, directive } = await complete(line.slice(0, -1), line.at(-1) ?? '', commands, names);
+  const { candidates, directive } = await complete(line.slice(0, -1), line.at(-1) ?? '', commands, known);
   return { values: candidates.map(({ value }) => value), directive };
 };
 
@@ -82,6 +85,9 @@ describe('completion', () => {
     [['get', '--sort'], ['--sort-by']],
     [['get', '--realm', 'lab', '--rea'], []],
     [['top', '--sort', 'm'], ['memory']],
+    [['tree', '--level', 'g'], ['greeting']],
+    [['top', '--level=g'], ['--level=greeting']],
+    [['explain', 'g'], ['greeting']],
     [
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
@@ -108,7 +114,7 @@ describe('completion', () => {
   });
 
   test('commands and flags say what they are', async () => {
-    const { candidates } = await complete(['get'], '--wat', commands, names);
+    const { candidates } = await complete(['get'], '--wat', commands, known);
     expect(candidates).toEqual([{ value: '--watch', description: expect.stringContaining('Ctrl-C') }]);
   });
 
@@ -133,7 +139,7 @@ describe('completion', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 5 }), word, async (words, current) => {
-        const found = await complete(words, current, commands, names).catch(() => undefined);
+        const found = await complete(words, current, commands, known).catch(() => undefined);
         for (const { value } of found?.candidates ?? []) expect(value).toStartWith(current);
       }),
     );

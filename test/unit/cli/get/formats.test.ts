@@ -56,6 +56,12 @@ describe('--sort-by', () => {
     expect(sorted('{.spec.value}', values)).toEqual(expected);
   });
 
+  test('once a watch has begun, the last may lose the field', () => {
+    const table = { header: ['NAME'], row: () => ['x'] };
+    expect(() => sortResources([resource('a')], '.spec.value', table)).toThrow('none of them has .spec.value');
+    expect(sortResources([resource('a')], '.spec.value', table, true)).toHaveLength(1);
+  });
+
   test('what is no column, and no path of any, is refused', () => {
     expect(() => sorted('valeu', [1])).toThrow('there is no column `valeu`; did you mean `VALUE`?');
     expect(() => sorted('.spec.nothing', [1])).toThrow('none of them has .spec.nothing');

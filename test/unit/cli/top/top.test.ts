@@ -77,7 +77,7 @@ describe('kuke top', () => {
       'no stack with --realm lab --stack default; there: main/default/default',
     ],
     [2, ['--level', 'space', '--stack', 'default'], '--stack has no meaning with --level space'],
-    [2, ['--level', 'sel'], '--level is one of realm, space, stack, cell, container, not `sel`; did you mean `cell`?'],
+    [2, ['--level', 'sel'], 'there is no kind `sel`; did you mean `cell`?'],
     [2, ['--sort', 'mem'], 'did you mean'],
     [2, ['--interval=1ms'], '--interval'],
   ])('exit code %d: kuke top %j', async (code, argv, why) => {
