@@ -5,22 +5,21 @@ import * as v from 'valibot';
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { faultsOf } from '../kernel/schema.ts';
 import { type FindChangeable, refuseWritable } from '../kernel/trusted-path.ts';
+import { settingKey, settings } from './global-flags.ts';
 
 /** Relative ones would make what kuke does depend on the folder it is run in. */
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'must be an absolute path'));
 
-/** Keys of flags are checked where the flags are: `global-flags.ts`. */
-const schema = v.strictObject({
-  runPath: v.exactOptional(absolutePath),
-  containerdSocket: v.exactOptional(absolutePath),
-  lockTimeout: v.exactOptional(v.string()),
-  color: v.exactOptional(v.string()),
-  quiet: v.exactOptional(v.boolean()),
-  verbose: v.exactOptional(v.boolean()),
-  output: v.exactOptional(v.string()),
-  realm: v.exactOptional(v.string()),
-  space: v.exactOptional(v.string()),
-  stack: v.exactOptional(v.string()),
+/** What such words and numbers may be is checked where the flags are. */
+const ofFlags = Object.fromEntries(
+  Object.entries(settings).map(([flag, { type, valueHint }]) => {
+    const isPath = valueHint === 'DIR' || valueHint === 'PATH';
+    const value = type === 'boolean' ? v.boolean() : isPath ? absolutePath : v.string();
+    return [settingKey(flag), v.exactOptional(value)];
+  }),
+);
+
+const own = {
   /** Folder of third parties' plugins; `<run path>/.kuke/plugins` when absent. */
   pluginsPath: v.exactOptional(absolutePath),
   /** Milliseconds that a plugin's hook or setup may take. */
@@ -36,9 +35,13 @@ const schema = v.strictObject({
   ),
   /** By plugin: what its own schema takes. */
   plugins: v.exactOptional(v.record(v.string(), v.unknown())),
-});
+};
 
-export type ConfigFile = v.InferOutput<typeof schema>;
+const schema = v.strictObject({ ...ofFlags, ...own });
+
+/** Keys of flags are in it as well, by the names that they have there. */
+const known = v.looseObject(own);
+export type ConfigFile = v.InferOutput<typeof known>;
 
 /** Throws HostNotReady for a file that others can change, for by it root loads programs; Usage, with line and column, for what is wrong in it. */
 export async function readConfigFile(path: string, find: FindChangeable): Promise<ConfigFile> {
@@ -51,7 +54,7 @@ export async function readConfigFile(path: string, find: FindChangeable): Promis
     throw faulty(path, thrown instanceof Error ? thrown.message : String(thrown));
   }
   const [fault] = faultsOf(schema, value, []);
-  if (fault === undefined) return v.parse(schema, value);
+  if (fault === undefined) return v.parse(known, value);
   const where = await locate(path, text, fault.path);
   throw faulty(where, fault.path === '' ? fault.message : `${fault.path}: ${fault.message}`);
 }

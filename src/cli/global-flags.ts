@@ -36,6 +36,14 @@ export const SCOPE_SETTINGS = ['realm', 'space', 'stack'] as const;
 /** Formats that are no templates; a command that has not got one of them keeps its own default. */
 const OUTPUTS = ['table', 'wide', 'text', 'json', 'yaml', 'name'] as const;
 
+const scopes = Object.fromEntries(SCOPE_SETTINGS.map(flag => [flag, { type: 'string' } as const]));
+const { config: _config, help: _help, ...flags } = globalArgs;
+/** All that a KUKE_ variable and a key of the configuration file set. */
+export const settings: ArgsDef = { ...flags, ...scopes, output: { type: 'string' } };
+
+/** The key of a flag in the configuration file: `lockTimeout`. */
+export const settingKey = (flag: string): string => flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 export interface GlobalFlags {
   runPath: string;
   containerdSocket: string;
@@ -79,7 +87,7 @@ export async function readGlobals(
   const config = await configAt(path, program);
   const inFile = new Map<string, unknown>(Object.entries(config));
   const setting: Lookup = name => {
-    const key = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const key = settingKey(name);
     const value = inFile.get(key);
     const isSet = typeof value === 'string' || typeof value === 'boolean';
     return given(name) ?? (isSet ? { value, source: `${path?.value ?? DEFAULT_CONFIG}: ${key}` } : undefined);
