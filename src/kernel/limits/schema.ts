@@ -118,7 +118,7 @@ export const resourcesSchema = v.pipe(
           v.pipe(
             bytesOrNone,
             v.description(
-              'so much is not taken away while others have more than theirs; all above reserve as much (`memory.low`)',
+              'so much is not taken away while others have more than theirs; those above are given as much (`memory.low`)',
             ),
           ),
         ),
