@@ -5,6 +5,7 @@
  *     installKiller();
  *     await run(['apply', '-f', 'cell.yaml'], { env: at(3) });                                // dies at the third moment
  *     await run(['stop', 'cell', 'web'], { env: at('before network.close', 'SIGSTOP') });
+ *     await run(['apply', '-f', 'cell.yaml'], { env: { ...at('undo 2'), ...failing('runtime.start') } });  // dies while undoing
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { footprint } from '../kuke/footprint.ts';
@@ -13,12 +14,12 @@ import type { Inventory } from '../observe/inventory.ts';
 const FOLDER = '/opt/plugins';
 
 const source = `import { definePlugin } from 'kuke/plugin';
-const { SIGNAL_AT, SIGNAL = 'SIGKILL', SIGNAL_TO = String(process.pid), SIGNAL_LATER } = process.env;
+const { SIGNAL_AT, SIGNAL = 'SIGKILL', SIGNAL_TO = String(process.pid), SIGNAL_LATER, FAIL_AT } = process.env;
 const send = () => process.kill(Number(SIGNAL_TO), SIGNAL);
 let count = 0;
-const moment = name => {
-  count++;
-  if (SIGNAL_AT !== String(count) && SIGNAL_AT !== name) return;
+let undone = 0;
+const moment = (name, number = String(++count)) => {
+  if (SIGNAL_AT !== number && SIGNAL_AT !== name) return;
   if (SIGNAL_LATER === undefined) send();
   else setTimeout(send, Number(SIGNAL_LATER));
 };
@@ -26,8 +27,12 @@ export default definePlugin({
   name: 'killer',
   version: '1.0.0',
   setup(kernel) {
-    kernel.hook('step:before', ({ type }) => moment('before ' + type));
+    kernel.hook('step:before', ({ type }) => {
+      if (FAIL_AT === type) throw new Error('refused by the killer');
+      moment('before ' + type);
+    });
     kernel.hook('step:after', ({ type }) => moment('after ' + type));
+    for (const name of ['undo:before', 'undo:after']) kernel.hook(name, () => moment(name, 'undo ' + ++undone));
   },
 });
 `;
@@ -44,7 +49,13 @@ export function installKiller(): void {
 /** So many milliseconds after the moment that `at` says: in the middle of a step, where it takes longer. */
 export const later = (milliseconds: number): Record<string, string> => ({ SIGNAL_LATER: String(milliseconds) });
 
-/** @param moment the how-manieth one, from 1, or `before TYPE`, `after TYPE` of a step. @param to kuke itself where not given. */
+/** The first step of that type is refused, so that the plan is undone. */
+export const failing = (type: string): Record<string, string> => ({ FAIL_AT: type });
+
+/**
+ * @param moment the how-manieth one, from 1, or `before TYPE`, `after TYPE` of a step, or `undo N` before or after what is undone.
+ * @param to kuke itself where not given.
+ */
 export function at(moment: number | string, signal: NodeJS.Signals = 'SIGKILL', to?: number): Record<string, string> {
   return { SIGNAL_AT: String(moment), SIGNAL: signal, ...(to !== undefined && { SIGNAL_TO: String(to) }) };
 }
