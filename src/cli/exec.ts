@@ -50,10 +50,10 @@ export default command({
     const signals = takeSignals({ hasTerminal: terminal !== undefined });
     const console = currentConsole();
     const streams = terminal === undefined ? undefined : await console.streams(program);
-    const restore = terminal !== undefined && args.interactive ? streams?.rawTerminal(0) : undefined;
+    let restore: (() => void) | undefined;
     const descriptors = await console.descriptors(args.interactive === true);
     try {
-      const process = await runtime.exec({
+      const params = {
         ...runtimeId(cell, container),
         command: lists.command ?? [],
         env,
@@ -63,8 +63,11 @@ export default command({
         ...(args.interactive && { stdin: descriptors.stdin }),
         stdout: descriptors.stdout,
         stderr: descriptors.stderr,
-      });
+      };
+      const process = await runtime.exec(params, signals.signal);
       signals.to(process);
+      // Only now does Ctrl-C have another to go to.
+      if (terminal !== undefined && args.interactive) restore = streams?.rawTerminal(0);
       if (streams && terminal !== undefined) followSize(streams, terminal, process);
       return await process.exited;
     } catch (thrown) {

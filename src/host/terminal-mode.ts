@@ -8,7 +8,7 @@ const TCSANOW = 0;
 
 /**
  * Every byte comes and goes as it is, Ctrl-C too: what Bun's own setRawMode leaves on (ONLCR) spoils the screen of full-screen programs.
- * Returns what puts back the modes as they were. Throws SystemError, ENOTTY for what is no terminal.
+ * Returns what puts back the modes as they were, which the end of this process does too. Throws SystemError, ENOTTY for what is no terminal.
  */
 export function rawTerminal(fd: number): () => void {
   const before = new Uint8Array(STRUCT_TERMIOS);
@@ -16,9 +16,12 @@ export function rawTerminal(fd: number): () => void {
   const raw = before.slice();
   libc().cfmakeraw(raw);
   checked('tcsetattr', libc().tcsetattr(fd, TCSANOW, raw), `fd ${fd}`);
-  return () => {
+  const restore = () => {
+    process.off('exit', restore);
     libc().tcsetattr(fd, TCSANOW, before); // one that is gone meanwhile needs no modes
   };
+  process.on('exit', restore);
+  return restore;
 }
 
 /** Its size in characters; 80 by 24 for one that has none. Throws SystemError, ENOTTY for what is no terminal. */

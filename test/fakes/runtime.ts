@@ -132,10 +132,10 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       read('runtime.requireOciRuntime', () => {
         if (!host.runtime.ociRuntimes.has(name)) throw new KukeError('HostNotReady', `there is no OCI runtime ${name}`);
       }),
-    exec: async params => {
+    exec: async (params, signal) => {
       const container = find(params);
       if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
-      await read('runtime.exec', () => {});
+      await read('runtime.exec', () => {}, signal);
       return fakeExec(container, params, envOf(container));
     },
     signal: async (params, signal) => {

@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecProcess, RuntimeBackend } from '../../src/kernel/backends/index.ts';
+import { KukeError } from '../../src/kernel/errors.ts';
 import { context, eventually, failure } from './contract.ts';
 import type { RuntimeUnderTest } from './runtime.ts';
 
@@ -57,7 +58,11 @@ export function runtimeProcessSuite(name: string, make: () => Promise<RuntimeUnd
     async function exec<T>(
       command: string[],
       use: (started: ExecProcess) => Promise<T>,
-      { stdin, env = [] }: { stdin?: string; env?: string[] } = {},
+      {
+        stdin,
+        env = [],
+        signal = new AbortController().signal,
+      }: { stdin?: string; env?: string[]; signal?: AbortSignal } = {},
     ): Promise<{ result: T; output: string }> {
       writeFileSync(path('in'), stdin ?? '');
       const [input, output, errors] = [
@@ -67,7 +72,7 @@ export function runtimeProcessSuite(name: string, make: () => Promise<RuntimeUnd
       ];
       try {
         const streams = { ...(stdin !== undefined && { stdin: input }), stdout: output, stderr: errors };
-        const result = await use(await runtime.exec({ ...the('a'), command, env, ...streams }));
+        const result = await use(await runtime.exec({ ...the('a'), command, env, ...streams }, signal));
         return { result, output: readFileSync(path('out'), 'utf8') };
       } finally {
         for (const fd of [input, output, errors]) closeSync(fd);
@@ -118,6 +123,15 @@ export function runtimeProcessSuite(name: string, make: () => Promise<RuntimeUnd
       await failure(exec(shell('exit 0'), ended), 'Conflict');
       await runtime.remove(the('a'), context());
       await failure(exec(shell('exit 0'), ended), 'NotFound');
+    });
+
+    test('called off before it is there, it does not run', async () => {
+      await running('a');
+      const controller = new AbortController();
+      const started = exec(shell('echo ran; sleep 1000'), ended, { signal: controller.signal });
+      controller.abort(new KukeError('Cancelled', 'called off'));
+      expect((await failure(started, 'Cancelled')).message).toBe('called off');
+      expect(readFileSync(path('out'), 'utf8')).toBe('');
     });
 
     test('the first one takes a signal, and its end can be waited for', async () => {

@@ -1,10 +1,11 @@
 /**
  * Which execs are under way: a folder each in /run/kukeon, named after the kuke that it belongs to, with its FIFOs and what it runs in. A kuke
- * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both;
- * the removal of the container does so too.
+ * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both, unless
+ * that takes long elsewhere; the removal of the container does so too.
  */
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ContainerParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { discard } from './exec.ts';
@@ -40,9 +41,36 @@ export function noteExec(place: ExecPlace): ExecRecord {
   return { execId, folder, forget: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Ends what dead kukes have left with this containerd. What cannot be ended now keeps its record. */
-export async function endLeftExecs(containerd: Containerd): Promise<void> {
-  await Promise.all(leftExecs().map(execId => endLeft(containerd, execId).catch(() => {})));
+/** Nobody waits longer for what is not in the same container. */
+const ELSEWHERE_MS = 500;
+
+/**
+ * Ends what dead kukes have left with this containerd. What cannot be ended now keeps its record. Resolves when that is done in this
+ * container, or the signal is aborted.
+ */
+export async function endLeftExecs(
+  containerd: Containerd,
+  { namespace, id }: ContainerParams,
+  signal: AbortSignal,
+): Promise<void> {
+  const left = leftExecs().map(execId => ({ execId, place: placeOf(join(FOLDER, execId)) }));
+  const isHere = (place: ExecPlace | undefined) => place?.namespace === namespace && place.id === id;
+  const ended = (ones: typeof left) =>
+    Promise.all(ones.map(({ execId, place }) => endLeft(containerd, execId, place).catch(() => {})));
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const late = setTimeout(resolve, ELSEWHERE_MS);
+  const elsewhere = Promise.race([ended(left.filter(({ place }) => !isHere(place))), over]);
+  const here = ended(left.filter(({ place }) => isHere(place)));
+  await unlessAborted(Promise.all([here, elsewhere]), signal);
+  clearTimeout(late);
+}
+
+async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise: calledOff, resolve } = Promise.withResolvers<void>();
+  const callOff = () => resolve();
+  signal.addEventListener('abort', callOff, { once: true });
+  await Promise.race([work, calledOff]);
+  signal.removeEventListener('abort', callOff);
 }
 
 /** The container goes, and what dead kukes have left in it with it. */
@@ -56,9 +84,8 @@ export function forgetExecsIn({ socket, namespace, id }: ExecPlace): void {
   }
 }
 
-async function endLeft(containerd: Containerd, execId: string): Promise<void> {
+async function endLeft(containerd: Containerd, execId: string, place: ExecPlace | undefined): Promise<void> {
   const folder = join(FOLDER, execId);
-  const place = placeOf(folder);
   if (place !== undefined) {
     if (place.socket !== containerd.socket) return;
     const client = inNamespace(containerd, place.namespace);

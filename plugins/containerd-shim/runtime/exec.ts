@@ -1,5 +1,12 @@
 /** One more process in a running container: started, fed, heard, and taken away without a trace (containerd's Tasks.Exec). */
-import { type ExecParams, type ExecProcess, KukeError, type OciSpec, type TerminalSize } from 'kuke/plugin';
+import {
+  asKukeError,
+  type ExecParams,
+  type ExecProcess,
+  KukeError,
+  type OciSpec,
+  type TerminalSize,
+} from 'kuke/plugin';
 import { type Client, isGrpcError, ociProcess } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
@@ -23,10 +30,33 @@ interface ExecIds {
   execId: string;
 }
 
+/** How long what was called off has to be taken away; then that is left to the next exec. */
+const CALLED_OFF_MS = 2000;
+
 /** What earlier kukes that were killed have left in containers is ended first. */
-export async function execIn(containerd: Containerd, params: ExecParams): Promise<ExecProcess> {
-  await endLeftExecs(containerd);
-  const { client, container, isOwn, task } = await lookUp(containerd, params);
+export async function execIn(
+  containerd: Containerd,
+  params: ExecParams,
+  signal = new AbortController().signal,
+): Promise<ExecProcess> {
+  if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
+  const calledOff = Promise.withResolvers<'called off'>();
+  const callOff = () => void setTimeout(calledOff.resolve, CALLED_OFF_MS, 'called off');
+  signal.addEventListener('abort', callOff, { once: true });
+  try {
+    const process = await Promise.race([setUp(containerd, params, signal), calledOff.promise]);
+    if (process !== 'called off') return process;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', callOff);
+  }
+  throw asKukeError(signal.reason, 'Cancelled');
+}
+
+async function setUp(containerd: Containerd, params: ExecParams, signal: AbortSignal): Promise<ExecProcess> {
+  await endLeftExecs(containerd, params, signal);
+  const { client, container, isOwn, task } = await lookUp(containerd, params, signal);
   if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${params.id} of ours in ${params.namespace}`);
   }
@@ -36,6 +66,7 @@ export async function execIn(containerd: Containerd, params: ExecParams): Promis
   }
   const spec = (container.spec === undefined ? {} : unpackJson(container.spec)) as OciSpec;
   const process = processFor(spec, params, task.pid);
+  signal.throwIfAborted();
   const record = noteExec({ socket: containerd.socket, namespace: params.namespace, id: params.id });
   const ids: ExecIds = { containerId: params.id, execId: record.execId };
   let pipes: ExecPipes | undefined;
@@ -43,10 +74,12 @@ export async function execIn(containerd: Containerd, params: ExecParams): Promis
     pipes = makeExecPipes(record.folder, params);
     const { stdin = '', stdout, stderr = '' } = pipes.paths;
     const terminal = params.terminal !== undefined;
-    await client.tasks.exec({ ...ids, spec: ociProcess(process), terminal, stdin, stdout, stderr });
+    const streams = { terminal, stdin, stdout, stderr };
+    await client.tasks.exec({ ...ids, spec: ociProcess(process), ...streams }, { signal });
     const exit = client.tasks.wait(ids, { timeoutMs: undefined });
     exit.catch(() => {}); // awaited below; the start may fail before
-    await client.tasks.start(ids);
+    await client.tasks.start(ids, { signal });
+    signal.throwIfAborted();
     return started(client, ids, { pipes, exit, terminal: params.terminal, forget: record.forget });
   } catch (error) {
     // The FIFOs are held open until then: a shim that is still opening them can end nothing.

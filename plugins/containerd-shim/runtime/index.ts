@@ -71,7 +71,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     },
     requireOciRuntime: async (name = containerd.runtime) => void requireOciRuntime(name),
     watch: (changed, signal) => watchContainers(containerd, changed, signal),
-    exec: params => named(undefined, execIn(containerd, params)),
+    exec: (params, signal) => named(undefined, execIn(containerd, params, signal)),
     signal: (params, signal) =>
       named(`send ${signal} to container ${params.id}`, sendSignal(containerd, params, signal)),
     wait: (params, signal) => named(`wait for container ${params.id}`, waitForEnd(containerd, params, signal)),

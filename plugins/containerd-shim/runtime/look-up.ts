@@ -18,12 +18,16 @@ export interface LookedUp {
   task: Awaited<ReturnType<Client['tasks']['get']>> | undefined;
 }
 
-export async function lookUp(containerd: Containerd, { namespace, id }: ContainerParams): Promise<LookedUp> {
+export async function lookUp(
+  containerd: Containerd,
+  { namespace, id }: ContainerParams,
+  signal?: AbortSignal,
+): Promise<LookedUp> {
   const client = inNamespace(containerd, namespace);
   const [instance, container, task] = await Promise.all([
     containerd.instance(),
-    ifFound(client.containers.get({ id })),
-    ifFound(client.tasks.get({ containerId: id })),
+    ifFound(client.containers.get({ id }, { signal })),
+    ifFound(client.tasks.get({ containerId: id }, { signal })),
   ]);
   return { client, instance, container, isOwn: container !== undefined && isOurContainer(container, instance), task };
 }

@@ -146,8 +146,11 @@ export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
   requireOciRuntime(runtime: string | undefined): Promise<void>;
   /** The containers of ours in a namespace; empty when there is no such namespace. Only those with these labels are asked for; more may be given. */
   observe(request: NamespaceParams & { labels?: Record<string, string> }): Promise<ContainerObservation[]>;
-  /** Starts one more process in a running container. Throws NotFound, Conflict (not running), ProgramNotFound, ProgramNotExecutable, RuntimeFailed. */
-  exec(params: ExecParams): Promise<ExecProcess>;
+  /**
+   * Starts one more process in a running container. Rejects with the signal's reason, soon after it is aborted, and nothing is started then;
+   * later the process is the caller's to end. Throws NotFound, Conflict (not running), ProgramNotFound, ProgramNotExecutable, RuntimeFailed.
+   */
+  exec(params: ExecParams, signal?: AbortSignal): Promise<ExecProcess>;
   /** To the first process. It has ended, or there is none: nothing to do. */
   signal(params: ContainerParams, signal: NodeJS.Signals): Promise<void>;
   /** Resolves when it does not run, and all that it wrote is in its log. No exit code: nobody knows it. Rejects with the signal's reason. */

@@ -1,7 +1,8 @@
 // containerd: once, since containerd-shim/exec.test.ts and the runtime's suite hold what differs on each.
 /** exec as a user has it: exit codes, signals, a terminal, pipes of any size, many at once, and nothing that stays. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { eventually } from '../../suites/contract.ts';
 import { output } from '../observe/command.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';
@@ -70,6 +71,65 @@ describe('a command', () => {
     expect(await kuke('logs', 'web')).toBe('ready\n');
     holder.kill();
     await holder.exited;
+  });
+});
+
+describe('while a shim says nothing', () => {
+  const held: number[] = [];
+  async function hold(name: string): Promise<void> {
+    const isShim = ({ command }: { command: string[] }) => command.includes(`default_default_${name}_root`);
+    const pid = await eventually(async () => processes().find(isShim)?.pid);
+    process.kill(pid, 'SIGSTOP');
+    held.push(pid);
+  }
+  const goOn = () => {
+    for (const pid of held.splice(0)) process.kill(pid, 'SIGCONT');
+  };
+  afterEach(goOn);
+
+  /** It has taken over the signals of a command that runs in a container: of these, SIGUSR1 is heard by nothing else. */
+  const hears = (pid: number) =>
+    eventually(async () => {
+      const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+      return (BigInt(`0x${mask}`) & (1n << BigInt(constants.signals.SIGUSR1 - 1))) !== 0n ? true : undefined;
+    });
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s calls it off', async signal => {
+    await hold('web');
+    const program = start(['exec', 'web', '--', 'echo', 'ran']);
+    await hears(program.pid);
+    program.kill(signal);
+    expect(await program.exited).toBe(1);
+    expect(await program.stderr.text()).toContain(`cancelled by ${signal}`);
+    expect(await program.stdout.text()).toBe('');
+  });
+
+  test('Ctrl-C calls it off on a terminal, too, which stays as it is', async () => {
+    await hold('web');
+    const terminal = onTerminal('exec -it web -- sh');
+    const named = (one: { command: string[] }) => one.command.join(' ') === `${binary} exec -it web -- sh`;
+    await hears(await eventually(async () => processes().find(named)?.pid));
+    terminal.type('\u0003');
+    const shown = await terminal.shown(/ended with 1\r\n.* -?extproc/s);
+    await terminal.exited;
+    expect(shown).toContain('cancelled by SIGINT');
+    const [, after = ''] = shown.split('ended with');
+    expect(after.split(/\s+/)).toEqual(expect.arrayContaining(['isig', 'icanon', 'echo', 'opost', 'onlcr']));
+  });
+
+  test('what a killed kuke has left there holds up no exec elsewhere, and is ended later', async () => {
+    await apply(cell('other', [container('main')]));
+    const program = start(['exec', 'other', '--', 'sleep', '3006']);
+    await begun('sleep 3006');
+    program.kill('SIGKILL');
+    await program.exited;
+    await hold('other');
+    expect((await exec('--', 'true')).status).toBe(0);
+    expect(isThere('sleep 3006')).toBe(true);
+    goOn();
+    expect((await exec('--', 'true')).status).toBe(0);
+    await eventually(async () => (isThere('sleep 3006') ? undefined : true));
+    await kuke('delete', 'cell', 'other', '--cascade');
   });
 });
 
@@ -174,6 +234,7 @@ describe('on a terminal', () => {
     terminal.type('exit 5\r');
     const [, after = ''] = (await terminal.shown(/ended with 5\r\n.* -?extproc/s)).split('ended with');
     expect(after.split(/\s+/)).toEqual(expect.arrayContaining(['isig', 'icanon', 'echo', 'opost', 'onlcr']));
+    await terminal.exited;
   });
 
   test('that is gone takes the command along', async () => {

@@ -12,7 +12,8 @@ export function onTerminal(argv: string, env: Record<string, string> = {}) {
     shown += Buffer.from(bytes).toString('utf8').replaceAll('\u001b', '␛');
   };
   const { PATH = '' } = process.env;
-  const program = Bun.spawn(['/bin/sh', '-c', `${binary} ${argv}; echo "ended with $?"; stty -a`], {
+  // Ctrl-C is for the command; the shell goes on.
+  const program = Bun.spawn(['/bin/sh', '-c', `trap : INT; ${binary} ${argv}; echo "ended with $?"; stty -a`], {
     env: { PATH, TERM: 'xterm', ...env },
     terminal: { cols: 90, rows: 20, data },
   });

@@ -27,6 +27,20 @@ test('a terminal passes each byte as it is, until its modes are put back; it has
   expect(size).toEqual({ columns: 91, rows: 17 });
 });
 
+test('a process that ends in the middle leaves the terminal as it was', async () => {
+  let shown = '';
+  const data = (_: unknown, bytes: Uint8Array) => {
+    shown += Buffer.from(bytes).toString();
+  };
+  const ends = program.replace('restore();', 'process.exit(7);');
+  const script = `${JSON.stringify(process.execPath)} -e "$0"; stty -a`;
+  const child = Bun.spawn(['sh', '-c', script, ends], { terminal: { cols: 91, rows: 17, data } });
+  expect(await child.exited).toBe(0);
+  expect(shown).toMatch(/[^-]isig.*[^-]icanon/s);
+  expect(shown).toMatch(/[^-]opost/);
+  expect(shown).toMatch(/[^-]echo /);
+});
+
 test('what is no terminal has neither', () => {
   const file = openSync('/dev/null', 'r');
   expect(() => rawTerminal(file)).toThrow('Inappropriate ioctl for device (ENOTTY)');
