@@ -4,6 +4,15 @@ export { CAPABILITY_NAMES, isCapability } from './kernel/capabilities.ts';
 export { planCgroup, planLimits } from './kernel/cgroup-steps.ts';
 export { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroupsIn } from './kernel/cgroups.ts';
 export type { Claims } from './kernel/claims.ts';
+export {
+  type Condition,
+  circleIn,
+  type Dependency,
+  dependencies,
+  dependsOn,
+  inWaves,
+} from './kernel/depends-on.ts';
+export { DURATION_PATTERN, durationMs, LONGEST_MS } from './kernel/duration.ts';
 export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
@@ -60,7 +69,7 @@ export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { ociRuntime } from './kernel/oci-runtime.ts';
 export { defineOperation, type Operation, type OperationType } from './kernel/operations.ts';
 export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
-export type { PlanContext, PlanOptions, Verb } from './kernel/planning.ts';
+export { type PlanContext, type PlanOptions, STOP_TIMEOUT_MS, type Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
 export { collides, formatPortMapping, PORT_PATTERN, portMapping } from './kernel/port-mapping.ts';
 export { reserveStatus } from './kernel/reserve-status.ts';

@@ -27,12 +27,18 @@ export function effectiveCell({ tree }: Pick<ObserveContext, 'tree'>, cell: Cell
   if (space === undefined) return undefined;
   const defaults = space.spec.defaults?.container ?? {};
   const inherited = new Map<string, (keyof Defaults)[]>();
-  const containers = cell.spec.containers.map(said => {
+  const withDefaults = (said: ContainerSpec): ContainerSpec => {
     const taken = (Object.keys(defaults) as (keyof Defaults)[]).filter(field => said[field] === undefined);
     inherited.set(said.id, taken);
     return inheriting(said, defaults);
-  });
-  return { ...cell, spec: { ...cell.spec, containers }, inherited, space: space.ref };
+  };
+  const { containers, initContainers } = cell.spec;
+  const spec = {
+    ...cell.spec,
+    ...(initContainers && { initContainers: initContainers.map(withDefaults) }),
+    containers: containers.map(withDefaults),
+  };
+  return { ...cell, spec, inherited, space: space.ref };
 }
 
 /** What its containers have where they say nothing. */
@@ -60,8 +66,10 @@ export function askedOfContainer(cell: EffectiveCell, container: ContainerSpec):
   const path = containerCgroup(cell, container);
   if (isInherited(cell, container, 'resources'))
     return { path, resources, field: 'spec.defaults.container.resources', by: cell.space };
-  const index = cell.spec.containers.findIndex(({ id }) => id === container.id);
-  return { path, resources, field: `spec.containers[${index}].resources` };
+  const isSame = ({ id }: ContainerSpec) => id === container.id;
+  const index = cell.spec.containers.findIndex(isSame);
+  if (index >= 0) return { path, resources, field: `spec.containers[${index}].resources` };
+  return { path, resources, field: `spec.initContainers[${cell.spec.initContainers?.findIndex(isSame)}].resources` };
 }
 
 const isInherited = (cell: EffectiveCell, { id }: ContainerSpec, field: keyof Defaults): boolean =>

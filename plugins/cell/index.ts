@@ -1,6 +1,7 @@
 /** Cell: a network namespace with one address a space, a cgroup, and the containers that share them (spec.md §1). */
 import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
 import type * as v from 'valibot';
+import { awaiting, cellsBefore } from './await-steps.ts';
 import { cellClaims } from './claims.ts';
 import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
@@ -9,6 +10,7 @@ import { joinedSpaces } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
 import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
 import { cellStatus } from './status.ts';
+import { noteMembers, superviseCell } from './supervised.ts';
 
 declare module 'kuke/plugin' {
   interface KukeKinds {
@@ -29,6 +31,7 @@ const cell = (kernel: PluginKernel) =>
     columns: [
       { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
       { header: 'READY', value: readyColumn },
+      { header: 'RESTARTS', value: resource => String(restartsOf(resource)) },
       { header: 'ADDRESS', value: resource => addressesOf(resource)[0] ?? '' },
       { header: 'PORTS', wide: true, value: resource => portsOf(resource).join(',') },
       { header: 'REASON', wide: true, value: resource => statusOf(resource).reason ?? '' },
@@ -37,6 +40,7 @@ const cell = (kernel: PluginKernel) =>
     ],
     validate: cellFaults,
     references: joinedSpaces,
+    precedence: cellsBefore,
     elementDefaults: containerDefaults,
     limits: limitedGroups,
     lifecycle: {
@@ -46,6 +50,10 @@ const cell = (kernel: PluginKernel) =>
       planSettle: (context, resource) => planSettle(kernel, context, resource),
       observe: (context, resource) => cellStatus(kernel, context, resource),
       claims: (context, resource) => cellClaims(kernel, context, resource),
+      supervision: {
+        look: (context, resource) => superviseCell(kernel, context, resource),
+        note: noteMembers,
+      },
     },
   });
 
@@ -55,6 +63,10 @@ function readyColumn(resource: Resource): string {
   const running = containers.filter(one => one.state === 'Running').length;
   return `${containers.some(one => one.state === 'Unknown') ? '?' : running}/${containers.length}`;
 }
+
+/** Of all of its containers. */
+const restartsOf = (resource: Resource): number =>
+  (statusOf(resource).containers ?? []).reduce((sum, { restarts }) => sum + restarts, 0);
 
 function addressesOf(resource: Resource): string[] {
   const attachments = statusOf(resource).attachments ?? [];
@@ -69,9 +81,10 @@ export default definePlugin({
   name: 'cell',
   version: '0.1.0',
   requires: ['kind:Stack', 'kind:Container', 'backend:network', 'backend:runtime', 'backend:images'],
-  provides: { kinds: ['Cell'], operations: ['cell.writeHosts'] },
+  provides: { kinds: ['Cell'], operations: ['cell.writeHosts', 'cell.await'] },
   setup(kernel) {
     kernel.kind(cell(kernel));
     kernel.operation(writeHosts(kernel));
+    kernel.operation(awaiting(kernel));
   },
 });

@@ -20,7 +20,7 @@ import { askedOfContainer, type EffectiveCell, effectiveCell, uninheriting } fro
 import { type Cell, containerCgroup } from './layout.ts';
 import { isLost, LABELS, type ObservedCell, runs } from './observed.ts';
 import { oomOf } from './oom.ts';
-import type { ContainerSpec } from './schema.ts';
+import { allContainers, type ContainerSpec } from './schema.ts';
 
 type Step = Added<unknown> | undefined;
 
@@ -38,7 +38,7 @@ export async function checkContainers(
   cell: EffectiveCell,
 ): Promise<ReadonlyMap<ContainerSpec, LimitsToGive>> {
   const limits = new Map<ContainerSpec, LimitsToGive>();
-  for (const one of cell.spec.containers)
+  for (const one of allContainers(cell.spec))
     limits.set(one, await checkLimits(kernel.use, context, askedOfContainer(cell, one)));
   return limits;
 }

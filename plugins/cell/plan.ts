@@ -2,25 +2,31 @@
 import {
   type Added,
   cgroupPath,
+  dependencies,
   KukeError,
   nameOf,
-  observeCgroup,
   type PlanContext,
   type PluginKernel,
   planCgroup,
   refuseUnlimitedAbove,
+  type Verb,
   watchLimits,
 } from 'kuke/plugin';
+import { planAwait, planAwaitCells } from './await-steps.ts';
 import { configHash, containerConfig } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { type PlannedEtcFiles, planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
-import { type Cell, containerCgroup, containerdId, etcFile, isRoot, leafName, shimGroup } from './layout.ts';
+import { type Cell, containerCgroup, containerdId, etcFile, isRoot } from './layout.ts';
 import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
 import { type PlannedNetwork, planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { isOomUnsaved } from './oom.ts';
-import { type ContainerSpec, rootOf } from './schema.ts';
+import { startOrder } from './order.ts';
+import { planRestart, refuseFrozen } from './restart.ts';
+import { allContainers, type ContainerSpec, rootOf } from './schema.ts';
+import { planEndOthers, planRemove, planReplace, planStop } from './stop-steps.ts';
+import { isRootDue } from './supervised.ts';
 
 type Step = Added<unknown> | undefined;
 
@@ -33,13 +39,14 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     if (isStale(kernel, cell, seen)) context.note(WAITS);
     return;
   }
+  if (context.options.verb === 'restart' && (await planRestart(kernel, context, cell, seen))) return;
   if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
     throw new KukeError('Conflict', 'it has no containers to start', {
       remedy: 'add containers to its manifest and apply it',
     });
   }
   const gone = seen.containers.filter(
-    one => !cell.spec.containers.some(container => containerdId(cell, container) === one.id),
+    one => !allContainers(cell.spec).some(container => containerdId(cell, container) === one.id),
   );
   if (cell.spec.desiredState === 'stopped') {
     await planCgroup(kernel.use, context, cell);
@@ -69,7 +76,8 @@ async function planRunning(
 ): Promise<void> {
   const root = rootOf(cell.spec);
   // An apply leaves what has ended as it is, unless it is what says that the cell is to run again.
-  const isAsked = context.options.verb === 'start' || context.changes.some(({ path }) => path === 'spec.desiredState');
+  const isAsked =
+    STARTING.has(context.options.verb) || context.changes.some(({ path }) => path === 'spec.desiredState');
   const fresh = root === undefined || needsNew(kernel, cell, root, seen) || networkLost(cell, seen);
   // The root owns the network namespace: a new root, or a lost namespace, is a new cell to all of its processes.
   const anew = cell.spec.containers.filter(one => fresh || needsNew(kernel, cell, one, seen));
@@ -79,7 +87,9 @@ async function planRunning(
     return isAsked && there.state !== 'running';
   };
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
-  const pulls = await planPulls(kernel, context, cell, anew, seen.namespace);
+  const restarts = root !== undefined && starts(root);
+  const before = restarts ? (cell.spec.initContainers ?? []) : [];
+  const pulls = await planPulls(kernel, context, cell, [...anew, ...before], seen.namespace);
   await refuseDamagedNetworks(kernel, context, cell);
 
   if (cell.spec.containers.some(starts)) {
@@ -102,11 +112,13 @@ async function planRunning(
     watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
   const make = async (one: ContainerSpec, after: Step[], ready = false): Promise<Step> => {
     const config = await containerConfig(kernel, cell, one, seen);
-    const before = [cgroup, removed.get(config.id), ...pulls, ...after];
+    const first = [cgroup, removed.get(config.id), ...pulls, ...after];
     // To make it ready is to start all of it but its program.
     const watch = ready ? watchOf(one) : undefined;
-    return context.plan.add(cell.ref, 'runtime.create', { ...config, ...(ready && { ready }) }, before, watch);
+    return context.plan.add(cell.ref, 'runtime.create', { ...config, ...(ready && { ready }) }, first, watch);
   };
+  const awaited = restarts ? await planAwaitCells(kernel, context, cell) : [];
+  const starting = startSteps(context, cell, seen);
   if (root !== undefined && seen.containers.length === 0) {
     const network = planNetwork(context, cell, seen, true);
     const etc = await planEtcFiles(kernel, context, cell, network.addresses);
@@ -117,55 +129,60 @@ async function planRunning(
   // Without containers a cell has no network (spec.md §3).
   if (root === undefined) planTeardown(context, cell, seen, [...removed.values()]);
   if (root === undefined || !rootRuns) return;
-  const restarts = starts(root);
   const ended = restarts ? planEndOthers(context, cell, seen, anew, limited) : [];
   // A process keeps its network until it has ended; and what the kernel refuses leaves that, too, as it was.
   const network = planNetwork(context, cell, seen, restarts, [...limited, ...ended, ...removed.values()]);
   const etc = await planEtcFiles(kernel, context, cell, network.addresses);
-  const ready = [...network.ready, ...etc.ready, ...ended];
+  const there = [...network.ready, ...etc.ready, ...ended];
+  const ready = [...there, ...(await planInit(there))];
   const start = async (one: ContainerSpec, after: Step[]): Promise<Step> => {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };
     // A task takes its group along when it goes, so an ended one goes before the next one's is made ready; and not before the network is.
     const isLeft = !anew.includes(one) && seen.of(one) !== undefined;
     const cleared = isLeft ? context.plan.add(cell.ref, 'runtime.clear', params, ready) : undefined;
     const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, removed.get(params.id), cleared]);
-    const before = [...after, ...ready, created.get(one), leaf];
-    return context.plan.add(cell.ref, 'runtime.start', params, before, watchOf(one));
+    const first = [...after, ...ready, created.get(one), leaf];
+    return context.plan.add(cell.ref, 'runtime.start', params, first, watchOf(one));
   };
   const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
-  for (const one of cell.spec.containers) {
-    if (!isRoot(cell, one) && (restarts || starts(one))) await start(one, [rootStarted]);
+  starting.started(root, rootStarted);
+  for (const one of startOrder(cell.spec)) {
+    if (isRoot(cell, one) || !(restarts || starts(one))) continue;
+    starting.started(one, await start(one, [rootStarted, ...starting.before(one)]));
+  }
+
+  /** Those that run first, one after another, each made anew. What comes after them waits for the last one's end. */
+  async function planInit(after: Step[]): Promise<Step[]> {
+    let last: Step[] = [...after, ...awaited, ...(before.length > 0 ? [...removed.values()] : [])];
+    for (const one of before) {
+      const id = containerdId(cell, one);
+      const replaced = planReplace(context, cell, seen, id, last);
+      const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, replaced, ...last]);
+      const made = await make(one, [replaced, ...last]);
+      const params = { namespace: seen.namespace, id };
+      const started = context.plan.add(cell.ref, 'runtime.start', params, [made, leaf], watchOf(one));
+      last = [planAwait(context, cell, cell, seen, one, 'completed', [started])];
+    }
+    return before.length === 0 ? awaited : last;
   }
 
   /** Of a cell of which there is nothing: its containers are made ready while its network is, which is what takes longest. */
   async function planFirstStart(network: PlannedNetwork, etc: PlannedEtcFiles): Promise<void> {
-    const isFirst = (one: ContainerSpec) => isRoot(cell, one);
-    const inOrder = [...cell.spec.containers.filter(isFirst), ...cell.spec.containers.filter(one => !isFirst(one))];
-    const place = network.opened ? [network.opened] : network.ready;
+    const opened = network.opened ? [network.opened] : network.ready;
+    const initialised = await planInit([...network.ready, ...etc.ready]);
+    const place = before.length === 0 ? opened : initialised;
     let lastMade: Step;
     let rootStarted: Step;
-    for (const one of inOrder) {
+    for (const one of startOrder(cell.spec)) {
       const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup]);
       // The root's brings up the shim of them all.
       lastMade = await make(one, [...place, ...etc.there, leaf, lastMade], true);
       const params = { namespace: seen.namespace, id: containerdId(cell, one) };
-      const after = [lastMade, ...network.ready, ...etc.ready, rootStarted];
+      const after = [lastMade, ...network.ready, ...etc.ready, ...initialised, rootStarted, ...starting.before(one)];
       const started = context.plan.add(cell.ref, 'runtime.start', params, after, watchOf(one));
+      starting.started(one, started);
       rootStarted ??= started;
     }
-  }
-}
-
-/** A process that is started in a frozen group never answers, and keeps the runtime waiting. */
-async function refuseFrozen(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
-  const { kind, path } = cell.ref;
-  const leaves = cell.spec.containers.map(one => [...path, leafName(cell, one)]);
-  for (const at of [...path.map((_, depth) => path.slice(0, depth + 1)), ...leaves]) {
-    const group = await observeCgroup(kernel.use, context, { kind, path: at });
-    if (!group?.frozen) continue;
-    throw new KukeError('Conflict', `cgroup ${group.path} is frozen: nothing that is started in it would run`, {
-      remedy: 'thaw it: write 0 into its cgroup.freeze',
-    });
   }
 }
 
@@ -179,57 +196,34 @@ function networkLost(cell: Cell, seen: ObservedCell): boolean {
   return seen.root?.state === 'running' && !seen.netnsExists && rootOf(cell.spec)?.hostNetwork !== true;
 }
 
-/** A root that starts anew gives the cell a new network, so nothing may still run in the old one. */
-function planEndOthers(
-  context: PlanContext,
-  cell: Cell,
-  seen: ObservedCell,
-  anew: ContainerSpec[],
-  after: Step[],
-): Step[] {
-  const replaced = new Set(anew.map(one => containerdId(cell, one)));
-  return seen.containers
-    .filter(one => (one.state === 'running' || one.state === 'paused') && !replaced.has(one.id))
-    .map(one => planStopOne(context, cell, seen, one.id, after));
+const STARTING: ReadonlySet<Verb> = new Set<Verb>(['start', 'restart']);
+
+/** Notes which starts are planned, and tells what a container's own waits for: those it depends on, as it says. */
+function startSteps(context: PlanContext, cell: Cell, seen: ObservedCell) {
+  const steps = new Map<string, Step>();
+  return {
+    started: ({ id }: ContainerSpec, step: Step) => void steps.set(id, step),
+    before: ({ dependsOn }: ContainerSpec): Step[] =>
+      dependencies(dependsOn).flatMap(({ id, condition }) => {
+        const other = cell.spec.containers.find(one => one.id === id);
+        const step = steps.get(id);
+        if (other === undefined || (step === undefined && seen.of(other)?.exitCode === 0)) return [step];
+        return [step, planAwait(context, cell, cell, seen, other, condition, [step])];
+      }),
+  };
 }
 
-/** The one that stands there ends and goes; nothing there: no step. */
-function planReplace(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Step {
-  const there = seen.containers.find(one => one.id === id);
-  if (there === undefined) return undefined;
-  const stopped = there.state === 'running' ? planStopOne(context, cell, seen, id, after) : undefined;
-  return planRemove(context, cell, seen, id, [stopped, ...after]);
-}
-
-function planRemove(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
-  const params = { namespace: seen.namespace, id, group: shimGroup(seen.hash) };
-  return context.plan.add(cell.ref, 'runtime.remove', params, after);
-}
-
-function planStopOne(context: PlanContext, cell: Cell, seen: ObservedCell, id: string, after: Step[]): Added<unknown> {
-  const timeoutMs = context.options.verb === 'kill' ? 0 : context.options.stopTimeoutMs;
-  return context.plan.add(cell.ref, 'runtime.stop', { namespace: seen.namespace, id, timeoutMs }, after);
-}
-
-/** All but the root at once, then the root, then the network (spec.md §6), for which what is to be done with the containers does not wait. */
-export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): Step[] {
-  const rootId = seen.root?.id;
-  const running = seen.containers.filter(one => one.state === 'running' || one.state === 'paused').map(one => one.id);
-  const others = running.filter(id => id !== rootId).map(id => planStopOne(context, cell, seen, id, []));
-  const root =
-    rootId !== undefined && running.includes(rootId) ? planStopOne(context, cell, seen, rootId, others) : undefined;
-  const stopped = [...others, root];
-  planTeardown(context, cell, seen, stopped);
-  return stopped;
-}
-
-/** The root has ended, so the cell has: its network goes, and the others are stopped (spec.md §4). */
+/** The root has ended for good, so the cell has: its network goes, and the others are stopped (spec.md §4). */
 export async function planSettle(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
   // The kernel's count goes with the group.
   if (await isOomUnsaved(kernel, cell)) context.keepStatus();
   await planStrayLeaves(kernel, context, cell, seen);
-  if (!runs(seen.root) && seen.root?.state !== 'unknown') return void planStop(context, cell, seen);
+  if (!runs(seen.root) && seen.root?.state !== 'unknown') {
+    // It is to be started again in what it lives in, if that is still there.
+    if (!seen.netnsExists || !isRootDue(cell, seen)) planStop(context, cell, seen);
+    return;
+  }
   const effective = effectiveCell(context, cell);
   if (effective === undefined) return;
   await planLimitsAlone(kernel, context, effective, seen);
@@ -254,6 +248,6 @@ export async function planDelete(kernel: PluginKernel, context: PlanContext, cel
   const removed = seen.containers.map(one => planRemove(context, cell, seen, one.id, stopped));
   context.plan.add(cell.ref, 'store.removeFile', { path: etcFile(cell.ref) }, removed);
   const named = seen.containers.flatMap(one => one.labels[LABELS.container] ?? []);
-  const leaves = [...new Set([`${nameOf(cell.ref)}_root`, ...cell.spec.containers.map(({ id }) => id), ...named])];
+  const leaves = [...new Set([`${nameOf(cell.ref)}_root`, ...allContainers(cell.spec).map(({ id }) => id), ...named])];
   context.plan.add(cell.ref, 'cgroup.remove', { path: cgroupPath(cell.ref), leaves }, removed);
 }

@@ -1,6 +1,10 @@
 /** What a cell may say (spec.md §3); its containers are checked by the Container kind's own schema. */
 import {
+  circleIn,
   collides,
+  dependencies,
+  dependsOn,
+  didYouMean,
   type KindDefinition,
   type KukeKinds,
   type LimitStatus,
@@ -46,6 +50,23 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
       ),
     ),
     resources,
+    autoDelete: v.exactOptional(
+      v.pipe(
+        v.boolean(),
+        v.metadata({ kuke: { change: 'in-place' } }),
+        v.description('kukeond deletes the cell when it has ended: stopped, or its root has ended for good'),
+      ),
+    ),
+    dependsOn: dependsOn('cell', 'cells of the stack that come before it, and are stopped after it where all are'),
+    initContainers: v.exactOptional(
+      v.pipe(
+        v.array(container),
+        v.metadata({ kuke: { change: 'in-place' } }),
+        v.description(
+          'run one after another, each to its end, before the root starts; a change of them counts from the next start on',
+        ),
+      ),
+    ),
     containers: v.pipe(
       v.optional(v.array(container), []),
       v.metadata({ kuke: { change: 'recreate' } }),
@@ -73,6 +94,8 @@ export interface CellStatus {
     ports?: string[];
   }[];
   containers: ContainerStatus[];
+  /** Absent: it has none. */
+  initContainers?: ContainerStatus[];
   /** Limits of all that is in it; absent: none. */
   resources?: LimitStatus[];
 }
@@ -90,14 +113,23 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
   if (spec.rootContainerId !== undefined && root === undefined) {
     faults.push({ path: 'spec.rootContainerId', message: `there is no container \`${spec.rootContainerId}\`` });
   }
-  const ids = new Map<string, number>();
-  for (const [index, container] of spec.containers.entries()) {
-    const path = `spec.containers[${index}]`;
+  const ids = new Map<string, string>();
+  const places = [
+    ...(spec.initContainers ?? []).map((one, index) => [`spec.initContainers[${index}]`, one] as const),
+    ...spec.containers.map((one, index) => [`spec.containers[${index}]`, one] as const),
+  ];
+  for (const [path, container] of places) {
     const earlier = ids.get(container.id.toLowerCase());
     if (earlier !== undefined)
-      faults.push({ path: `${path}.id`, message: `\`${container.id}\` is spec.containers[${earlier}]'s already` });
-    ids.set(container.id.toLowerCase(), index);
+      faults.push({ path: `${path}.id`, message: `\`${container.id}\` is ${earlier}'s already` });
+    ids.set(container.id.toLowerCase(), path);
     faults.push(...mountFaults(container, path));
+  }
+  for (const [index, container] of (spec.initContainers ?? []).entries())
+    faults.push(...initFaults(container, `spec.initContainers[${index}]`));
+  faults.push(...orderFaults(spec, root));
+  for (const [index, container] of spec.containers.entries()) {
+    const path = `spec.containers[${index}]`;
     if (container.root === true && root !== undefined && container.id !== root.id) {
       faults.push({ path: `${path}.root`, message: `a cell has one root, and that is \`${root.id}\`` });
     }
@@ -110,6 +142,65 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     faults.push({ path: 'spec.containers', message: 'a cell on the host’s network joins no other networks' });
   }
   return faults;
+}
+
+/** What makes no sense of a container that runs once, before the others. */
+const NOT_OF_INIT = [
+  'root',
+  'hostNetwork',
+  'ports',
+  'networks',
+  'restartPolicy',
+  'restartMaxRetries',
+  'healthcheck',
+  'onUnhealthy',
+  'dependsOn',
+] as const satisfies (keyof ContainerSpec)[];
+
+const initFaults = (container: ContainerSpec, path: string): Fault[] =>
+  NOT_OF_INIT.filter(field => container[field] !== undefined).map(field => ({
+    path: `${path}.${field}`,
+    message: 'is nothing for a container that runs once, before the others',
+  }));
+
+/** Whom a container waits for: others of the cell, in no circle, and one that can come to it. */
+function orderFaults({ containers, id, dependsOn: others }: CellSpec, root: ContainerSpec | undefined): Fault[] {
+  const faults: Fault[] = [];
+  const names = containers.map(one => one.id);
+  for (const [index, one] of containers.entries()) {
+    const path = `spec.containers[${index}].dependsOn`;
+    if (one.id === root?.id && one.dependsOn !== undefined)
+      faults.push({ path, message: 'the root is started first, so it waits for no other' });
+    for (const { id: name, condition } of dependencies(one.dependsOn)) {
+      const other = containers.find(({ id }) => id === name);
+      if (other === undefined)
+        faults.push({ path, message: `there is no container \`${name}\`${didYouMean(name, names)}` });
+      else if (condition === 'healthy' && other.healthcheck === undefined)
+        faults.push({ path, message: `\`${name}\` has no healthcheck, so it never is healthy` });
+      else if (condition === 'completed' && (other.id === root?.id || other.restartPolicy === 'always'))
+        faults.push({
+          path,
+          message: `\`${name}\` is not to end: it is ${other.id === root?.id ? 'the root' : 'always started again'}`,
+        });
+    }
+  }
+  const circle = circleIn(new Map(containers.map(one => [one.id, dependencies(one.dependsOn).map(({ id }) => id)])));
+  if (circle !== undefined)
+    faults.push({ path: 'spec.containers', message: `they wait for one another: ${circle.join(' → ')}` });
+  if (id !== undefined && dependencies(others).some(one => one.id === id))
+    faults.push({ path: 'spec.dependsOn', message: 'a cell does not come before itself' });
+  return faults;
+}
+
+/** Those that run once first. */
+export const allContainers = ({ initContainers = [], containers }: CellSpec): ContainerSpec[] => [
+  ...initContainers,
+  ...containers,
+];
+
+interface Fault {
+  path: string;
+  message: string;
 }
 
 function mountFaults({ volumes = [], tmpfs = [] }: ContainerSpec, path: string): { path: string; message: string }[] {

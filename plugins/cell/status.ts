@@ -2,6 +2,7 @@
 import {
   asKukeError,
   askedOf,
+  type ContainerObservation,
   cgroupPath,
   formatPortMapping,
   type KukeError,
@@ -15,6 +16,9 @@ import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell, runs } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
+import { isContainerDue, storedStatus, UNHEALTHY } from './supervised.ts';
+
+type Termination = NonNullable<ContainerStatus['lastTermination']>;
 
 export async function cellStatus(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<CellStatus> {
   let seen: ObservedCell;
@@ -27,9 +31,14 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
   const containers: ContainerStatus[] = [];
   for (const one of effective.spec.containers)
     containers.push(await containerStatus(kernel, context, effective, seen, one));
+  const initContainers: ContainerStatus[] = [];
+  for (const one of effective.spec.initContainers ?? [])
+    initContainers.push(await containerStatus(kernel, context, effective, seen, one));
+  const due = cell.spec.containers.filter(one => isContainerDue(cell, one, seen)).map(({ id }) => id);
   const state = stateOf(
     cell,
     containers,
+    new Set(due),
     missingNetworks(context, cell, seen),
     await openSpaces(kernel, context, cell),
   );
@@ -47,6 +56,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
       ...(ports && { ports: ports.map(formatPortMapping) }),
     })),
     containers,
+    ...(initContainers.length > 0 && { initContainers }),
     ...(await limitStatus(kernel.use, context, askedOf(cell), { isIdle: !seen.containers.some(runs) })),
   };
 }
@@ -69,6 +79,8 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
         logPath: logPath(cell, one),
         state: 'Unknown',
         restarts: known?.restarts ?? 0,
+        ...(known?.retries !== undefined && { retries: known.retries }),
+        ...(known?.lastTermination && { lastTermination: known.lastTermination }),
         ...(known?.oomKills !== undefined && { oomKills: known.oomKills }),
       };
     }),
@@ -94,8 +106,11 @@ async function containerStatus(
   const { kills, last } = await oomOf(kernel, cell, container);
   const wasKilled = last !== undefined && there?.state === 'stopped';
   const defaults = inheritedFields(cell, container);
-  const before = cell.manifest.status?.containers?.find(one => one.id === container.id);
+  const before = storedStatus(cell, container);
   const startedAt = there?.startedAt;
+  const oom = wasKilled ? { reason: OOM_KILLED, message: await oomText(context, cell, container, last) } : undefined;
+  const held = there?.state === 'stopped' && before?.reason === UNHEALTHY ? HELD : undefined;
+  const lastTermination = terminationOf(there, before?.lastTermination, oom) ?? before?.lastTermination;
   return {
     id: container.id,
     containerdId: containerdId(cell, container),
@@ -107,26 +122,63 @@ async function containerStatus(
     ...(startedAt && { startedAt }),
     ...(there?.finishedAt && { finishedAt: there.finishedAt }),
     restarts: before?.restarts ?? 0,
-    ...(wasKilled && { reason: OOM_KILLED, message: await oomText(context, cell, container, last) }),
+    ...(before?.retries !== undefined && { retries: before.retries }),
+    ...(there?.state === 'running' && before?.health && before.pid === there.pid && { health: before.health }),
+    ...oom,
+    ...held,
+    ...(lastTermination && { lastTermination }),
     ...(kills > 0 && { oomKills: kills }),
     ...(await limitStatus(kernel.use, context, askedOfContainer(cell, container), { isIdle: !runs(there) })),
     ...(defaults && { defaults }),
   };
 }
 
+const HELD = { reason: UNHEALTHY, message: 'stopped, for its health check failed' };
+
+/** Undefined: it has not ended. */
+function terminationOf(
+  there: ContainerObservation | undefined,
+  known: Termination | undefined,
+  oom: Pick<Termination, 'reason' | 'message'> | undefined,
+): Termination | undefined {
+  if (there?.state !== 'stopped') return undefined;
+  const { exitCode, finishedAt: at, startedAt = '' } = there;
+  if (exitCode === undefined) return (known?.at ?? '') >= startedAt ? known : { reason: 'Lost' };
+  return { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...oom, ...(at && { at }) };
+}
+
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
 
-/** `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away. */
-function stateOf(cell: Cell, containers: ContainerStatus[], missing: string[], open: string[]): State {
+/** `due`: to be started again. `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away. */
+function stateOf(
+  cell: Cell,
+  containers: ContainerStatus[],
+  due: ReadonlySet<string>,
+  missing: string[],
+  open: string[],
+): State {
   const rootSpec = rootOf(cell.spec);
   const root = containers.find(one => one.id === rootSpec?.id);
   if (root === undefined || containers.every(one => one.state === 'Pending')) return { state: 'Pending' };
   const requested = cell.spec.desiredState === 'stopped';
   if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
-  if (root.state === 'Running') return whileRootRuns(containers, missing, open);
+  if (root.state === 'Running') return whileRootRuns(containers, due, missing, open);
   const others = containers.filter(one => one !== root && one.state === 'Running');
   const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
+  if (due.has(root.id)) {
+    const { exitCode, reason } = root.lastTermination ?? {};
+    const how =
+      reason === OOM_KILLED ? root.message : `ended${exitCode === undefined ? '' : ` with exit code ${exitCode}`}`;
+    const message = `the root container \`${root.id}\` ${how}; kukeond starts it again`;
+    return { state: 'Failed', reason: 'Restarting', message };
+  }
+  if (root.reason === UNHEALTHY)
+    return {
+      state: 'Failed',
+      reason: UNHEALTHY,
+      message: `the root container \`${root.id}\` was ${root.message}${left}`,
+    };
   if (root.reason === OOM_KILLED)
     return {
       state: 'Failed',
@@ -156,9 +208,23 @@ function afterFailure(state: State, { reason, message }: NonNullable<CellStatus[
   return { state: 'Failed', reason, message: `it could not be started: ${message}` };
 }
 
-function whileRootRuns(containers: ContainerStatus[], missing: string[], open: string[]): State {
-  const down = containers.filter(one => one.state !== 'Running' && !(one.state === 'Exited' && one.exitCode === 0));
-  if (down.length === 0 && missing.length === 0 && open.length === 0) return { state: 'Ready' };
+function whileRootRuns(
+  containers: ContainerStatus[],
+  due: ReadonlySet<string>,
+  missing: string[],
+  open: string[],
+): State {
+  const isDone = (one: ContainerStatus) => one.state === 'Exited' && one.exitCode === 0 && !due.has(one.id);
+  const down = containers.filter(one => one.state !== 'Running' && !isDone(one));
+  const unwell = containers.filter(({ health }) => health === 'starting' || health === 'unhealthy');
+  const isWhole = missing.length === 0 && open.length === 0;
+  if (down.length === 0 && isWhole && unwell.length === 0) return { state: 'Ready' };
+  if (down.length === 0 && isWhole) {
+    const how = unwell.map(
+      ({ id, health }) => `\`${id}\` is ${health === 'starting' ? 'not healthy yet' : 'unhealthy'}`,
+    );
+    return { state: 'Degraded', reason: 'ContainersNotReady', message: how.join('; ') };
+  }
   const faults = [
     ...(missing.length > 0 ? [`it is without ${missing.join(' and ')}; apply the cell again`] : []),
     ...(open.length > 0 ? [`rules of ${open.join(' and ')} are not in the kernel; apply the cell again`] : []),
@@ -170,7 +236,8 @@ function whileRootRuns(containers: ContainerStatus[], missing: string[], open: s
 
 function list(containers: ContainerStatus[]): string {
   const names = containers.map(({ id, reason, message, exitCode }) => {
-    const how = reason === OOM_KILLED ? message : exitCode ? `exit code ${exitCode}` : undefined;
+    const how =
+      reason === OOM_KILLED || reason === UNHEALTHY ? message : exitCode ? `exit code ${exitCode}` : undefined;
     return how === undefined ? `\`${id}\`` : `\`${id}\` (${how})`;
   });
   return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;

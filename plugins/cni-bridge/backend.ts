@@ -42,6 +42,7 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
       ({ name }) => `detach from network ${name}`,
       (request, context) => detach(host, request, context),
     ),
+    probe: async (request, signal) => (await import('./probe.ts')).probe(request, signal),
     isThere: networkThere(host),
     explain: networkExplain(host),
   };

@@ -10,6 +10,17 @@ import {
 } from 'kuke/plugin';
 import { type ContainerSpec, containerSpec } from './schema.ts';
 
+export interface Termination {
+  /** Absent: nobody knows. */
+  exitCode?: number;
+  /** `Completed` with 0, `Error` with another exit code, `OOMKilled`, `Lost` when nobody knows. */
+  reason: string;
+  /** Of `OOMKilled`: whose limit was hit. */
+  message?: string;
+  /** RFC 3339, UTC. */
+  at?: string;
+}
+
 export interface ContainerStatus {
   id: string;
   containerdId: string;
@@ -23,8 +34,15 @@ export interface ContainerStatus {
   /** RFC 3339, UTC. */
   startedAt?: string;
   finishedAt?: string;
+  /** How often it was started again after its end, in all. */
   restarts: number;
-  /** `OOMKilled`: it ended by that. */
+  /** In a row, without ten minutes of health in between; absent: none. */
+  retries?: number;
+  /** By its health check, of the process that runs now; absent: it has none, or nobody looks. */
+  health?: 'starting' | 'healthy' | 'unhealthy';
+  /** How it ended the last time; absent: it never has. */
+  lastTermination?: Termination;
+  /** `OOMKilled`: it ended by that. `Unhealthy`: it was stopped for that. */
   reason?: string;
   message?: string;
   /** How often it was killed for want of memory, in all of its lives; absent: never. */
@@ -53,6 +71,8 @@ const container = defineKind<ContainerSpec, ContainerStatus>({
   columns: [
     { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
     { header: 'PID', value: resource => String(statusOf(resource).pid ?? '') },
+    { header: 'RESTARTS', value: resource => String(statusOf(resource).restarts ?? 0) },
+    { header: 'HEALTH', wide: true, value: resource => statusOf(resource).health ?? '' },
     { header: 'EXIT', value: resource => String(statusOf(resource).exitCode ?? '') },
     { header: 'IMAGE', value: ({ manifest }) => String(manifest.spec.image) },
     { header: 'CONTAINERD-ID', wide: true, value: resource => statusOf(resource).containerdId ?? '' },
@@ -60,9 +80,10 @@ const container = defineKind<ContainerSpec, ContainerStatus>({
     { header: 'STARTED', wide: true, value: resource => statusOf(resource).startedAt ?? '' },
   ],
   embedded: cell => {
-    const { containers } = cell.spec as { containers: ContainerSpec[] };
-    const statuses = (cell.manifest.status?.containers ?? []) as ContainerStatus[];
-    return containers.map(spec => {
+    const { containers, initContainers = [] } = cell.spec as Record<'containers' | 'initContainers', ContainerSpec[]>;
+    const { status = {} } = cell.manifest;
+    const statuses = [...asList(status.initContainers), ...asList(status.containers)];
+    return [...initContainers, ...containers].map(spec => {
       const status = statuses.find(one => one.id === spec.id);
       const manifest: Manifest<Record<string, unknown>, ContainerStatus> = {
         apiVersion: API_VERSION,
@@ -75,6 +96,8 @@ const container = defineKind<ContainerSpec, ContainerStatus>({
     });
   },
 });
+
+const asList = (statuses: unknown): ContainerStatus[] => (Array.isArray(statuses) ? statuses : []);
 
 export default definePlugin({
   name: 'container',

@@ -1,6 +1,7 @@
 /** What a container's entry in a cell may say (spec.md §3). */
 import {
   CAPABILITY_NAMES,
+  dependsOn,
   didYouMean,
   imageNameFault,
   isCapability,
@@ -13,6 +14,14 @@ import {
   resources,
 } from 'kuke/plugin';
 import * as v from 'valibot';
+import {
+  healthcheck,
+  onUnhealthy,
+  restartMaxRetries,
+  restartPolicy,
+  stopSignal,
+  terminationGracePeriodSeconds,
+} from './keeping.ts';
 
 const absolutePath = v.pipe(v.string(), v.regex(/^\/[^\0]*$/, 'must be an absolute path'));
 const text = v.pipe(v.string(), v.regex(/^[^\0]*$/, 'must not contain a NUL character'));
@@ -230,14 +239,16 @@ export const containerSpec = v.strictObject({
     ),
   ),
   resources,
-  restartPolicy: v.exactOptional(
-    v.pipe(
-      v.picklist(['never', 'on-failure', 'always']),
-      notYetFor(policy => policy !== 'never', 'containers are started by `kuke start`'),
-      inPlace(),
-      v.description('whether it is started again when it ends'),
-    ),
+  restartPolicy,
+  restartMaxRetries,
+  healthcheck,
+  onUnhealthy,
+  dependsOn: dependsOn(
+    'container',
+    'containers of the cell that come before it; it is stopped before them. The root is always first',
   ),
+  terminationGracePeriodSeconds,
+  stopSignal,
   hostNetwork: v.exactOptional(
     v.pipe(
       v.boolean(),

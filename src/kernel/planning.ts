@@ -13,15 +13,18 @@ export type Verb = 'apply' | 'limit' | 'start' | 'restart' | 'stop' | 'kill' | '
 
 export interface PlanOptions {
   verb: Verb;
-  /** From the first signal to SIGKILL, milliseconds. */
-  stopTimeoutMs: number;
+  /** From the first signal to SIGKILL, milliseconds; undefined: what each container says of itself. */
+  stopTimeoutMs: number | undefined;
   /** Of `restart`: the ids of what is started again; what of them runs is stopped before. */
   members?: readonly string[];
   /** What the host cannot enforce is refused, in place of a note. */
   strict?: boolean;
 }
 
-export const DEFAULT_STOP_TIMEOUT_MS = 10_000;
+/** As each container says. */
+export const DEFAULT_STOP_TIMEOUT_MS = undefined;
+/** And where it says nothing. */
+export const STOP_TIMEOUT_MS = 10_000;
 
 export interface PlanContext extends ObserveContext {
   plan: Plan;

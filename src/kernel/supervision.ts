@@ -36,8 +36,8 @@ export interface Member {
   /** `pending`: it never ran. `ended` without an exit code: nobody knows how (a reboot, or its shim has died). */
   state: 'pending' | 'running' | 'ended' | 'unknown';
   exitCode?: number;
-  /** RFC 3339, UTC: with it, one life of it is told from the next. */
-  startedAt?: string;
+  /** Of one that runs: by it, one life is told from the next. */
+  pid?: number;
   policy: RestartPolicy;
   /** Absent: no end to it. */
   maxRetries?: number;
@@ -65,6 +65,8 @@ export interface MemberNotes {
   /** Restarts in a row, without ten minutes of health in between. */
   retries: number;
   health?: Health;
+  /** Whose health it is. */
+  pid?: number;
   heldFor?: string;
 }
 

@@ -156,6 +156,7 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
     detach: action<DetachRequest, void>('network.detach', ({ attachmentId }) => {
       host.attachments.delete(attachmentId);
     }),
+    probe: async () => ({ ok: true, message: 'port is open' }),
     observe: ({ configPaths }) =>
       read('network.observe', () => ({
         networks: [...host.networks.values()].filter(({ configPath }) => configPaths.includes(configPath)),

@@ -1,7 +1,8 @@
 /** Changes of our containers, by containerd's events; where containerd is away, until it is back, by its socket. */
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { type Envelope, type MessageStream, subscribe } from '../client/index.ts';
+import type { ContainerChange } from 'kuke/plugin';
+import { type Envelope, eventOf, type MessageStream, subscribe } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { isOurs } from '../labels.ts';
 
@@ -13,7 +14,11 @@ const RETRY_MS = 100;
 /** Events may be lost between a connection's end and the watch on the socket. */
 const SWEEP_MS = 5000;
 
-export async function watchContainers(containerd: Containerd, changed: () => void, signal: AbortSignal): Promise<void> {
+export async function watchContainers(
+  containerd: Containerd,
+  changed: (at?: ContainerChange) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const first = await subscribed(containerd, signal);
   void follow(containerd, first, changed, signal).catch(() => {});
 }
@@ -21,7 +26,7 @@ export async function watchContainers(containerd: Containerd, changed: () => voi
 async function follow(
   containerd: Containerd,
   first: MessageStream<Envelope> | undefined,
-  changed: () => void,
+  changed: (at?: ContainerChange) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const concerns = ownNamespaces(containerd);
@@ -29,8 +34,11 @@ async function follow(
   while (!signal.aborted) {
     if (stream !== undefined) {
       try {
-        for await (const { namespace, topic } of stream)
-          if (topic.startsWith('/namespaces/') || (await concerns(namespace))) changed();
+        for await (const envelope of stream) {
+          const { namespace, topic } = envelope;
+          if (isOfExec(envelope)) continue;
+          if (topic.startsWith('/namespaces/') || (await concerns(namespace))) changed(changeOf(envelope));
+        }
       } catch {} // containerd has gone
       if (signal.aborted) return;
       changed();
@@ -40,6 +48,23 @@ async function follow(
     if (stream === undefined) await somethingAt(containerd.socket, signal);
     else changed();
   }
+}
+
+/** What becomes of further processes in a container is no change of it. */
+function isOfExec(envelope: Envelope): boolean {
+  if (envelope.topic.startsWith('/tasks/exec-')) return true;
+  const event = eventOf(envelope);
+  const isEnd = event?.type === 'containerd.events.TaskExit' || event?.type === 'containerd.events.TaskDelete';
+  return isEnd && event.id !== '' && event.id !== event.containerId;
+}
+
+/** Undefined: it is of no container. */
+function changeOf(envelope: Envelope): ContainerChange | undefined {
+  const event = eventOf(envelope);
+  if (event === undefined) return undefined;
+  const id = 'containerId' in event ? event.containerId : event.id;
+  const isEnd = event.type === 'containerd.events.TaskExit';
+  return { namespace: envelope.namespace, id, what: isEnd ? 'ended' : 'other' };
 }
 
 /** Undefined: nobody answers. */

@@ -41,3 +41,4 @@ export { networkDefinition } from './network.ts';
 export type * from './runtime.ts';
 export { shellCommand, shellQuote } from './shell.ts';
 export type * from './store.ts';
+export type * from './watch.ts';

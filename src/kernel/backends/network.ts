@@ -112,7 +112,19 @@ export interface NetworkObservation {
   problems: { path: string; message: string }[];
 }
 
+/** One look at a port; with `http`, a GET there. */
+export interface NetworkProbe {
+  /** Path of the namespace; absent: the host's. */
+  netns?: string;
+  /** An address, as it is inside. */
+  host: string;
+  port: number;
+  http?: { path: string; headers: Record<string, string> };
+}
+
 export interface NetworkBackend extends Backend<NetworkActions> {
+  /** Whether something is listening there, and answers a GET with a status from 200 to 399. Rejects with the signal's reason alone. */
+  probe(request: NetworkProbe, signal: AbortSignal): Promise<{ ok: boolean; message: string }>;
   /**
    * Picks name, bridge and range for a new network, or reads them back if it exists. Changes nothing; call it under the lock.
    * `recorded` is space.yaml's copy of an earlier choice: a lost conflist is rewritten identically from it.

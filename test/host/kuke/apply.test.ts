@@ -176,7 +176,11 @@ test.each([
   ['of an unknown kind', manifest('Cel', 'x'), /Cell/],
   ['of another apiVersion', { ...cell('x'), apiVersion: 'v2' }, /v1beta1/],
   ['with two roots', cell('x', [main, { ...side, root: true }]), /one root/],
-  ['with a field that nothing acts on yet', cell('x', [{ ...main, restartPolicy: 'always' }]), /restartPolicy/],
+  [
+    'with a field that nothing acts on yet',
+    cell('x', [{ ...main, volumes: [{ kind: 'volume', target: '/x' }] }]),
+    /volumes\[0\]\.kind/,
+  ],
   ['with a wrong type', cell('x', [{ ...main, env: 'A=1' }]), /spec\.containers\[0\]\.env/],
   ['of a container', manifest('Container', 'x', main), /[Cc]ell/],
 ])('a document %s is refused and leaves nothing', async (_, document, words) => {

@@ -130,8 +130,8 @@ describe('2: bad usage or an invalid manifest', () => {
     ['an illegal name', cellYaml('a_b').replace('id: a_b, ', ''), ':4:13: metadata.name: `a_b` is not a name'],
     [
       'what nothing acts on',
-      cellYaml('web', '[{ id: a, image: busybox, restartPolicy: always }]'),
-      'spec.containers[0].restartPolicy: is known, but',
+      cellYaml('web', '[{ id: a, image: busybox, volumes: [{ kind: volume, target: /x }] }]'),
+      'spec.containers[0].volumes[0].kind: is known, but',
     ],
     ['a name twice', `${cellYaml('web')}---${cellYaml('WEB')}`, 'cell main/default/default/web: is there as'],
     ['no document', '# nothing\n', 'there is no manifest in it'],

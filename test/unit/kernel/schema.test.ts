@@ -151,7 +151,6 @@ describe('containers', () => {
     ['an address that is none', { ports: ['999.0.0.1:80:80'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
     ['an IPv6 address without brackets', { ports: ['::1:80:80'] }, 'ports[0]: must be [IP:]HOST:CONTAINER'],
     ['no memory at all', { resources: { memory: { limit: 0 } } }, 'resources.memory.limit: must be more than 0'],
-    ['a policy that nothing acts on', { restartPolicy: 'always' }, 'restartPolicy: is known, but'],
     ['a policy that is none', { restartPolicy: 'sometimes' }, 'restartPolicy: must be "never" or'],
     ['a named volume', { volumes: [{ kind: 'volume', target: '/x' }] }, 'volumes[0].kind: is known, but'],
     [

@@ -115,7 +115,8 @@ test('there is an example of each operation that can be undone; the others say t
   expect(undoable.map(({ type }) => type as string).sort()).toEqual(Object.keys(examples).sort());
   for (const { type, look } of undoable) expect({ type, looks: look !== undefined }).toEqual({ type, looks: true });
   // The start that comes after a `clear` would take the same away; what was pulled may stay.
-  const plain = ['runtime.clear', 'images.pull'];
+  // A wait changes nothing.
+  const plain = ['runtime.clear', 'images.pull', 'cell.await'];
   for (const { type, revert, irreversible } of all)
     expect({ type, one: (revert !== undefined) !== (irreversible === true) }).toEqual({
       type,

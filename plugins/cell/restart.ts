@@ -1,0 +1,61 @@
+/** Starting containers of a cell again in what they live in: netns, address and the others stay as they are (spec.md §4). */
+import {
+  type Added,
+  KukeError,
+  observeCgroup,
+  type PlanContext,
+  type PluginKernel,
+  planCgroup,
+  watchLimits,
+} from 'kuke/plugin';
+import type { EffectiveCell } from './effective.ts';
+import { type Cell, containerCgroup, containerdId, isRoot, leafName } from './layout.ts';
+import { checkContainers, planLeaf } from './limit-steps.ts';
+import { type ObservedCell, runs } from './observed.ts';
+import { startOrder } from './order.ts';
+import { rootOf } from './schema.ts';
+import { planStopOne } from './stop-steps.ts';
+
+/** False: something that they live in is gone, so it takes a start. A cell that is to be stopped, or whose root is, gets no step. */
+export async function planRestart(
+  kernel: PluginKernel,
+  context: PlanContext,
+  cell: EffectiveCell,
+  seen: ObservedCell,
+): Promise<boolean> {
+  const wanted = context.options.members ?? cell.spec.containers.map(({ id }) => id);
+  const members = startOrder(cell.spec).filter(({ id }) => wanted.includes(id));
+  if (cell.spec.desiredState === 'stopped' || members.length === 0) return true;
+  const root = rootOf(cell.spec);
+  const hasNetwork = root?.hostNetwork === true || seen.netnsExists;
+  if (!hasNetwork || members.some(one => seen.of(one) === undefined)) return false;
+  if (!runs(seen.root) && !members.some(one => isRoot(cell, one))) return true;
+  await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
+  await refuseFrozen(kernel, context, cell);
+  const cgroup = await planCgroup(kernel.use, context, cell);
+  const limits = await checkContainers(kernel, context, cell);
+  const started = new Map<string, Added<unknown>>();
+  for (const one of members) {
+    const params = { namespace: seen.namespace, id: containerdId(cell, one) };
+    const stopped = runs(seen.of(one)) ? planStopOne(context, cell, seen, params.id, []) : undefined;
+    const cleared = context.plan.add(cell.ref, 'runtime.clear', params, [stopped]);
+    const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, cleared]);
+    const watch = watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
+    const before = [cleared, leaf, ...started.values()];
+    started.set(one.id, context.plan.add(cell.ref, 'runtime.start', params, before, watch));
+  }
+  return true;
+}
+
+/** A process that is started in a frozen group never answers, and keeps the runtime waiting. */
+export async function refuseFrozen(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const { kind, path } = cell.ref;
+  const leaves = cell.spec.containers.map(one => [...path, leafName(cell, one)]);
+  for (const at of [...path.map((_, depth) => path.slice(0, depth + 1)), ...leaves]) {
+    const group = await observeCgroup(kernel.use, context, { kind, path: at });
+    if (!group?.frozen) continue;
+    throw new KukeError('Conflict', `cgroup ${group.path} is frozen: nothing that is started in it would run`, {
+      remedy: 'thaw it: write 0 into its cgroup.freeze',
+    });
+  }
+}

@@ -1,0 +1,123 @@
+/** What a cell tells whoever keeps it running, and what of that goes into its status (docs/supervision.md). */
+import {
+  type HealthCheck,
+  isDue,
+  type Member,
+  type MemberNotes,
+  type ObserveContext,
+  type PluginKernel,
+  type Supervised,
+} from 'kuke/plugin';
+import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
+import { type ObservedCell, observeCell, runs } from './observed.ts';
+import { probeOnce, timesOf } from './probe.ts';
+import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
+
+/** Why a container was stopped, and is not started again. */
+export const UNHEALTHY = 'Unhealthy';
+
+export const isWanted = ({ spec }: Cell): boolean => spec.desiredState !== 'stopped' && spec.containers.length > 0;
+
+export const storedStatus = ({ manifest }: Cell, { id }: ContainerSpec): ContainerStatus | undefined =>
+  [...(manifest.status?.containers ?? []), ...(manifest.status?.initContainers ?? [])].find(one => one.id === id);
+
+/** How it ended, also where its task is gone by now: a reboot takes that away, and not what was known before. */
+function exitCodeOf(cell: Cell, container: ContainerSpec, seen: ObservedCell): number | undefined {
+  const { exitCode, startedAt = '' } = seen.of(container) ?? {};
+  const last = storedStatus(cell, container)?.lastTermination;
+  return exitCode ?? ((last?.at ?? '') >= startedAt ? last?.exitCode : undefined);
+}
+
+/** It has ended, and is to be started again. */
+export function isContainerDue(cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {
+  if (!isWanted(cell) || seen.of(container)?.state !== 'stopped') return false;
+  const stored = storedStatus(cell, container);
+  const exitCode = exitCodeOf(cell, container, seen);
+  return isDue({ ...policyOf(container, stored), ...(exitCode !== undefined && { exitCode }) }, stored?.retries ?? 0);
+}
+
+export function isRootDue(cell: Cell, seen: ObservedCell): boolean {
+  const root = rootOf(cell.spec);
+  return root !== undefined && isContainerDue(cell, root, seen);
+}
+
+function policyOf({ restartPolicy: policy = 'never', restartMaxRetries }: ContainerSpec, stored?: ContainerStatus) {
+  return {
+    policy,
+    ...(restartMaxRetries !== undefined && { maxRetries: restartMaxRetries }),
+    ...(stored?.reason === UNHEALTHY && { heldFor: UNHEALTHY }),
+  };
+}
+
+export async function superviseCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<Supervised> {
+  const seen = await observeCell(kernel, context, cell);
+  const others = seen.containers.filter(one => one.id !== seen.root?.id);
+  return {
+    isWanted: isWanted(cell),
+    autoDelete: cell.spec.autoDelete === true,
+    isOpen: seen.netnsExists || seen.attachments.length > 0 || others.some(runs),
+    members: cell.spec.containers.map(one => memberOf(kernel, cell, seen, one)),
+  };
+}
+
+const STATES = {
+  created: 'pending',
+  running: 'running',
+  paused: 'running',
+  stopped: 'ended',
+  unknown: 'unknown',
+} as const;
+
+function memberOf(kernel: PluginKernel, cell: Cell, seen: ObservedCell, container: ContainerSpec): Member {
+  const there = seen.of(container);
+  const stored = storedStatus(cell, container);
+  const exitCode = exitCodeOf(cell, container, seen);
+  const check = checkOf(kernel, cell, seen, container);
+  return {
+    id: container.id,
+    isRoot: isRoot(cell, container),
+    container: { namespace: seen.namespace, id: containerdId(cell, container) },
+    state: there === undefined ? 'pending' : STATES[there.state],
+    ...(there?.pid !== undefined && { pid: there.pid }),
+    ...(there?.state === 'stopped' && exitCode !== undefined && { exitCode }),
+    ...policyOf(container, stored),
+    ...(check && { check }),
+    restarts: stored?.restarts ?? 0,
+    retries: stored?.retries ?? 0,
+  };
+}
+
+function checkOf(
+  kernel: PluginKernel,
+  cell: Cell,
+  { namespace, hash }: ObservedCell,
+  container: ContainerSpec,
+): HealthCheck | undefined {
+  const { healthcheck: check, onUnhealthy = 'none' } = container;
+  if (check === undefined) return undefined;
+  const netns = rootOf(cell.spec)?.hostNetwork === true ? undefined : netnsPath(hash);
+  const at = { namespace, id: containerdId(cell, container) };
+  return { ...timesOf(check), onUnhealthy, probe: signal => probeOnce(kernel, at, netns, check, signal) };
+}
+
+/** The cell with these in its status. */
+export function noteMembers(cell: Cell, notes: ReadonlyMap<string, MemberNotes>): Cell {
+  const { status } = cell.manifest;
+  if (status === undefined) return cell;
+  const containers = status.containers.map(one => noted(one, notes.get(one.id)));
+  return { ...cell, manifest: { ...cell.manifest, status: { ...status, containers } } };
+}
+
+function noted(status: ContainerStatus, notes: MemberNotes | undefined): ContainerStatus {
+  if (notes === undefined) return status;
+  const { retries: _, health: __, ...rest } = status;
+  const { restarts, retries, health, pid, heldFor } = notes;
+  return {
+    ...rest,
+    restarts,
+    ...(retries > 0 && { retries }),
+    ...(health && { health }),
+    ...(pid !== undefined && { pid }),
+    ...(heldFor !== undefined && { reason: heldFor }),
+  };
+}
