@@ -20,7 +20,7 @@ export default command({
       const running = look.pid === undefined ? colour('yellow', 'not running') : colour('green', 'running');
       const since = look.pid === undefined ? '' : ` (pid ${look.pid}, since ${look.startedAt})`;
       print(`kukeond   ${running}${since}`);
-      print(`started   ${look.unit === undefined ? 'by hand or by `kuke init`' : `by systemd: ${look.unit}`}`);
+      if (look.unit !== undefined) print(`unit      ${look.unit} of systemd`);
       if (look.pid !== undefined) {
         print(`socket    ${look.socket} ${look.answers ? 'answers' : colour('red', 'does not answer')}`);
         if (look.version !== undefined) print(`version   ${look.version}`);

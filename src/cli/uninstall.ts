@@ -1,11 +1,13 @@
 import type { Outcome } from '../kernel/apply.ts';
-import { KukeError } from '../kernel/errors.ts';
+import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { uninstall } from '../kernel/host.ts';
 import { readTree } from '../kernel/observe.ts';
 import { uninstallPlugins } from './cni-plugins.ts';
 import { command, type Invocation } from './command.ts';
+import { endDaemon } from './daemon/set-up.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { confirm } from './output/confirm.ts';
+import { warn } from './output/failure.ts';
 import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs } from './plan-flags.ts';
@@ -28,10 +30,14 @@ export default command({
         invocation,
       );
     const removed: Outcome[] = [];
+    const bringDaemonBack = await endDaemon(invocation);
     try {
       await withEngine(invocation, options =>
         uninstall(kernel, openJournal(invocation), options, outcomes => removed.push(...outcomes)),
       );
+    } catch (thrown) {
+      await bringDaemonBack().catch(fault => warn(`kukeond does not run: ${asKukeError(fault).fault}`));
+      throw thrown;
     } finally {
       // What has failed of them is part of the error that follows.
       await printPlanned(

@@ -2,7 +2,7 @@
 import { type ServeOptions, serve } from './serve.ts';
 
 export { isOwnGroup, makeGroup, removeGroup } from './group.ts';
-export { hasUnit, restart, setUp, start, stop, tearDown } from './service.ts';
+export { hasUnit, isSystemd, restart, setUp, start, stop, tearDown } from './service.ts';
 export { runningDaemon } from './single-instance.ts';
 
 export async function serveDaemon(daemon: ServeOptions): Promise<void> {

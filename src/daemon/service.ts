@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -32,7 +33,7 @@ export interface Service {
 
 export const unitPath = ({ unit }: DaemonPlaces): string => `/etc/systemd/system/${unit}`;
 
-const isSystemd = (): boolean => existsSync('/run/systemd/system');
+export const isSystemd = (): boolean => existsSync('/run/systemd/system');
 
 /** Whether systemd looks after it. */
 export const hasUnit = (places: DaemonPlaces): boolean => isSystemd() && existsSync(unitPath(places));
@@ -119,6 +120,11 @@ export async function tearDown(places: DaemonPlaces): Promise<void> {
     await systemctl('reset-failed', places.unit).catch(() => {}); // it has not failed
   }
   for (const path of [places.log, `${places.log}.1`]) rmSync(path, { force: true });
+  for (const folder of [dirname(places.log), dirname(places.socket)]) {
+    try {
+      rmdirSync(folder);
+    } catch {} // others have something there
+  }
 }
 
 /** It tells when it is ready as it would tell systemd: sd_notify(3). */

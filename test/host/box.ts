@@ -3,4 +3,7 @@ if (process.env.KUKE_BOX !== '1') {
   throw new Error('host tests change the host that they run on: run them in a box, as in `test/box.sh bun test FILE`');
 }
 
+// kukeond has tests of its own; in the others each command does its own work, and a host has nothing running that they have not started.
+process.env.KUKE_NO_DAEMON ??= '1';
+
 export {};

@@ -2,6 +2,8 @@
 # `exit $failed`. A check that fails does not keep the next from being run.
 #
 # A job that reboots is run again from its beginning: `boot` counts from 0, what lies in $kept lasts, and so does a failure.
+# kukeond has a job of its own; in the others a host has nothing running that they have not started.
+export KUKE_NO_DAEMON=${KUKE_NO_DAEMON-1}
 kept=/root/kept
 mkdir -p $kept
 boot=$(cat $kept/boot 2> /dev/null || echo 0)

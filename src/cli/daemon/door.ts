@@ -30,6 +30,7 @@ export interface DaemonDoor {
     engine: DaemonEngine;
   }): Promise<void>;
   runningDaemon(places: DaemonPlaces): { pid: number; command: string } | undefined;
+  isSystemd(): boolean;
   /** Whether systemd looks after it. */
   hasUnit(places: DaemonPlaces): boolean;
   /** Makes it run now, and after each boot where systemd runs. */

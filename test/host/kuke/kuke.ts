@@ -39,7 +39,7 @@ export interface Ran {
 
 export interface RunOptions {
   stdin?: string | Uint8Array;
-  /** Added to the test's own, less all that sets kuke's flags; undefined takes a variable away. */
+  /** Added to the test's own, less all that sets kuke's flags, save KUKE_NO_DAEMON; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
   cwd?: string;
   /** Before the program: `['setpriv', '--reuid=1000']`. */
@@ -48,7 +48,9 @@ export interface RunOptions {
 
 /** Starts it; for who wants to signal it, or look while it runs. */
 export function start(args: string[], { stdin, env = {}, cwd, prefix = [] }: RunOptions = {}) {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('KUKE_'));
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('KUKE_') || name === 'KUKE_NO_DAEMON',
+  );
   return Bun.spawn([...prefix, binary, ...args], {
     stdin: stdin === undefined ? 'ignore' : Buffer.from(stdin),
     stdout: 'pipe',

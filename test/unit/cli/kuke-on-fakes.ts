@@ -21,6 +21,7 @@ export interface Ran {
 
 export interface FakeKuke {
   host: FakeHost;
+  program: Program;
   runPath: string;
   /** `kuke('get', 'cells')`; the run path is the fake host's own. */
   kuke(...argv: string[]): Promise<Ran>;
@@ -28,6 +29,24 @@ export interface FakeKuke {
   file(name: string, content: string): string;
   remove(): void;
 }
+
+const never = () => Promise.reject(new Error('there is no kukeond here'));
+const noDaemon: Awaited<ReturnType<Program['daemon']>> = {
+  serveDaemon: never,
+  runningDaemon: () => undefined,
+  isSystemd: () => false,
+  hasUnit: () => false,
+  setUp: async () => 'unchanged',
+  start: never,
+  stop: async () => false,
+  restart: never,
+  tearDown: async () => {},
+  makeGroup: async () => undefined,
+  isOwnGroup: () => false,
+  removeGroup: async () => undefined,
+};
+// It is set up by a test of its own.
+process.env.KUKE_NO_DAEMON = '1';
 
 /** `uid` is whose command it seems to be. */
 export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
@@ -47,12 +66,17 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
       writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
     }),
     writeStreamed: async () => (await import('../../../src/host/streamed-file.ts')).writeStreamed,
-    daemon: () => Promise.reject(new Error('there is no kukeond here')),
+    daemon: async () => noDaemon,
+    pipes: async () => ({
+      ...(await import('../../../src/host/byte-flow.ts')),
+      ...(await import('../../../src/host/pipe.ts')),
+    }),
     openLogFile: async () => (await import('../../../src/host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('../../../src/host/trusted-path.ts')).changeableByOthers,
   };
   return {
     host,
+    program,
     runPath,
     kuke: (...argv) => {
       const own = argv.includes('--config') ? [] : ['--config', config];
