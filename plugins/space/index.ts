@@ -291,7 +291,8 @@ async function checkDefaults(kernel: PluginKernel, context: PlanContext, desired
   const defaults = askedOfDefaults(desired);
   if (defaults.resources === undefined) return;
   await checkLimits(kernel.use, context, defaults);
-  for (const note of await notesOnInheritors(kernel.use, context, desired.ref, defaults)) context.note(note);
+  const notes = await notesOnInheritors(kernel.use, context, desired.ref, defaults, 'a container');
+  for (const note of notes) context.note(note);
 }
 
 function networkOf(resource: Resource): NetworkDefinition | undefined {

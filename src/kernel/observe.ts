@@ -32,14 +32,14 @@ export function makeObserveContext(tree: ResourceTree, only?: ResourceRef): Obse
   };
 }
 
-/** The tree as stored. What cannot be read, or is not valid any more, is a problem with its path; the rest is there. */
-export const readTree = (kernel: Kernel): Promise<ResourceTree> =>
-  traced('command', 'read the tree', () => read(kernel));
+/** The tree as stored; `only`: as far as these lie in it. What cannot be read, or is not valid any more, is a problem with its path; the rest is there. */
+export const readTree = (kernel: Kernel, only?: readonly ResourceRef[]): Promise<ResourceTree> =>
+  traced('command', 'read the tree', () => read(kernel, only));
 
-async function read(kernel: Kernel): Promise<ResourceTree> {
+async function read(kernel: Kernel, only?: readonly ResourceRef[]): Promise<ResourceTree> {
   kernel.forgetInstance();
   const store = await kernel.use('store');
-  const { resources, problems: unreadable } = await store.list();
+  const { resources, problems: unreadable } = await store.list(only);
   const problems = [...unreadable];
   const valid = resources.flatMap(({ ref, manifest }) => {
     const path = store.manifestPath?.(ref) ?? describe(ref);
@@ -60,7 +60,15 @@ async function read(kernel: Kernel): Promise<ResourceTree> {
       return [kind.toLowerCase(), names];
     }),
   );
-  return makeTree(valid, problems, kind => lineages.get(kind.toLowerCase()));
+  const parts = new Map(
+    kernel.kinds
+      .all()
+      .flatMap(({ kind, parent, embedded }) => (embedded ? [[parent, kind.toLowerCase()] as const] : [])),
+  );
+  return makeTree(valid, problems, {
+    lineage: kind => lineages.get(kind.toLowerCase()),
+    partOf: kind => parts.get(kind),
+  });
 }
 
 /** What the kind's schema finds wrong; nothing where no plugin knows the kind. */

@@ -20,6 +20,8 @@ export interface ResourceTree {
   descendants(ref: ResourceRef): Resource[];
   /** Whether `inner` is `outer` or lies in it: of two kinds with the same parent, a namesake of the other's contains nothing of it. */
   contains(outer: ResourceRef, inner: ResourceRef): boolean;
+  /** What resources of a kind declare within themselves, as people say it: `container`. Undefined: nothing. */
+  partOf(kind: string): string | undefined;
   set(resource: Resource): void;
   /** Another one, with these in the place of what is there. */
   with(resources: readonly Resource[]): ResourceTree;
@@ -63,11 +65,17 @@ const keyed = ({ ref: { path, kind } }: Resource): string => `${path.join('/')} 
 
 const placeOf = (path: readonly string[]): string => `${path.join('/').toLowerCase()}/`;
 
-/** `lineage`: a kind and those above it, outermost first, in lower case; undefined for a kind that nobody knows. */
+/** What a tree has to know of kinds. */
+export interface KindPlaces {
+  /** It and those above it, outermost first, in lower case; undefined for one that nobody knows. */
+  lineage(kind: string): readonly string[] | undefined;
+  partOf: ResourceTree['partOf'];
+}
+
 export function makeTree(
   resources: Iterable<Resource>,
   problems: StoreProblem[],
-  lineage: (kind: string) => readonly string[] | undefined,
+  { lineage, partOf }: KindPlaces,
 ): ResourceTree {
   const byKey = new Map<string, Resource>();
   for (const resource of resources) byKey.set(keyOf(resource.ref), resource);
@@ -116,7 +124,8 @@ export function makeTree(
     children: ref => below(ref).filter(other => other.ref.path.length === ref.path.length + 1),
     descendants: below,
     contains,
-    with: others => makeTree([...byKey.values(), ...others], problems, lineage),
+    partOf,
+    with: others => makeTree([...byKey.values(), ...others], problems, { lineage, partOf }),
     set(resource) {
       byKey.set(keyOf(resource.ref), resource);
       sorted = undefined;

@@ -3,7 +3,7 @@ import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
 import { CGROUP_ROOT, cgroupOwners, cgroupPath, observeCgroups } from '../cgroups.ts';
 import { KukeError } from '../errors.ts';
-import type { ObserveContext, Resource } from '../kinds.ts';
+import type { ObserveContext } from '../kinds.ts';
 import type { PlanContext } from '../planning.ts';
 import { leftByReserve, readReserve } from '../reserve.ts';
 import { describe, keyOf, type ResourceRef } from '../resource.ts';
@@ -19,15 +19,15 @@ export type LimitContext = ObserveContext & Partial<Pick<PlanContext, 'asked'>>;
 /** How many of those below are named. */
 const MOST = 5;
 
-/** A group as people know it: `stack main/default/blog`, or what in it is no resource's: `a container of cell main/default/blog/web`. */
+/** A group as people know it: `stack main/default/blog`, or by what is declared in a resource: `a container of cell main/default/blog/web`. */
 export async function groupName(context: LimitContext, path: string): Promise<string> {
   if (path === CGROUP_ROOT) return 'all that kuke runs';
-  const ref = context.asked?.(path)?.ref;
-  if (ref !== undefined) return cgroupPath(ref) === path ? describe(ref) : `a container of ${describe(ref)}`;
   const owners = await cgroupOwners(context);
-  const name = (owner: Resource | undefined) => owner && describe(owner.ref);
-  const parent = name(owners.get(parentOf(path)));
-  return name(owners.get(path)) ?? (parent === undefined ? `cgroup ${path}` : `a container of ${parent}`);
+  const ref = context.asked?.(path)?.ref ?? owners.get(path)?.ref ?? owners.get(parentOf(path))?.ref;
+  if (ref === undefined) return `cgroup ${path}`;
+  if (cgroupPath(ref) === path) return describe(ref);
+  const part = context.tree.partOf(ref.kind);
+  return part === undefined ? `cgroup ${path}` : `a ${part} of ${describe(ref)}`;
 }
 
 interface ExcessAbove extends Excess {
@@ -124,22 +124,23 @@ export async function notesOnShared(use: UseBackend, context: PlanContext, group
   return notes;
 }
 
-/** Containers that have their limits from a space, in cells or stacks that have less: the space and those above it are told of otherwise. */
+/** `who` has its limits from that resource, in others below it that have less; it and those above it are told of otherwise. */
 export async function notesOnInheritors(
   use: UseBackend,
   context: PlanContext,
-  space: ResourceRef,
+  giver: ResourceRef,
   defaults: AskedOfGroup,
+  who: string,
 ): Promise<string[]> {
-  const top = cgroupPath(space);
+  const top = cgroupPath(giver);
   const found: ExcessAbove[] = [];
   for (const { path } of await observeCgroups(use, context)) {
     const group = path.startsWith(`${top}/`) ? context.asked(path) : undefined;
-    if (group?.by === undefined || keyOf(group.by) !== keyOf(space)) continue;
+    if (group?.by === undefined || keyOf(group.by) !== keyOf(giver)) continue;
     const above = await excessesAbove(use, context, path, limitsOf(group.resources));
     found.push(...above.filter(({ path: at, ceiling }) => at.length > top.length && ceiling !== RESERVATION));
   }
-  return excessTexts(context, defaults, found, 'a container');
+  return excessTexts(context, defaults, found, who);
 }
 
 /** `who`: is to have it, and cannot. */
