@@ -1,6 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
-import { openImages } from './images.ts';
+import { openImages, realmArg } from './images.ts';
 import { bytes } from './output/bytes.ts';
 import { printable } from './output/printable.ts';
 import { formatJson } from './output/resources.ts';
@@ -16,7 +16,7 @@ export default command({
     ['image ls -q', 'names alone: `kuke image rm $(kuke image ls -q)` removes them all'],
   ],
   args: {
-    realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
+    ...realmArg,
     output: {
       type: 'enum',
       alias: 'o',

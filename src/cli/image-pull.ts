@@ -1,7 +1,8 @@
 import type { ImagePull, ImagesBackend } from '../kernel/backends/index.ts';
 import { asKukeError } from '../kernel/errors.ts';
 import { command, type Invocation } from './command.ts';
-import { openImages, realmArg } from './images.ts';
+import { openImages, printDone, realmArg } from './images.ts';
+import { makeScript } from './output/explain.ts';
 import { printFailure } from './output/failure.ts';
 import { makeProgress } from './output/progress.ts';
 import { print } from './output/standard-output.ts';
@@ -27,17 +28,20 @@ export default command({
   },
   repeatable: ['name'],
   async run(invocation) {
-    const { images, namespace, credentials } = await openImages(invocation);
+    const { kernel, images, namespace, credentials } = await openImages(invocation);
     const { platform, 'plain-http': plainHttp } = invocation.args;
-    const { isDryRun, isExplained } = planFlags(invocation.args);
+    const { isDryRun } = planFlags(invocation.args);
+    const script = makeScript(kernel, invocation);
     const options = { ...(platform !== undefined && { platform }), ...(plainHttp && { plainHttp }), credentials };
     let status = 0;
     for (const name of invocation.lists.name ?? []) {
       const request = { namespace, name, ...options };
-      if (isExplained) print(images.explain('pull', request));
-      if (isDryRun && !isExplained) print(`pulled ${name} (dry run)`);
-      if (isDryRun) continue;
       try {
+        await script.add(images.explain('pull', request));
+        if (isDryRun) {
+          printDone(`pulled ${name}`, invocation.args);
+          continue;
+        }
         print(`pulled ${await pull(invocation, images, request)}`);
       } catch (thrown) {
         invocation.signal.throwIfAborted();
@@ -46,6 +50,7 @@ export default command({
         status ||= error.exitCode;
       }
     }
+    script.end(status === 0);
     return status;
   },
 });

@@ -1,10 +1,10 @@
 import type { ImagesBackend } from '../kernel/backends/index.ts';
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
-import { openImages } from './images.ts';
+import { openImages, printDone, realmArg } from './images.ts';
+import { makeScript } from './output/explain.ts';
 import { printFailure } from './output/failure.ts';
-import { print } from './output/standard-output.ts';
-import { dryRunArg, planFlags } from './plan-flags.ts';
+import { planArgs } from './plan-flags.ts';
 
 export default command({
   summary: 'remove images from a realm, and what only they need',
@@ -15,23 +15,25 @@ export default command({
   ],
   args: {
     name: { type: 'positional', required: true, description: 'name of an image, as `image ls` has it, or its digest' },
-    realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
-    ...dryRunArg,
+    ...realmArg,
+    ...planArgs,
   },
   repeatable: ['name'],
   async run(invocation) {
-    const { images, namespace } = await openImages(invocation);
+    const { kernel, images, namespace } = await openImages(invocation);
     const { realm } = invocation.args;
-    const said = planFlags(invocation.args).isDryRun ? ' (dry run)' : '';
+    const script = makeScript(kernel, invocation);
     const remedy = `see \`kuke image ls${realm === undefined ? '' : ` --realm ${realm}`}\``;
     let status = 0;
     for (const name of invocation.lists.name ?? []) {
       invocation.signal.throwIfAborted();
-      const error = await failureOf(images, { namespace, name }, remedy);
-      if (error === undefined) print(`removed ${name}${said}`);
+      const before = (full: string) => script.add(images.explainChange('remove', { namespace, names: [full] }));
+      const error = await failureOf(images, { namespace, name }, before, remedy);
+      if (error === undefined) printDone(`removed ${name}`, invocation.args);
       else printFailure(error);
       status ||= error?.exitCode ?? 0;
     }
+    script.end(status === 0);
     return status;
   },
 });
@@ -39,9 +41,11 @@ export default command({
 async function failureOf(
   images: ImagesBackend,
   image: { namespace: string; name: string },
+  before: (full: string) => Promise<void>,
   remedy: string,
 ): Promise<KukeError | undefined> {
   try {
+    await before(await images.remove({ ...image, dryRun: true }));
     await images.remove(image);
     return undefined;
   } catch (thrown) {

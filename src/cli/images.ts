@@ -8,6 +8,8 @@ import type { ResourceRef } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
 import type { Invocation } from './command.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
+import { print } from './output/standard-output.ts';
+import { planFlags } from './plan-flags.ts';
 import { refFor } from './scope.ts';
 
 export interface RealmImages {
@@ -37,6 +39,13 @@ export async function openImages(
   // The tree holds what the kind's own schema has parsed.
   const credentials = registryCredentials as RegistryCredentials[];
   return { kernel, images: await kernel.use('images'), realm, namespace, credentials, tree };
+}
+
+/** A line for what was done, or would be; a script says it itself. */
+export function printDone(line: string, args: object): void {
+  const { isDryRun, isExplained } = planFlags(args);
+  if (!isDryRun) print(line);
+  else if (!isExplained) print(`${line} (dry run)`);
 }
 
 export const realmArg = { realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' } } as const;

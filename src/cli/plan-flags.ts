@@ -1,13 +1,8 @@
 /** `--dry-run` and `--explain`: the flags of every command that changes something (docs/plans.md). */
 import type { ArgsDef } from 'citty';
 
-/** Of commands without a plan. */
-export const dryRunArg = {
-  'dry-run': { type: 'boolean', description: 'tell what would be done, and do nothing' },
-} as const satisfies ArgsDef;
-
 export const planArgs = {
-  'dry-run': { type: 'boolean', description: 'tell what would be done, operation by operation, and do nothing' },
+  'dry-run': { type: 'boolean', description: 'tell what would be done, and do nothing' },
   explain: {
     type: 'boolean',
     description: 'print the commands that a person would type for it; with --dry-run, a script that does it',

@@ -66,7 +66,7 @@ export function fakeImages(host: FakeHost): ImagesBackend {
     return containers.flatMap(([id, { image }]) => (names.includes(image.name) ? [id] : []));
   };
   return {
-    async load({ namespace, source, signal, progress }) {
+    async load({ namespace, source, signal, progress, dryRun }) {
       await read('images.load', requireRuntime, signal);
       const chunks: Uint8Array[] = [];
       const received = (async () => {
@@ -77,7 +77,8 @@ export function fakeImages(host: FakeHost): ImagesBackend {
       if (target === undefined) throw new KukeError('NotFound', `no namespace ${namespace}`);
       const images = parse(Buffer.concat(chunks).toString());
       progress(`unpacking ${images.length} images`);
-      return structuredClone(images.map(image => addImage(target, image)));
+      const into = dryRun ? { ...target, images: new Map() } : target;
+      return structuredClone(images.map(image => addImage(into, image)));
     },
     pull: action('images.pull', ({ namespace, name }, { progress }) => {
       requireRuntime();
@@ -96,6 +97,8 @@ export function fakeImages(host: FakeHost): ImagesBackend {
     explain: explainWith<ImagesActions>({
       pull: ({ namespace, name }) => shellCommand('ctr', '-n', namespace, 'images', 'pull', normaliseImageName(name)),
     }),
+    explainChange: (change, { namespace, ...params }) =>
+      shellCommand('ctr', '-n', namespace, 'images', change, ...Object.values(params).flat().map(String)),
     isThere: async () => false,
     inspect: ({ namespace, name }) =>
       read('images.inspect', () => {
@@ -106,12 +109,12 @@ export function fakeImages(host: FakeHost): ImagesBackend {
         const details = { ...info, names: names.sort(), mediaType: 'manifest', manifest: digest, layers: [layer] };
         return { ...details, config: { ...rest, exposedPorts: [], volumes: [] }, usedBy: usersOf(namespace, names) };
       }),
-    tag: ({ namespace, source, name }) =>
+    tag: ({ namespace, source, name, dryRun }) =>
       read('images.tag', () => {
         if (name.includes('@')) throw new KukeError('Usage', `${name} names a digest`);
         const { info, config, images } = find(namespace, source);
         const full = normaliseImageName(name);
-        images.set(full, { info: { ...info, name: full }, config: { ...config, name: full } });
+        if (!dryRun) images.set(full, { info: { ...info, name: full }, config: { ...config, name: full } });
         return full;
       }),
     save: ({ namespace, names, signal }) =>
@@ -137,12 +140,13 @@ export function fakeImages(host: FakeHost): ImagesBackend {
         return [...(host.runtime.namespaces.get(namespace)?.images.values() ?? [])].map(({ info }) => info);
       }),
     get: ({ namespace, name }) => read('images.get', () => find(namespace, name).config),
-    remove: ({ namespace, name }) =>
+    remove: ({ namespace, name, dryRun }) =>
       read('images.remove', () => {
         const { info, images } = find(namespace, name);
         const [user] = usersOf(namespace, [info.name]);
         if (user !== undefined) throw new KukeError('Conflict', `container ${user} uses ${info.name}`);
-        images.delete(info.name);
+        if (!dryRun) images.delete(info.name);
+        return info.name;
       }),
   };
 }

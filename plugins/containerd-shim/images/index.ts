@@ -11,11 +11,11 @@ import type { Client } from '../client/index.ts';
 import { type Containerd, inNamespace, readOnly, unlimited } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { describeImage } from './describe.ts';
-import { explain } from './explain.ts';
+import { explain, explainChange } from './explain.ts';
 import { invalidImage } from './fault.ts';
 import { releaseAbandoned, withLease } from './lease.ts';
 import { findImages } from './lookup.ts';
-import { nameTargets, requireNamespace, requireOurs } from './records.ts';
+import { nameTargets, requireFree, requireNamespace, requireOurs } from './records.ts';
 import { runnableImage } from './runnable.ts';
 import { cancellation } from './source.ts';
 import { unpack } from './unpack.ts';
@@ -41,14 +41,15 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
     await releaseAbandoned(client, await containerd.instance());
   };
   return {
-    async load({ namespace, source, signal, progress }) {
+    async load({ namespace, source, signal, progress, dryRun = false }) {
       const client = unlimited(inNamespace(containerd, namespace));
       const load = async () => {
         if (signal.aborted) throw cancellation(signal);
         await requireNamespace(client, namespace);
         const instance = await containerd.instance();
         // Reading archives takes libraries that nothing else here needs.
-        const { loadArchive } = await import('./load.ts');
+        const { foreseeArchive, loadArchive } = await import('./load.ts');
+        if (dryRun) return foreseeArchive(source, signal);
         const names = await withLease(client, instance, (leased, lease) =>
           loadArchive(source, { client: leased, lease, instance, namespace, snapshotter, signal, progress }),
         );
@@ -72,6 +73,7 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       return named(`pull ${params.name}`, work(), context.signal);
     },
     explain: (action, params) => explain(action, params),
+    explainChange,
     // What is pulled stays, so nobody has to know what was there.
     isThere: async () => false,
     async inspect({ namespace, name }) {
@@ -79,13 +81,15 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       const inspect = async () => (await import('./inspect.ts')).inspectImage(client, namespace, name);
       return named('look up the image', inspect());
     },
-    async tag({ namespace, source, name }) {
+    async tag({ namespace, source, name, dryRun = false }) {
       const client = inNamespace(containerd, namespace);
       const tag = async () => {
         const full = taggedName(name);
         const [{ target }] = await findImages(client, namespace, source);
         if (target === undefined) throw invalidImage(source, 'stands for nothing');
-        await nameTargets(client, { namespace, instance: await containerd.instance() }, [{ name: full, target }]);
+        const owner = { namespace, instance: await containerd.instance() };
+        if (!dryRun) await nameTargets(client, owner, [{ name: full, target }]);
+        else await requireFree(client, owner, { name: full, target });
         return full;
       };
       return named(`tag ${name}`, tag());
@@ -103,7 +107,7 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       };
       return named('remove unused images', prune());
     },
-    async remove({ namespace, name }) {
+    async remove({ namespace, name, dryRun = false }) {
       const client = inNamespace(containerd, namespace);
       const remove = async () => {
         const [image, ...others] = await findImages(client, namespace, name);
@@ -119,7 +123,8 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
           throw new KukeError('Conflict', `${image.name} is used by ${ids}`, { remedy: 'delete these first' });
         }
         requireOurs(image, { namespace, instance: await containerd.instance() });
-        await client.images.delete({ name: image.name, sync: true });
+        if (!dryRun) await client.images.delete({ name: image.name, sync: true });
+        return image.name;
       };
       return named('remove image', remove());
     },

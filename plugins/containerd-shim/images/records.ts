@@ -1,7 +1,7 @@
 /** containerd's image records: names for manifests and indexes. */
 import { KukeError, shellCommand } from 'kuke/plugin';
 import { type Client, type Image, isGrpcError } from '../client/index.ts';
-import { asContainerdError } from '../errors.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE, isOurs } from '../labels.ts';
 import type { Target } from './documents.ts';
 
@@ -47,6 +47,12 @@ async function nameTarget(client: Client, owner: Owner, { name, target }: NamedT
   const paths = ['target'];
   await client.images.update({ image, updateMask: { paths } });
   return () => client.images.update({ image: before, updateMask: { paths } });
+}
+
+/** Throws Conflict where `nameTargets` would, for the name is somebody else's. */
+export async function requireFree(client: Client, owner: Owner, { name, target }: NamedTarget): Promise<void> {
+  const there = await ifFound(client.images.get({ name }));
+  if (there !== undefined && there.target?.digest !== target.digest) requireOurs(there, owner);
 }
 
 /** Throws Conflict: kuke changes and removes only what is its own. */

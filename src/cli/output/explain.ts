@@ -3,6 +3,8 @@
 import { shellQuote } from '../../kernel/backends/shell.ts';
 import type { DryRun } from '../../kernel/dry-run/dry-run.ts';
 import type { Kernel } from '../../kernel/registry.ts';
+import type { Invocation } from '../command.ts';
+import { planFlags } from '../plan-flags.ts';
 import { printable } from './printable.ts';
 import { print } from './standard-output.ts';
 
@@ -43,6 +45,31 @@ export async function script(
     ].join('\n');
   });
   return [head(kernel, line, instance), ...blocks].join('\n\n');
+}
+
+/** A script of what has no plan: `add` a command before it is done. */
+export interface Script {
+  add(commands: string): Promise<void>;
+  /** Of a dry run it is printed only here, and where `isWell`: half a script is none. */
+  end(isWell: boolean): void;
+}
+
+export function makeScript(
+  kernel: Pick<Kernel, 'settings' | 'instance'>,
+  { line, args }: Pick<Invocation, 'line'> & { args: object },
+): Script {
+  const { isDryRun, isExplained } = planFlags(args);
+  const texts: string[] = [];
+  let isBegun = false;
+  return {
+    async add(commands) {
+      if (!isExplained || commands === '') return;
+      const first = isBegun ? [] : [head(kernel, line, shellQuote(await kernel.instance()))];
+      isBegun = true;
+      for (const text of [...first, commands]) isDryRun ? texts.push(text) : print(`${text}\n`);
+    },
+    end: isWell => isWell && texts.length > 0 && print(texts.join('\n\n')),
+  };
 }
 
 /** Prints each operation's command just before it runs. */

@@ -80,14 +80,31 @@ export interface ImageDetails extends ImageInfo {
   usedBy: string[];
 }
 
+/** What is done to images without a plan. Names are in full, as these calls give them. */
+export interface ImageChanges {
+  /** `file`: `-` is standard input. */
+  load: { namespace: string; file: string };
+  /** Ours from now on: what `load` brought. */
+  own: { namespace: string; names: string[] };
+  tag: { namespace: string; source: string; name: string };
+  remove: { namespace: string; names: string[] };
+}
+
+/** With `dryRun`, all that can be wrong is found, and nothing is done. */
 export interface ImagesBackend extends Backend<ImagesActions> {
-  /** Docker archives and OCI layouts, plain or gzipped. What it made is gone again if it fails or is aborted. */
+  /** The command that a person would type for it. */
+  explainChange<K extends keyof ImageChanges>(change: K, params: ImageChanges[K]): string;
+  /**
+   * Docker archives and OCI layouts, plain or gzipped. What it made is gone again if it fails or is aborted. Of a dry run names and digests
+   * are true, and no more.
+   */
   load(request: {
     namespace: string;
     /** The archive's bytes. */
     source: AsyncIterable<Uint8Array>;
     signal: AbortSignal;
     progress(message: string): void;
+    dryRun?: boolean;
   }): Promise<ImageInfo[]>;
   list(request: { namespace: string }): Promise<ImageInfo[]>;
   /** Throws ImageNotFound. */
@@ -95,14 +112,14 @@ export interface ImagesBackend extends Backend<ImagesActions> {
   /** Throws ImageNotFound. */
   inspect(request: { namespace: string; name: string }): Promise<ImageDetails>;
   /** A further name for an image; one that stood for another image of ours moves. Returns it in full. Throws ImageNotFound, Conflict. */
-  tag(request: { namespace: string; source: string; name: string }): Promise<string>;
+  tag(request: { namespace: string; source: string; name: string; dryRun?: boolean }): Promise<string>;
   /**
    * An archive of the images, as a tar: an OCI layout with Docker's manifest.json, so that `load`, `docker load` and `ctr images import`
    * take it. Of an index: what is here for this machine. Throws ImageNotFound and InvalidImage before the first bytes come.
    */
   save(request: { namespace: string; names: string[]; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
-  /** Throws ImageNotFound; Conflict while a container uses it. */
-  remove(request: { namespace: string; name: string }): Promise<void>;
+  /** Returns its name in full. Throws ImageNotFound; Conflict while a container uses it. */
+  remove(request: { namespace: string; name: string; dryRun?: boolean }): Promise<string>;
   /** Of ours, those without a name of their own that no container uses; with `all` every one that none uses. Never those of `keep`. */
   prune(request: { namespace: string; all: boolean; keep: string[]; dryRun: boolean }): Promise<PrunedImages>;
 }

@@ -22,10 +22,9 @@ export function foreseenImages(real: ImagesBackend, dryRun: DryRun): Partial<Ima
       pulled.add(keyOf(image));
       return { name: image.name, digest: '', size: 0, platforms: [], createdAt: '' };
     },
-    async remove(image) {
-      const { usedBy } = await real.inspect(image);
-      if (usedBy.length > 0) throw new KukeError('Conflict', `${image.name} is used by ${usedBy.join(', ')}`);
-    },
+    load: request => real.load({ ...request, dryRun: true }),
+    tag: request => real.tag({ ...request, dryRun: true }),
+    remove: request => real.remove({ ...request, dryRun: true }),
     prune: request => real.prune({ ...request, dryRun: true }),
     async get(image) {
       if (pulled.has(keyOf(image))) return { ...unseen, name: image.name };

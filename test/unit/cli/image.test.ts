@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { describeImage } from '../../../src/cli/image-inspect.ts';
-import { addImage, publish } from '../../fakes/index.ts';
+import { addImage, fakeArchive, publish } from '../../fakes/index.ts';
 import { type FakeKuke, readyKuke } from './kuke-on-fakes.ts';
 
 let fake: FakeKuke;
@@ -33,11 +33,16 @@ test('pull: a line a layer where nobody watches, none with -q; what no registry 
 
 test('pull --dry-run and --explain', async () => {
   const command = 'ctr -n kukeon-main images pull docker.io/library/nginx:latest\n';
-  expect(await kuke('image', 'pull', 'nginx', '--dry-run', '--explain')).toMatchObject({ status: 0, stdout: command });
+  const { status, stdout } = await kuke('image', 'pull', 'nginx', '--dry-run', '--explain');
+  expect({ status, stdout }).toEqual({
+    status: 0,
+    stdout: expect.stringMatching(/^#!\/bin\/bash\n.*\nset -e\nKUKE_INSTANCE=/),
+  });
+  expect(stdout).toEndWith(`\n\n${command}`);
   expect((await kuke('image', 'pull', 'nginx', '--dry-run')).stdout).toBe('pulled nginx (dry run)\n');
   expect(await names()).toEqual(['docker.io/library/busybox:latest']);
   publish(fake.host, { name: 'nginx' });
-  expect((await kuke('image', 'pull', 'nginx', '--explain')).stdout).toStartWith(command);
+  expect((await kuke('image', 'pull', 'nginx', '--explain')).stdout).toContain(`${command}\npulled `);
   expect(await names()).toHaveLength(2);
 });
 
@@ -54,6 +59,43 @@ test('tag and inspect', async () => {
   expect((await kuke('image', 'inspect', 'mine:1')).stdout).toMatch(/^Command: +"sleep" "1000"$/m);
   expect((await kuke('image', 'inspect', 'none')).status).toBe(3);
   expect((await kuke('image', 'tag', 'busybox', `mine@sha256:${'0'.repeat(64)}`)).status).toBe(2);
+});
+
+describe('load, tag, rm and prune', () => {
+  const full = 'docker.io/library/busybox:latest';
+  const cases: [args: string[], said: string, command: string][] = [
+    [['tag', 'busybox', 'mine:1'], 'tagged docker.io/library/mine:1', `tag ${full} docker.io/library/mine:1`],
+    [['rm', 'busybox'], 'removed busybox', `remove ${full}`],
+    [['prune', '--all', '--yes'], `removed ${full}`, `remove ${full}`],
+    [['load', '-i', 'ARCHIVE'], 'loaded docker.io/library/new:1', 'load '],
+  ];
+  test.each(cases)('%j --dry-run and --explain', async (args, said, command) => {
+    const archive = fake.file('new.tar', new TextDecoder().decode(fakeArchive({ name: 'new:1' })));
+    const argv = ['image', ...args.map(one => (one === 'ARCHIVE' ? archive : one))];
+    expect(await kuke(...argv, '--dry-run')).toMatchObject({ status: 0, stdout: `${said} (dry run)\n` });
+    const script = (await kuke(...argv, '--dry-run', '--explain')).stdout;
+    expect(script).toStartWith('#!/bin/bash\n');
+    expect(script).toContain(`\nctr -n kukeon-main images ${command}`);
+    expect(script).not.toContain(said);
+    expect(await names()).toEqual([full]);
+    const done = await kuke(...argv, '--explain');
+    expect(done.status).toBe(0);
+    expect(done.stdout.indexOf('set -e')).toBeLessThan(done.stdout.indexOf(`images ${command}`));
+    expect(done.stdout.indexOf(`images ${command}`)).toBeLessThan(done.stdout.indexOf(`${said}\n`));
+    expect(await names()).not.toEqual([full]);
+  });
+
+  test('what would fail is told, and no script is printed', async () => {
+    for (const [code, ...argv] of [
+      [3, 'rm', 'busybox', 'none'],
+      [3, 'tag', 'none', 'mine:1'],
+      [2, 'load', '-i', fake.file('no.tar', '?')],
+      [2, 'load', '-i', '-'],
+    ] as const) {
+      const { status, stdout, stderr } = await kuke('image', ...argv, '--dry-run', '--explain');
+      expect({ status, stdout, said: stderr.startsWith('error: ') }).toEqual({ status: code, stdout: '', said: true });
+    }
+  });
 });
 
 test('save: whole into the file, or no file at all', async () => {
