@@ -1,13 +1,9 @@
 /** What start, stop and kill have in common: they write a cell's desiredState, and see to it. */
 import type { ArgsDef } from 'citty';
 import { apply } from '../kernel/apply.ts';
-import { KukeError } from '../kernel/errors.ts';
-import type { Resource } from '../kernel/kinds.ts';
-import { toResource } from '../kernel/manifest.ts';
-import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../kernel/planning.ts';
+import { type DESIRED_BY, inState, refuseStateless } from '../kernel/desired-state.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from '../kernel/planning.ts';
 import { describe } from '../kernel/resource.ts';
-import { entriesOf } from '../kernel/schema.ts';
-import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
@@ -31,29 +27,20 @@ export const timeoutArg = {
 /** The flags of `stateArgs`, and of `timeoutArg` (stop) or `strictArg` (start). */
 type StateInvocation = Omit<Invocation, 'args'> & { args: Record<string, unknown> };
 
-export async function changeState(
-  invocation: StateInvocation,
-  verb: Verb,
-  desiredState: 'running' | 'stopped',
-): Promise<number> {
+export async function changeState(invocation: StateInvocation, verb: keyof typeof DESIRED_BY): Promise<number> {
   const { kind: word, name, timeout, strict } = invocation.args;
   const stopTimeoutMs = typeof timeout === 'string' ? parseDuration(timeout, '--timeout') : DEFAULT_STOP_TIMEOUT_MS;
   requireRoot(invocation);
   const kernel = await openKernel(invocation);
   const kind = kindOf(kernel, String(word), invocation.args);
-  if (kind.lifecycle === undefined || entriesOf(kind.spec)?.desiredState === undefined) {
-    throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be ${verb === 'start' ? 'started' : 'stopped'}`, {
-      remedy: `name a cell: \`kuke ${verb} cell NAME\``,
-    });
-  }
+  refuseStateless(kind, verb);
   const ref = refFor(kernel, kind, String(name), invocation.args);
-  const desired = (tree: ResourceTree): Resource[] => {
-    refuseDamaged(tree, ref, 'itself');
-    const { manifest } = tree.get(ref);
-    return [toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState } })];
-  };
   const [outcome] = await withEngine(invocation, options =>
-    apply(kernel, openJournal(invocation), desired, options, { verb, stopTimeoutMs, strict: strict === true }),
+    apply(kernel, openJournal(invocation), inState(kernel, ref, verb), options, {
+      verb,
+      stopTimeoutMs,
+      strict: strict === true,
+    }),
   );
   const { isDryRun, isExplained } = planFlags(invocation.args);
   const isTold = isDryRun || isExplained || outcome?.result === 'failed' || outcome?.result === 'unchanged';

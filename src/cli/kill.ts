@@ -5,5 +5,5 @@ export default command({
   summary: 'stop a cell at once: SIGKILL to all of its containers',
   examples: [['kill cell web', 'when stop takes too long']],
   args: stateArgs,
-  run: invocation => changeState(invocation, 'kill', 'stopped'),
+  run: invocation => changeState(invocation, 'kill'),
 });

@@ -9,5 +9,5 @@ export default command({
     ['start cell web --stack blog', 'in another stack'],
   ],
   args: { ...stateArgs, ...strictArg },
-  run: invocation => changeState(invocation, 'start', 'running'),
+  run: invocation => changeState(invocation, 'start'),
 });

@@ -8,5 +8,5 @@ export default command({
     ['stop cell web --timeout 1m', 'for a database that takes its time'],
   ],
   args: { ...stateArgs, ...timeoutArg },
-  run: invocation => changeState(invocation, 'stop', 'stopped'),
+  run: invocation => changeState(invocation, 'stop'),
 });

@@ -55,7 +55,20 @@ const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
   { files: /^src\/cni\//, may: [/^src\/host\//], why: 'cni knows the host only' },
   { files: /^src\/registry\//, may: [], why: 'registry speaks the distribution protocol and knows no kuke word' },
   { files: /^src\/kernel\//, may: [], why: 'the kernel knows no kind and no backend' },
+  {
+    files: /^src\/daemon\/routes\//,
+    may: [
+      /^src\/(?:kernel|host|daemon)\//,
+      /^src\/cli\/(?:selector|cell-process\/containers|logs\/(?:log-file|follow))\.ts$/,
+    ],
+    why: 'routes know the kernel, and what of the command line is about neither words nor terminals',
+  },
   { files: /^src\/daemon\//, may: [/^src\/kernel\//, /^src\/host\//], why: 'the daemon knows the kernel, and Linux' },
+  {
+    files: /^src\/client\//,
+    may: [/^src\/(?:kernel|daemon)\//, /^plugins\//],
+    why: 'the client takes types alone from the kinds, the kernel and the daemon',
+  },
   {
     files: /^src\/cli\/open-kernel\.ts$/,
     may: [/^src\/kernel\//, /^src\/(?:builtins|plugin)\.ts$/],
@@ -63,8 +76,8 @@ const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
   },
   {
     files: /^src\/cli\//,
-    may: [/^src\/kernel\//, /^src\/daemon\/client\.ts$/, /^package\.json$/],
-    why: 'the command line knows the kernel and the client',
+    may: [/^src\/kernel\//, /^src\/daemon\/console\//, /^package\.json$/],
+    why: 'the command line knows the kernel, and consoles of the daemon',
   },
   { files: /^src\/plugin\.ts$/, may: [/^src\/kernel\//], why: 'kuke/plugin is a selection of the kernel' },
   {

@@ -1,8 +1,9 @@
 /** The daemon's socket: 0660 root:kukeon, or root's alone where there is no such group (spec.md §2). */
-import { chmodSync, chownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { KukeError } from '../../kernel/errors.ts';
 import { asFileError } from '../../kernel/file-errors.ts';
+import { groupId } from '../../kernel/system-accounts.ts';
 
 /** More than a second's worth of clients that all come at once. */
 const BACKLOG = 1024;
@@ -37,17 +38,4 @@ export function removeSocket(path: string): void {
   if (there === undefined) return;
   if (!there.isSocket()) throw new KukeError('Conflict', `${path} is there, and is no socket`, { remedy: 'remove it' });
   unlinkSync(path);
-}
-
-/** By /etc/group; undefined: there is none of that name. */
-export function groupId(name: string, file = '/etc/group'): number | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-  const line = text.split('\n').find(one => one.startsWith(`${name}:`));
-  const id = Number(line?.split(':')[2] || Number.NaN);
-  return Number.isInteger(id) ? id : undefined;
 }

@@ -51,7 +51,7 @@ export interface TestKernel {
 }
 
 export async function kernelOnFakes(
-  options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[] } = {},
+  options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[]; isDryRun?: boolean } = {},
 ): Promise<TestKernel> {
   const host = options.host ?? makeHost();
   const folder = options.folder ?? journalFolder();
@@ -63,6 +63,7 @@ export async function kernelOnFakes(
     pluginConfig: {},
     sources: plugins.map(source),
     timeLimitMs: 2000,
+    isDryRun: options.isDryRun ?? false,
     warn: message => void notices.push(message),
   });
   const engine: EngineOptions = {

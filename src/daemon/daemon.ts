@@ -1,0 +1,25 @@
+/** What the routes share: kernels, what is known of the resources, and what runs now. */
+import type { Kernel } from '../kernel/registry.ts';
+import type { Engine } from './engine.ts';
+import type { ResourceView } from './revisions/view.ts';
+import type { Limits } from './server/limits.ts';
+import type { RequestAudit, ServerOptions } from './server/server-options.ts';
+
+export interface Daemon {
+  engine: Engine;
+  version: string;
+  limits: Limits;
+  /** One for all that only read. */
+  reading(): Promise<Kernel>;
+  view: ResourceView;
+  changes: RunningChanges;
+  audit(entry: RequestAudit): Promise<void>;
+  log: ServerOptions['log'];
+  metrics?: ServerOptions['metrics'];
+}
+
+export interface RunningChanges {
+  /** Runs it to its end, also where the client has gone; the signal is for the daemon's own end. Throws Busy. */
+  run<T>(uid: number, change: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  readonly count: number;
+}

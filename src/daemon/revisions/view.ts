@@ -1,0 +1,201 @@
+/**
+ * All resources as they were when they were last looked at. Whoever reads is given that, so that an answer does not wait for the host; when
+ * something has changed, by whatever hand, backends say so (kernel/backends/watch.ts), and all is looked at again.
+ */
+import type { Watchable } from '../../kernel/backends/watch.ts';
+import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
+import { asKukeError } from '../../kernel/errors.ts';
+import type { Resource } from '../../kernel/kinds.ts';
+import { embedded, makeObserveContext, observed, readTree } from '../../kernel/observe.ts';
+import { inParallel } from '../../kernel/parallel.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+import { keyOf } from '../../kernel/resource.ts';
+import type { ResourceTree } from '../../kernel/tree.ts';
+import { makeRing, type Ring } from './ring.ts';
+
+export interface Snapshot {
+  revision: string;
+  /** By `keyOf`, parents before their children; those that others declare too. */
+  resources: ReadonlyMap<string, Seen>;
+  tree: ResourceTree;
+}
+
+export interface ResourceView {
+  readonly ring: Ring;
+  /** As it is known; `isFresh`: looked at for this answer. */
+  now(options?: { isFresh?: boolean }): Promise<Snapshot>;
+  /** Something was changed by this daemon: who reads from now on waits until that has been seen. */
+  outdate(): void;
+  /** Called after each change, until the signal. */
+  subscribe(changed: () => void, signal: AbortSignal): void;
+  stop(): void;
+}
+
+export interface ViewOptions {
+  kernel(): Promise<Kernel>;
+  log(level: 'debug' | 'warn', message: string, fields?: Record<string, unknown>): void;
+  /** How many changes are kept for those who resume. */
+  capacity?: number;
+}
+
+const CAPACITY = 4096;
+/** What belongs together comes together: a start is a dozen events. */
+const GATHER_MS = 20;
+/** Of the time, looking takes a fifth at most, however much goes on. */
+const REST = 4;
+/** What no backend tells of, such as a link that somebody has deleted, is seen by who reads after so long. */
+const STALE_MS = 2000;
+/** Without anybody who reads or watches for so long, it is not kept up any more. */
+const UNUSED_MS = 60_000;
+const AT_ONCE = 8;
+/** After so many, others have their turn. */
+const A_TURN = 16;
+
+export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): ResourceView {
+  const ring = makeRing(capacity);
+  const subscribers = new Set<() => void>();
+  let known: Snapshot | undefined;
+  let lookedAt = 0;
+  let isOutdated = true;
+  let looking: Promise<Snapshot> | undefined;
+  let due: Timer | undefined;
+  let rested = Promise.resolve();
+  let watching: AbortController | undefined;
+  let unused: Timer | undefined;
+  let isStopped = false;
+
+  const look = async (): Promise<Snapshot> => {
+    const began = performance.now();
+    isOutdated = false;
+    try {
+      const { tree, resources } = await lookAt(await kernel());
+      const changes = changesOf(known?.resources, resources);
+      const before = known?.resources;
+      ring.push(changes.map(change => ({ change, ...beforeOf(before, change.resource) })));
+      known = { revision: ring.latest, resources, tree };
+      lookedAt = performance.now();
+      if (changes.length > 0) for (const tell of [...subscribers]) tell();
+      return known;
+    } catch (thrown) {
+      isOutdated = true;
+      throw thrown;
+    } finally {
+      rested = Bun.sleep((performance.now() - began) * REST);
+    }
+  };
+  /** One at a time: who asks while one is under way may not have been in time for it, and gets the next. */
+  let next: Promise<Snapshot> | undefined;
+  const lookAnew = (): Promise<Snapshot> => {
+    if (looking === undefined) {
+      looking = look().finally(() => {
+        looking = undefined;
+      });
+      return looking;
+    }
+    const current = looking;
+    next ??= current
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        return lookAnew();
+      });
+    return next;
+  };
+  const noticed = (): void => {
+    if (due !== undefined || isStopped) return;
+    due = setTimeout(() => {
+      rested.then(() => {
+        due = undefined;
+        if (!isStopped) lookAnew().catch(thrown => log('warn', `resources: ${asKukeError(thrown).summary}`));
+      });
+    }, GATHER_MS);
+  };
+  const begin = async (): Promise<void> => {
+    if (watching !== undefined || isStopped) return;
+    const ours = new AbortController();
+    watching = ours;
+    try {
+      await watch(await kernel(), noticed, ours.signal, log);
+    } catch (thrown) {
+      // Nothing is set up yet: the next who asks tries again.
+      watching = undefined;
+      isOutdated = true;
+      log('debug', `resources are not watched: ${asKukeError(thrown).summary}`);
+    }
+  };
+  const used = (): void => {
+    clearTimeout(unused);
+    unused = setTimeout(() => {
+      if (subscribers.size > 0) return used();
+      watching?.abort();
+      watching = undefined;
+      isOutdated = true;
+    }, UNUSED_MS).unref();
+  };
+  return {
+    ring,
+    async now({ isFresh = false } = {}) {
+      used();
+      await begin();
+      const isOld = isOutdated || watching === undefined || performance.now() - lookedAt > STALE_MS;
+      if (known === undefined || isFresh || isOld) return lookAnew();
+      return known;
+    },
+    outdate() {
+      isOutdated = true;
+      if (watching !== undefined) noticed();
+    },
+    subscribe(changed, signal) {
+      if (signal.aborted) return;
+      subscribers.add(changed);
+      signal.addEventListener('abort', () => subscribers.delete(changed), { once: true });
+    },
+    stop() {
+      isStopped = true;
+      clearTimeout(due);
+      clearTimeout(unused);
+      watching?.abort();
+    },
+  };
+}
+
+function beforeOf(before: ReadonlyMap<string, Seen> | undefined, { ref }: Resource): { before?: Resource } {
+  const seen = before?.get(keyOf(ref));
+  return seen === undefined ? {} : { before: seen.resource };
+}
+
+async function lookAt(kernel: Kernel): Promise<{ tree: ResourceTree; resources: Map<string, Seen> }> {
+  const tree = await readTree(kernel);
+  const context = makeObserveContext(tree);
+  let count = 0;
+  const seen = await inParallel(tree.all(), AT_ONCE, async resource => {
+    if (++count % A_TURN === 0) await new Promise(setImmediate);
+    return observed(kernel, context, resource);
+  });
+  const resources = new Map<string, Seen>();
+  const note = (resource: Resource) => resources.set(keyOf(resource.ref), { resource, text: comparable(resource) });
+  for (const kind of kernel.kinds.all()) {
+    if (kind.embedded === undefined) continue;
+    const parents = seen.filter(({ ref }) => ref.kind === kind.parent);
+    seen.push(...embedded(kernel, kind.kind, parents));
+  }
+  for (const [index, resource] of seen.entries()) {
+    if (index % A_TURN === A_TURN - 1) await new Promise(setImmediate);
+    note(resource);
+  }
+  return { tree, resources };
+}
+
+/** Throws where the store cannot be watched; without the others, less is seen. */
+async function watch(kernel: Kernel, noticed: () => void, signal: AbortSignal, log: ViewOptions['log']): Promise<void> {
+  const begin = async (name: 'store' | 'runtime' | 'cgroup'): Promise<void> => {
+    try {
+      const backend: Watchable = await kernel.use(name);
+      await backend.watch?.(noticed, signal);
+    } catch (thrown) {
+      if (name === 'store') throw thrown;
+      if (!signal.aborted) log('warn', `changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
+    }
+  };
+  await Promise.all([begin('store'), begin('runtime'), begin('cgroup')]);
+}

@@ -1,0 +1,85 @@
+/** What stands in a query, as schemas: `?dryRun=true&timeout=10s`. */
+import * as v from 'valibot';
+import { parseSelector, type Selector } from '../../cli/selector.ts';
+import { durationMs, LONGEST_MS } from '../../kernel/duration.ts';
+import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import { nameFault } from '../../kernel/names.ts';
+
+/** Undefined where it is not given. */
+export const flag = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.picklist(['true', 'false'], 'must be `true` or `false`'),
+      v.transform(word => word === 'true'),
+      v.description(description),
+    ),
+  );
+
+export const text = (description: string) => v.exactOptional(v.pipe(v.string(), v.description(description)));
+
+/** Given once or several times. */
+export const texts = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.union([
+        v.array(v.string()),
+        v.pipe(
+          v.string(),
+          v.transform(one => [one]),
+        ),
+      ]),
+      v.description(description),
+    ),
+  );
+
+export const name = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.check(
+        one => nameFault(one) === undefined,
+        ({ input }) => `\`${input.slice(0, 80)}\` ${nameFault(input)}`,
+      ),
+      v.description(description),
+    ),
+  );
+
+export const wholeNumber = (description: string, most: number) =>
+  v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}$/, 'must be a whole number'),
+      v.transform(Number),
+      v.maxValue(most),
+      v.description(description),
+    ),
+  );
+
+/** Milliseconds. */
+export const duration = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.transform(given => durationMs(given)),
+      v.number('must be a time such as 10s, 500ms or 5m'),
+      v.maxValue(LONGEST_MS, 'must be less than 24 days'),
+      v.description(description),
+    ),
+  );
+
+export const labelSelector = v.exactOptional(
+  v.pipe(
+    v.string(),
+    v.transform(readSelector),
+    v.description('of labels: `a=b`, `a!=b`, `a`, `!a`; several with commas'),
+  ),
+);
+
+function readSelector(given: string): Selector {
+  try {
+    return parseSelector(given);
+  } catch (thrown) {
+    const message = asKukeError(thrown).message.replace(/^-l: /, '');
+    throw new KukeError('Usage', `query: labelSelector: ${message}`, { field: 'labelSelector', remedy: 'mend it' });
+  }
+}

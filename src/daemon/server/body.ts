@@ -1,0 +1,52 @@
+/** The body of a request, which is bounded, and bounded with all others that are read at once. */
+import type { IncomingMessage } from 'node:http';
+import { KukeError } from '../../kernel/errors.ts';
+import type { Limits } from './limits.ts';
+import type { Quota } from './quota.ts';
+
+const PIECE = 64 * 1024;
+
+/** What the request says that it will send; undefined: it does not say. */
+export function announcedBytes(request: IncomingMessage): number | undefined {
+  const length = request.headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+export const tooLarge = (limits: Limits): KukeError =>
+  new KukeError('TooLarge', `a body has at most ${limits.bodyBytes} bytes`);
+
+export interface Body extends Disposable {
+  text: string;
+}
+
+/** All of it, as text. `using` gives its share of the memory back. Throws TooLarge, Busy, Usage, Cancelled. */
+export async function readBody(request: IncomingMessage, limits: Limits, memory: Quota, uid: number): Promise<Body> {
+  const shares: (() => void)[] = [];
+  const giveBack = (): void => {
+    for (const share of shares.splice(0)) share();
+  };
+  try {
+    if ((announcedBytes(request) ?? 0) > limits.bodyBytes) throw tooLarge(limits);
+    const pieces: Buffer[] = [];
+    let size = 0;
+    let held = 0;
+    for await (const piece of request) {
+      size += piece.length;
+      if (size > limits.bodyBytes) throw tooLarge(limits);
+      if (size > held) {
+        const share = memory.take(uid, PIECE);
+        if (share === undefined) throw new KukeError('Busy', 'too many large requests at once');
+        shares.push(share);
+        held += PIECE;
+      }
+      pieces.push(piece);
+    }
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(Buffer.concat(pieces));
+    return { text, [Symbol.dispose]: giveBack };
+  } catch (thrown) {
+    giveBack();
+    if (thrown instanceof KukeError) throw thrown;
+    if (thrown instanceof TypeError) throw new KukeError('Usage', 'the body is not UTF-8', { remedy: 'send UTF-8' });
+    throw new KukeError('Cancelled', 'the client has gone');
+  }
+}
