@@ -14,7 +14,8 @@ process.exit(
     sdk: async () => ({ ...(await import('./plugin.ts')) }),
     cniPlugins: async () => {
       const { installPlugins, uninstallPlugins } = await import('./cni/plugin-installation.ts');
-      return { install: installPlugins, uninstall: uninstallPlugins };
+      const { foreseeInstall, foreseeUninstall } = await import('./cni/plugin-forecast.ts');
+      return { install: installPlugins, uninstall: uninstallPlugins, foreseeInstall, foreseeUninstall };
     },
     streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
     daemon: () => import('./daemon/index.ts'),

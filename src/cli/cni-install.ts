@@ -1,7 +1,8 @@
 import { KukeError } from '../kernel/errors.ts';
-import { changePlugins, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
+import { changePlugins, foreseen, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { warn } from './output/failure.ts';
+import { planArgs } from './plan-flags.ts';
 
 const conflicts = [
   {
@@ -29,17 +30,21 @@ export default command({
     ['cni install', 'into /opt/cni/bin; once more after an upgrade of kuke'],
     ['cni install --dir /usr/lib/cni', 'into another folder'],
     ['cni install --force', 'in place of another vendor’s plugins, too'],
+    ['cni install --force --dry-run', 'which these are'],
   ],
   args: {
     dir: { type: 'string', default: '/opt/cni/bin', valueHint: 'DIR', description: 'folder of CNI plugins' },
     force: { type: 'boolean', description: 'replace plugins of another vendor' },
     ...outputArg,
+    ...planArgs,
   },
   async run(invocation) {
     const { dir, force = false, output } = invocation.args;
     const folder = requireAbsolute(dir);
-    const files = await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath }));
-    printPlugins(files, output);
+    const files =
+      (await foreseen(invocation, (plugins, runPath) => plugins.foreseeInstall(folder, { force, runPath }))) ??
+      (await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath })));
+    printPlugins(files, output, invocation.args);
     if (files.some(({ result }) => result === 'replaced')) warn(ATTACHED_BEFORE);
     const problems = conflicts.flatMap(({ result, are, remedy }) => {
       const names = files.filter(file => file.result === result).map(({ plugin }) => plugin);

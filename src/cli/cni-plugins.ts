@@ -2,29 +2,45 @@
 import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { asFileError } from '../kernel/file-errors.ts';
-import type { CniPluginFile, CniPlugins, Invocation } from './command.ts';
+import type { CniForecast, CniPluginFile, CniPlugins, Invocation } from './command.ts';
 import { requireRoot } from './open-kernel.ts';
+import { comment } from './output/explain.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { colour } from './output/terminal.ts';
+import { planFlags } from './plan-flags.ts';
 
 export const outputArg = {
   output: { type: 'enum', alias: 'o', options: ['table', 'json'], default: 'table', description: 'how it is printed' },
 } as const satisfies ArgsDef;
 
-type Opener = Pick<Invocation, 'globals' | 'program'>;
+type Opener = Pick<Invocation, 'globals' | 'program'> & { args?: object };
 
 /** Runs `change` with the plugins and the run path. */
 export async function changePlugins<T>(
-  { globals, program }: Opener,
+  { globals, program, args }: Opener,
   change: (plugins: CniPlugins, runPath: string) => Promise<T>,
 ): Promise<T> {
-  requireRoot();
+  requireRoot({ ...(args && { args }) });
   try {
     return await change(await program.cniPlugins(), globals.runPath);
   } catch (error) {
     throw asFileError(error);
   }
+}
+
+/** What `--dry-run` and `--explain` ask for. Resolves to the files where nothing is to be done beyond that. */
+export async function foreseen(
+  invocation: Opener & Pick<Invocation, 'line'>,
+  foresee: (plugins: CniPlugins, runPath: string) => Promise<CniForecast>,
+): Promise<CniPluginFile[] | undefined> {
+  const { isDryRun, isExplained } = planFlags(invocation.args);
+  if (!isDryRun && !isExplained) return undefined;
+  if (isExplained && Reflect.get(invocation.args ?? {}, 'output') === 'json')
+    throw new KukeError('Usage', '--explain prints a script, and -o json none: leave out one of them');
+  const { files, script } = await changePlugins(invocation, foresee);
+  if (isExplained) print(['#!/bin/bash', comment(invocation.line), 'set -e', script].join('\n').trimEnd());
+  return isDryRun ? files : undefined;
 }
 
 /** From one folder, or from all; prints what was done, also where something then fails. `none` is called if there was nothing. */
@@ -54,10 +70,13 @@ const colours = {
   'not found': 'dim',
 } as const;
 
-export function printPlugins(files: CniPluginFile[], output: string): void {
+export function printPlugins(files: CniPluginFile[], output: string, args: object = {}): void {
+  const { isDryRun, isExplained } = planFlags(args);
+  if (isDryRun && isExplained) return;
   if (output === 'json') print(JSON.stringify(files, null, 2));
   else if (files.length > 0) {
-    const rows = files.map(({ plugin, result, path }) => [plugin, colour(colours[result], result), path]);
+    const said = isDryRun ? ' (dry run)' : '';
+    const rows = files.map(({ plugin, result, path }) => [plugin, `${colour(colours[result], result)}${said}`, path]);
     print(alignColumns([['PLUGIN', 'RESULT', 'PATH'], ...rows]));
   }
 }

@@ -65,6 +65,14 @@ export interface Invocation<A extends ArgsDef = ArgsDef> {
   globals: GlobalFlags;
   program: Program;
   /** As the user typed it. */
+  foreseeInstall(folder: string, options: { force: boolean; runPath: string }): Promise<CniForecast>;
+  foreseeUninstall(folder: string | undefined, runPath: string): Promise<CniForecast>;
+}
+
+export interface CniForecast {
+  files: CniPluginFile[];
+  /** The commands that a person would type for it; empty where nothing is to be done. */
+  script: string;
   line: string;
   /** Aborted by Ctrl-C and SIGTERM. */
   signal: AbortSignal;

@@ -38,9 +38,11 @@ export interface InstallOptions {
   runPath: string;
 }
 
+export const NO_PLUGIN = 'only the compiled program can be a plugin: this one is Bun itself';
+
 /** Throws where the program that runs is not a compiled kuke. Only a folder in which something of ours lies then is recorded. */
 export async function installPlugins(folder: string, { force, runPath }: InstallOptions): Promise<PluginFile[]> {
-  if (!isKuke()) throw new Error('only the compiled program can be a plugin: this one is Bun itself');
+  if (!isKuke()) throw new Error(NO_PLUGIN);
   return await withRecord(runPath, async (folders, write) => {
     const isKnown = folder in folders;
     const made = missingPartOf(folder);
@@ -70,9 +72,8 @@ function* layIn(folder: string, force: boolean): Generator<PluginFile> {
   let source = inPlace === undefined ? programFile() : realpathSync(inPlace);
 
   function lay(path: string): FileResult {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return 'blocked';
-    const result = resultOf(ownerOf(path), force);
-    if (result === 'unchanged' || result === 'left') return result;
+    const result = resultAt(path, ownerOf, force);
+    if (result === 'unchanged' || result === 'left' || result === 'blocked') return result;
     try {
       source = putProgram(source, path, result !== 'installed');
     } catch (error) {
@@ -88,7 +89,10 @@ function* layIn(folder: string, force: boolean): Generator<PluginFile> {
   }
 }
 
-function resultOf(owner: Owner, force: boolean): FileResult {
+/** Of laying a plugin down there. */
+export function resultAt(path: string, ownerOf: (path: string) => Owner, force: boolean): FileResult {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return 'blocked';
+  const owner = ownerOf(path);
   if (owner === 'foreign') return force ? 'replaced' : 'left';
   return ({ absent: 'installed', outdated: 'renewed', current: 'unchanged' } as const)[owner];
 }
@@ -136,14 +140,19 @@ export async function uninstallPlugins(
   if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '));
 }
 
+/** What becomes of it in an uninstall. */
+export function foundIn(folder: string, plugin: string, ownerOf: (path: string) => Owner): PluginFile {
+  const path = join(folder, plugin);
+  const owner = ownerInFolder(path, ownerOf);
+  return { plugin, path, result: owner === 'absent' ? 'not found' : owner === 'foreign' ? 'left' : 'removed' };
+}
+
 function removeFrom(folder: string, plugin: string, ownerOf: (path: string) => Owner): PluginFile {
   const path = join(folder, plugin);
   try {
-    const owner = ownerInFolder(path, ownerOf);
-    if (owner === 'absent') return { plugin, path, result: 'not found' };
-    if (owner === 'foreign') return { plugin, path, result: 'left' };
-    rmSync(path, { force: true });
-    return { plugin, path, result: 'removed' };
+    const found = foundIn(folder, plugin, ownerOf);
+    if (found.result === 'removed') rmSync(path, { force: true });
+    return found;
   } catch (error) {
     throw asSystemError(error, path); // Bun's own does not name it
   }
@@ -160,18 +169,18 @@ function ownerInFolder(path: string, ownerOf: (path: string) => Owner): Owner {
 }
 
 /** The file of the program, for hard links; the kernel's own name of it where that file is another by now. */
-function programFile(): string {
+export function programFile(): string {
   const path = readlinkSync(PROGRAM);
   const [self, there] = [statSync(PROGRAM), statSync(path, { throwIfNoEntry: false })];
   return there?.ino === self.ino && there.dev === self.dev ? path : PROGRAM;
 }
 
-const recordIn = (runPath: string): string => join(runPath, '.kuke/cni-plugins.json');
+export const recordIn = (runPath: string): string => join(runPath, '.kuke/cni-plugins.json');
 
 const schema = v.object({ folders: v.record(v.string(), v.object({ made: v.exactOptional(v.string()) })) });
-type Folders = v.InferOutput<typeof schema>['folders'];
+export type Folders = v.InferOutput<typeof schema>['folders'];
 
-async function readFolders(record: string): Promise<Folders> {
+export async function readFolders(record: string): Promise<Folders> {
   try {
     return conform(schema, parseJson(readFileSync(record, 'utf8'))).folders;
   } catch (error) {

@@ -57,6 +57,29 @@ const all = (result: string) => Object.fromEntries(TYPES.map(type => [type, resu
 const inode = (path: string) => statSync(path).ino;
 const identical = (path: string) => Bun.spawnSync(['cmp', path, PROGRAM]).exitCode === 0;
 
+async function script(...args: string[]): Promise<string> {
+  const program = Bun.spawn([PROGRAM, 'cni', ...args, '--dry-run', '--explain'], { stdout: 'pipe', stderr: 'pipe' });
+  const text = await program.stdout.text();
+  expect(await program.exited).toBe(0);
+  return text;
+}
+
+test.each([NEAR, FAR])('a dry run does nothing, and its script does it all: %s', async folder => {
+  expect(results(await own('install', '--dir', `${folder}/bin`, '--dry-run'))).toEqual(all('installed'));
+  expect([existsSync(folder), existsSync('/opt/kukeon')]).toEqual([false, false]);
+  await output('bash', '-c', await script('install', '--dir', `${folder}/bin`));
+  const byHand = readFileSync(RECORD, 'utf8');
+  expect(JSON.parse(byHand)).toEqual({ folders: { [`${folder}/bin`]: { made: folder } } });
+  expect(statSync(RECORD).mode & 0o777).toBe(0o600);
+  expect(results(await own('install', '--dir', `${folder}/bin`))).toEqual(all('unchanged'));
+  expect(JSON.parse(readFileSync(RECORD, 'utf8'))).toEqual(JSON.parse(byHand));
+
+  expect(results(await own('uninstall', '--dry-run'))).toEqual(all('removed'));
+  expect(TYPES.every(type => identical(`${folder}/bin/${type}`))).toBe(true);
+  await output('bash', '-c', await script('uninstall'));
+  expect([existsSync(folder), existsSync('/opt/kukeon')]).toEqual([false, false]);
+});
+
 /** A kuke of another version: not the same bytes, but the same program. */
 function outdated(path: string): void {
   copyFileSync(PROGRAM, path);

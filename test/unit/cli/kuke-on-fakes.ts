@@ -59,7 +59,12 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
     version: async () => '1.2.3',
     builtins: async () => [fakePlugin(host), realm, space, stack, container, cell].map(source),
     sdk: async () => ({ ...(await import('../../../src/plugin.ts')) }),
-    cniPlugins: async () => ({ install: async () => [], uninstall: async () => {} }),
+    cniPlugins: async () => ({
+      install: async () => [],
+      uninstall: async () => {},
+      foreseeInstall: async () => ({ files: [], script: '' }),
+      foreseeUninstall: async () => ({ files: [], script: '' }),
+    }),
     streams: async () => ({
       rawTerminal: () => () => {},
       terminalSize: () => ({ columns: 80, rows: 24 }),
