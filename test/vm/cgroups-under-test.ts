@@ -1,10 +1,12 @@
-/** The cgroups of the virtual machine, made and limited by the backend under test, and read from their files. */
-import { expect } from 'bun:test';
+/** The cgroups of the virtual machine, made and limited by the backend under test, and read from their files; gone after each test. */
+import { afterEach, expect } from 'bun:test';
 import { readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import type { LimitObservation } from '../../src/kernel/backends/index.ts';
 import type { Limits } from '../../src/kernel/limits/limits.ts';
-import { backendOf, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
+import { backendOf, cleanUp, MOUNT, shellIn } from '../host/cgroup-v2/backend-under-test.ts';
 import { context, eventually } from '../suites/contract.ts';
+
+afterEach(cleanUp);
 
 export const MI = 2 ** 20;
 export const backend = backendOf();

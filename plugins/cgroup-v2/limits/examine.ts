@@ -10,8 +10,9 @@ import {
   readIfThere,
   wordsIfThere,
 } from '../../../src/host/cgroupfs/cgroup.ts';
-import type { Mount } from '../../../src/host/mountinfo.ts';
+import { type Mount, mountOf } from '../../../src/host/mountinfo.ts';
 import { whyMissing } from '../absence.ts';
+import { CELL_DEPTH } from '../hierarchy.ts';
 import {
   deviceCandidates,
   type Group,
@@ -61,7 +62,8 @@ export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]
     if (asked === undefined && found === undefined && isUnset(knob, text ?? knob.unset)) return [];
     const isAbsent = asked !== undefined && fault === undefined && text === undefined;
     const absent = isAbsent ? (whyAbsent(group, knob, mounts) ?? record.refused?.[knob.field]) : undefined;
-    const idle = asked === undefined ? undefined : whyIdle(knob, asked, host);
+    const idle =
+      asked === undefined ? undefined : (whyIdle(knob, asked, host) ?? whyUnclaimed(cgroup, knob, asked, mounts));
     const seen: Seen = { asked, text, found, before: before.get(knob.field), fault, absent, idle };
     return [{ knob, ...(text !== undefined && { text }), observation: observation(knob, seen) }];
   });
@@ -117,6 +119,20 @@ function whyIdle({ field, file }: Knob, asked: LimitValue, host: Capacity): stri
   const { iocost, bfq } = host.weighs();
   if (file === 'io.weight' ? iocost : bfq) return undefined;
   return 'no disk of this host goes by weights: that takes the scheduler bfq, or io.cost.qos';
+}
+
+/** Without that option of the mount a reservation counts only for what groups below reserve of it (cgroup-v2.rst, memory_recursiveprot). */
+function whyUnclaimed(
+  cgroup: Cgroup,
+  { field, file }: Knob,
+  asked: LimitValue,
+  mounts: readonly Mount[],
+): string | undefined {
+  if (field !== 'memory.reservation' || cgroup.names.length > CELL_DEPTH) return undefined;
+  if (mountOf(mounts, cgroup.root)?.superOptions.includes('memory_recursiveprot')) return undefined;
+  const claims = children(cgroup).map(child => Number(readIfThere(child, file)?.replace('max', 'Infinity') ?? 0));
+  if (claims.reduce((sum, claim) => sum + claim, 0) >= Number(asked)) return undefined;
+  return `${cgroup.root} is mounted without memory_recursiveprot: it counts only for what is reserved below`;
 }
 
 /** A kernel may be built, or booted, without a part of a controller: a group that has the controller tells. Without one: all is offered. */

@@ -69,7 +69,18 @@ test('what this host cannot enforce is told, shown by get --resources with its r
     ['web', '-', '-', '-', '-', 'memory.limit=64Mi,pids.limit=100'],
   ]);
   expect(lines[1]).toMatch(/(?:memory|pids)\S*$|controller/);
-  await set('cell', 'web', '--memory', 'none', '--pids', 'none', '--hugepages', 'none');
+  // Those above are given what is reserved in them, where that is possible; here nothing is said of it.
+  expect(await set('cell', 'web', '--memory-reservation', '8Mi')).toMatch(/memory\.reservation, .* not enforced/);
+  for (const [kind = '', name = ''] of [
+    ['stack', 'default'],
+    ['space', 'default'],
+    ['realm', 'main'],
+  ]) {
+    const { status } = await get<{ status: object }>(kind, name);
+    expect(Object.keys(status).filter(key => /resources/i.test(key))).toEqual([]);
+    expect((await set(kind, name, '--strict', '--hugepages', 'none')).trim()).toEndWith('unchanged');
+  }
+  await set('cell', 'web', '--memory', 'none', '--memory-reservation', 'none', '--pids', 'none', '--hugepages', 'none');
   expect((await kuke('get', 'cells', '--resources')).split('\n')[1]?.split(/ +/)).toEqual(['web', '-', '-', '-', '-']);
 });
 
