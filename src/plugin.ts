@@ -76,6 +76,7 @@ export { reserveStatus } from './kernel/reserve-status.ts';
 export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef } from './kernel/resource.ts';
 export { runPathTag } from './kernel/run-path-tag.ts';
 export { entriesOf, fieldsWith, notYet, notYetFor, ownId, parentId } from './kernel/schema.ts';
+export { isSecretField } from './kernel/secret-fields.ts';
 export type { Ref } from './kernel/step-references.ts';
 export {
   type Health,

@@ -1,5 +1,5 @@
 /** A manifest as the text of its file, and back: the same value, whatever is in it. */
-import { KukeError, type Manifest } from 'kuke/plugin';
+import { isSecretField, KukeError, type Manifest } from 'kuke/plugin';
 
 /** More than any manifest has; what is larger is not read into memory. */
 export const MAX_BYTES = 8 * 1024 * 1024;
@@ -80,13 +80,8 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const SECRET = /^(env|args|command)$|passw(or)?d|token|secret|credential/i;
-
-/**
- * Whether the file is for root's eyes only: when something in it is called `env`, `args` or `command` (nobody can tell whether
- * `DATABASE_URL=...` has a password in it), or has one of the words of `SECRET` in its name, such as `registryCredentials`.
- */
+/** Whether the file is for root's eyes only. */
 export function holdsCredentials(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(holdsCredentials);
-  return isMap(value) && Object.entries(value).some(([key, item]) => SECRET.test(key) || holdsCredentials(item));
+  return isMap(value) && Object.entries(value).some(([key, item]) => isSecretField(key) || holdsCredentials(item));
 }

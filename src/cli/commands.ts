@@ -11,6 +11,7 @@ export const commands: Record<string, CommandEntry> = below({
   diff: { summary: 'show what apply would change', load: () => import('./diff.ts') },
   get: { summary: 'show resources', load: () => import('./get.ts') },
   describe: { summary: 'show all that is known of a resource', load: () => import('./describe.ts') },
+  history: { summary: 'see what was done to a cell, and by whom', load: () => import('./history.ts') },
   tree: { summary: 'see the whole hierarchy, with states, addresses and use', load: () => import('./tree.ts') },
   delete: { summary: 'delete resources', load: () => import('./delete.ts') },
   start: { summary: 'start a cell', load: () => import('./start.ts') },

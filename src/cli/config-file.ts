@@ -24,6 +24,8 @@ const own = {
   pluginsPath: v.exactOptional(absolutePath),
   /** Milliseconds that a plugin's hook or setup may take. */
   pluginTimeLimit: v.exactOptional(v.pipe(v.number(), v.minValue(1))),
+  /** Who has changed what; /var/log/kukeon/audit.jsonl when absent. */
+  auditLog: v.exactOptional(absolutePath),
   /** Of kukeond, which reads it anew on SIGHUP. */
   daemon: v.exactOptional(
     v.strictObject({

@@ -1,8 +1,9 @@
 import { readTree } from '../kernel/observe.ts';
+import { auditPath } from './audit.ts';
 import { command } from './command.ts';
 import type { Description } from './describe/gather.ts';
 import { selectResources } from './get/select.ts';
-import { historyPath, openKernel } from './open-kernel.ts';
+import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { formatJson } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
@@ -40,7 +41,7 @@ export default command({
     const resources = await selectResources(kernel, tree, wanted);
     const { gather } = await import('./describe/gather.ts');
     const descriptions: Description[] = [];
-    for (const resource of resources) descriptions.push(await gather(kernel, tree, resource, historyPath(globals)));
+    for (const resource of resources) descriptions.push(await gather(kernel, tree, resource, auditPath(globals)));
     if (args.output === 'json') {
       const items = descriptions.map(asJson);
       print(formatJson(args.name !== undefined && items.length === 1 ? items[0] : { items }));

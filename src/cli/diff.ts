@@ -45,11 +45,12 @@ async function difference(
   invocation: Pick<Invocation, 'globals' | 'line' | 'lists' | 'program' | 'signal'> & { args: { output: string } },
 ): Promise<number> {
   // Nothing is to be done, so it is planned as by a dry run.
-  const kernel = await openKernel({ ...invocation, args: { 'dry-run': true } });
+  const planning = { ...invocation, args: { 'dry-run': true } };
+  const kernel = await openKernel(planning);
   const resources = await readResources(kernel, invocation.lists.filename ?? [], invocation.signal);
   await kernel.instance();
   const before = await readTree(kernel);
-  const outcomes = await withEngine(invocation, options => apply(kernel, openJournal(invocation), resources, options));
+  const outcomes = await withEngine(planning, options => apply(kernel, openJournal(planning), resources, options));
   const after = await readTree(kernel);
   if (invocation.args.output === 'json') print(JSON.stringify(outcomes.map(jsonOf), null, 2));
   else for (const outcome of outcomes) printDifference(outcome, before, after);

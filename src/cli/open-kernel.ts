@@ -1,13 +1,14 @@
 /** The kernel with the plugins that a command needs, and what it runs its plans with. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { auditedJournal } from '../kernel/audited-journal.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { findExternalPlugins } from '../kernel/external-plugins.ts';
-import { recordedJournal } from '../kernel/history.ts';
 import { type Journal, makeJournal } from '../kernel/journal.ts';
 import { didYouMean } from '../kernel/names.ts';
 import { type Kernel, loadKernel } from '../kernel/registry.ts';
 import type { EngineOptions } from '../kernel/session.ts';
+import { auditOf } from './audit.ts';
 import type { Invocation } from './command.ts';
 import { bound } from './console/console.ts';
 import { warn } from './output/failure.ts';
@@ -63,26 +64,23 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
   return kernel;
 }
 
-export function openJournal({ globals }: Opener): Journal {
-  const own = join(globals.runPath, '.kuke');
-  return recordedJournal(makeJournal(join(own, 'journal')), historyPath(globals), join(own, 'instance'));
-}
-
-export function historyPath({ runPath }: Pick<Invocation['globals'], 'runPath'>): string {
-  return join(runPath, '.kuke/history.jsonl');
+export function openJournal(invocation: Opener): Journal {
+  return auditedJournal(makeJournal(join(invocation.globals.runPath, '.kuke/journal')), auditOf(invocation));
 }
 
 /** Runs what changes the host: with progress for a terminal, the lock's time limit, and Ctrl-C. */
 export async function withEngine<T>(invocation: Opener, run: (options: EngineOptions) => Promise<T>): Promise<T> {
   const progress = makeProgress(invocation.globals.quiet);
-  try {
-    return await run({
+  const work = () =>
+    run({
       command: invocation.line,
       lockTimeoutMs: invocation.globals.lockTimeoutMs,
       signal: invocation.signal,
       progress: progress.show,
       notice: progress.notice,
     });
+  try {
+    return await (planFlags(invocation.args).isDryRun ? work() : auditOf(invocation).of(work));
   } finally {
     progress.end();
   }

@@ -1,7 +1,8 @@
 /** All that is known of a resource: its manifest, what it uses, what is in it, and what was done to it last. */
+
+import { readAudit } from '../../kernel/audit.ts';
 import type { CgroupUsage, ImageInfo } from '../../kernel/backends/index.ts';
 import { asKukeError } from '../../kernel/errors.ts';
-import { type HistoryEntry, readHistory } from '../../kernel/history.ts';
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import { makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
@@ -9,6 +10,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { groupOf } from '../limits/columns.ts';
+import { type Operation, operationsOn } from './operations.ts';
 
 export interface Description {
   kind: KindDefinition;
@@ -20,7 +22,7 @@ export interface Description {
   usage?: CgroupUsage;
   children: Resource[];
   /** Newest first. */
-  operations: HistoryEntry[];
+  operations: Operation[];
   /** Of a realm: those that it has. */
   images?: ImageInfo[];
   /** What could not be found out, and why. */
@@ -33,7 +35,7 @@ export async function gather(
   kernel: Kernel,
   tree: ResourceTree,
   resource: Resource,
-  historyFile: string,
+  auditFile: string,
 ): Promise<Description> {
   const kind = kernel.kinds.get(resource.ref.kind);
   const unknown: string[] = [];
@@ -57,12 +59,8 @@ export async function gather(
   const context = makeObserveContext(tree);
   const below = kind.embedded === undefined ? tree.children(resource.ref) : [];
   const children = await inParallel(below, 8, child => observed(kernel, context, child));
-  const name = describe(owner).toLowerCase();
-  const history = (await known('operations', () => readHistory(historyFile))) ?? [];
-  const operations = history
-    .filter(({ resources }) => resources.some(one => one.toLowerCase() === name))
-    .slice(-OPERATIONS)
-    .reverse();
+  const entries = (await known('operations', () => readAudit(auditFile))) ?? [];
+  const operations = operationsOn(describe(owner), entries, OPERATIONS);
   const { namespace } = resource.spec;
   const images =
     resource.ref.kind === 'Realm' && typeof namespace === 'string'

@@ -1,15 +1,39 @@
-/** What was done to a resource, with when and how it ended. */
-import type { HistoryEntry } from '../../kernel/history.ts';
+/** What was done to a resource, by whom, with when and how it ended. */
+import type { Affected, AuditEntry } from '../../kernel/audit.ts';
 
-export function operationRows(operations: readonly HistoryEntry[], now: Date): string[][] {
-  const rows = operations.map(({ at, command, result, done, steps, ms }) => [
+/** An entry of the audit log, as far as it is about one resource. */
+export type Operation = Omit<AuditEntry, 'resources' | 'id' | 'result'> & Omit<Affected, 'resource'>;
+
+/** Newest first, at most so many. `name`: `cell main/default/blog/web`, in any case. */
+export function operationsOn(name: string, entries: readonly AuditEntry[], most: number): Operation[] {
+  const found: Operation[] = [];
+  for (const { resources, id: _, ...entry } of entries.toReversed()) {
+    const one = resources.find(({ resource }) => resource.toLowerCase() === name.toLowerCase());
+    if (one === undefined) continue;
+    const { resource: _resource, result, ...rest } = one;
+    // What became of the resource says more than that of the command, save where that was cut off.
+    found.push({ ...entry, ...rest, result: entry.result.includes(' ') ? entry.result : result });
+    if (found.length === most) break;
+  }
+  return found;
+}
+
+export function operationRows(operations: readonly Operation[], now: Date): string[][] {
+  const rows = operations.map(({ at, command, result, steps, ms, ...actor }) => [
     `${at.replace(/\.\d+Z$/, 'Z')} (${ago(now.getTime() - Date.parse(at))})`,
     result,
-    done === steps ? `${steps}` : `${done} of ${steps}`,
+    steps === undefined ? '-' : `${steps.length}`,
     ms === undefined ? '-' : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`,
+    whoIs(actor),
     command,
   ]);
-  return [['WHEN', 'RESULT', 'STEPS', 'TOOK', 'COMMAND'], ...rows];
+  return [['WHEN', 'RESULT', 'STEPS', 'TOOK', 'BY', 'COMMAND'], ...rows];
+}
+
+/** `root (amy)`: amy, by sudo. */
+export function whoIs({ user, uid, login }: Pick<AuditEntry, 'user' | 'uid' | 'login'>): string {
+  const name = user ?? (uid === undefined ? '-' : String(uid));
+  return login === undefined ? name : `${name} (${login})`;
 }
 
 const UNITS = [

@@ -41,7 +41,7 @@ export function linesOf({ ref, result, changes, steps, notes }: Outcome, said = 
   ];
 }
 
-function changeText({ path, from, to }: FieldChange): string {
+export function changeText({ path, from, to }: Pick<FieldChange, 'path'> & { from?: unknown; to?: unknown }): string {
   if (from === undefined) return `${path}: added ${shown(to)}`;
   if (to === undefined) return `${path}: removed (was ${shown(from)})`;
   return `${path}: ${shown(from)} → ${shown(to)}`;

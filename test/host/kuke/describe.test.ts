@@ -6,7 +6,7 @@ import { cell, container, shell } from './cells.ts';
 import { apply, kuke, run, tryApply } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
-const HISTORY = '/opt/kukeon/.kuke/history.jsonl';
+const AUDIT = '/var/log/kukeon/audit.jsonl';
 
 let host: ReadyHost;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ test('a cell with its network, limits, containers and operations', async () => {
   expect(text).toMatch(
     /^ {2}main \(root\):\n {4}Image: +docker\.io\/library\/test:1\n {4}State: +Running\n {4}PID: +\d+\n/m,
   );
-  expect(text).toMatch(/^ {2}\d{4}-\S+Z \(\d+\w ago\) +done +\d+ +[\d.]+ m?s +kuke apply -f -\n$/m);
+  expect(text).toMatch(/^ {2}\d{4}-\S+Z \(\d+\w ago\) +created +\d+ +[\d.]+ m?s +root +kuke apply -f -\n$/m);
   expect(await kuke('describe', 'container', 'side', '--cell', 'web')).toMatch(/^ {2}PID: +\d+$/m);
 });
 
@@ -56,7 +56,7 @@ test('an operation that was undone is told of, for who has to find out what happ
   expect(failed.status).not.toBe(0);
   const { operations } = JSON.parse(await kuke('describe', 'cell', 'web', '-o', 'json'));
   expect(operations[0]).toMatchObject({ command: 'kuke apply -f -', result: expect.stringMatching(/undone|failed/) });
-  expect(statSync(HISTORY).mode & 0o777).toBe(0o600);
+  expect(statSync(AUDIT).mode & 0o777).toBe(0o640);
 });
 
 test('the tree, in the characters of the locale', async () => {
@@ -72,7 +72,8 @@ test('the tree, in the characters of the locale', async () => {
 });
 
 test('nothing of it is left by an uninstall', async () => {
-  expect(existsSync(HISTORY)).toBe(true);
+  expect(existsSync(AUDIT)).toBe(true);
   await kuke('uninstall', '--yes');
   expect(existsSync('/opt/kukeon')).toBe(false);
+  expect(existsSync('/var/log/kukeon')).toBe(false);
 });

@@ -78,10 +78,11 @@ describe('kuke describe', () => {
       '2d ago',
     ]);
     const at = '2026-11-21T20:00:00.123Z';
-    const entry = { at, command: 'kuke x', resources: [], result: 'failed' as const, done: 1, steps: 3 };
-    expect(operationRows([{ ...entry, ms: 1500 }, entry], new Date('2026-11-21T20:01:05Z')).slice(1)).toEqual([
-      ['2026-11-21T20:00:00Z (1m ago)', 'failed', '1 of 3', '1.5 s', 'kuke x'],
-      ['2026-11-21T20:00:00Z (1m ago)', 'failed', '1 of 3', '-', 'kuke x'],
+    const entry = { at, command: 'kuke x', result: 'updated', uid: 0, user: 'root', login: 'amy' };
+    const rows = operationRows([{ ...entry, ms: 1500, steps: ['a', 'b'] }, entry], new Date('2026-11-21T20:01:05Z'));
+    expect(rows.slice(1)).toEqual([
+      ['2026-11-21T20:00:00Z (1m ago)', 'updated', '2', '1.5 s', 'root (amy)', 'kuke x'],
+      ['2026-11-21T20:00:00Z (1m ago)', 'updated', '-', '-', 'root (amy)', 'kuke x'],
     ]);
   });
 });

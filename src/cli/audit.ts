@@ -1,0 +1,77 @@
+/** What a command line has changed, for the audit log: who asked, what became of it. */
+import { join } from 'node:path';
+import type { Outcome } from '../kernel/apply.ts';
+import { type Affected, type AuditEntry, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
+import type { JournalListener } from '../kernel/audited-journal.ts';
+import { daemonPlaces } from '../kernel/daemon-places.ts';
+import { asKukeError } from '../kernel/errors.ts';
+import type { Invocation } from './command.ts';
+import { bound, currentConsole } from './console/console.ts';
+import { warn } from './output/failure.ts';
+
+export const auditPath = ({ config, runPath }: Invocation['globals']): string =>
+  config.auditLog ?? daemonPlaces(runPath).audit;
+
+export interface CommandAudit extends JournalListener {
+  /** Runs what may change the host, and tells what became of it. */
+  of<T>(work: () => Promise<T>, affected?: (result: T) => Affected[]): Promise<T>;
+}
+
+/** Of one command; the same one each time that it is asked for. */
+const audits = new WeakMap<object, CommandAudit>();
+
+export function auditOf(invocation: Pick<Invocation, 'globals' | 'line'>): CommandAudit {
+  const { globals, line } = invocation;
+  const known = audits.get(globals);
+  if (known !== undefined) return known;
+  const made = makeAudit(auditPath(globals), join(globals.runPath, '.kuke/instance'), line);
+  audits.set(globals, made);
+  return made;
+}
+
+function makeAudit(path: string, instance: string, command: string): CommandAudit {
+  const actor = actorOf(currentConsole().peer);
+  const id = crypto.randomUUID();
+  let isBegun = false;
+  let isBroken = false;
+  const append = bound((entry: Omit<AuditEntry, 'at'>): void => {
+    try {
+      appendAudit({ path, instance }, { at: new Date().toISOString(), ...entry });
+    } catch (thrown) {
+      // What is asked for may be what mends it.
+      if (!isBroken) warn(`the audit log cannot be written: ${path}: ${asKukeError(thrown).message}`);
+      isBroken = true;
+    }
+  });
+  return {
+    begun() {
+      if (!isBegun) append({ id, ...actor, command, result: 'begun', resources: [] });
+      isBegun = true;
+    },
+    recovered: entry => append(entry),
+    async of(work, affected = affectedIn) {
+      const started = performance.now();
+      const ended = (entry: Pick<AuditEntry, 'result' | 'resources' | 'error'>) =>
+        append({ id, ...actor, command, ms: Math.round(performance.now() - started), ...entry });
+      try {
+        const result = await work();
+        const resources = affected(result);
+        const isWell = resources.every(({ error }) => error === undefined);
+        if (isBegun || resources.length > 0) ended({ result: isWell ? 'done' : 'failed', resources });
+        return result;
+      } catch (thrown) {
+        const { code, fault } = asKukeError(thrown);
+        ended({ result: 'failed', error: { code, message: fault }, resources: [] });
+        throw thrown;
+      }
+    },
+  };
+}
+
+/** Outcomes say it by themselves. */
+function affectedIn(result: unknown): Affected[] {
+  return Array.isArray(result) ? affectedBy(result.filter(isOutcome)) : [];
+}
+
+const isOutcome = (one: unknown): one is Outcome =>
+  typeof one === 'object' && one !== null && 'ref' in one && 'result' in one && 'steps' in one;
