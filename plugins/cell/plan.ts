@@ -9,7 +9,6 @@ import {
   type PluginKernel,
   planCgroup,
   refuseUnlimitedAbove,
-  type Verb,
   watchLimits,
 } from 'kuke/plugin';
 import { planAwait, planAwaitCells } from './await-steps.ts';
@@ -39,7 +38,8 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     if (isStale(kernel, cell, seen)) context.note(WAITS);
     return;
   }
-  if (context.options.verb === 'restart' && (await planRestart(kernel, context, cell, seen))) return;
+  const isOfMembers = context.options.verb === 'restart' || context.options.verb === 'hold';
+  if (isOfMembers && (await planRestart(kernel, context, cell, seen))) return;
   if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
     throw new KukeError('Conflict', 'it has no containers to start', {
       remedy: 'add containers to its manifest and apply it',
@@ -76,15 +76,17 @@ async function planRunning(
 ): Promise<void> {
   const root = rootOf(cell.spec);
   // An apply leaves what has ended as it is, unless it is what says that the cell is to run again.
-  const isAsked =
-    STARTING.has(context.options.verb) || context.changes.some(({ path }) => path === 'spec.desiredState');
+  const { verb, members } = context.options;
+  const startsAll = verb === 'start' || context.changes.some(({ path }) => path === 'spec.desiredState');
+  const isAsked = ({ id }: ContainerSpec) =>
+    startsAll || (verb === 'restart' && (members === undefined || members.includes(id)));
   const fresh = root === undefined || needsNew(kernel, cell, root, seen) || networkLost(cell, seen);
   // The root owns the network namespace: a new root, or a lost namespace, is a new cell to all of its processes.
   const anew = cell.spec.containers.filter(one => fresh || needsNew(kernel, cell, one, seen));
   const starts = (one: ContainerSpec): boolean => {
     const there = seen.of(one);
     if (anew.includes(one) || there === undefined || there.state === 'created' || isLost(there)) return true;
-    return isAsked && there.state !== 'running';
+    return isAsked(one) && there.state !== 'running';
   };
   const rootRuns = root !== undefined && (starts(root) || seen.of(root)?.state === 'running');
   const restarts = root !== undefined && starts(root);
@@ -195,8 +197,6 @@ function needsNew(kernel: PluginKernel, cell: Cell, container: ContainerSpec, se
 function networkLost(cell: Cell, seen: ObservedCell): boolean {
   return seen.root?.state === 'running' && !seen.netnsExists && rootOf(cell.spec)?.hostNetwork !== true;
 }
-
-const STARTING: ReadonlySet<Verb> = new Set<Verb>(['start', 'restart']);
 
 /** Notes which starts are planned, and tells what a container's own waits for: those it depends on, as it says. */
 function startSteps(context: PlanContext, cell: Cell, seen: ObservedCell) {

@@ -26,6 +26,13 @@ export async function planRestart(
   const wanted = context.options.members ?? cell.spec.containers.map(({ id }) => id);
   const members = startOrder(cell.spec).filter(({ id }) => wanted.includes(id));
   if (cell.spec.desiredState === 'stopped' || members.length === 0) return true;
+  if (context.options.verb === 'hold') {
+    for (const one of members) {
+      const there = seen.of(one);
+      if (there && runs(there)) planStopOne(context, cell, seen, there.id, []);
+    }
+    return true;
+  }
   const root = rootOf(cell.spec);
   const hasNetwork = root?.hostNetwork === true || seen.netnsExists;
   if (!hasNetwork || members.some(one => seen.of(one) === undefined)) return false;

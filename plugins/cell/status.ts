@@ -11,12 +11,12 @@ import {
   type PluginKernel,
 } from 'kuke/plugin';
 import { askedOfContainer, type EffectiveCell, effectiveCell, inheritedFields, uninheriting } from './effective.ts';
-import { type Cell, containerCgroup, containerdId, logPath } from './layout.ts';
+import { type Cell, containerCgroup, containerdId, isRoot, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell, runs } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
-import { isContainerDue, storedStatus, UNHEALTHY } from './supervised.ts';
+import { HELD, isContainerDue, storedStatus } from './supervised.ts';
 
 type Termination = NonNullable<ContainerStatus['lastTermination']>;
 
@@ -74,6 +74,7 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
       const known = before?.containers?.find(({ id }) => id === one.id);
       return {
         id: one.id,
+        ...(isRoot(cell, one) && { root: true }),
         containerdId: containerdId(cell, one),
         cgroupPath: containerCgroup(cell, one),
         logPath: logPath(cell, one),
@@ -109,10 +110,11 @@ async function containerStatus(
   const before = storedStatus(cell, container);
   const startedAt = there?.startedAt;
   const oom = wasKilled ? { reason: OOM_KILLED, message: await oomText(context, cell, container, last) } : undefined;
-  const held = there?.state === 'stopped' && before?.reason === UNHEALTHY ? HELD : undefined;
+  const held = there?.state === 'stopped' ? heldFor(before?.reason) : undefined;
   const lastTermination = terminationOf(there, before?.lastTermination, oom) ?? before?.lastTermination;
   return {
     id: container.id,
+    ...(isRoot(cell, container) && { root: true }),
     containerdId: containerdId(cell, container),
     cgroupPath: containerCgroup(cell, container),
     logPath: logPath(cell, container),
@@ -133,7 +135,7 @@ async function containerStatus(
   };
 }
 
-const HELD = { reason: UNHEALTHY, message: 'stopped, for its health check failed' };
+const heldFor = (reason = '') => (Object.hasOwn(HELD, reason) ? { reason, message: HELD[reason] ?? '' } : undefined);
 
 /** Undefined: it has not ended. */
 function terminationOf(
@@ -173,10 +175,10 @@ function stateOf(
     const message = `the root container \`${root.id}\` ${how}; kukeond starts it again`;
     return { state: 'Failed', reason: 'Restarting', message };
   }
-  if (root.reason === UNHEALTHY)
+  if (heldFor(root.reason) !== undefined)
     return {
       state: 'Failed',
-      reason: UNHEALTHY,
+      ...(root.reason !== undefined && { reason: root.reason }),
       message: `the root container \`${root.id}\` was ${root.message}${left}`,
     };
   if (root.reason === OOM_KILLED)
@@ -236,8 +238,7 @@ function whileRootRuns(
 
 function list(containers: ContainerStatus[]): string {
   const names = containers.map(({ id, reason, message, exitCode }) => {
-    const how =
-      reason === OOM_KILLED || reason === UNHEALTHY ? message : exitCode ? `exit code ${exitCode}` : undefined;
+    const how = reason !== undefined ? message : exitCode ? `exit code ${exitCode}` : undefined;
     return how === undefined ? `\`${id}\`` : `\`${id}\` (${how})`;
   });
   return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;

@@ -13,8 +13,11 @@ import { type ObservedCell, observeCell, runs } from './observed.ts';
 import { probeOnce, timesOf } from './probe.ts';
 import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
-/** Why a container was stopped, and is not started again. */
-export const UNHEALTHY = 'Unhealthy';
+/** Why a container is not started again: it was stopped for it, or it has gone, and nobody knows how. */
+export const HELD: Readonly<Record<string, string>> = {
+  Unhealthy: 'stopped, for its health check failed',
+  Lost: 'ended by something that nobody has seen, its shim’s death perhaps',
+};
 
 export const isWanted = ({ spec }: Cell): boolean => spec.desiredState !== 'stopped' && spec.containers.length > 0;
 
@@ -45,7 +48,7 @@ function policyOf({ restartPolicy: policy = 'never', restartMaxRetries }: Contai
   return {
     policy,
     ...(restartMaxRetries !== undefined && { maxRetries: restartMaxRetries }),
-    ...(stored?.reason === UNHEALTHY && { heldFor: UNHEALTHY }),
+    ...(stored?.reason !== undefined && Object.hasOwn(HELD, stored.reason) && { heldFor: stored.reason }),
   };
 }
 
@@ -54,6 +57,7 @@ export async function superviseCell(kernel: PluginKernel, context: ObserveContex
   const others = seen.containers.filter(one => one.id !== seen.root?.id);
   return {
     isWanted: isWanted(cell),
+    hasPlace: rootOf(cell.spec)?.hostNetwork === true ? seen.containers.some(runs) : seen.netnsExists,
     autoDelete: cell.spec.autoDelete === true,
     isOpen: seen.netnsExists || seen.attachments.length > 0 || others.some(runs),
     members: cell.spec.containers.map(one => memberOf(kernel, cell, seen, one)),

@@ -22,6 +22,24 @@ export async function listManifests(root: string): Promise<Listing> {
   return listing;
 }
 
+/** These and those that they lie in, and nothing of what lies beside them. */
+export async function listSome(root: string, refs: readonly ResourceRef[]): Promise<Listing> {
+  const listing: Listing = { resources: [], problems: [] };
+  const prefixes = refs.flatMap(({ path }) => path.map((_, depth) => path.slice(0, depth + 1)));
+  const paths = new Map(prefixes.map(path => [path.join('/').toLowerCase(), path]));
+  for (const [, path] of paths) {
+    const names = await spelling(root, path);
+    const folder = join(root, ...names);
+    for (const entry of entriesOf(folder, listing)) {
+      if (!entry.isFile() || !/^[a-z][a-z0-9]*\.yaml$/.test(entry.name)) continue;
+      const problem = (message: string) =>
+        void listing.problems.push({ path: join(folder, entry.name), message, ...refByPlace(names, entry.name) });
+      await read(folder, entry.name, names, listing, problem);
+    }
+  }
+  return listing;
+}
+
 export async function hasManifest(root: string, { kind, path }: ResourceRef): Promise<boolean> {
   const names = await spelling(root, path);
   if (!(await isFolder(root, names))) return false;

@@ -16,7 +16,7 @@ import { removeStaleTemporaries, replaceFile } from '../../src/host/atomic-file.
 import { hasCode } from '../../src/host/errno.ts';
 import { asStoreError, throwIfAborted } from './errors.ts';
 import { foldersThere, ignore, isFolder, makeFolders, removeEmpty, spelling, trustedRoot } from './folders.ts';
-import { hasManifest, listManifests } from './list.ts';
+import { hasManifest, listManifests, listSome } from './list.ts';
 import { lockPath, lockState, takeLock } from './lock.ts';
 import { holdsCredentials, manifestText } from './manifest-file.ts';
 import { modeOf, readInstance, readOwnFile, removeOwnFile, writeOwnFile } from './own-files.ts';
@@ -45,7 +45,7 @@ export function makeStore({ runPath, logFolder, lockFolder }: StoreOptions): Sto
     writeFile: action(runPath, file => retried(() => writeOwnFile(root(), file))),
     removeFile: action(runPath, ({ path }) => removeOwnFile(root(), path)),
     purge: action(runPath, () => purge(root(), logFolder)),
-    list: () => reported(runPath, () => listManifests(root())),
+    list: only => reported(runPath, () => (only === undefined ? listManifests(root()) : listSome(root(), only))),
     readFile: path => reported(runPath, () => readOwnFile(root(), path)),
     logs: ref => reported(logFolder, async () => (await logsOf(logFolder, ref.path)).map(log => basename(log)).sort()),
     strangers: () => reported(runPath, () => strangersIn(root())),

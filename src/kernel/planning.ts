@@ -7,15 +7,15 @@ import type { Plan } from './plan.ts';
 
 /**
  * Why there is planning: `apply` leaves what has ended as it is, `start` starts it, `restart` starts the `members` alone, in what they live
- * in; `limit` changes limits, and starts or makes nothing anew.
+ * in, `hold` stops them alone; `limit` changes limits, and starts or makes nothing anew.
  */
-export type Verb = 'apply' | 'limit' | 'start' | 'restart' | 'stop' | 'kill' | 'delete' | 'settle';
+export type Verb = 'apply' | 'limit' | 'start' | 'restart' | 'hold' | 'stop' | 'kill' | 'delete' | 'settle';
 
 export interface PlanOptions {
   verb: Verb;
   /** From the first signal to SIGKILL, milliseconds; undefined: what each container says of itself. */
   stopTimeoutMs: number | undefined;
-  /** Of `restart`: the ids of what is started again; what of them runs is stopped before. */
+  /** Of `restart` and `hold`: the ids of what is started again, where what of them runs is stopped before, or stopped. */
   members?: readonly string[];
   /** What the host cannot enforce is refused, in place of a note. */
   strict?: boolean;

@@ -28,6 +28,8 @@ export interface EngineOptions {
   progress(event: Progress): void;
   /** False: what is due is not seen to first, for this command is what makes that possible. */
   settles?: boolean;
+  /** All that it is about: nothing else is read, and nothing is settled. For what is done often, and has to be quick. */
+  only?: readonly ResourceRef[];
   /** A line for the person: who holds the lock, what an earlier kuke left. */
   notice(message: string): void;
 }
@@ -196,7 +198,7 @@ export async function withSession<T>(
     let left = recovered.flatMap(recovery => tell(recovery, notice));
     for (const one of unreadable) tellUnreadable(one, notice);
     for (const path of journal.foreign()) notice(`warning: ${path} is no journal of kuke's, and is left alone`);
-    const tree = await readTree(kernel);
+    const tree = await readTree(kernel, options.only);
     let seen: ObserveContext | undefined;
     let reserved = askedIn(kernel.kinds, tree).reserved();
     const session: Session = {
@@ -255,7 +257,7 @@ export async function withSession<T>(
         return now;
       },
     };
-    if (options.settles !== false) {
+    if (options.settles !== false && options.only === undefined) {
       const tellFailure = ({ error }: Told) => {
         if (error !== undefined) notice(error.summary);
       };

@@ -54,6 +54,8 @@ export interface Supervised {
   isWanted: boolean;
   /** It is deleted when it has ended. */
   autoDelete: boolean;
+  /** What its members live in is there: they can be started again without any of the rest. */
+  hasPlace: boolean;
   /** Something that its end for good takes away is still there, such as its network. */
   isOpen: boolean;
   members: Member[];

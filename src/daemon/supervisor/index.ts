@@ -1,8 +1,18 @@
 /** Keeps every resource that says so as it is to be (docs/supervision.md): started by the daemon, ended by its signal. */
+import type { ContainerChange } from '../../kernel/backends/index.ts';
+import { asKukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
+import { makeObserveContext, readTree } from '../../kernel/observe.ts';
+import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
-import type { ResourceRef } from '../../kernel/resource.ts';
-import type { EngineOptions } from '../../kernel/session.ts';
+import { keyOf, type ResourceRef } from '../../kernel/resource.ts';
+import { type EngineOptions, withSession } from '../../kernel/session.ts';
+import type { ResourceTree } from '../../kernel/tree.ts';
+import { type Acting, actOn } from './act.ts';
+import { deleteAll, startAll } from './bring-back.ts';
+import { changed } from './decide.ts';
+import { type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
+import { makeHealthWatch } from './health-watch.ts';
 
 export interface SupervisorEvent {
   ref: ResourceRef;
@@ -27,4 +37,240 @@ export interface Supervisor {
   ended: Promise<void>;
   /** Looks at everything now. */
   sweep(): Promise<void>;
+}
+
+/** What events have missed is found by then. */
+const SWEEP_MS = 30_000;
+/** After a change of what is stored, until all of it is read again: so many times as long as that takes. */
+const REST = 10;
+const LEAST_REST_MS = 100;
+const LOOKS_AT_ONCE = 8;
+
+/** Resolves once it watches, and has looked at everything for the first time. Throws what opening the kernel throws. */
+export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const { signal, journal, engine } = options;
+  const kernel = await options.openKernel();
+  const entries = new Map<string, Entry>();
+  const byContainer = new Map<string, Entry>();
+  const due = new Set<Entry>();
+  // What is under way is not cut off: it comes to its end, and the next one is not begun.
+  const running = { ...engine, signal: new AbortController().signal, command: 'kukeond' };
+  const acting: Acting = { kernel, journal, engine: running, tell: event => options.onChange?.(event) };
+  const complain = (thrown: unknown): void => {
+    const error = asKukeError(thrown);
+    // Everybody sees that containerd is away, and it is looked at again when it is back.
+    if (error.code !== 'RuntimeUnavailable') engine.notice(error.summary);
+  };
+
+  let tree: ResourceTree | undefined;
+  let readMs = 0;
+
+  async function currentTree(): Promise<ResourceTree> {
+    if (tree !== undefined) return tree;
+    const started = performance.now();
+    const read = await readTree(kernel);
+    readMs = performance.now() - started;
+    tree = read;
+    const present = read.all().filter(({ ref }) => supervisionOf(kernel, ref) !== undefined);
+    const keys = new Set(present.map(({ ref }) => keyOf(ref)));
+    for (const [key, entry] of entries) if (!keys.has(key)) forget(key, entry);
+    for (const resource of present) {
+      const { references, precedence } = kernel.kinds.get(resource.ref.kind);
+      const needs = [...(references?.(resource) ?? []), ...(precedence?.(resource) ?? [])];
+      const there = entries.get(keyOf(resource.ref));
+      const entry = there ?? newEntry(resource.ref, needs);
+      entry.needs = needs;
+      entry.isNew ||= !Bun.deepEquals(entry.spec, resource.manifest.spec);
+      entry.spec = resource.manifest.spec;
+      entries.set(keyOf(resource.ref), entry);
+    }
+    return read;
+  }
+
+  function newEntry(ref: ResourceRef, needs: ResourceRef[]): Entry {
+    const entry = makeEntry(
+      ref,
+      needs,
+      makeHealthWatch((id, pid, health, message) => {
+        if (entry.memory.members.get(id)?.pid !== pid) return;
+        entry.memory = changed(entry.memory, [id], one => ({ ...one, health }));
+        entry.isUnsaved = true;
+        if (health !== 'starting') acting.tell({ ref, what: health, members: [id], message });
+        lookSoon(entry);
+      }),
+    );
+    return entry;
+  }
+
+  function forget(key: string, entry: Entry): void {
+    entry.health.end();
+    clearTimeout(entry.timer);
+    entries.delete(key);
+    for (const [id, one] of byContainer) if (one === entry) byContainer.delete(id);
+  }
+
+  /** Without the lock. Something to do: it is due. */
+  async function look(entry: Entry, shared?: { tree: ResourceTree; context: ReturnType<typeof makeObserveContext> }) {
+    const read = shared?.tree ?? (await readTree(kernel, [entry.ref, ...entry.needs]));
+    const resource = read.find(entry.ref);
+    if (resource === undefined) return;
+    entry.isNew = false;
+    const looked = await lookAt(kernel, entry, resource, shared?.context ?? makeObserveContext(read, entry.ref));
+    if (looked === undefined) return;
+    for (const { container } of looked.seen.members) byContainer.set(`${container.namespace}/${container.id}`, entry);
+    schedule(entry, looked);
+  }
+
+  function schedule(entry: Entry, { decision }: Looked): void {
+    clearTimeout(entry.timer);
+    if (decision.act !== 'none' || entry.isUnsaved) makeDue(entry);
+    else if (decision.lookAt !== undefined && !signal.aborted)
+      entry.timer = setTimeout(() => lookSoon(entry), Math.max(0, decision.lookAt - performance.now()) + 1);
+  }
+
+  function lookSoon(entry: Entry): void {
+    if (signal.aborted) return;
+    if (entry.isBusy) {
+      entry.isAgain = true;
+      return;
+    }
+    entry.isBusy = true;
+    void look(entry)
+      .catch(complain)
+      .finally(() => free(entry));
+  }
+
+  function free(entry: Entry): void {
+    if (due.has(entry)) return; // until it has been acted on
+    entry.isBusy = false;
+    if (!entry.isAgain) return;
+    entry.isAgain = false;
+    lookSoon(entry);
+  }
+
+  let draining: Promise<void> | undefined;
+
+  function makeDue(entry: Entry): void {
+    if (signal.aborted) return;
+    entry.isBusy = true;
+    due.add(entry);
+    draining ??= drain().finally(() => {
+      draining = undefined;
+    });
+  }
+
+  async function drain(): Promise<void> {
+    while (due.size > 0 && !signal.aborted) {
+      const now = [...due];
+      try {
+        const { starts, deletes } = await actOn(acting, now);
+        release(now.filter(entry => !starts.includes(entry) && !deletes.includes(entry)));
+        await startAll(acting, starts);
+        await deleteAll(acting, deletes);
+      } catch (thrown) {
+        complain(thrown);
+      }
+      release(now);
+    }
+  }
+
+  function release(acted: readonly Entry[]): void {
+    for (const entry of acted) if (due.delete(entry)) free(entry);
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      const read = await currentTree();
+      const shared = { tree: read, context: makeObserveContext(read) };
+      await inParallel([...entries.values()], LOOKS_AT_ONCE, async entry => {
+        if (entry.isBusy) return;
+        entry.isBusy = true;
+        await look(entry, shared).catch(complain);
+        free(entry);
+      });
+    } catch (thrown) {
+      complain(thrown);
+    }
+  }
+
+  /** One sweep at a time; what asks meanwhile gets one more. */
+  let sweeping: Promise<void> | undefined;
+  let isAgain = false;
+  function sweepSoon(): Promise<void> {
+    isAgain = sweeping !== undefined;
+    sweeping ??= sweep().finally(() => {
+      sweeping = undefined;
+      if (isAgain && !signal.aborted) void sweepSoon();
+    });
+    return sweeping;
+  }
+
+  function containersChanged(at?: ContainerChange): void {
+    const entry = at && byContainer.get(`${at.namespace}/${at.id}`);
+    if (entry === undefined) {
+      if (at === undefined) void sweepSoon();
+      return; // one that is being made: what is stored tells of it, too
+    }
+    if (at?.what === 'ended') entry.isUnsaved = true;
+    lookSoon(entry);
+  }
+
+  /** Statuses change often, what is said seldom. */
+  async function lookAtNew(): Promise<void> {
+    try {
+      await currentTree();
+      for (const entry of entries.values()) if (entry.isNew) lookSoon(entry);
+    } catch (thrown) {
+      complain(thrown);
+    }
+  }
+
+  let resting: ReturnType<typeof setTimeout> | undefined;
+  function storeChanged(): void {
+    tree = undefined;
+    if (resting !== undefined || signal.aborted) return;
+    resting = setTimeout(
+      () => {
+        resting = undefined;
+        void lookAtNew();
+      },
+      Math.max(LEAST_REST_MS, readMs * REST),
+    );
+  }
+
+  async function watch(): Promise<void> {
+    const runtime = await kernel.use('runtime');
+    const store = await kernel.use('store');
+    await Promise.all([
+      runtime.watch?.(containersChanged, signal),
+      store.watch?.(storeChanged, signal)?.catch(complain), // nothing is set up yet: the sweep finds it
+    ]);
+  }
+
+  async function adopt(): Promise<void> {
+    try {
+      // What was under way when an earlier one died is finished or undone, and what is due is seen to.
+      await withSession(kernel, journal, { ...running, signal, command: 'kukeond: begin' }, async () => {});
+    } catch (thrown) {
+      complain(thrown);
+    }
+  }
+
+  await watch();
+  await adopt();
+  await sweepSoon();
+  const timer = setInterval(() => void sweepSoon(), SWEEP_MS);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const end = () => {
+    clearInterval(timer);
+    clearTimeout(resting);
+    for (const entry of entries.values()) {
+      entry.health.end();
+      clearTimeout(entry.timer);
+    }
+    void Promise.resolve(draining).then(() => resolve());
+  };
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
+  return { ended, sweep: sweepSoon };
 }

@@ -47,8 +47,13 @@ export interface StoreLock {
 }
 
 export interface StoreBackend extends Backend<StoreActions>, Watchable {
-  /** Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. */
-  list(): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
+  /**
+   * Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. `only`: these and those
+   * that they lie in; more may be given.
+   */
+  list(
+    only?: readonly ResourceRef[],
+  ): Promise<{ resources: { ref: ResourceRef; manifest: Manifest }[]; problems: StoreProblem[] }>;
   /** What `writeFile` wrote; undefined when there is no such file. */
   readFile(path: string): Promise<string | undefined>;
   /** Where a person finds a manifest; absent where they are not in files. */

@@ -1,0 +1,121 @@
+/** Does what was decided: a plan as a command's, under the same lock, decided anew from what is seen there. */
+
+import { asKukeError, type KukeError } from '../../kernel/errors.ts';
+import type { Journal } from '../../kernel/journal.ts';
+import type { Resource } from '../../kernel/kinds.ts';
+import { askedIn } from '../../kernel/limits/wanted.ts';
+import { makeObserveContext, observed } from '../../kernel/observe.ts';
+import { inParallel } from '../../kernel/parallel.ts';
+import { makePlan } from '../../kernel/plan.ts';
+import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../../kernel/planning.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+import { describe } from '../../kernel/resource.ts';
+import { type EngineOptions, planContext, planResource, type Session, withSession } from '../../kernel/session.ts';
+import { failed, held, notesOf, started } from './decide.ts';
+import { type Entry, lookAt, supervisionOf } from './entry.ts';
+import type { SupervisorEvent } from './index.ts';
+
+/** How many restarts run side by side under one lock. */
+const AT_ONCE = 8;
+
+export interface Acting {
+  kernel: Kernel;
+  journal: Journal;
+  engine: EngineOptions;
+  tell(event: SupervisorEvent): void;
+}
+
+/** Those of them that are to be started whole, or deleted, which take a command of their own. */
+export interface Left {
+  starts: Entry[];
+  deletes: Entry[];
+}
+
+/** One time under the lock for all that are due now. Throws what taking the lock throws. */
+export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<Left> {
+  const { kernel, journal, engine } = acting;
+  const only = entries.flatMap(({ ref, needs }) => [ref, ...needs]);
+  const [first] = entries;
+  const whose = entries.length === 1 && first ? describe(first.ref) : `${entries.length} resources`;
+  const options = { ...engine, command: `kukeond: keep ${whose}`, only };
+  const left: Left = { starts: [], deletes: [] };
+  await withSession(kernel, journal, options, async session => {
+    await inParallel(entries, AT_ONCE, entry => actOnOne(acting, session, entry, left));
+  });
+  return left;
+}
+
+async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Left): Promise<void> {
+  const { kernel, tell } = acting;
+  const resource = session.tree.find(entry.ref);
+  if (resource === undefined) return;
+  const context = makeObserveContext(session.tree, entry.ref);
+  const looked = await lookAt(kernel, entry, resource, context);
+  if (looked === undefined) return;
+  const { decision } = looked;
+  if (decision.act === 'start') return void left.starts.push(entry);
+  if (decision.act === 'delete') return void left.deletes.push(entry);
+  if (decision.act === 'none' && !entry.isUnsaved) return;
+  // How it ended, while that can be seen.
+  const before = await observed(kernel, context, resource);
+  if (decision.act === 'restart') await restart(acting, session, entry, before, decision.members);
+  else if (decision.act === 'hold') {
+    await runVerb(acting, session, before, 'hold', decision.members);
+    entry.memory = held(entry.memory, decision.members, decision.why);
+    tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
+    entry.isAgain = true;
+  } else if (decision.act === 'settle') await settle(acting, session, entry, before);
+  entry.isUnsaved = false;
+  await session.saveStatus(withNotes(kernel, entry, before));
+}
+
+const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>
+  supervisionOf(kernel, entry.ref)?.note(resource, notesOf(entry.memory)) ?? resource;
+
+async function restart(
+  acting: Acting,
+  session: Session,
+  entry: Entry,
+  resource: Resource,
+  members: string[],
+): Promise<void> {
+  try {
+    await runVerb(acting, session, resource, 'restart', members);
+    entry.memory = started(entry.memory, members);
+    acting.tell({ ref: entry.ref, what: 'restarted', members });
+  } catch (thrown) {
+    const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
+    noteFailure(acting, entry, members, error);
+  }
+  entry.isAgain = true;
+}
+
+/** Its pauses grow, save where containerd is away: then nothing was tried. */
+function noteFailure({ tell }: Acting, entry: Entry, members: string[], error: KukeError): void {
+  if (error.code !== 'RuntimeUnavailable') entry.memory = failed(entry.memory, members, performance.now());
+  tell({ ref: entry.ref, what: 'failed', members, message: error.summary });
+}
+
+async function runVerb(
+  { kernel }: Acting,
+  session: Session,
+  resource: Resource,
+  verb: Verb,
+  members: readonly string[],
+): Promise<void> {
+  const options = { verb, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, members };
+  const context = makeObserveContext(session.tree, resource.ref);
+  const { plan } = await planResource(kernel, session.tree, resource, options, context);
+  await session.run(plan);
+}
+
+async function settle({ kernel, tell }: Acting, session: Session, { ref }: Entry, resource: Resource): Promise<void> {
+  const plan = makePlan('update');
+  const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
+  const observe = makeObserveContext(session.tree, ref);
+  const context = planContext(plan, options, [], observe, askedIn(kernel.kinds, session.tree));
+  await kernel.kinds.lifecycle(ref.kind).planSettle?.(context, resource);
+  if (plan.steps.length === 0) return;
+  await session.run(plan, { isDue: true });
+  tell({ ref, what: 'settled', members: [] });
+}

@@ -1,0 +1,56 @@
+/** Whole resources: those that were to run and have nothing left, as after a reboot, and those that are deleted when they have ended. */
+import { apply } from '../../kernel/apply.ts';
+import { inWaves } from '../../kernel/depends-on.ts';
+import type { Resource } from '../../kernel/kinds.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
+import { remove } from '../../kernel/remove.ts';
+import { describe, keyOf } from '../../kernel/resource.ts';
+import type { ResourceTree } from '../../kernel/tree.ts';
+import type { Acting } from './act.ts';
+import type { Entry } from './entry.ts';
+
+/** So many under one lock: what has crashed meanwhile has its turn in between. */
+const AT_ONCE = 8;
+
+/** In the order in which they need one another; one that fails is tried again later. */
+export async function startAll(acting: Acting, entries: readonly Entry[]): Promise<void> {
+  const waves = inWaves(
+    entries,
+    ({ ref }) => keyOf(ref),
+    ({ needs }) => needs.map(keyOf),
+  );
+  for (const wave of waves)
+    for (let from = 0; from < wave.length; from += AT_ONCE) await startSome(acting, wave.slice(from, from + AT_ONCE));
+}
+
+async function startSome({ kernel, journal, engine, tell }: Acting, entries: readonly Entry[]): Promise<void> {
+  const isOurs = ({ ref }: Resource) => entries.some(entry => keyOf(entry.ref) === keyOf(ref));
+  const desired = (tree: ResourceTree): Resource[] => tree.all().filter(isOurs).filter(isStillWanted);
+  const options = { ...engine, command: `kukeond: start ${entries.map(({ ref }) => describe(ref)).join(', ')}` };
+  const outcomes = await apply(kernel, journal, desired, options, {
+    verb: 'start',
+    stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS,
+  });
+  for (const entry of entries) {
+    const { error, result } = outcomes.find(({ ref }) => keyOf(ref) === keyOf(entry.ref)) ?? {};
+    const { starts } = entry.memory;
+    const isTried = error !== undefined && error.code !== 'RuntimeUnavailable';
+    if (isTried) entry.memory = { ...entry.memory, starts: { failures: starts.failures + 1, at: performance.now() } };
+    if (error) tell({ ref: entry.ref, what: 'failed', members: [], message: error.summary });
+    else if (result === 'updated') tell({ ref: entry.ref, what: 'started', members: [] });
+    entry.isAgain = true;
+  }
+}
+
+/** Somebody may have stopped it meanwhile. */
+const isStillWanted = ({ spec }: Resource): boolean => spec.desiredState !== 'stopped';
+
+export async function deleteAll({ kernel, journal, engine, tell }: Acting, entries: readonly Entry[]): Promise<void> {
+  for (const { ref } of entries) {
+    const options = { ...engine, command: `kukeond: delete ${describe(ref)}` };
+    const removal = { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS };
+    const [outcome] = await remove(kernel, journal, [ref], removal, options);
+    if (outcome?.error) tell({ ref, what: 'failed', members: [], message: outcome.error.summary });
+    else tell({ ref, what: 'deleted', members: [] });
+  }
+}

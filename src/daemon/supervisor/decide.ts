@@ -1,0 +1,182 @@
+/** What is to be done with a resource, from what is seen of it and remembered: pure, and by a clock that nobody can move. */
+import { type Health, isDue, type Member, type MemberNotes, type Supervised } from '../../kernel/supervision.ts';
+
+export const FIRST_PAUSE_MS = 1000;
+export const LONGEST_PAUSE_MS = 300_000;
+/** So long a life without a fault, and what was before it is forgotten. */
+export const HEALTHY_MS = 600_000;
+
+/** Of one member. Times are those of the monotonic clock, in milliseconds. */
+export interface MemberMemory {
+  restarts: number;
+  /** Restarts in a row. */
+  retries: number;
+  /** Starts in a row that came to nothing: they lengthen the pauses, and are no restarts. */
+  failures: number;
+  /** Of the life that is known; absent: it does not run. */
+  pid?: number;
+  /** Since when it runs, and is not unhealthy. */
+  wellSince?: number;
+  /** When its end, or that it is unhealthy, was seen. */
+  faultAt?: number;
+  /** The supervisor has started it, and has not seen it run yet. */
+  isExpected?: boolean;
+  health?: Health;
+  heldFor?: string;
+}
+
+export interface Memory {
+  members: ReadonlyMap<string, MemberMemory>;
+  /** Starts of the whole in a row that came to nothing. */
+  starts: { failures: number; at: number };
+}
+
+export const nothing: Memory = { members: new Map(), starts: { failures: 0, at: 0 } };
+
+export type Action =
+  | { act: 'none' }
+  /** Members are started again, in what they live in. */
+  | { act: 'restart'; members: string[] }
+  /** Members are stopped, and stay so. */
+  | { act: 'hold'; members: string[]; why: string }
+  /** All of it is started: nothing that it lived in is left. */
+  | { act: 'start' }
+  /** It has ended for good: what it had goes. */
+  | { act: 'settle' }
+  | { act: 'delete' };
+
+/** `lookAt`: when something is due that nobody tells of. */
+export type Decision = Action & { lookAt?: number };
+
+/** 0, 1 s, 2 s, 4 s ... 5 min. */
+export function pauseMs(before: number): number {
+  return before === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (Math.min(before, 30) - 1), LONGEST_PAUSE_MS);
+}
+
+/** What is known once this has been seen. */
+export function remember(memory: Memory, { members, isWanted }: Supervised, now: number): Memory {
+  const remembered = members.map(one => [one.id, rememberOne(memory.members.get(one.id), one, isWanted, now)] as const);
+  const rootRuns = members.some(({ isRoot, state }) => isRoot && state === 'running');
+  return { members: new Map(remembered), starts: rootRuns ? nothing.starts : memory.starts };
+}
+
+function rememberOne(known: MemberMemory | undefined, seen: Member, isWanted: boolean, now: number): MemberMemory {
+  const { restarts, retries, heldFor } = seen;
+  const before: MemberMemory = known ?? { restarts, retries, failures: 0, ...(heldFor && { heldFor }) };
+  const isLong = before.wellSince !== undefined && now - before.wellSince >= HEALTHY_MS;
+  const counted = isLong ? { ...before, retries: 0 } : before;
+  if (seen.state === 'running') return ofRunning(known, counted, seen, now);
+  const { pid: _, wellSince: __, health: ___, isExpected: ____, ...rest } = counted;
+  // Who has stopped it and starts it again begins anew.
+  if (!isWanted) return { ...rest, retries: 0, failures: 0 };
+  const wasRunning = counted.pid !== undefined || counted.isExpected === true;
+  return { ...rest, faultAt: wasRunning ? now : (counted.faultAt ?? now) };
+}
+
+function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: Member, now: number): MemberMemory {
+  const pid = seen.pid ?? 0;
+  if (before.pid !== pid) {
+    const { faultAt: _, heldFor: __, health: ___, isExpected, ...rest } = before;
+    // Somebody else has started it: what was before counts no more.
+    const retries = known === undefined || isExpected === true ? before.retries : 0;
+    return { ...rest, retries, failures: 0, pid, wellSince: now };
+  }
+  if (before.health !== 'unhealthy') return before;
+  return { ...before, wellSince: now, faultAt: before.faultAt ?? now };
+}
+
+/** What follows from a start of these that the supervisor has made. */
+export function started(memory: Memory, ids: readonly string[]): Memory {
+  return changed(memory, ids, ({ faultAt: _, health: __, pid: ___, wellSince: ____, ...one }) => ({
+    ...one,
+    restarts: one.restarts + 1,
+    retries: one.retries + 1,
+    isExpected: true,
+  }));
+}
+
+/** A start of these came to nothing. */
+export function failed(memory: Memory, ids: readonly string[], now: number): Memory {
+  return changed(memory, ids, one => ({ ...one, failures: one.failures + 1, faultAt: now }));
+}
+
+export const held = (memory: Memory, ids: readonly string[], heldFor: string): Memory =>
+  changed(memory, ids, one => ({ ...one, heldFor }));
+
+export function changed(memory: Memory, ids: readonly string[], change: (one: MemberMemory) => MemberMemory): Memory {
+  const members = new Map(memory.members);
+  for (const id of ids) {
+    const one = members.get(id);
+    if (one !== undefined) members.set(id, change(one));
+  }
+  return { ...memory, members };
+}
+
+/** For the status. */
+export function notesOf({ members }: Memory): Map<string, MemberNotes> {
+  return new Map(
+    [...members].map(([id, { restarts, retries, health, pid, heldFor }]) => [
+      id,
+      {
+        restarts,
+        retries,
+        ...(health && pid !== undefined && { health, pid }),
+        ...(heldFor !== undefined && { heldFor }),
+      },
+    ]),
+  );
+}
+
+export function decide(seen: Supervised, memory: Memory, now: number): Decision {
+  const root = seen.members.find(({ isRoot }) => isRoot);
+  if (root === undefined || seen.members.some(({ state }) => state === 'unknown')) return { act: 'none' };
+  if (!seen.isWanted) return afterTheEnd(seen, root);
+  if (root.state === 'running') return decideMembers(seen.members, memory, now);
+  const knownRoot = memory.members.get(root.id);
+  const isLost = root.state === 'ended' && root.exitCode === undefined && knownRoot?.heldFor === undefined;
+  if (root.state === 'pending' || (isLost && !seen.hasPlace)) {
+    const at = memory.starts.at + pauseMs(memory.starts.failures);
+    return memory.starts.failures === 0 || at <= now ? { act: 'start' } : { act: 'none', lookAt: at };
+  }
+  if (!isMemberDue(root, knownRoot)) {
+    if (isLost) return { act: 'hold', members: [root.id], why: 'Lost' };
+    return afterTheEnd(seen, root);
+  }
+  return decideMembers(seen.members, memory, now);
+}
+
+/** The root does not run, and is not started again. */
+function afterTheEnd({ autoDelete, isOpen }: Supervised, { state }: Member): Decision {
+  if (state === 'running') return { act: 'none' };
+  if (autoDelete && state === 'ended') return { act: 'delete' };
+  return isOpen ? { act: 'settle' } : { act: 'none' };
+}
+
+const isMemberDue = (member: Member, known: MemberMemory | undefined): boolean => {
+  const { heldFor: _, ...rest } = member;
+  return isDue(
+    { ...rest, ...(known?.heldFor !== undefined && { heldFor: known.heldFor }) },
+    known?.retries ?? member.retries,
+  );
+};
+
+function decideMembers(members: readonly Member[], memory: Memory, now: number): Decision {
+  const restarts: string[] = [];
+  const stops: string[] = [];
+  const later: number[] = [];
+  for (const one of members) {
+    const known = memory.members.get(one.id);
+    const isUnhealthy = one.state === 'running' && known?.health === 'unhealthy';
+    if (isUnhealthy && one.check?.onUnhealthy === 'stop') stops.push(one.id);
+    const isWanted = isUnhealthy
+      ? one.check?.onUnhealthy === 'restart' && (one.maxRetries === undefined || known.retries < one.maxRetries)
+      : one.state === 'pending' || (one.state === 'ended' && isMemberDue(one, known));
+    if (!isWanted) continue;
+    const at = (known?.faultAt ?? now) + pauseMs((known?.retries ?? one.retries) + (known?.failures ?? 0));
+    if (at <= now) restarts.push(one.id);
+    else later.push(at);
+  }
+  const lookAt = later.length > 0 ? { lookAt: Math.min(...later) } : {};
+  if (stops.length > 0) return { act: 'hold', members: stops, why: 'Unhealthy', ...lookAt };
+  return restarts.length > 0 ? { act: 'restart', members: restarts, ...lookAt } : { act: 'none', ...lookAt };
+}

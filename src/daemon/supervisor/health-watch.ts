@@ -1,0 +1,75 @@
+/** Looks at members by their health checks, each life of one from its start on, and tells what has changed. */
+import type { Health, HealthCheck, Member } from '../../kernel/supervision.ts';
+
+/** `message`: what the last look has seen. */
+export type Told = (id: string, pid: number, health: Health, message: string) => void;
+
+export interface HealthWatch {
+  /** These are there now: those that run and have a check are looked at, the others no more. */
+  keep(members: readonly Member[]): void;
+  end(): void;
+}
+
+interface Watched {
+  pid: number;
+  /** As JSON: another one is another check. */
+  times: string;
+  over: AbortController;
+}
+
+export function makeHealthWatch(tell: Told): HealthWatch {
+  const watched = new Map<string, Watched>();
+  const drop = (id: string) => {
+    watched.get(id)?.over.abort();
+    watched.delete(id);
+  };
+  return {
+    keep(members) {
+      const checked = members.filter(one => one.state === 'running' && one.check !== undefined);
+      for (const id of watched.keys()) if (!checked.some(one => one.id === id)) drop(id);
+      for (const { id, pid = 0, check } of checked) {
+        const times = JSON.stringify(check);
+        const there = watched.get(id);
+        if (check === undefined || (there?.pid === pid && there.times === times)) continue;
+        drop(id);
+        const over = new AbortController();
+        watched.set(id, { pid, times, over });
+        void follow(check, over.signal, (health, message) => tell(id, pid, health, message)).catch(() => {});
+      }
+    },
+    end() {
+      for (const id of [...watched.keys()]) drop(id);
+    },
+  };
+}
+
+async function follow(
+  { intervalMs, startPeriodMs, retries, probe }: HealthCheck,
+  signal: AbortSignal,
+  tell: (health: Health, message: string) => void,
+): Promise<void> {
+  const start = performance.now();
+  let health: Health = 'starting';
+  let failures = 0;
+  tell(health, 'it was started');
+  while (!signal.aborted) {
+    const { ok, message } = await probe(signal);
+    if (signal.aborted) return;
+    const counts = health === 'healthy' || performance.now() - start >= startPeriodMs;
+    failures = ok ? 0 : failures + (counts ? 1 : 0);
+    const now: Health = ok ? 'healthy' : failures >= retries ? 'unhealthy' : health;
+    if (now !== health) tell(now, message);
+    health = now;
+    await paused(intervalMs, signal);
+  }
+}
+
+async function paused(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const abort = () => resolve();
+  signal.addEventListener('abort', abort, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', abort);
+}
