@@ -8,5 +8,6 @@ export { runningDaemon } from './single-instance.ts';
 export async function serveDaemon(daemon: ServeOptions): Promise<void> {
   // The command line's own, which take a signal for the wish to be done.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.removeAllListeners(signal);
-  await serve(daemon, []);
+  const { startSupervising } = await import('./supervisor/part.ts');
+  await serve(daemon, [startSupervising]);
 }
