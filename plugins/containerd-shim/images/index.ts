@@ -16,7 +16,7 @@ import { invalidImage } from './fault.ts';
 import { releaseAbandoned, withLease } from './lease.ts';
 import { findImages } from './lookup.ts';
 import { nameTargets, requireFree, requireNamespace, requireOurs } from './records.ts';
-import { runnableImage } from './runnable.ts';
+import { type RunnableImage, runnableImage } from './runnable.ts';
 import { cancellation } from './source.ts';
 import { unpack } from './unpack.ts';
 
@@ -24,21 +24,26 @@ export interface RootSnapshot {
   /** The snapshot that holds the image's whole file system, to be the parent of a container's; empty for an image without layers. */
   name: string;
   config: ImageConfig;
+  /** Makes it where it is not there: another client brought the image, and left it packed. Throws InvalidImage. */
+  unpack(signal: AbortSignal): Promise<void>;
 }
 
 export interface ContainerdImages extends ImagesBackend {
-  /** Unpacks first what another client brought and left packed. `name` as a user wrote it. Throws ImageNotFound, InvalidImage. */
-  rootSnapshot(request: { namespace: string; name: string; signal?: AbortSignal }): Promise<RootSnapshot>;
+  /** Whether it is there is not asked: nearly always it is. `name` as a user wrote it. Throws ImageNotFound, InvalidImage. */
+  rootSnapshot(request: { namespace: string; name: string }): Promise<RootSnapshot>;
+  /** A kuke that was killed just after a pull has left its lease, and nobody pulls again. One look for all containers of a namespace. */
+  releaseAbandoned(namespace: string): Promise<void>;
 }
 
 export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter' | 'instance'>): ContainerdImages {
   const { snapshotter } = containerd;
   const looked = new Set<string>();
-  /** A kuke that was killed just after a pull has left its lease, and nobody pulls again. One look for all containers of a namespace. */
-  const released = async (client: Client, namespace: string): Promise<void> => {
-    if (looked.has(namespace)) return;
-    looked.add(namespace);
-    await releaseAbandoned(client, await containerd.instance());
+  /** What was asked for when a cell was planned is made a container of next. */
+  const known = new Map<string, RunnableImage>();
+  const runnable = async (client: Client, namespace: string, name: string) => {
+    const image = await runnableImage(client, namespace, name, known.get(`${namespace} ${name}`));
+    known.set(`${namespace} ${name}`, image);
+    return image;
   };
   return {
     async load({ namespace, source, signal, progress, dryRun = false }) {
@@ -64,9 +69,9 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       return named(`list the images of ${namespace}`, list());
     },
     async get({ namespace, name }) {
-      return (
-        await named('look up the image', runnableImage(readOnly(inNamespace(containerd, namespace)), namespace, name))
-      ).config;
+      known.delete(`${namespace} ${name}`);
+      const client = readOnly(inNamespace(containerd, namespace));
+      return (await named('look up the image', runnable(client, namespace, name))).config;
     },
     async pull(params, context) {
       const work = async () => (await import('./pull.ts')).pull(containerd, params, context);
@@ -128,22 +133,23 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
       };
       return named('remove image', remove());
     },
-    async rootSnapshot({ namespace, name, signal }) {
+    async rootSnapshot({ namespace, name }) {
       const client = unlimited(inNamespace(containerd, namespace));
-      const prepare = async () => {
-        const [{ config, resolved, chainId }] = await Promise.all([
-          runnableImage(client, namespace, name),
-          released(client, namespace),
-        ]);
-        if (chainId !== '' && (await ifFound(client.snapshots.stat({ snapshotter, key: chainId }))) === undefined) {
-          const instance = await containerd.instance();
-          await withLease(client, instance, (leased, lease) =>
-            unpack(resolved, { client: leased, lease, instance, snapshotter, ...(signal && { signal }) }),
-          );
-        }
-        return { name: chainId, config };
+      const { config, resolved, chainId } = await named('look up the image', runnable(client, namespace, name));
+      const unpacked = async (signal: AbortSignal) => {
+        if (chainId === '' || (await ifFound(client.snapshots.stat({ snapshotter, key: chainId })))) return;
+        const instance = await containerd.instance();
+        await withLease(client, instance, (leased, lease) =>
+          unpack(resolved, { client: leased, lease, instance, snapshotter, signal }),
+        );
       };
-      return named('unpack the image', prepare(), signal);
+      return { name: chainId, config, unpack: signal => named('unpack the image', unpacked(signal), signal) };
+    },
+    async releaseAbandoned(namespace) {
+      if (looked.has(namespace)) return;
+      looked.add(namespace);
+      const released = async () => releaseAbandoned(inNamespace(containerd, namespace), await containerd.instance());
+      await named('release what killed commands have left', released());
     },
   };
 }

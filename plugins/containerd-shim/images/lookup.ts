@@ -11,13 +11,12 @@ const suggestionsMax = 3;
  * Throws ImageNotFound, which tells the nearest names.
  */
 export async function findImages(client: Client, namespace: string, name: string): Promise<[Image, ...Image[]]> {
-  const verbatim = name === '' ? undefined : await ifFound(client.images.get({ name }));
-  if (verbatim !== undefined) return [verbatim];
-
   const reference = parseReference(name);
   const { repository, digest } = reference;
   const full = formatReference(reference);
-  const image = full === name ? undefined : await ifFound(client.images.get({ name: full }));
+  const names = name === '' ? [full] : [...new Set([name, full])];
+  const found = await Promise.all(names.map(one => ifFound(client.images.get({ name: one }))));
+  const image = found.find(one => one !== undefined);
   if (image !== undefined) return [image];
 
   const all = await client.images.list({});

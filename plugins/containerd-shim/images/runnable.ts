@@ -17,10 +17,16 @@ export interface RunnableImage {
   chainId: string;
 }
 
-/** `name` as a user wrote it; `client` has the namespace in its options. Throws ImageNotFound, InvalidImage. */
-export async function runnableImage(client: Client, namespace: string, name: string): Promise<RunnableImage> {
+/** `name` as a user wrote it; `client` has the namespace in its options; `known`: earlier it was this. Throws ImageNotFound, InvalidImage. */
+export async function runnableImage(
+  client: Client,
+  namespace: string,
+  name: string,
+  known?: RunnableImage,
+): Promise<RunnableImage> {
   const [{ name: fullName, target }] = await findImages(client, namespace, name);
   if (target === undefined) throw invalidImage(fullName, 'stands for nothing');
+  if (known?.config.name === fullName && known.config.digest === target.digest) return known;
   const read = storedDocuments(client);
   const resolved = await resolveImage(target, read).catch(async (error: unknown) => {
     if (!(await isElsewheres(target, read))) throw error;

@@ -3,6 +3,7 @@ import type { ContainerParams } from 'kuke/plugin';
 import type { Containerd } from '../containerd.ts';
 import { lookUp } from './look-up.ts';
 import { endTask } from './task.ts';
+import { takeWaiting } from './waiting.ts';
 
 /** Also one that a start which was killed has left, and what a deletion that was cut off has. */
 export async function clearTask(
@@ -10,6 +11,7 @@ export async function clearTask(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<void> {
+  takeWaiting(containerd, { namespace, id });
   const { client, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (!isOwn) return;
   if (task?.status === 'RUNNING' || task?.status === 'PAUSED' || task?.status === 'PAUSING') return;

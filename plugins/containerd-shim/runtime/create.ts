@@ -3,7 +3,7 @@ import { asKukeError, type ContainerConfig, type ImageConfig, KukeError, type Oc
 import { type Client, type Container, isGrpcError, type Mount, ociSpec } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
-import type { ContainerdImages } from '../images/index.ts';
+import type { ContainerdImages, RootSnapshot } from '../images/index.ts';
 import {
   CONFIGURATION,
   GC_ROOT,
@@ -22,6 +22,7 @@ import { digestOf } from './configuration.ts';
 import { readHost } from './host.ts';
 import { requireOciRuntime, runtimeOf } from './oci-runtime.ts';
 import { prepareTask } from './start.ts';
+import { noteWaiting } from './waiting.ts';
 
 /** Called with the specification of a container before it is created; may change it in place, or throw. */
 export type SpecHook = (event: { container: ContainerConfig; spec: OciSpec }) => Promise<void>;
@@ -29,7 +30,7 @@ export type SpecHook = (event: { container: ContainerConfig; spec: OciSpec }) =>
 /** What creating takes. */
 export interface Creation {
   containerd: Containerd;
-  images: Pick<ContainerdImages, 'rootSnapshot'>;
+  images: Pick<ContainerdImages, 'rootSnapshot' | 'releaseAbandoned'>;
   specHook: SpecHook;
 }
 
@@ -44,18 +45,27 @@ export async function createContainer(
 ): Promise<void> {
   const client = inNamespace(containerd, config.namespace);
   const instance = await containerd.instance();
+  const { namespace } = config;
+  const [wanted, released] = [
+    images.rootSnapshot({ namespace, name: config.image }),
+    images.releaseAbandoned(namespace),
+  ];
+  for (const asked of [wanted, released]) asked.catch(() => {}); // awaited below, if it is to be made
   if (!(await isToBeMade(client, config, instance))) return;
   requireOciRuntime(config.runtime ?? containerd.runtime);
-  const image = await images.rootSnapshot({ namespace: config.namespace, name: config.image, signal });
+  const image = await wanted;
 
-  const mounts = await prepareSnapshot(client, containerd.snapshotter, config, image.name, instance);
+  const mounts = await prepareSnapshot(client, containerd.snapshotter, config, image, instance, signal);
   try {
+    await released;
     if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
     const spec = specOf(containerd, config, image.config, mounts);
     await specHook({ container: config, spec });
     const container = containerOf(containerd, config, image.config, spec, instance);
     const made = await client.containers.create({ container });
-    if (config.ready) await orWithout(client, made, prepareTask(containerd, config.namespace, made, mounts, signal));
+    if (!config.ready) return;
+    await orWithout(client, made, prepareTask(containerd, namespace, made, mounts, signal));
+    noteWaiting(containerd, namespace, made);
   } catch (error) {
     const failure = asContainerdError(error);
     const undone = client.snapshots.remove({ snapshotter: containerd.snapshotter, key: config.id });
@@ -102,8 +112,9 @@ async function prepareSnapshot(
   client: Client,
   snapshotter: string,
   config: ContainerConfig,
-  parent: string,
+  { name: parent, unpack }: RootSnapshot,
   instance: string,
+  signal: AbortSignal,
 ): Promise<Mount[]> {
   const key = config.id;
   const labels = { [INSTANCE]: instance, [GC_ROOT]: new Date().toISOString() };
@@ -111,6 +122,10 @@ async function prepareSnapshot(
   try {
     return await prepare();
   } catch (error) {
+    if (isGrpcError(error, 'NOT_FOUND')) {
+      await unpack(signal);
+      return prepare();
+    }
     if (!isGrpcError(error, 'ALREADY_EXISTS')) throw error;
   }
   const present = await client.snapshots.stat({ snapshotter, key });

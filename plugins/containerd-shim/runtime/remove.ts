@@ -9,6 +9,7 @@ import { lookUp } from './look-up.ts';
 import { removeShimSocket } from './shim-socket.ts';
 import { clearStray } from './stray.ts';
 import { endTask } from './task.ts';
+import { takeWaiting } from './waiting.ts';
 
 /** What is not there, or not ours, is left as it is. */
 export async function removeContainer(
@@ -16,6 +17,7 @@ export async function removeContainer(
   { namespace, id, group: given }: RemoveParams,
   signal: AbortSignal,
 ): Promise<void> {
+  takeWaiting(containerd, { namespace, id });
   const { client, instance, container, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (container !== undefined) {
     if (!isOwn) return;

@@ -6,7 +6,7 @@ import { errnoOf, hasCode } from '../../../src/host/errno.ts';
 import { systemError } from '../../../src/host/libc.ts';
 import { type Client, type Container, isGrpcError, type Mount } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
-import { asContainerdError } from '../errors.ts';
+import { asContainerdError, ifFound } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
 import { GROUP, LOG_PATH, STARTED_AT } from '../labels.ts';
 import { lookUp } from './look-up.ts';
@@ -15,6 +15,7 @@ import { inTurn } from './shim-group.ts';
 import { startFailure } from './start-failure.ts';
 import { clearStray, isStrayInTheWay } from './stray.ts';
 import { endTask } from './task.ts';
+import { takeWaiting } from './waiting.ts';
 
 const CLEANUP_INTERVAL_MS = 50;
 const CLEANUP_ATTEMPTS = 200;
@@ -25,14 +26,16 @@ export async function startContainer(
   { namespace, id }: ContainerParams,
   signal: AbortSignal,
 ): Promise<{ pid: number }> {
+  const ready = takeWaiting(containerd, { namespace, id });
+  const started = ready && (await startWaiting(inNamespace(containerd, namespace), ready));
+  if (started !== undefined) return started;
   const { client, container, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${id} of ours in ${namespace}`);
   }
   if (task !== undefined) {
     if (task.status === 'RUNNING' || task.status === 'PAUSED' || task.status === 'PAUSING') return { pid: task.pid };
-    // What another kuke has left may be in a namespace that is gone.
-    if (task.status === 'CREATED' && waiting.delete(task.pid)) return startTask(client, container);
+    // One that was made ready by another kuke may be in a namespace that is gone.
     await endTask(client, id, signal);
   }
   const { snapshotter, snapshotKey: key } = container;
@@ -41,9 +44,6 @@ export async function startContainer(
   await prepareTask(containerd, namespace, container, rootfs, signal);
   return startTask(client, container);
 }
-
-/** The first processes that wait for their start, made by this process. */
-const waiting = new Set<number>();
 
 /** Up to the first process, which waits. Throws as `startContainer` does; no task is left then. */
 export async function prepareTask(
@@ -59,16 +59,29 @@ export async function prepareTask(
   const group = `${namespace}/${container.labels[GROUP] ?? container.id}`;
   const task = { rootfs: [...rootfs], ...output };
   await orUndone(client, container, async () => {
-    waiting.add(await inTurn(group, () => createTask(containerd, namespace, container, task, signal)));
+    await inTurn(group, () => createTask(containerd, namespace, container, task, signal));
   });
 }
 
-async function startTask(client: Client, container: Container): Promise<{ pid: number }> {
-  const { id } = container;
+const startTask = (client: Client, container: Container) =>
+  orUndone(client, container, () => startRecorded(client, container));
+
+async function startRecorded(client: Client, { id }: Container): Promise<{ pid: number }> {
   const startedAt = new Date().toISOString();
+  const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
+  return { pid };
+}
+
+/** Undefined: somebody else has taken it away meanwhile, or has started it. */
+async function startWaiting(client: Client, container: Container): Promise<{ pid: number } | undefined> {
   return orUndone(client, container, async () => {
-    const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
-    return { pid };
+    try {
+      return await startRecorded(client, container);
+    } catch (error) {
+      const task = await ifFound(client.tasks.get({ containerId: container.id }));
+      if (task === undefined || task.status === 'RUNNING' || task.status === 'PAUSED') return undefined;
+      throw error;
+    }
   });
 }
 
@@ -92,12 +105,13 @@ async function createTask(
   container: Container,
   task: Omit<Parameters<Client['tasks']['create']>[0], 'containerId'>,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   const client = inNamespace(containerd, namespace);
   const containerId = container.id;
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await client.tasks.create({ ...task, containerId })).pid;
+      await client.tasks.create({ ...task, containerId });
+      return;
     } catch (error) {
       const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error) || isShimLeaving(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;

@@ -6,6 +6,7 @@ import { STOP_SIGNAL } from '../labels.ts';
 import { lookUp } from './look-up.ts';
 import { SIGKILL, SIGTERM, signalNumber } from './signals.ts';
 import { endTask, exitCode, signalTask } from './task.ts';
+import { takeWaiting } from './waiting.ts';
 
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds, setTimeout's own limit
 
@@ -15,6 +16,7 @@ export async function stopContainer(
   { namespace, id, signal: wanted, timeoutMs }: StopParams,
   abort: AbortSignal,
 ): Promise<{ exitCode?: number }> {
+  takeWaiting(containerd, { namespace, id });
   const { client, container, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (container === undefined || task === undefined || !isOwn) return {};
   if (task.status === 'STOPPED') return { exitCode: task.exitStatus };

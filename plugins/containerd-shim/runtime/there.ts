@@ -3,6 +3,7 @@ import { type ContainerParams, type NamespaceParams, type RuntimeActions, thereW
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { isOurContainer, isOurs } from '../labels.ts';
+import { isWaiting } from './waiting.ts';
 
 export const runtimeThere = (containerd: Containerd) =>
   thereWith<RuntimeActions>({
@@ -24,6 +25,7 @@ async function hasContainer(containerd: Containerd, { namespace, id }: Container
 }
 
 async function runs(containerd: Containerd, { namespace, id }: ContainerParams): Promise<boolean> {
+  if (isWaiting(containerd, { namespace, id })) return false;
   const task = await ifFound(inNamespace(containerd, namespace).tasks.get({ containerId: id }));
   return task !== undefined && ['RUNNING', 'PAUSED', 'PAUSING'].includes(task.status);
 }

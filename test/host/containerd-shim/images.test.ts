@@ -195,7 +195,8 @@ describe('what others brought', () => {
     await Bun.write('/tmp/image.tar', dockerArchive(image));
     await t.ctr('images', 'import', '--no-unpack', '/tmp/image.tar');
     expect((await t.held()).snapshots).toEqual([]);
-    const { name: root, config } = await t.backend.rootSnapshot({ namespace: t.namespace, name: 'web:1' });
+    const { name: root, config, unpack } = await t.backend.rootSnapshot({ namespace: t.namespace, name: 'web:1' });
+    await unpack(new AbortController().signal);
     expect(config.cmd).toEqual(['cat', '/www/index.html']);
     const held = await t.held();
     expect(held.snapshots).toContain(`Committed ${root}`);

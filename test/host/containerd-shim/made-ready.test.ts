@@ -1,7 +1,9 @@
 /** Containers that are made ready by their creation, as those of a new cell are: runc has set them up, and their first process waits. */
 import { expect, test } from 'bun:test';
+import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { context, failure } from '../../suites/contract.ts';
 import '../containerd.ts';
+import { output } from '../observe/command.ts';
 import * as ctr from '../observe/containerd.ts';
 import { leavingNothing } from './leaving-nothing.ts';
 import { configOf, containersOf, NAMESPACE, runtimeOn } from './runtime-under-test.ts';
@@ -22,6 +24,21 @@ test('the process that waits is the one that runs, and nothing of it has run bef
   // The next start has nothing ready.
   const { pid } = await start('a');
   expect(pid).not.toBe(Number(waiting?.pid));
+});
+
+test('one that somebody else has started meanwhile is left running; one that was taken away is made anew', async () => {
+  const client = connect({ socket: '/run/containerd/containerd.sock' }).with({ namespace: NAMESPACE });
+  for (const isStarted of [true, false]) {
+    await create('a', { ready: true });
+    const [waiting] = await ctr.tasks(NAMESPACE);
+    if (isStarted) await client.tasks.start({ containerId: 'a' });
+    else await output('ctr', '-n', NAMESPACE, 'tasks', 'rm', '--force', 'a');
+    const { pid } = await start('a');
+    expect((await observed('a'))?.state).toBe('running');
+    expect(pid === Number(waiting?.pid)).toBe(isStarted);
+    await remove('a');
+  }
+  client.close();
 });
 
 test('made again under the same configuration, it is left as it is; removed before its start, nothing stays', async () => {
