@@ -50,7 +50,14 @@ export function isRoot(cell: Cell, container: ContainerSpec): boolean {
 
 /** Of the container's cgroup, in that of the cell: `web_root` for the root. */
 export function leafName(cell: Cell, container: ContainerSpec): string {
-  return isRoot(cell, container) ? `${nameOf(cell.ref)}_root` : container.id;
+  return isRoot(cell, container) ? rootLeaf(cell) : container.id;
+}
+
+const rootLeaf = ({ ref }: Cell): string => `${nameOf(ref)}_root`;
+
+/** Of one that is there by that id and name, which the manifest may not have any more: no container is called `root` (spec.md §1, §2). */
+export function leafThere(cell: Cell, id: string, name: string | undefined): string | undefined {
+  return id.endsWith('_root') ? rootLeaf(cell) : name;
 }
 
 /** The leaf, relative to the cgroup2 mount: `/kukeon/main/default/blog/web/web_root`. */

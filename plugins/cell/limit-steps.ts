@@ -7,7 +7,6 @@ import {
   checkLimits,
   formatLimit,
   type LimitsToGive,
-  nameOf,
   observeCgroup,
   observeCgroupsIn,
   type PlanContext,
@@ -17,7 +16,7 @@ import {
   type ResourceTree,
 } from 'kuke/plugin';
 import { askedOfContainer, type EffectiveCell, effectiveCell, uninheriting } from './effective.ts';
-import { type Cell, containerCgroup } from './layout.ts';
+import { type Cell, containerCgroup, leafThere } from './layout.ts';
 import { isLost, LABELS, type ObservedCell, runs } from './observed.ts';
 import { oomOf } from './oom.ts';
 import { allContainers, type ContainerSpec } from './schema.ts';
@@ -27,7 +26,12 @@ type Step = Added<unknown> | undefined;
 /** Its own group and those of its containers. */
 export function limitedGroups(tree: ResourceTree, cell: Cell): AskedOfGroup[] {
   const effective = effectiveCell({ tree }, cell) ?? uninheriting(cell);
-  const groups = [askedOf(cell), ...effective.spec.containers.map(one => askedOfContainer(effective, one))];
+  const { initContainers = [], containers } = effective.spec;
+  const groups: AskedOfGroup[] = [
+    askedOf(cell),
+    ...initContainers.map(one => ({ ...askedOfContainer(effective, one), comesFirst: true as const })),
+    ...containers.map(one => askedOfContainer(effective, one)),
+  ];
   return cell.spec.desiredState === 'stopped' ? groups.map(group => ({ ...group, isIdle: true })) : groups;
 }
 
@@ -115,9 +119,7 @@ export async function planStrayLeaves(
   seen: ObservedCell,
 ): Promise<void> {
   const withTask = seen.containers.filter(one => one.state !== 'created' && !isLost(one));
-  const kept = withTask.map(({ id, labels }) =>
-    id.endsWith('_root') ? `${nameOf(cell.ref)}_root` : labels[LABELS.container],
-  );
+  const kept = withTask.map(({ id, labels }) => leafThere(cell, id, labels[LABELS.container]));
   for (const { path, ours, populated } of await observeCgroupsIn(kernel.use, context, cell.ref)) {
     const isKept = kept.some(name => path === `${cgroupPath(cell.ref)}/${name}`);
     if (ours && !populated && !isKept) context.plan.add(cell.ref, 'cgroup.remove', { path });

@@ -23,6 +23,8 @@ export interface Termination {
 
 export interface ContainerStatus {
   id: string;
+  /** Its cell's life is its own. */
+  root?: true;
   containerdId: string;
   /** Relative to the cgroup2 mount; it is there while the container runs. */
   cgroupPath: string;

@@ -4,6 +4,7 @@ import { PATH } from '../../src/host/environment.ts';
 import type { Containerd } from './containerd.ts';
 import { asContainerdError } from './errors.ts';
 import { orphansIn } from './orphans.ts';
+import { leftExecFindings } from './runtime/exec-records.ts';
 import { requireOciRuntime } from './runtime/oci-runtime.ts';
 
 /** Without `claims` nothing is looked for that is left over. */
@@ -15,6 +16,7 @@ export async function runtimeFindings(containerd: Containerd, claims: Claims | u
     return [
       { level: 'ok', code: 'Containerd', what },
       ...missingPrograms(containerd),
+      ...leftExecFindings(containerd),
       ...(claims === undefined ? [] : await orphansIn(containerd, claims)),
     ];
   } catch (thrown) {

@@ -1,6 +1,6 @@
 /** Processes by descriptor, so that a re-used pid is never mistaken for the process that was meant. pidfd_open(2), Linux 5.3. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { hasCode } from './errno.ts';
 import { asSystemError, checked, close, libc } from './libc.ts';
@@ -37,6 +37,11 @@ export function identify(pid: number): ProcessIdentity | undefined {
 export function parentOf(pid: number): number | undefined {
   const stat = statOf(pid);
   return stat === undefined ? undefined : fieldOf(stat, 4);
+}
+
+/** Of which this process's pids are: `pid:[4026531836]` (pid_namespaces(7)). One of another namespace says nothing here. */
+export function pidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid');
 }
 
 function statOf(pid: number): string | undefined {

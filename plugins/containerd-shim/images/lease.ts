@@ -1,7 +1,6 @@
 /** Leases that keep what a load or an unpacking makes until something else refers to it, and let go of it whatever happens. */
-import { readlinkSync } from 'node:fs';
 import type { KukeError } from 'kuke/plugin';
-import { identify } from '../../../src/host/pidfd.ts';
+import { identify, pidNamespace } from '../../../src/host/pidfd.ts';
 import type { Client } from '../client/index.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE, oursFilter } from '../labels.ts';
@@ -71,11 +70,11 @@ export async function abandonedLeases(client: Client, instance: string): Promise
 }
 
 function holder(pid: number): string {
-  return `${readlinkSync('/proc/self/ns/pid')} ${pid} ${identify(pid)?.startTime}`;
+  return `${pidNamespace()} ${pid} ${identify(pid)?.startTime}`;
 }
 
 function isAbandoned(lease: string, heldBy: string): boolean {
   const [namespace, pid] = heldBy.split(' ');
-  if (namespace !== readlinkSync('/proc/self/ns/pid')) return false; // cannot be told from here
+  if (namespace !== pidNamespace()) return false; // cannot be told from here
   return heldBy === holder(process.pid) ? !held.has(lease) : heldBy !== holder(Number(pid));
 }

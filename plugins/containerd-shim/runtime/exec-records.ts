@@ -1,19 +1,20 @@
 /**
  * Which execs are under way: a folder each in /run/kukeon, named after the kuke that it belongs to, with its FIFOs and what it runs in. A kuke
  * that is killed leaves the folder, and the process in the container; the next exec on this host, whatever its container, ends both, unless
- * that takes long elsewhere; the removal of the container does so too.
+ * that takes long elsewhere; the removal of the container and `kuke doctor --fix` do so too.
  */
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerParams } from 'kuke/plugin';
-import { identify } from '../../../src/host/pidfd.ts';
+import { type ContainerParams, type Finding, KukeError, shellCommand } from 'kuke/plugin';
+import { identify, pidNamespace } from '../../../src/host/pidfd.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { discard } from './exec.ts';
 
 const FOLDER = '/run/kukeon';
 const PLACE = 'place';
 const BOTH_ENDS = constants.O_RDWR | constants.O_NONBLOCK;
-const NAME = /^exec-(\d+)-(\d+)-\w+$/;
+/** Its pid namespace, pid and start time. */
+const NAME = /^exec-(\d+)-(\d+)-(\d+)-\w+$/;
 
 export interface ExecPlace {
   /** Of containerd. */
@@ -33,7 +34,7 @@ export interface ExecRecord {
 export function noteExec(place: ExecPlace): ExecRecord {
   const self = identify(process.pid);
   if (self === undefined) throw new Error('/proc does not know this process');
-  const execId = `exec-${self.pid}-${self.startTime}-${crypto.randomUUID().slice(0, 8)}`;
+  const execId = `exec-${namespaceNumber()}-${self.pid}-${self.startTime}-${crypto.randomUUID().slice(0, 8)}`;
   const folder = join(FOLDER, execId);
   mkdirSync(FOLDER, { recursive: true });
   mkdirSync(folder, { mode: 0o700 });
@@ -73,6 +74,32 @@ async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promi
   signal.removeEventListener('abort', callOff);
 }
 
+/** What may still run in containers though its kuke has died. */
+export function leftExecFindings(containerd: Containerd): Finding[] {
+  return leftExecs().flatMap(execId => {
+    const place = placeOf(join(FOLDER, execId));
+    if (place !== undefined && place.socket !== containerd.socket) return [];
+    const where = place === undefined ? 'of which nothing was made' : `in container ${place.id} of ${place.namespace}`;
+    return {
+      level: 'error' as const,
+      code: 'ExecLeft',
+      what: `an exec of a kuke that has died, ${where}: ${join(FOLDER, execId)}`,
+      byHand: () => explainEnd(execId, place),
+      async fix() {
+        if (!(await endLeft(containerd, execId, place)))
+          throw new KukeError('RuntimeFailed', 'it could not be ended yet');
+      },
+    };
+  });
+}
+
+function explainEnd(execId: string, place: ExecPlace | undefined): string {
+  const forget = shellCommand('rm', '-r', join(FOLDER, execId));
+  if (place === undefined) return forget;
+  const { namespace, id } = place;
+  return `${shellCommand('ctr', '-n', namespace, 'tasks', 'rm', '--force', '--exec-id', execId, id)} || true\n${forget}`;
+}
+
 /** The container goes, and what dead kukes have left in it with it. */
 export function forgetExecsIn({ socket, namespace, id }: ExecPlace): void {
   for (const execId of leftExecs()) {
@@ -84,22 +111,24 @@ export function forgetExecsIn({ socket, namespace, id }: ExecPlace): void {
   }
 }
 
-async function endLeft(containerd: Containerd, execId: string, place: ExecPlace | undefined): Promise<void> {
+/** False: it could not be ended, or is not this containerd's. */
+async function endLeft(containerd: Containerd, execId: string, place: ExecPlace | undefined): Promise<boolean> {
   const folder = join(FOLDER, execId);
   if (place !== undefined) {
-    if (place.socket !== containerd.socket) return;
+    if (place.socket !== containerd.socket) return false;
     const client = inNamespace(containerd, place.namespace);
     // A shim that is only just starting the process waits for somebody at the other ends, 30 s long, and cannot end it as long as it waits.
     const ends = readdirSync(folder)
       .filter(name => name !== PLACE)
       .map(name => openSync(join(folder, name), BOTH_ENDS));
     try {
-      if (!(await discard(client, { containerId: place.id, execId }))) return;
+      if (!(await discard(client, { containerId: place.id, execId }))) return false;
     } finally {
       for (const fd of ends) closeSync(fd);
     }
   }
   rmSync(folder, { recursive: true, force: true });
+  return true;
 }
 
 /** Undefined: its kuke died before anything was made. */
@@ -111,13 +140,17 @@ function placeOf(folder: string): ExecPlace | undefined {
   }
 }
 
+/** Of a kuke in another pid namespace nobody can say here whether it lives. */
 function leftExecs(): string[] {
+  const own = namespaceNumber();
   try {
     return readdirSync(FOLDER).filter(name => {
-      const [, pid, startTime] = NAME.exec(name) ?? [];
-      return pid !== undefined && identify(Number(pid))?.startTime !== Number(startTime);
+      const [, namespace, pid, startTime] = NAME.exec(name) ?? [];
+      return namespace === own && identify(Number(pid))?.startTime !== Number(startTime);
     });
   } catch {
     return []; // no such folder
   }
 }
+
+const namespaceNumber = (): string => pidNamespace().replace(/\D/g, '');

@@ -12,6 +12,7 @@ import { refFor, scopeArgs } from '../scope.ts';
 /** What of a cell's status says what runs (spec.md §3). */
 export interface CellContainer {
   id: string;
+  root?: true;
   containerdId: string;
   logPath: string;
   state: string;
@@ -61,7 +62,9 @@ function toldOf({ manifest, spec }: Resource): CellContainer[] | undefined {
     Bun.deepEquals(
       told.map(({ id }) => id),
       ids,
-    ) && told.every(one => one.containerdId && one.logPath);
+    ) &&
+    told.every(one => one.containerdId && one.logPath) &&
+    (ids.length === 0 || told.some(({ root }) => root));
   return isWhole ? told : undefined;
 }
 
@@ -77,9 +80,7 @@ export function cellRef(kernel: Kernel, name: string, flags: Record<string, unkn
 
 /** By name; without one, the root. Throws NotFound with the nearest name. */
 export function pick({ ref, all }: CellContainers, name: string | undefined): CellContainer {
-  // No container is called `root`, and the root's id ends so (spec.md §1, §2).
-  const isRoot = ({ containerdId }: CellContainer) => containerdId.endsWith('_root');
-  const found = all.find(one => (name === undefined ? isRoot(one) : one.id.toLowerCase() === name.toLowerCase()));
+  const found = all.find(one => (name === undefined ? one.root : one.id.toLowerCase() === name.toLowerCase()));
   if (found !== undefined) return found;
   const resource = describe(ref);
   const names = all.map(({ id }) => id);

@@ -10,12 +10,11 @@ export function containerLines({ ref, manifest }: Resource): string {
   if (ref.kind === 'Container') return oneContainer({ id: nameOf(ref), ...manifest.spec }, status, false);
   const specs = listOf(manifest.spec.containers);
   const statuses = listOf(status.containers);
-  const root = manifest.spec.rootContainerId ?? specs.find(one => one.root === true)?.id ?? specs[0]?.id;
   return specs
     .map(spec => {
       const own = statuses.find(one => one.id === spec.id) ?? {};
       const lines = oneContainer(spec, own, true).replace(/^(?=.)/gm, '  ');
-      return `${spec.id}${spec.id === root ? ' (root)' : ''}:\n${lines}`;
+      return `${spec.id}${own.root === true ? ' (root)' : ''}:\n${lines}`;
     })
     .join('\n');
 }

@@ -67,15 +67,19 @@ function knobsOf(path: string): string[] {
   return files.map(file => `${file} = ${readFileSync(file, 'utf8').trim().replaceAll('\n', ', ')}`);
 }
 
-/** Addresses of both families, MACs, pids, times, ids. */
+/** Addresses of both families, MACs, pids, times, ids, ends. */
 function normal(line: string): string {
-  return line
-    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'INSTANCE')
-    .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}\b/g, 'ATTACHMENT')
-    .replace(/\b10\.88\.(?!0\.[01]\b)\d+\.\d+\b/g, 'ADDRESS')
-    .replace(/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, 'MAC')
-    .replace(/\bveth([0-9a-f]{8}|[0-9a-f]{11})\b/g, 'VETH')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, 'TIME')
-    .replace(/\b(pid: )\d+/g, '$1PID')
-    .replace(/(\/run\/kukeon\/\w+\.lock: ").*"/, '$1"');
+  return (
+    line
+      .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'INSTANCE')
+      .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}\b/g, 'ATTACHMENT')
+      .replace(/\b10\.88\.(?!0\.[01]\b)\d+\.\d+\b/g, 'ADDRESS')
+      .replace(/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, 'MAC')
+      .replace(/\bveth([0-9a-f]{8}|[0-9a-f]{11})\b/g, 'VETH')
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, 'TIME')
+      .replace(/\b(pid: )\d+/g, '$1PID')
+      // How containers have ended before is of another life.
+      .replace(/^( *)lastTermination:\n(\1 +.*\n)+/gm, '')
+      .replace(/(\/run\/kukeon\/\w+\.lock: ").*"/, '$1"')
+  );
 }

@@ -34,7 +34,7 @@ interface Status {
   reason?: string;
   message?: string;
   attachments: { attachmentId: string }[];
-  containers: { id: string; state: string; pid: number }[];
+  containers: { id: string; root?: true; state: string; pid: number }[];
 }
 
 const statusOf = async (on: TestKernel, name: string): Promise<Status> =>
@@ -49,6 +49,7 @@ describe('a cell', () => {
     const status = await statusOf(kuke, 'web');
     expect(status).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }, { state: 'Running' }] });
     expect(status.attachments.length).toBe(1);
+    expect(status.containers.map(({ root }) => root)).toEqual([true, undefined]);
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['unchanged']);
     expect(results(await kuke.remove([cellRef('web')]))).toEqual(['deleted']);
     expect(left()).toEqual(empty);
