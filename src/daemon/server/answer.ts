@@ -8,7 +8,7 @@ import type { Daemon } from '../daemon.ts';
 import type { RouteTable } from '../routes/match.ts';
 import type { Answer, Call, Query, Route } from '../routes/route.ts';
 import { type Body, readBody } from './body.ts';
-import type { Connection } from './connections.ts';
+import { type Connection, refuse } from './connections.ts';
 import { type Bytes, type Lines, makeBytes, makeLines } from './lines.ts';
 import type { Quota } from './quota.ts';
 
@@ -38,6 +38,7 @@ export async function answer(
   });
   const isGone = () => gone.signal.aborted || response.destroyed;
   let name = 'none';
+  let status = 500;
   let isBegun = () => false;
   try {
     const { pathname, searchParams } = urlOf(request);
@@ -68,10 +69,12 @@ export async function answer(
     };
     send(response, await route.run(call), isGone);
     if (isBegun() && !isGone() && !response.writableEnded) response.end();
+    status = response.statusCode;
   } catch (thrown) {
+    status = asKukeError(thrown, 'Internal').httpStatus;
     fail(answering.daemon, response, thrown, { isBegun: isBegun(), isGone: isGone(), name });
   } finally {
-    answering.told(name, response.statusCode, (performance.now() - began) / 1000);
+    answering.told(name, status, (performance.now() - began) / 1000);
   }
 }
 
@@ -177,8 +180,11 @@ function fail(daemon: Daemon, response: ServerResponse, thrown: unknown, { isBeg
     response.destroy();
     return;
   }
-  // What is left of the request is not waited for.
-  if (!response.req.complete) response.shouldKeepAlive = false;
+  // What is left of the request is not waited for, and yet read for a moment: else a reset takes the place of this.
+  if (!response.req.complete) {
+    refuse(response.req.socket, error);
+    return;
+  }
   const allow = error.code === 'MethodNotAllowed' ? { allow: error.remedy?.replace('it takes ', '') ?? '' } : {};
   end(response, error.httpStatus, `${JSON.stringify({ error: errorBody(error) })}\n`, JSON_TYPE, allow);
 }

@@ -29,18 +29,16 @@ export async function readBody(request: IncomingMessage, limits: Limits, memory:
     if ((announcedBytes(request) ?? 0) > limits.bodyBytes) throw tooLarge(limits);
     const pieces: Buffer[] = [];
     let size = 0;
-    let held = 0;
-    for await (const piece of request) {
-      size += piece.length;
-      if (size > limits.bodyBytes) throw tooLarge(limits);
-      if (size > held) {
+    await eachPiece(request, piece => {
+      if (size + piece.length > limits.bodyBytes) throw tooLarge(limits);
+      for (let held = shares.length * PIECE; held < size + piece.length; held += PIECE) {
         const share = memory.take(uid, PIECE);
         if (share === undefined) throw new KukeError('Busy', 'too many large requests at once');
         shares.push(share);
-        held += PIECE;
       }
+      size += piece.length;
       pieces.push(piece);
-    }
+    });
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(Buffer.concat(pieces));
     return { text, [Symbol.dispose]: giveBack };
   } catch (thrown) {
@@ -49,4 +47,23 @@ export async function readBody(request: IncomingMessage, limits: Limits, memory:
     if (thrown instanceof TypeError) throw new KukeError('Usage', 'the body is not UTF-8', { remedy: 'send UTF-8' });
     throw new KukeError('Cancelled', 'the client has gone');
   }
+}
+
+/** What `take` throws ends it, and the rest is read past: a stream that is left half-read takes its connection along, before an answer. */
+function eachPiece(request: IncomingMessage, take: (piece: Buffer) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const read = (piece: Buffer): void => {
+      try {
+        take(piece);
+      } catch (thrown) {
+        request.off('data', read);
+        request.resume();
+        reject(thrown);
+      }
+    };
+    request.on('data', read);
+    request.once('end', resolve);
+    request.once('error', reject);
+    request.once('close', () => reject(new KukeError('Cancelled', 'the client has gone')));
+  });
 }

@@ -1,6 +1,7 @@
 /** Connections to the daemon: whose each is, how many there may be, and how long one may take over a request. */
-import type { Server } from 'node:http';
+import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type PeerCredentials, peerCredentials } from '../../host/peer-credentials.ts';
 import { errorBody } from '../../kernel/error-body.ts';
 import { KukeError } from '../../kernel/errors.ts';
@@ -62,7 +63,8 @@ export function makeConnections(http: Server, limits: Limits): Connections {
       const connection: Connection = {
         peer,
         requestBegun: () => enter('reading', limits.requestMs),
-        requestRead: () => enter('answering'),
+        // The rest of a request may come after its answer.
+        requestRead: () => state === 'reading' && enter('answering'),
         answered() {
           if (state === 'upgraded') return;
           read = socket.bytesRead;
@@ -101,32 +103,22 @@ function peerOf(socket: Socket): PeerCredentials | undefined {
   }
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  409: 'Conflict',
-  429: 'Too Many Requests',
-  431: 'Request Header Fields Too Large',
-  503: 'Service Unavailable',
-};
+/** One that reads nothing is not waited for any longer. */
+const PARTING_MS = 1000;
 
 /** The last that is said on a connection, where there is no request to answer. */
-export function refuse(
-  socket: Pick<Socket, 'writable' | 'end' | 'destroy'>,
-  error: KukeError,
-  status = error.httpStatus,
-): void {
+export function refuse(socket: Duplex, error: KukeError, status = error.httpStatus): void {
   if (!socket.writable) return void socket.destroy();
   const body = `${JSON.stringify({ error: errorBody(error) })}\n`;
   const head = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     'content-type: application/json',
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
-  // One that does not read is not waited for.
-  setTimeout(() => socket.destroy(), 1000).unref();
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // With bytes unread, the client would be told of a reset in place of this.
+  socket.resume();
+  socket.once('end', () => socket.destroy());
+  setTimeout(() => socket.destroy(), PARTING_MS).unref();
 }

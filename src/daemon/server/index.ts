@@ -1,6 +1,6 @@
 /** kukeond's HTTP API on its socket. */
 import { createServer } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { Daemon } from '../daemon.ts';
@@ -76,7 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (connection === undefined) return void socket.destroy();
     void upgrade(answering, connection, request, socket, head);
   });
-  http.on('clientError', (thrown, socket) => refuseMalformed(thrown, socket as Socket));
+  http.on('clientError', (thrown, socket) => refuseMalformed(thrown, socket));
   const listener = await listenOn(socketPath, options.group ?? 'kukeon', connections.accept);
   listener.on('error', thrown => log('error', `the socket: ${thrown.message}`));
   return {
@@ -110,7 +110,7 @@ function onceWell<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** What is no HTTP, or more of it than anybody needs. */
-function refuseMalformed(thrown: Error, socket: Socket): void {
+function refuseMalformed(thrown: Error, socket: Duplex): void {
   const code: unknown = Reflect.get(thrown, 'code');
   if (typeof code !== 'string' || !code.startsWith('HPE_')) return void socket.destroy();
   const isLong = code === 'HPE_HEADER_OVERFLOW';

@@ -1,6 +1,5 @@
 /** Connections that become something else than HTTP: each route of that sort says which word asks for it. */
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { type Answering, readQuery } from './answer.ts';
@@ -46,7 +45,7 @@ export async function upgrade(
     const error = asKukeError(thrown, 'Internal');
     status = error.httpStatus;
     if (error.code === 'Internal') answering.daemon.log('error', `${name}: ${error.message}`, { route: name });
-    refuse(socket as Socket, error);
+    refuse(socket, error);
   } finally {
     answering.told(name, status, (performance.now() - began) / 1000);
   }
