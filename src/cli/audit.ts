@@ -1,7 +1,7 @@
 /** What a command line has changed, for the audit log: who asked, what became of it. */
 import { join } from 'node:path';
 import type { Outcome } from '../kernel/apply.ts';
-import { type Affected, type AuditEntry, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
+import { type Affected, type AuditEntry, type AuditFile, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
 import type { JournalListener } from '../kernel/audited-journal.ts';
 import { daemonPlaces } from '../kernel/daemon-places.ts';
 import { asKukeError } from '../kernel/errors.ts';
@@ -11,6 +11,11 @@ import { warn } from './output/failure.ts';
 
 export const auditPath = ({ config, runPath }: Invocation['globals']): string =>
   config.auditLog ?? daemonPlaces(runPath).audit;
+
+export const auditFile = (globals: Invocation['globals']): AuditFile => ({
+  path: auditPath(globals),
+  instance: join(globals.runPath, '.kuke/instance'),
+});
 
 export interface CommandAudit extends JournalListener {
   /** Runs what may change the host, and tells what became of it. */
@@ -24,22 +29,22 @@ export function auditOf(invocation: Pick<Invocation, 'globals' | 'line'>): Comma
   const { globals, line } = invocation;
   const known = audits.get(globals);
   if (known !== undefined) return known;
-  const made = makeAudit(auditPath(globals), join(globals.runPath, '.kuke/instance'), line);
+  const made = makeAudit(auditFile(globals), line);
   audits.set(globals, made);
   return made;
 }
 
-function makeAudit(path: string, instance: string, command: string): CommandAudit {
+function makeAudit(file: AuditFile, command: string): CommandAudit {
   const actor = actorOf(currentConsole().peer);
   const id = crypto.randomUUID();
   let isBegun = false;
   let isBroken = false;
   const append = bound((entry: Omit<AuditEntry, 'at'>): void => {
     try {
-      appendAudit({ path, instance }, { at: new Date().toISOString(), ...entry });
+      appendAudit(file, { at: new Date().toISOString(), ...entry });
     } catch (thrown) {
       // What is asked for may be what mends it.
-      if (!isBroken) warn(`the audit log cannot be written: ${path}: ${asKukeError(thrown).message}`);
+      if (!isBroken) warn(`the audit log cannot be written: ${file.path}: ${asKukeError(thrown).message}`);
       isBroken = true;
     }
   });

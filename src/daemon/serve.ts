@@ -23,8 +23,19 @@ export interface ServeOptions {
   engine: Engine;
 }
 
+/** What the daemon has seen or done. */
+export interface DaemonEvent {
+  /** `cell main/default/blog/web` */
+  resource: string;
+  what: string;
+  /** The containers that it is about. */
+  members: readonly string[];
+}
+
 export interface DaemonContext extends ServeOptions {
   log: Log;
+  /** Parts that want to hear what others see. */
+  listeners: Set<(event: DaemonEvent) => void>;
   /** Aborted when the daemon is to end. */
   signal: AbortSignal;
 }
@@ -57,7 +68,7 @@ export async function serve(
   let settings = await daemon.settings();
   const log = makeLog(settings.logLevel);
   const ending = new AbortController();
-  const context: DaemonContext = { ...daemon, log, signal: ending.signal };
+  const context: DaemonContext = { ...daemon, log, listeners: new Set(), signal: ending.signal };
   const parts: DaemonPart[] = [];
   const alive = notifier.watchdogMs && setInterval(notifier.alive, notifier.watchdogMs);
 

@@ -7,6 +7,7 @@ import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { keyOf, type ResourceRef } from '../../kernel/resource.ts';
 import { type EngineOptions, withSession } from '../../kernel/session.ts';
+import { traced } from '../../kernel/trace.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { type Acting, actOn } from './act.ts';
 import { deleteAll, startAll } from './bring-back.ts';
@@ -198,7 +199,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   let isAgain = false;
   function sweepSoon(): Promise<void> {
     isAgain = sweeping !== undefined;
-    sweeping ??= sweep().finally(() => {
+    sweeping ??= traced('command', 'sweep', sweep).finally(() => {
       sweeping = undefined;
       if (isAgain && !signal.aborted) void sweepSoon();
     });

@@ -3,7 +3,7 @@ import { describe } from '../../kernel/resource.ts';
 import type { StartPart } from '../serve.ts';
 import { type SupervisorEvent, startSupervisor } from './index.ts';
 
-export const startSupervising: StartPart = async ({ engine, log }) => {
+export const startSupervising: StartPart = async ({ engine, log, listeners }) => {
   const over = new AbortController();
   const { ended } = await startSupervisor({
     openKernel: () => engine.open(),
@@ -16,8 +16,10 @@ export const startSupervising: StartPart = async ({ engine, log }) => {
     signal: over.signal,
     onChange({ ref, what, members, message }: SupervisorEvent) {
       const level = what === 'failed' || what === 'unhealthy' ? 'warn' : 'info';
+      const resource = describe(ref);
+      for (const heard of listeners) heard({ resource, what, members });
       log[level](what, {
-        resource: describe(ref),
+        resource,
         ...(members.length > 0 && { members }),
         ...(message && { message }),
       });
