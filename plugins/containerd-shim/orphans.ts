@@ -1,11 +1,12 @@
 /** What carries this installation's label in containerd and belongs to no resource. */
 import { readFileSync } from 'node:fs';
-import { CGROUP_ROOT, type Claims, type Finding } from 'kuke/plugin';
+import { CGROUP_ROOT, type Claims, type Finding, shellCommand } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
 import type { Client } from './client/index.ts';
 import { type Containerd, inNamespace, readOnly } from './containerd.ts';
 import { abandonedLeases, releaseAbandoned } from './images/lease.ts';
 import { GC_ROOT, GROUP, isOurContainer, isOurs } from './labels.ts';
+import { explain } from './runtime/explain.ts';
 import { removeNamespace } from './runtime/namespace.ts';
 import { removeContainer } from './runtime/remove.ts';
 import { endTask } from './runtime/task.ts';
@@ -20,8 +21,11 @@ export async function orphansIn(containerd: Containerd, claims: Claims): Promise
   return [
     ...held.flat(),
     ...unclaimed.map(namespace =>
-      orphan('Namespace', `containerd namespace ${namespace}, with its images, is of no realm`, () =>
-        removeNamespace(containerd, { namespace }),
+      orphan(
+        'Namespace',
+        `containerd namespace ${namespace}, with its images, is of no realm`,
+        () => removeNamespace(containerd, { namespace }),
+        () => explain('removeNamespace', { namespace }),
       ),
     ),
   ];
@@ -48,29 +52,43 @@ async function orphansOf(
   const strays = tasks.filter(({ id, pid }) => !known.has(id) && isInOurCgroup(pid));
   return [
     ...strays.map(({ id }) =>
-      orphan('Task', `task ${id} in ${namespace} is of no container`, signal => endStray(client, id, signal)),
+      orphan(
+        'Task',
+        `task ${id} in ${namespace} is of no container`,
+        signal => endStray(client, id, signal),
+        () => explainStray(namespace, id),
+      ),
     ),
     ...containers
       .filter(one => isOurContainer(one, instance) && !isClaimed(one.id))
       .map(({ id, labels }) => {
         const group = labels[GROUP];
         const params = { namespace, id, ...(group !== undefined && { group }) };
-        return orphan('Container', `container ${id} in ${namespace} is of no cell`, signal =>
-          removeContainer(containerd, params, signal),
+        return orphan(
+          'Container',
+          `container ${id} in ${namespace} is of no cell`,
+          signal => removeContainer(containerd, params, signal),
+          () => explain('remove', params),
         );
       }),
     // What a creation makes first; the layers of images are no roots of the garbage collection.
     ...snapshots
       .filter(one => one.kind === 'ACTIVE' && isOurs(one, instance) && !used.has(one.name))
       .map(({ name: id }) =>
-        orphan('Snapshot', `snapshot ${id} in ${namespace} is of no container`, signal =>
-          removeContainer(containerd, { namespace, id }, signal),
+        orphan(
+          'Snapshot',
+          `snapshot ${id} in ${namespace} is of no container`,
+          signal => removeContainer(containerd, { namespace, id }, signal),
+          () => shellCommand('ctr', '-n', namespace, 'snapshots', '--snapshotter', snapshotter, 'rm', id),
         ),
       ),
     // No fault: the next pull goes on with what it holds, and any other work of the kind releases it.
     ...leases.map(id => ({
-      ...orphan('Lease', `lease ${id} in ${namespace} is of a kuke that has ended`, () =>
-        releaseAbandoned(client, instance),
+      ...orphan(
+        'Lease',
+        `lease ${id} in ${namespace} is of a kuke that has ended`,
+        () => releaseAbandoned(client, instance),
+        () => shellCommand('ctr', '-n', namespace, 'leases', 'delete', '--sync', id),
       ),
       level: 'warning' as const,
     })),
@@ -93,6 +111,18 @@ async function endStray(client: Client, id: string, signal: AbortSignal): Promis
   if (!containers.some(one => one.id === id)) await endTask(client, id, signal);
 }
 
-function orphan(sort: string, what: string, remove: (signal: AbortSignal) => Promise<void>): Finding {
-  return { level: 'error', code: `Orphan${sort}`, what, fix: ({ signal }) => remove(signal) };
+/** ctr knows tasks by their containers alone. */
+function explainStray(namespace: string, id: string): string {
+  const ctr = (...words: string[]) => shellCommand('ctr', '-n', namespace, ...words, id);
+  const create = ctr('containers', 'create', '--rootfs', '/');
+  return [create, ctr('tasks', 'rm', '--force'), ctr('containers', 'rm')].join('\n');
+}
+
+function orphan(
+  sort: string,
+  what: string,
+  remove: (signal: AbortSignal) => Promise<void>,
+  byHand: () => string,
+): Finding {
+  return { level: 'error', code: `Orphan${sort}`, what, fix: ({ signal }) => remove(signal), byHand };
 }

@@ -1,7 +1,7 @@
 /** Folders of resources that are not there (any more), and how they are taken away. */
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Claims, Finding } from 'kuke/plugin';
+import { type Claims, type Finding, shellCommand } from 'kuke/plugin';
 import { isStaleTemporary, removeStaleTemporaries } from '../../src/host/atomic-file.ts';
 import { foldersThere, ignore, isFolder, removeBelow, removeEmpty } from './folders.ts';
 import { isSafeName, OWN_FOLDER } from './paths.ts';
@@ -43,13 +43,25 @@ async function halfWritten(place: Place, names: readonly string[]): Promise<Find
   for (const name of folders) below.push(...(await halfWritten(place, [...names, name])));
   if (names.length === 0 || isOfAny(place, names) || !others.every(isStaleTemporary)) return below;
   if (folders.length > 0) return below;
+  const path = join(place.root, ...names);
   return [
     ...below,
-    orphan('Folder', `folder ${join(place.root, ...names)} is of no resource`, async () => {
-      await removeStaleTemporaries(join(place.root, ...names));
-      await removeEmpty(place.root, names);
-    }),
+    orphan(
+      'Folder',
+      `folder ${path} is of no resource`,
+      async () => {
+        await removeStaleTemporaries(path);
+        await removeEmpty(place.root, names);
+      },
+      removal(path, others),
+    ),
   ];
+}
+
+/** A folder, and these files in it. */
+function removal(path: string, files: readonly string[]): string {
+  const rmdir = shellCommand('rmdir', path);
+  return files.length === 0 ? rmdir : `${shellCommand('rm', '-f', ...files.map(one => join(path, one)))}\n${rmdir}`;
 }
 
 /** In realms that are there: another kuke on this host has its logs beside these. */
@@ -63,10 +75,15 @@ async function orphanLogs(place: Place, names: readonly string[]): Promise<Findi
   const path = join(place.root, ...names);
   return [
     ...below,
-    orphan('Logs', `folder of logs ${path} is of no cell`, async () => {
-      for (const log of others) await unlink(join(path, log)).catch(ignore('ENOENT'));
-      await removeEmpty(place.root, await foldersThere(place.root, names));
-    }),
+    orphan(
+      'Logs',
+      `folder of logs ${path} is of no cell`,
+      async () => {
+        for (const log of others) await unlink(join(path, log)).catch(ignore('ENOENT'));
+        await removeEmpty(place.root, await foldersThere(place.root, names));
+      },
+      removal(path, others),
+    ),
   ];
 }
 
@@ -76,13 +93,20 @@ async function orphanFiles(place: Place, names: readonly string[]): Promise<Find
   const { files } = place.claims;
   if (files.includes(path)) return [];
   if (names.length > 1 && !files.some(file => file.startsWith(`${path}/`)))
-    return [orphan('Files', `folder ${join(place.root, path)} is of no cell`, () => removeBelow(place.root, names))];
+    return [
+      orphan(
+        'Files',
+        `folder ${join(place.root, path)} is of no cell`,
+        () => removeBelow(place.root, names),
+        shellCommand('rm', '-rf', join(place.root, path)),
+      ),
+    ];
   const below: Finding[] = [];
   for (const name of (await entriesOf(place.root, names)).folders)
     below.push(...(await orphanFiles(place, [...names, name])));
   return below;
 }
 
-function orphan(sort: string, what: string, remove: () => Promise<void>): Finding {
-  return { level: 'error', code: `Orphan${sort}`, what, fix: remove };
+function orphan(sort: string, what: string, remove: () => Promise<void>, command: string): Finding {
+  return { level: 'error', code: `Orphan${sort}`, what, fix: remove, byHand: () => command };
 }

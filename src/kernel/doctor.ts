@@ -9,7 +9,7 @@ import type { Kernel } from './registry.ts';
 import { type EngineOptions, type Session, withSession } from './session.ts';
 
 /** As `kuke doctor -o json` prints it. */
-export interface Diagnosis extends Omit<Finding, 'fix'> {
+export interface Diagnosis extends Omit<Finding, 'fix' | 'byHand'> {
   /** `--fix` puts it right. */
   fixable: boolean;
   /** Only after `--fix`, of what was not well before it. */
@@ -54,6 +54,28 @@ export async function repair(kernel: Kernel, journal: Journal, options: EngineOp
   }
 }
 
+/** The same in a dry run: what would be put right is noted there, and nothing is done. */
+export async function foreseeRepair(kernel: Kernel, journal: Journal, options: EngineOptions): Promise<Diagnosis[]> {
+  const { findings: before } = await look(kernel, journal);
+  const store = await kernel.use('store');
+  if ((await store.instance().catch(() => undefined)) === undefined) return before.map(diagnosis);
+  const failures = new Map<string, KukeError>();
+  const ahead = makeAhead({ operations: kernel.operations, hooks: kernel.hooks, ...options, note: options.notice });
+  const context: ActionContext = { signal: options.signal, progress: () => {}, note: options.notice };
+  await withSession(kernel, journal, options, async session => {
+    const { findings } = await look(kernel, journal, { session, ahead });
+    for (const one of findings) {
+      const { code: type, what, byHand, resource } = one;
+      if (byHand)
+        kernel.dryRun?.note({ resource: 'host', type, params: { name: what }, explain: async () => byHand() });
+      // Of a resource all that is done is steps of a plan.
+      else if (resource !== undefined)
+        await one.fix?.(context).catch(thrown => failures.set(keyOf(one), asKukeError(thrown)));
+    }
+  });
+  return before.map(one => failed(diagnosis(one), failures.get(keyOf(one))));
+}
+
 interface Repairs {
   /** All that was found so far, as it was told last. */
   seen: Map<string, Finding>;
@@ -87,6 +109,7 @@ async function fixAll(
     note(repairs, sight.findings);
     for (const one of sight.findings) {
       options.signal.throwIfAborted();
+      if (one.fix) await kernel.hooks.call('repair:before', { finding: one });
       await one.fix?.(context).catch(thrown => repairs.failures.set(keyOf(one), asKukeError(thrown)));
     }
     if (sight.findings.some(({ fix }) => fix)) sight = await look(kernel, journal, { session, ahead });
@@ -110,7 +133,7 @@ function told({ seen, failures }: Repairs, { findings, isWhole, unseen }: Sight)
 
 const isFixed = ({ level }: Finding, fixed: boolean) => level !== 'ok' && { fixed };
 
-function diagnosis({ fix, ...finding }: Finding): Diagnosis {
+function diagnosis({ fix, byHand: _, ...finding }: Finding): Diagnosis {
   const fixable = fix !== undefined;
   return { ...finding, ...(fixable && finding.remedy === undefined && { remedy: FIX }), fixable };
 }

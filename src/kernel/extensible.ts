@@ -36,6 +36,8 @@ export interface KukeHooks {
   event: (event: { resource: ResourceRef; what: string }) => void | Promise<void>;
   /** `claims`: what is of the resources there are; absent where nothing is set up, or that cannot be told. */
   doctor: (event: { findings: Finding[]; claims?: Claims }) => void | Promise<void>;
+  /** `kuke doctor --fix` is about to put something right. */
+  'repair:before': (event: { finding: Finding }) => void | Promise<void>;
   shutdown: () => void | Promise<void>;
 }
 
@@ -66,4 +68,6 @@ export interface Finding {
   remedy?: string;
   /** Puts it right, for `kuke doctor --fix`, which holds the lock. Idempotent: it may have happened already, wholly or half. */
   fix?(context: ActionContext): Promise<void>;
+  /** The commands that a person would type for `fix`, for bash; absent where it runs steps of plans, which are explained by themselves. */
+  byHand?(): string;
 }

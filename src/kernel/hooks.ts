@@ -12,6 +12,7 @@ const observing: ReadonlySet<HookName> = new Set<HookName>([
   'undo:before',
   'undo:after',
   'event',
+  'repair:before',
   'shutdown',
 ]);
 

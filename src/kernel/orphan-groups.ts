@@ -22,6 +22,7 @@ export async function orphanGroups(kernel: Kernel, tree: ResourceTree): Promise<
       level: 'error',
       code: 'OrphanCgroup',
       what: `cgroup ${path} is of no resource${populated ? ', and something runs in it' : ''}`,
+      byHand: () => cgroup.explain('remove', { path }),
       async fix(context) {
         const who = await strangersText(cgroup, path);
         const remedy = 'move them elsewhere or end them, then run the command again';

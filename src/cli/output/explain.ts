@@ -75,6 +75,12 @@ export function makeScript(
 /** Prints each operation's command just before it runs. */
 export function explainAsItRuns(kernel: Kernel, line: string): void {
   let isBegun = false;
+  kernel.hooks.tap('kuke', 'repair:before', async ({ finding: { what, byHand } }) => {
+    if (byHand === undefined) return;
+    if (!isBegun) print(head(kernel, line, shellQuote(await kernel.instance())));
+    isBegun = true;
+    print(`\n${comment(what)}\n${byHand()}`);
+  });
   kernel.hooks.tap('kuke', 'step:before', async ({ type, params, resource }) => {
     const [text, instance] = await Promise.all([
       kernel.operations.get(type).explain(params),

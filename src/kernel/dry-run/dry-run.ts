@@ -24,6 +24,8 @@ export interface DryRun {
   readonly unknowns: Unknowns;
   /** A step was planned whose effect nobody foresees, such as the start of a containerd: what does not answer may do so by then. */
   readonly isUnforeseen: boolean;
+  /** What is in no plan. */
+  note(step: PlannedStep): void;
   plan(plan: Plan, operations: OperationRegistry, use: UseBackend): Promise<void>;
 }
 
@@ -34,7 +36,7 @@ export function makeDryRun(): DryRun {
   const unknowns = new Unknowns();
   let isUnforeseen = false;
   let last: Promise<void> = Promise.resolve();
-  const note: DryRun['plan'] = async (plan, operations, use) => {
+  const noteAll: DryRun['plan'] = async (plan, operations, use) => {
     const results = new Map<string, unknown>();
     for (const step of inOrder(plan.steps)) {
       const { resource, type } = step;
@@ -53,9 +55,10 @@ export function makeDryRun(): DryRun {
     get isUnforeseen() {
       return isUnforeseen;
     },
+    note: step => void steps.push(step),
     plan(plan, operations, use) {
       // Several cells are planned at once; their steps are told one cell after the other.
-      const noted = last.then(() => note(plan, operations, use));
+      const noted = last.then(() => noteAll(plan, operations, use));
       last = noted.catch(() => {});
       return noted;
     },

@@ -1,14 +1,15 @@
 // containerd: once, since what is left over looks alike in all versions.
 /** What is left over, each made by hand: `kuke doctor` names it, `--fix` takes it away, and what is of cells or of others stays. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setAttribute } from '../../../plugins/cgroup-v2/attribute.ts';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import { instanceTag } from '../../../src/kernel/instance-tag.ts';
+import { eventually } from '../../suites/contract.ts';
 import type { Containerd } from '../containerd.ts';
 import { cell, container, logged, pidsOf, stateOf } from '../kuke/cells.ts';
 import { footprint } from '../kuke/footprint.ts';
-import { apply, run } from '../kuke/kuke.ts';
+import { apply, binary, kuke, run, start } from '../kuke/kuke.ts';
 import { at, installKiller } from '../kuke-faults/killer.ts';
 import { warmHost } from '../kuke-faults/warm-host.ts';
 import { output } from '../observe/command.ts';
@@ -25,6 +26,7 @@ let pids: Record<string, number>;
 beforeAll(async () => {
   containerd = await warmHost();
   installKiller();
+  symlinkSync(binary, '/usr/local/bin/kuke'); // the CNI plugins are in it
   await apply(cell('web', [container('main', { ports: ['8080:80'] }), container('side')]));
   await logged('web', 'side', /ready/);
   instance = readFileSync('/opt/kukeon/.kuke/instance', 'utf8').trim();
@@ -138,6 +140,18 @@ async function bridge(): Promise<void> {
   await output('ip', 'link', 'set', 'kuke-main-lost', 'alias', `kukeon ${instance} main-lost`);
 }
 
+async function killedExec(): Promise<void> {
+  const exec = start(['exec', 'web', '-c', 'side', '--', '/bin/sh', '-c', 'echo begun; exec sleep 99999']);
+  await said(exec, 'begun');
+  exec.kill('SIGKILL');
+  await exec.exited;
+}
+
+async function said({ stdout }: ReturnType<typeof start>, word: string): Promise<void> {
+  for await (const chunk of stdout) if (new TextDecoder().decode(chunk).includes(word)) return;
+  throw new Error(`it has ended without ${word}`);
+}
+
 const nft = (command: string) => output('nft', command);
 
 /** What there is to make, and the code under which it is named. */
@@ -198,6 +212,7 @@ const leftovers: Record<string, [what: string, code: string, make: () => unknown
     ['task default_default_gone_side', 'OrphanTask', withoutContainer],
     ['snapshot default_default_gone_side', 'OrphanSnapshot', () => {}],
   ],
+  'an exec of a dead kuke': [['in container default_default_web_side of kukeon-main', 'ExecLeft', killedExec]],
   'a journal of a dead kuke': [
     [
       'an earlier command did not end: kuke create stack gone',
@@ -222,6 +237,25 @@ test.each(Object.keys(leftovers))('%s', async name => {
   expect(await stateOf('web')).toBe('Ready');
 });
 
+/** What whoever takes the lock sees to, and rules that were changed and are not just gone. */
+const BY_KUKE = ['JournalLeft', 'StaleLock', 'NotAsApplied', 'PortsMissing', 'RulesMissing'];
+
+test.each(Object.keys(leftovers))('%s, put right by what --fix --dry-run --explain prints', async name => {
+  const made = leftovers[name] ?? [];
+  for (const [, , make] of made) await make();
+  const disturbed = await footprint();
+  const shown = await run(['doctor', '--fix', '--dry-run']);
+  for (const [what] of made) expect(shown.stdout).toMatch(new RegExp(`^to fix .*${RegExp.escape(what)}`, 'm'));
+  const script = await kuke('doctor', '--fix', '--dry-run', '--explain');
+  expect(difference(disturbed, await footprint())).toEqual([]);
+  await output('bash', '-c', script);
+  const { codes } = await doctor();
+  expect({ script, left: codes.filter(code => !BY_KUKE.includes(code)) }).toEqual({ script, left: [] });
+  if (codes.length > 0) await fixAll();
+  expect(difference(before, await footprint())).toEqual([]);
+  expect(await pidsOf('web')).toEqual(pids);
+});
+
 test('what is of others, or of another kuke, is neither named nor touched', async () => {
   const theirs = 'a'.repeat(64);
   await ctr('kukeon-main', ['containers', 'create', '--rootfs', '/', 'theirs']);
@@ -243,6 +277,27 @@ test('what is of others, or of another kuke, is neither named nor touched', asyn
   const host = await footprint();
   expect(await doctor('--fix')).toEqual({ status: 0, found: [], codes: [] });
   expect(difference(host, await footprint())).toEqual([]);
+});
+
+test('an exec of a kuke in another pid namespace is not taken for one of a dead kuke', async () => {
+  const prefix = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const exec = start(['exec', 'web', '-c', 'side', '--', '/bin/sh', '-c', 'echo begun; exec sleep 99999'], { prefix });
+  await said(exec, 'begun');
+  expect((await doctor('--fix')).codes).toEqual([]);
+  // The next one ends those of the dead.
+  await kuke('exec', 'web', '-c', 'side', '--', 'true');
+  expect(exec.exitCode).toBeNull();
+  const processes = () => kuke('exec', 'web', '-c', 'side', '--', 'ps');
+  expect(await processes()).toContain('sleep 99999');
+  exec.kill('SIGKILL');
+  await exec.exited;
+  const [left = ''] = readdirSync('/run/kukeon').filter(name => name.startsWith('exec-'));
+  expect(left).not.toBe('');
+  const client = connect({ socket: containerd.address }).with({ namespace: 'kukeon-main' });
+  await client.tasks.kill({ containerId: 'default_default_web_side', execId: left, signal: 9 });
+  client.close();
+  rmSync(`/run/kukeon/${left}`, { recursive: true });
+  await eventually(async () => ((await processes()).includes('sleep 99999') ? undefined : true));
 });
 
 test('where a manifest cannot be read, nothing is taken for left over', async () => {
