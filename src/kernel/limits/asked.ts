@@ -18,6 +18,8 @@ export interface AskedOfGroup extends Asked {
   path: string;
   /** Nothing is to run in it: what it reserves of memory is given to nobody above it. */
   isIdle?: true;
+  /** What runs in it has ended when the others beside it start: what it reserves comes not on top of theirs. */
+  comesFirst?: true;
 }
 
 /** A resource whose cgroup is named after it. */

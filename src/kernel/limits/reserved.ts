@@ -18,15 +18,20 @@ export type Reserved = ReadonlyMap<string, number>;
 
 export function reservedIn(groups: readonly AskedOfGroup[]): Reserved {
   const own = new Map<string, number>();
-  for (const { path, resources, isIdle } of groups) {
+  const least = new Map<string, number>();
+  for (const { path, resources, isIdle, comesFirst } of groups) {
     const bytes = isIdle || resources?.memory?.reservation === undefined ? undefined : limitsOf(resources)[RESERVATION];
-    if (bytes !== undefined) own.set(path, bytes);
+    if (bytes === undefined) continue;
+    if (comesFirst) least.set(parentOf(path), Math.max(bytes, least.get(parentOf(path)) ?? 0));
+    else own.set(path, bytes);
   }
   const reserved = new Map<string, number>();
-  const all = new Set([...own.keys()].flatMap(lineage));
+  const all = new Set([...own.keys(), ...least.keys()].flatMap(lineage));
   // From below: what a level says itself is what counts above it.
   for (const path of [...all].sort((a, b) => depth(b) - depth(a))) {
-    const bytes = own.get(path) ?? reserved.get(path) ?? 0;
+    const below = Math.max(reserved.get(path) ?? 0, least.get(path) ?? 0);
+    if (below > 0) reserved.set(path, below);
+    const bytes = own.get(path) ?? below;
     const parent = parentOf(path);
     if (path !== CGROUP_ROOT && bytes > 0) reserved.set(parent, (reserved.get(parent) ?? 0) + bytes);
   }

@@ -58,14 +58,22 @@ test('is summed up from below, as far as nobody on the way says it otherwise', (
     group('/kukeon/g', 0),
     group('/kukeon/g/h', 50),
     group('/kukeon/i/j', 11), // of whose level nothing is known
+    group('/kukeon/k/l/first', 4, { comesFirst: true }),
+    group('/kukeon/k/l/then', 3),
+    group('/kukeon/k/m/first', 2, { comesFirst: true }),
+    group('/kukeon/k/m/before', 1, { comesFirst: true }),
+    group('/kukeon/k/m/then', 3),
   ];
   expect(Object.fromEntries(reservedIn(groups))).toEqual({
-    '/kukeon': 16,
+    '/kukeon': 23,
     '/kukeon/a': 5,
     '/kukeon/a/b': 10,
     '/kukeon/a/b/d': 3,
     '/kukeon/g': 50,
     '/kukeon/i': 11,
+    '/kukeon/k': 7,
+    '/kukeon/k/l': 4,
+    '/kukeon/k/m': 3,
   });
 });
 
