@@ -138,6 +138,22 @@ test('kuke stop, start and delete', async () => {
   expect(difference(ready, await inventory(), [...kept, ...others])).toEqual([]);
 });
 
+test('kuke image tag, rm, load and prune: what is brought by hand is kuke’s', async () => {
+  const names = async () => (await kuke('image', 'ls', '-q')).trim().split('\n');
+  const [image = ''] = await names();
+  await kuke('image', 'save', image, '-o', '/run/saved.tar');
+  await byHand(['image', 'tag', image, 'mine:1']);
+  expect(await names()).toEqual(['docker.io/library/mine:1', image].sort());
+  await byHand(['image', 'rm', 'mine:1', image]);
+  expect(await kuke('image', 'ls')).toBe('');
+  expect(await dryRun(['image', 'load', '-i', '/run/saved.tar'])).toBe(`loaded ${image} (dry run)\n`);
+  await byHand(['image', 'load', '-i', '/run/saved.tar']);
+  expect(await names()).toEqual([image]);
+  await byHand(['image', 'prune', '--all']);
+  expect(await kuke('image', 'ls')).toBe('');
+  await kuke('image', 'load', '-i', '/run/saved.tar');
+});
+
 test('what kuke has made goes by hand, all of it', async () => {
   await apply(TWO);
   await byHand(['uninstall']);
@@ -151,4 +167,5 @@ const others = [
   /^file \/run\/containerd\/s\//,
   /^file \/opt\/kukeon\/\.kuke\/(?:journal\/|history\.jsonl)$/,
   /^file \/run\/kukeon\/\w+\.lock$/,
+  /^file \/var\/log\/kukeon\/audit\.jsonl$/,
 ];
