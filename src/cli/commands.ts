@@ -26,6 +26,7 @@ export const commands: Record<string, CommandEntry> = below({
       resources: { summary: 'set limits of CPU, memory, io, processes', load: () => import('./set-resources.ts') },
     }),
   },
+  status: { summary: 'see how kuke is: daemon, host, versions, drift', load: () => import('./status.ts') },
   top: { summary: 'see what uses how much, live', load: () => import('./top.ts') },
   image: {
     summary: 'pull, load, list, save and remove images',

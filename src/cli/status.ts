@@ -1,0 +1,118 @@
+import os from 'node:os';
+import { asKukeError } from '../kernel/errors.ts';
+import { readTree } from '../kernel/observe.ts';
+import type { Kernel } from '../kernel/registry.ts';
+import { command, type Invocation } from './command.ts';
+import { type DaemonLook, lookAtDaemon } from './daemon/look.ts';
+import { openJournal, openKernel } from './open-kernel.ts';
+import { bytes } from './output/bytes.ts';
+import { printable } from './output/printable.ts';
+import { print } from './output/standard-output.ts';
+import { colour } from './output/terminal.ts';
+
+/** As `kuke status -o json` prints it. */
+export interface Status {
+  version: string;
+  bun: string;
+  daemon: DaemonLook;
+  /** Absent: it does not answer. */
+  runtime?: { name: string; version: string };
+  host: { hostname: string; kernel: string; arch: string; cpus: number; memoryBytes: number };
+  plugins: { name: string; version: string; origin: string }[];
+  /** How many cells, by the state that was last seen. */
+  cells: Record<string, number>;
+  /** Resources that are not as their manifests have them. */
+  drift: { resource: string; what: string }[];
+  /** What else `kuke doctor` has to say. */
+  problems: number;
+  /** What could not be found out, and why. */
+  unknown: string[];
+}
+
+export default command({
+  summary: 'see how kuke is: the daemon, the host, versions, plugins, and what is not as it was asked for',
+  examples: [
+    ['status', 'at a glance; `kuke doctor` says more of what is wrong'],
+    ['status -o json', 'for scripts'],
+  ],
+  args: {
+    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+  },
+  async run(invocation) {
+    const kernel = await openKernel(invocation, { reads: true });
+    const status = await gather(kernel, invocation);
+    print(invocation.args.output === 'json' ? JSON.stringify(status, null, 2) : textOf(status));
+    return 0;
+  },
+});
+
+async function gather(kernel: Kernel, invocation: Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'>) {
+  const unknown: string[] = [];
+  const known = async <T>(what: string, ask: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await ask();
+    } catch (thrown) {
+      unknown.push(`${what}: ${asKukeError(thrown).fault}`);
+      return undefined;
+    }
+  };
+  const { diagnose } = await import('../kernel/doctor.ts');
+  const runtime = await known('containerd', async () => (await kernel.use('runtime')).ping());
+  const cells = (await known('cells', async () => (await readTree(kernel)).all('Cell'))) ?? [];
+  const states = cells.map(({ manifest }) => String(manifest.status?.state ?? 'Pending'));
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot) unknown.push('drift: only root, or kukeond, can look at the host');
+  const found = isRoot ? ((await known('drift', () => diagnose(kernel, openJournal(invocation)))) ?? []) : [];
+  const wrong = found.filter(({ level }) => level !== 'ok');
+  const drift = wrong.flatMap(({ resource, what }) => (resource === undefined ? [] : [{ resource, what }]));
+  const status: Status = {
+    version: await invocation.program.version(),
+    bun: Bun.version,
+    daemon: await lookAtDaemon(invocation),
+    ...(runtime && { runtime }),
+    host: {
+      hostname: os.hostname(),
+      kernel: os.release(),
+      arch: process.arch,
+      cpus: os.availableParallelism(),
+      memoryBytes: os.totalmem(),
+    },
+    plugins: kernel.plugins.map(({ name, version, origin }) => ({ name, version, origin })),
+    cells: Object.fromEntries([...Map.groupBy(states, state => state)].map(([state, all]) => [state, all.length])),
+    drift,
+    problems: wrong.length - drift.length,
+    unknown,
+  };
+  return status;
+}
+
+export function textOf({ version, daemon, runtime, host, plugins, cells, drift, problems, unknown }: Status): string {
+  const others = plugins
+    .filter(({ origin }) => origin !== 'built-in')
+    .map(one => printable(`${one.name} ${one.version}`));
+  const counts = Object.entries(cells).map(([state, count]) => `${count} ${state}`);
+  const rows: [string, string][] = [
+    ['kuke', version],
+    ['kukeond', daemonText(daemon)],
+    ['containerd', runtime === undefined ? colour('red', 'does not answer') : printable(runtime.version)],
+    [
+      'host',
+      `${host.hostname}: Linux ${host.kernel}, ${host.arch}, ${host.cpus} CPUs, ${bytes(host.memoryBytes)} of memory`,
+    ],
+    ['plugins', [`${plugins.length - others.length} built-in`, ...others].join(', ')],
+    ['cells', counts.length === 0 ? 'none' : counts.join(', ')],
+    ['drift', drift.length === 0 ? colour('green', 'none') : colour('yellow', `${drift.length} not as asked for`)],
+  ];
+  const lines = rows.map(([name, value]) => `${name.padEnd(12)}${value}`);
+  lines.push(...drift.map(({ what }) => `  ${printable(what)}`));
+  if (problems > 0) lines.push(`doctor      ${colour('yellow', `${problems} more to tell`)}: kuke doctor`);
+  lines.push(...unknown.map(what => `not known   ${printable(what)}`));
+  return lines.join('\n');
+}
+
+function daemonText({ running, answers, pid, version, unit, startedAt }: DaemonLook): string {
+  if (!running) return `${colour('yellow', 'not running')} (sudo kuke daemon start)`;
+  const how = answers ? colour('green', 'running') : colour('red', 'running, but it does not answer');
+  const since = startedAt === undefined ? '' : `, since ${startedAt.replace(/\.\d+Z$/, 'Z')}`;
+  return `${how} (pid ${pid}${since}${version === undefined ? '' : `, version ${version}`}${unit === undefined ? '' : `, ${unit}`})`;
+}
