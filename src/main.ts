@@ -5,10 +5,16 @@ if (process.env.CNI_COMMAND || isBuiltIn(called)) {
   const { face } = await import('./cni/plugins/face.ts');
   process.exit(await face(process.env, called));
 }
+const words = [...(called === 'kukeond' ? ['daemon', 'serve'] : []), ...process.argv.slice(2)];
+if (!isLean()) {
+  const { handOver } = await import('./cli/console/hand-over.ts');
+  const status = await handOver(words, process.env);
+  if (status !== undefined) process.exit(status);
+}
 await startLean();
 const { main } = await import('./cli/main.ts');
 process.exit(
-  await main([...(called === 'kukeond' ? ['daemon', 'serve'] : []), ...process.argv.slice(2)], {
+  await main(words, {
     version: async () => (await import('../package.json')).version,
     builtins: async () => (await import('./builtins.ts')).builtins,
     sdk: async () => ({ ...(await import('./plugin.ts')) }),
@@ -18,6 +24,7 @@ process.exit(
       return { install: installPlugins, uninstall: uninstallPlugins, foreseeInstall, foreseeUninstall };
     },
     streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
+    pipes: async () => ({ ...(await import('./host/byte-flow.ts')), ...(await import('./host/pipe.ts')) }),
     daemon: () => import('./daemon/index.ts'),
     writeStreamed: async () => (await import('./host/streamed-file.ts')).writeStreamed,
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
@@ -25,16 +32,24 @@ process.exit(
   }),
 );
 
+function leanSettings() {
+  return { BUN_JSC_thresholdForJITAfterWarmUp: '100000', BUN_JSC_thresholdForJITSoon: '100000' };
+}
+
+/** It has been started anew, or somebody has said how. */
+function isLean(): boolean {
+  return Object.keys(leanSettings()).some(name => process.env[name] !== undefined);
+}
+
 /**
  * Most of what a command runs, it runs a few dozen times: enough for the JIT to compile it, in threads of its own, which costs as much
  * processor time as all the rest (docs/benchmarks.md). How often code has to run before that is told in the environment, at the start alone;
  * so what looks at many things, or changes them, starts once more (5 ms). Loops over megabytes are compiled still.
  */
 async function startLean(): Promise<void> {
-  const settings = { BUN_JSC_thresholdForJITAfterWarmUp: '100000', BUN_JSC_thresholdForJITSoon: '100000' };
-  const isSet = Object.keys(settings).some(name => process.env[name] !== undefined);
+  const settings = leanSettings();
   const long = /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|run|set|start|stop|tree|uninstall)$/;
-  if (import.meta.path.startsWith('/$bunfs/') && !isSet && process.argv.slice(2).some(word => long.test(word)))
+  if (import.meta.path.startsWith('/$bunfs/') && !isLean() && words.some(word => long.test(word)))
     (await import('./host/exec-anew.ts')).execAnew(settings);
   // Not for the programs that it runs.
   for (const [name, value] of Object.entries(settings)) if (process.env[name] === value) delete process.env[name];

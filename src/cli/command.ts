@@ -28,6 +28,7 @@ export interface Program {
   /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
   openLogFile(): Promise<(path: string) => number>;
   streams(): Promise<Streams>;
+  pipes(): Promise<Pipes>;
   /** Resolves to what writes a file bit by bit, so that it is there whole, or not at all. */
   writeStreamed(): Promise<(path: string, parts: AsyncIterable<Uint8Array>) => Promise<void>>;
   /** kukeond: the process itself, and what starts and ends it. */
@@ -45,11 +46,33 @@ export interface Streams {
   writeBytes(fd: number, bytes: Uint8Array): Promise<boolean>;
 }
 
+/** Descriptors for others, whose other ends are ours; nothing of it holds up the event loop. */
+export interface Pipes {
+  makePipe(): { reading: PipeEnd; writing: PipeEnd };
+  /** The next that comes, at most so much of it; undefined: that was all. */
+  readPiece(fd: number, most: number): Promise<Uint8Array | undefined>;
+  writeBytes(fd: number, bytes: Uint8Array): Promise<boolean>;
+}
+
+export interface PipeEnd {
+  readonly fd: number;
+  /** Done twice, it does nothing. */
+  close(): void;
+}
+
 export interface CniPlugins {
   /** Where they were installed is kept in the run path. */
   install(folder: string, options: { force: boolean; runPath: string }): Promise<CniPluginFile[]>;
   /** Without a folder: from all in which they were installed. Files that are done are told of, also where others fail. */
   uninstall(folder: string | undefined, runPath: string, tell: (file: CniPluginFile) => void): Promise<void>;
+  foreseeInstall(folder: string, options: { force: boolean; runPath: string }): Promise<CniForecast>;
+  foreseeUninstall(folder: string | undefined, runPath: string): Promise<CniForecast>;
+}
+
+export interface CniForecast {
+  files: CniPluginFile[];
+  /** The commands that a person would type for it; empty where nothing is to be done. */
+  script: string;
 }
 
 export interface CniPluginFile {
@@ -65,14 +88,6 @@ export interface Invocation<A extends ArgsDef = ArgsDef> {
   globals: GlobalFlags;
   program: Program;
   /** As the user typed it. */
-  foreseeInstall(folder: string, options: { force: boolean; runPath: string }): Promise<CniForecast>;
-  foreseeUninstall(folder: string | undefined, runPath: string): Promise<CniForecast>;
-}
-
-export interface CniForecast {
-  files: CniPluginFile[];
-  /** The commands that a person would type for it; empty where nothing is to be done. */
-  script: string;
   line: string;
   /** Aborted by Ctrl-C and SIGTERM. */
   signal: AbortSignal;

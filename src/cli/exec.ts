@@ -51,7 +51,7 @@ export default command({
     const console = currentConsole();
     const streams = terminal === undefined ? undefined : await console.streams(program);
     let restore: (() => void) | undefined;
-    const descriptors = await console.descriptors(args.interactive === true);
+    const descriptors = await console.descriptors(args.interactive === true, program);
     try {
       const params = {
         ...runtimeId(cell, container),

@@ -27,6 +27,8 @@ export const globalArgs = {
   color: { type: 'enum', options: [...COLOURS], description: 'colours: for terminals, unless NO_COLOR is set (auto)' },
   quiet: { type: 'boolean', alias: 'q', description: 'no progress' },
   verbose: { type: 'boolean', description: 'each step as it is done, on standard error' },
+  'no-daemon': { type: 'boolean', description: 'run it in this process, as root, also where kukeond runs' },
+  host: { type: 'string', valueHint: 'URL', description: 'run it on another host: ssh://[USER@]HOST[:PORT]' },
   help: { type: 'boolean', alias: 'h', description: 'how the command is used' },
 } as const satisfies ArgsDef;
 
@@ -37,8 +39,8 @@ export const SCOPE_SETTINGS = ['realm', 'space', 'stack'] as const;
 const OUTPUTS = ['table', 'wide', 'text', 'json', 'yaml', 'name'] as const;
 
 const scopes = Object.fromEntries(SCOPE_SETTINGS.map(flag => [flag, { type: 'string' } as const]));
-const { config: _config, help: _help, ...flags } = globalArgs;
-/** All that a KUKE_ variable and a key of the configuration file set. */
+const { config: _config, host: _host, help: _help, ...flags } = globalArgs;
+/** All that a KUKE_ variable and a key of the configuration file set. (`KUKE_HOST` is a variable, too.) */
 export const settings: ArgsDef = { ...flags, ...scopes, output: { type: 'string' } };
 
 /** The key of a flag in the configuration file: `lockTimeout`. */
@@ -51,6 +53,8 @@ export interface GlobalFlags {
   colour: ColourMode;
   quiet: boolean;
   verbose: boolean;
+  /** By then it has been heeded: console/hand-over.ts. */
+  noDaemon: boolean;
   /** What `--output` is where it is not given; undefined: the command's own default. */
   output?: string;
   /** Names by flag: `{realm: 'lab'}`. */
@@ -101,6 +105,7 @@ export async function readGlobals(
     colour: oneOf(setting('color'), COLOURS) ?? 'auto',
     quiet: isOn(setting('quiet')),
     verbose: isOn(setting('verbose')),
+    noDaemon: isOn(setting('no-daemon')),
     ...(output !== undefined && { output }),
     scope: Object.fromEntries(
       SCOPE_SETTINGS.flatMap(flag => {

@@ -4,6 +4,7 @@ import { traced } from '../kernel/trace.ts';
 import { enumFault, findCommand, parseLine } from './arguments.ts';
 import type { Command, CommandEntry, Program } from './command.ts';
 import { commands } from './commands.ts';
+import { currentConsole } from './console/console.ts';
 import { readGlobals } from './global-flags.ts';
 import { endOutput } from './output/standard-output.ts';
 
@@ -18,7 +19,7 @@ export async function main(argv: string[], program: Program): Promise<number> {
 
 async function outcome(argv: string[], program: Program): Promise<number> {
   try {
-    const { KUKE_TRACE } = process.env;
+    const { KUKE_TRACE } = currentConsole().env;
     if (KUKE_TRACE) await (await import('./trace-file.ts')).traceTo(KUKE_TRACE, program);
     return await run(argv, program);
   } catch (thrown) {
@@ -42,7 +43,7 @@ async function run(argv: string[], program: Program): Promise<number> {
   const command = (await entry.load()).default;
   const { values, lists, globals, given } = parseLine(command, words, rest);
   if (globals.help) return help(words, entry);
-  const settings = await readGlobals(globals, process.env, program);
+  const settings = await readGlobals(globals, currentConsole().env, program);
   if (settings.colour !== 'auto') (await import('./output/terminal.ts')).setColours(settings.colour);
   const { output } = command.args;
   if (settings.output !== undefined && output?.type === 'enum' && !given.has('output')) {
@@ -71,13 +72,14 @@ async function listCommands(words: string[], entry: CommandEntry, rest: string[]
 
 /** The first Ctrl-C, SIGTERM or SIGHUP ends what runs in good order (a create is undone); the second one ends kuke. */
 function untilInterrupted(): AbortSignal {
+  const console = currentConsole();
   const controller = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    if (controller.signal.aborted) return void console.exit(signal === 'SIGINT' ? 130 : 143);
     controller.abort(new KukeError('Cancelled', `cancelled by ${signal}`));
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  process.on('SIGHUP', stop); // the end of an ssh session, say
+  console.on('SIGINT', stop);
+  console.on('SIGTERM', stop);
+  console.on('SIGHUP', stop); // the end of an ssh session, say
   return controller.signal;
 }

@@ -87,6 +87,17 @@ export async function flow(
   return 'stopped';
 }
 
+/** The next that comes, at most so much of it. Undefined: that was all, or the signal has said that no more is wanted. */
+export async function readPiece(from: FlowPoint, most: number, until?: AbortSignal): Promise<Uint8Array | undefined> {
+  const buffer = new Uint8Array(Math.min(most, PIECE));
+  for (;;) {
+    if (until?.aborted || (from.blocks && (await stopped(from.fd, until)))) return undefined;
+    const length = read(from.fd, buffer);
+    if (length !== 'wait') return length === 0 ? undefined : buffer.subarray(0, length);
+    if (await stopped(from.fd, until)) return undefined;
+  }
+}
+
 async function stopped(
   fd: number,
   signal: AbortSignal | undefined,

@@ -45,6 +45,8 @@ export interface GivenDescriptors {
 
 export interface Console {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who asked kukeond for it; absent: the process's own user. */
+  readonly peer?: { uid: number; gid: number; pid: number };
   /** Absolute. */
   cwd(): string;
   isTerminal(fd: 0 | 1 | 2): boolean;
@@ -59,7 +61,7 @@ export interface Console {
   readonly files: Files;
   streams(program: Program): Promise<Streams>;
   /** `isInput`: standard input is passed on. */
-  descriptors(isInput: boolean): Promise<GivenDescriptors>;
+  descriptors(isInput: boolean, program: Program): Promise<GivenDescriptors>;
   on(signal: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): void;
   off(signal: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): void;
   /** Takes a signal over: whoever listened to it does not hear it any more. */

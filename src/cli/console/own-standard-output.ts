@@ -1,5 +1,6 @@
 /** The process's own standard output: neither console.log, which does not tell of failures, nor process.stdout, whose first touch costs 12 ms. */
 import fs from 'node:fs';
+import { isClosedByCaller } from '../../daemon/console/descriptor.ts';
 import type { Output } from './console.ts';
 
 let failure: unknown;
@@ -28,7 +29,7 @@ export const ownOutput: Output = {
     if (failure === undefined && isUsed) await writeWaiting().catch(thrown => (failure = thrown));
     const [ended, used] = [failure, isUsed];
     [failure, waiting, isUsed] = [undefined, [], false];
-    if (ended === undefined) return used && isClosed() ? 'Bad file descriptor (EBADF)' : undefined;
+    if (ended === undefined) return used && isClosedByCaller(1) ? 'Bad file descriptor (EBADF)' : undefined;
     return codeOf(ended) === 'EPIPE' ? undefined : reason(ended);
   },
 };
@@ -40,23 +41,16 @@ async function writeWaiting(): Promise<void> {
   await writer.end();
 }
 
-/** Closed by the caller (`>&-`): Bun has put /dev/null in its place, closed on exec, as no descriptor that is inherited can be. */
-function isClosed(): boolean {
-  try {
-    const flags = /^flags:\s*0*([0-7]+)$/m.exec(fs.readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '0';
-    return (Number.parseInt(flags, 8) & 0o2000000) !== 0;
-  } catch {
-    return false;
-  }
-}
-
 function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
 }
 
 /** Bun says `ENOSPC: no space left on device, write`. */
 export function reason(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = isFault(thrown) ? thrown.message : String(thrown);
   const [, code, said = ''] = /^(E[A-Z0-9]+): (.+), \w+$/.exec(message) ?? [];
   return code === undefined ? message : `${said.charAt(0).toUpperCase()}${said.slice(1)} (${code})`;
 }
+
+const isFault = (thrown: unknown): thrown is { message: string } =>
+  typeof thrown === 'object' && thrown !== null && 'message' in thrown;

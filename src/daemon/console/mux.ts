@@ -144,6 +144,7 @@ export class Sender {
   readonly #full: number;
   #credit: number;
   #queue: Uint8Array[] = [];
+  #queued = 0;
   #hasEnd = false;
   #waiting: (() => void)[] = [];
   /** Why nothing can be written any more. */
@@ -162,13 +163,14 @@ export class Sender {
 
   /** What is held here, in bytes. */
   get queued(): number {
-    return this.#queue.reduce((sum, { length }) => sum + length, 0);
+    return this.#queued;
   }
 
   /** Takes all of it at once; who writes much waits for `sent` in between. */
   write(bytes: Uint8Array): void {
     if (this.fault !== undefined || bytes.length === 0) return;
     this.#queue.push(bytes);
+    this.#queued += bytes.length;
     this.#flush();
   }
 
@@ -194,6 +196,11 @@ export class Sender {
     return this.fault === undefined;
   }
 
+  /** Resolves when nothing can be written any more. */
+  async broken(): Promise<void> {
+    while (this.fault === undefined) await this.#change();
+  }
+
   /** Resolves when the peer wants something, or nothing any more. */
   async wanted(): Promise<boolean> {
     while (this.fault === undefined && this.credit === 0) await this.#change();
@@ -208,7 +215,7 @@ export class Sender {
 
   failed(fault: ChannelFault): void {
     this.fault ??= fault;
-    this.#queue = [];
+    [this.#queue, this.#queued] = [[], 0];
     this.#changed();
   }
 
@@ -216,6 +223,7 @@ export class Sender {
     while (this.#credit > 0 && this.#queue[0] !== undefined) {
       const piece = this.#queue[0].subarray(0, Math.min(this.#credit, PIECE));
       this.#credit -= piece.length;
+      this.#queued -= piece.length;
       this.#send(DATA, piece);
       if (piece.length === this.#queue[0].length) this.#queue.shift();
       else this.#queue[0] = this.#queue[0].subarray(piece.length);

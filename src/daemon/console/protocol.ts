@@ -2,7 +2,6 @@
  * What the two ends of a console say to each other (docs/api.md): a command line that runs in the daemon, with its standard input, output and
  * error, its terminal, its signals and its files at the client. Channels 0, 1 and 2 are the descriptors; those from 3 on are files.
  */
-import * as v from 'valibot';
 
 export const PATH = '/v1beta1/console';
 export const UPGRADE = 'kuke-console';
@@ -11,21 +10,25 @@ export const UPGRADE = 'kuke-console';
 export const LONGEST_REQUEST = 128 * 1024;
 
 /** What a standard descriptor is; the size is in characters, 0 where it has none. */
-const descriptorSchema = v.object({ terminal: v.boolean(), columns: v.number(), rows: v.number() });
-export type Descriptor = v.InferOutput<typeof descriptorSchema>;
-const descriptors = v.tuple([descriptorSchema, descriptorSchema, descriptorSchema]);
+export interface Descriptor {
+  terminal: boolean;
+  columns: number;
+  rows: number;
+}
+export type Descriptors = [Descriptor, Descriptor, Descriptor];
 
-export const requestSchema = v.object({
-  type: v.literal('run'),
+/** The first message. */
+export interface RunRequest {
+  type: 'run';
   /** Without the program's name. */
-  argv: v.array(v.string()),
-  env: v.record(v.string(), v.string()),
+  argv: string[];
+  env: Record<string, string>;
   /** Absolute. */
-  cwd: v.string(),
-  stdio: descriptors,
-  /** Which program it is: absent from another host. */
-  program: v.exactOptional(v.string()),
-});
+  cwd: string;
+  stdio: Descriptors;
+  /** Which program it is; absent from another host. */
+  program?: string;
+}
 
 /** Who is at the other end of the socket (unix(7), SO_PEERCRED). */
 export interface Peer {
@@ -34,23 +37,14 @@ export interface Peer {
   pid: number;
 }
 
-export type ConsoleRequest = v.InferOutput<typeof requestSchema> & { peer: Peer };
-
-export const WHAT = ['file', 'folder', 'other'] as const;
+export type ConsoleRequest = RunRequest & { peer: Peer };
 
 /** What a client says after its request. */
-export const clientMessage = v.variant('type', [
-  v.object({ type: v.literal('signal'), name: v.string(), stdio: v.exactOptional(descriptors) }),
-  v.object({
-    type: v.literal('looked'),
-    channel: v.number(),
-    /** null: nothing is there. */
-    what: v.nullable(v.picklist(WHAT)),
-    hasFolder: v.boolean(),
-  }),
-  v.object({ type: v.literal('saved'), channel: v.number() }),
-]);
-export type ClientMessage = v.InferOutput<typeof clientMessage>;
+export type ClientMessage =
+  | { type: 'signal'; name: string; stdio?: Descriptors }
+  /** `what`: null where nothing is there. */
+  | { type: 'looked'; channel: number; what: 'file' | 'folder' | 'other' | null; hasFolder: boolean }
+  | { type: 'saved'; channel: number };
 
 /** What the daemon says. */
 export type DaemonMessage =
@@ -68,3 +62,6 @@ export type DaemonMessage =
 export function isShared(name: string): boolean {
   return /^(?:KUKE_\w+|LC_\w+|LANG|LANGUAGE|NO_COLOR|TERM)$/.test(name);
 }
+
+/** Upgrades the connection that it is sent over. */
+export const HEAD = `POST ${PATH} HTTP/1.1\r\nHost: kuke\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE}\r\nContent-Length: 0\r\n\r\n`;

@@ -47,6 +47,7 @@ const settings: [string, string, [unknown, unknown, unknown], (globals: GlobalFl
   ['color', 'color', ['always', 'never', 'always'], one => one.colour, 'auto'],
   ['quiet', 'quiet', [true, false, true], one => one.quiet, false],
   ['verbose', 'verbose', [true, false, true], one => one.verbose, false],
+  ['no-daemon', 'noDaemon', [true, false, true], one => one.noDaemon, false],
   ['output', 'output', ['json', 'yaml', 'wide'], one => one.output, undefined],
   ['realm', 'realm', ['a', 'b', 'c'], one => one.scope.realm, undefined],
   ['space', 'space', ['a', 'b', 'c'], one => one.scope.space, undefined],
@@ -66,7 +67,7 @@ describe.each(settings)('--%s', (flag, key, [inFlag, inVariable, inFile], of, ot
   });
 
   test('what makes no sense is told by its source', async () => {
-    const bad = key === 'quiet' || key === 'verbose' ? undefined : 'no such!';
+    const bad = ['quiet', 'verbose', 'noDaemon'].includes(key) ? undefined : 'no such!';
     if (bad !== undefined) expect((await refusal({ [flag]: bad })).message).toStartWith(`--${flag}`);
     expect((await refusal({}, { [variable]: 'no such!' })).message).toStartWith(variable);
     writeFileSync(file, `\n${key}: [1]\n`);
@@ -77,9 +78,9 @@ describe.each(settings)('--%s', (flag, key, [inFlag, inVariable, inFile], of, ot
   });
 });
 
-test('every flag of every command but --config and --help is among them', () => {
+test('every flag of every command but --config, --host and --help is among them', () => {
   const flags = settings.map(([flag]) => flag);
-  expect(Object.keys(globalArgs).filter(name => !flags.includes(name))).toEqual(['config', 'help']);
+  expect(Object.keys(globalArgs).filter(name => !flags.includes(name))).toEqual(['config', 'host', 'help']);
 });
 
 test.each(['1', 'true', 'YES', 'on'])('KUKE_QUIET=%s is yes', async value => {

@@ -1,0 +1,212 @@
+/** Command lines that run in one process, for clients that are others: each hears what is its own, and nothing else. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HEAD } from '../../../../src/daemon/console/protocol.ts';
+import { eventually } from '../../../suites/contract.ts';
+import { cellYaml } from '../../kernel/kernel-on-fakes.ts';
+import { type Served, serveConsoles } from './served.ts';
+
+let served: Served;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kuke-console-'));
+  served = await serveConsoles();
+});
+afterAll(async () => {
+  await served[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+describe('a command through the daemon', () => {
+  test('says what it says without one, and ends as it ends', async () => {
+    const direct = await served.fake.kuke('get', 'realms', '-o', 'json');
+    const through = await served.run(['get', 'realms', '-o', 'json']);
+    const untimed = (text: string) => text.replace(/"observedAt": ".*"/g, '');
+    expect({ ...through, stdout: untimed(through.stdout) }).toEqual({ ...direct, stdout: untimed(direct.stdout) });
+    expect(await served.run(['get', 'cell', 'none'])).toEqual(await served.fake.kuke('get', 'cell', 'none'));
+    expect(await served.run(['gte', 'cells'])).toEqual(await served.fake.kuke('gte', 'cells'));
+    expect(await served.run(['get', 'cells', '--help'])).toEqual(await served.fake.kuke('get', 'cells', '--help'));
+  });
+
+  test('reads a manifest from the client’s folder, and from its standard input', async () => {
+    writeFileSync(join(folder, 'web.yaml'), cellYaml('web'));
+    const first = await served.run(['apply', '-f', 'web.yaml'], { cwd: folder });
+    expect(first).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('cell main/default/default/web created'),
+    });
+    const again = await served.run(['apply', '-f', '-'], { stdin: cellYaml('web') });
+    expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('web unchanged') });
+    const absent = await served.run(['apply', '-f', 'no-such.yaml'], { cwd: folder });
+    const message = 'error: -f no-such.yaml: ENOENT: no such file or directory';
+    expect(absent).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
+  });
+
+  test('runs a program in a container, and ends with its code', async () => {
+    await served.run(['apply', '-f', '-'], { stdin: cellYaml('web') });
+    const ran = await served.run(['exec', 'web', '-e', 'A=b', '--', 'sh', '-c', 'echo $A; exit 7']);
+    expect(ran).toEqual({ status: 7, stdout: 'b\n', stderr: '' });
+  });
+
+  test('takes colours from the client’s environment and flags', async () => {
+    expect((await served.run(['get', 'x', '--color', 'always'])).stderr).toContain('\u001b[31m');
+    expect((await served.run(['get', 'x'], { env: { KUKE_COLOR: 'always' } })).stderr).toContain('\u001b[31m');
+    expect((await served.run(['get', 'x'])).stderr).not.toContain('\u001b');
+  });
+
+  test.each([
+    [['version']],
+    [['doctor']],
+    [['get', 'cells', '--run-path', '/srv/kuke']],
+    [['get', 'cells', '--no-daemon']],
+    [['--realm', 'lab', 'init']],
+  ])('%j is run by the client itself', async argv => {
+    expect(await served.run(argv)).toEqual({ status: 99, stdout: '', stderr: '' });
+  });
+
+  test.each([{ KUKE_NO_DAEMON: '1' }, { KUKE_CONFIG: '/etc/other.yaml' }, { KUKE_TRACE: '/tmp/x' }])(
+    'with %j is run by the client itself',
+    async env => {
+      expect((await served.run(['get', 'cells'], { env })).status).toBe(99);
+    },
+  );
+});
+
+test('two commands at once never hear each other', async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `both${index}`);
+  const all = await Promise.all(
+    names.map(async name => ({
+      name,
+      ...(await served.run(['apply', '-f', '-', '--verbose', '--color', 'never'], { stdin: cellYaml(name) })),
+    })),
+  );
+  for (const { name, status, stdout, stderr } of all) {
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`cell main/default/default/${name} created`)]);
+    expect(stderr).toContain(`default/${name}: runtime.start`);
+    const others = names.filter(other => other !== name);
+    const heard = `${stdout}${stderr}`.split('\n').filter(line => !line.startsWith('waiting for another kuke'));
+    expect(heard.filter(line => others.some(other => new RegExp(`/${other}\\b`).test(line)))).toEqual([]);
+  }
+});
+
+describe('what cannot be written', () => {
+  test('a full device is told, and is no success', async () => {
+    const line = [...served.command, 'get', 'realms'].map(word => `'${word}'`).join(' ');
+    const { exitCode, stderr } = await shell(`${line} > /dev/full`);
+    expect([exitCode, stderr]).toEqual([1, 'error: standard output: No space left on device (ENOSPC)\n']);
+    const closed = await shell(`${line} >&-`);
+    expect(closed).toEqual({ exitCode: 1, stderr: 'error: standard output: Bad file descriptor (EBADF)\n' });
+  });
+});
+
+async function shell(script: string) {
+  const program = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'pipe' });
+  const [exitCode, stderr] = await Promise.all([program.exited, program.stderr.text()]);
+  return { exitCode, stderr };
+}
+
+describe('signals', () => {
+  const watching = () => {
+    const program = Bun.spawn([...served.command, 'get', 'realms', '-w'], { stdout: 'pipe', stderr: 'pipe' });
+    return { program, heard: program.stdout.getReader().read() };
+  };
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('%s of the client’s is the command’s', async (name, status) => {
+    const { program, heard } = watching();
+    await heard;
+    program.kill(name);
+    expect(await program.exited).toBe(status);
+  });
+
+  test('a client that vanishes ends its command', async () => {
+    const { program, heard } = watching();
+    await heard;
+    expect(served.count()).toBe(1);
+    program.kill('SIGKILL');
+    await eventually(async () => served.count() === 0 || undefined);
+  });
+
+  test('the daemon’s end ends commands as SIGTERM does', async () => {
+    await using other = await serveConsoles();
+    const program = Bun.spawn([...other.command, 'get', 'realms', '-w'], { stdout: 'pipe', stderr: 'pipe' });
+    await program.stdout.getReader().read();
+    await other.stop();
+    expect(await program.exited).toBe(143);
+    expect((await other.run(['get', 'realms'])).status).toBe(99);
+  });
+});
+
+describe('files', () => {
+  test('an archive is written by the client, where the client is', async () => {
+    const saved = await served.run(['image', 'save', 'busybox', '-o', 'saved.tar'], { cwd: folder });
+    expect(saved).toMatchObject({ status: 0, stderr: 'saved busybox to saved.tar\n' });
+    expect(existsSync(join(folder, 'saved.tar'))).toBe(true);
+    const refused = await served.run(['image', 'save', 'busybox', '-o', 'none/saved.tar'], { cwd: folder });
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('-o none/saved.tar: no such folder') });
+  });
+
+  test('a template is read by the client', async () => {
+    writeFileSync(join(folder, 'names'), '{.items[*].metadata.name}');
+    const { stdout } = await served.run(['get', 'spaces', '-o', 'jsonpath-file=names'], { cwd: folder });
+    expect(stdout).toBe('default');
+  });
+});
+
+describe('a client that is none', () => {
+  const send = async (bytes: string): Promise<string> => {
+    const socket = net.connect(served.socket);
+    let text = '';
+    socket.on('data', chunk => (text += chunk.toString('latin1'))).on('error', () => {});
+    socket.write(Buffer.from(bytes, 'latin1'));
+    await new Promise(resolve => socket.on('close', resolve));
+    return text;
+  };
+
+  test.each([
+    ['garbage', 'x'.repeat(64)],
+    ['a message that is no request', frame(JSON.stringify({ type: 'signal', name: 'SIGINT' }))],
+    ['a request with a relative folder', frame(JSON.stringify({ ...request(['get', 'realms']), cwd: '.' }))],
+    ['too long a request', frame(JSON.stringify(request(['get', 'x'.repeat(200_000)])))],
+  ])('%s: the connection ends, and nothing else', async (_, bytes) => {
+    const answer = await send(HEAD + bytes);
+    expect(answer).toStartWith('HTTP/1.1 101 ');
+    await eventually(async () => served.count() === 0 || undefined);
+    expect((await served.run(['get', 'realms', '-o', 'name'])).stdout).toContain('realm/main');
+  });
+
+  test('one that says nothing is not waited for', async () => {
+    await using short = await serveConsoles({ patienceMs: 20 });
+    const socket = net.connect(short.socket);
+    socket.write(HEAD);
+    await new Promise(resolve => socket.on('data', () => {}).on('close', resolve));
+    expect(short.count()).toBe(0);
+  });
+
+  test('more than there may be at once are refused', async () => {
+    await using few = await serveConsoles({ most: 1 });
+    const first = Bun.spawn([...few.command, 'get', 'realms', '-w'], { stdout: 'pipe' });
+    await first.stdout.getReader().read();
+    expect((await few.run(['get', 'realms'])).status).toBe(99);
+    first.kill();
+    await first.exited;
+  });
+});
+
+function request(argv: string[]) {
+  const none = { terminal: false, columns: 0, rows: 0 };
+  return { type: 'run', argv, env: {}, cwd: '/', stdio: [none, none, none] };
+}
+
+function frame(text: string): string {
+  const head = Buffer.alloc(9);
+  head.writeUInt32BE(text.length + 5);
+  head.writeUInt8(5, 4);
+  return head.toString('latin1') + text;
+}
