@@ -90,6 +90,15 @@ describe('at a first start', () => {
     },
   );
 
+  test('of an init container, too', async () => {
+    const initContainers = [side({ id: 'prepare', resources: { pids: { limit: 2 } } })];
+    failing();
+    kuke.host.limitHit = { path: leaf('prepare', 'fresh'), field: 'pids.limit' };
+    expect(told(await kuke.put(fresh, { ...first, initContainers }))).toContain(
+      ': spec.initContainers[0].resources.pids.limit (2) is too low to start it: EOF',
+    );
+  });
+
   test('and another fault is told as it is', async () => {
     kuke.host.faults.fail('runtime.create', new KukeError('RuntimeFailed', 'EOF'));
     expect((await kuke.put(fresh, first)).error).toMatchObject({ code: 'RuntimeFailed', message: 'EOF' });
