@@ -162,3 +162,14 @@ test('what an image says of itself does not steer the terminal', () => {
   expect(text).toMatch(/^Labels: +x=two\\nlines$/m);
   expect(text).toMatch(/^Also: +b$/m);
 });
+
+test('ls: what an image says of itself does not steer the terminal', async () => {
+  const namespace = fake.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'nginx' }).platforms = ['linux/\u001b[31mred', 'linux/\u009b2J'];
+  for (const output of ['table', 'json']) {
+    const { stdout } = await kuke('image', 'ls', '-o', output);
+    expect(stdout).toContain('red');
+    for (const control of ['\u001b', '\u009b']) expect(stdout).not.toContain(control);
+  }
+});

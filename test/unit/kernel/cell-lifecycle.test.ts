@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { KukeError } from '../../../src/kernel/errors.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions, type Verb } from '../../../src/kernel/planning.ts';
-import { addImage } from '../../fakes/index.ts';
+import { addImage, publish } from '../../fakes/index.ts';
 import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
 const sleeper = '[{ id: web, image: busybox, root: true }, { id: side, image: busybox }]';
@@ -336,4 +336,16 @@ describe('the whole host', () => {
     await kuke.apply(cellYaml('two'));
     expect((await kuke.get('Space', 'main', 'default')).manifest.status?.state).toBe('Ready');
   });
+});
+
+test('a realm whose containerd namespace has any name: what is kept of it is not taken for something else', async () => {
+  const realm = '{ apiVersion: v1beta1, kind: Realm, metadata: { name: odd }, spec: { namespace: namespaces } }';
+  const scope = 'realmId: odd';
+  const space = `{ apiVersion: v1beta1, kind: Space, metadata: { name: default }, spec: { ${scope} } }`;
+  const stack = `{ apiVersion: v1beta1, kind: Stack, metadata: { name: default }, spec: { ${scope}, spaceId: default } }`;
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const cell = cellYaml('web').replace('realmId: main', scope);
+  const all = [realm, space, stack, cell].join('\n---\n');
+  expect(results(await kuke.apply(all))).toEqual(['created', 'created', 'created', 'created']);
+  expect(results(await kuke.apply(all))).toEqual(['unchanged', 'unchanged', 'unchanged', 'unchanged']);
 });

@@ -165,3 +165,27 @@ test('what needed another step is undone before that one, wherever it stands in 
   expect(log).toEqual(['/fails', '/needy', '/needed']);
   expect(told).toEqual(log.flatMap(path => [`before ${path}`, `after ${path} `]));
 });
+
+test('what would only tell more of a failure fails nothing', async () => {
+  const operations = makeOperationRegistry();
+  const done: string[] = [];
+  operations.add({ type: 'cgroup.create', apply: async () => void done.push('made'), explain: () => '' });
+  const plan = makePlan('create');
+  plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path: '/a' }, [], async () => {
+    throw new Error('no counters');
+  });
+  const silent = () => {};
+  const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
+  const execution = {
+    id: 'p',
+    intent: plan.intent,
+    steps: plan.steps,
+    journal,
+    started: new Map(),
+    results: new Map(),
+  };
+  await execute(execution, context);
+  expect(done).toEqual(['made']);
+});

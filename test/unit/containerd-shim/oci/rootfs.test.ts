@@ -50,6 +50,15 @@ describe('links in an image', () => {
   });
 });
 
+test('a file of /proc, which may never end, is not read', () => {
+  const host = openSync('/', constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    expect(readInRoot(host, '/proc/self/environ')).toBe('');
+  } finally {
+    closeSync(host);
+  }
+});
+
 test('a FIFO is refused, and does not block', () => {
   Bun.spawnSync(['mkfifo', join(folder, 'root/etc/fifo')]);
   expect(() => readInRoot(root, '/etc/fifo')).toThrow('not a regular file');
