@@ -15,8 +15,8 @@ export async function answerFault(
   const { status } = answer;
   const body = await answer.readAll(most, signal).catch(() => undefined);
   signal.throwIfAborted();
-  // Taken out before it is cut, for the beginning of a secret is one too; and once more out of what JSON had escaped.
-  const said = redact(messageIn(redact(body === undefined ? '' : new TextDecoder().decode(body))));
+  // Taken out behind JSON's escapes, and before it is cut: the beginning of a secret is one too.
+  const said = printable(redact(messageIn(body === undefined ? '' : new TextDecoder().decode(body))));
   const code = codeOf(status);
   const wait = retryAfter(answer.headers.get('retry-after'));
   const late = wait === undefined || wait <= 60_000 ? '' : `; it asks to wait ${Math.ceil(wait / 60_000)} minutes`;
@@ -54,11 +54,11 @@ const nameOf = (status: number) => `HTTP ${status}${names[status] === undefined 
 /** `errors[].code` and `.message` (distribution-spec, Error codes), a token server's `details`, or the text as it is; not a page of HTML. */
 function messageIn(body: string): string {
   const parsed = parse(body);
-  if (parsed === undefined) return /^\s*</.test(body) ? '' : printable(body);
+  if (parsed === undefined) return /^\s*</.test(body) ? '' : body;
   const { errors, details, error_description: description, message } = parsed;
   const listed = Array.isArray(errors) ? errors.map(oneError).filter(text => text !== '') : [];
   const other = [details, description, message].find(text => typeof text === 'string');
-  return printable(listed.length > 0 ? listed.slice(0, 3).join('; ') : typeof other === 'string' ? other : '');
+  return listed.length > 0 ? listed.slice(0, 3).join('; ') : typeof other === 'string' ? other : '';
 }
 
 function oneError(error: unknown): string {
