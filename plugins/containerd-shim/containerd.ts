@@ -15,8 +15,17 @@ export function openContainerd(
   kernel: Pick<PluginKernel<ContainerdConfig>, 'config' | 'settings' | 'instance'>,
 ): Containerd {
   const socket = kernel.settings.containerdSocket;
-  const client = connect({ socket }).with({ timeoutMs: ANSWER_LIMIT_MS });
+  const client = shared(socket).with({ timeoutMs: ANSWER_LIMIT_MS });
   return { ...kernel.config, socket, client, instance: () => kernel.instance() };
+}
+
+const clients = new Map<string, Client>();
+
+/** One connection for all that this process does: kukeond makes a kernel for each command. */
+function shared(socket: string): Client {
+  const client = clients.get(socket) ?? connect({ socket });
+  clients.set(socket, client);
+  return client;
 }
 
 /** Longest that a call may take which does not wait for a container, in milliseconds: containerd hangs, it does not work. */

@@ -61,6 +61,7 @@ export const commands: Record<string, CommandEntry> = below({
       restart: { summary: 'start kukeond anew; containers go on', load: () => import('./daemon-restart.ts') },
       logs: { summary: 'show what kukeond has said', load: () => import('./daemon-logs.ts') },
       serve: { summary: 'be kukeond', load: () => import('./daemon-serve.ts') },
+      stdio: { summary: 'connect to kukeond, for --host', load: () => import('./daemon-stdio.ts') },
     }),
   },
   explain: { summary: 'explain the fields of a manifest', load: () => import('./explain.ts') },
