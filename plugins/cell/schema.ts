@@ -30,14 +30,18 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
       v.pipe(
         v.string(),
         v.metadata({ kuke: { change: 'recreate' } }),
-        v.description('the root; absent: the container with `root: true`, else the first'),
+        v.description(
+          'names the root, which owns the network; absent: the container with `root: true`, else the first',
+        ),
       ),
     ),
     desiredState: v.exactOptional(
       v.pipe(
         v.picklist(['running', 'stopped']),
         v.metadata({ kuke: { sticky: true, change: 'in-place' } }),
-        v.description('what start and stop write; an apply that does not mention it leaves it'),
+        v.description(
+          'whether the cell is to run: what `kuke start` and `stop` write; an apply that does not mention it leaves it',
+        ),
       ),
     ),
     runtime: v.exactOptional(
@@ -45,7 +49,7 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
         ociRuntime,
         v.metadata({ kuke: { change: 'recreate' } }),
         v.description(
-          'OCI runtime of all its containers: `runc`, `crun` or the absolute path of a program that only root can change; absent: that of the configuration, else `runc`',
+          'OCI runtime that runs its containers: `runc`, `crun` or the absolute path of a program that only root can change; absent: that of the configuration, else `runc`',
         ),
       ),
     ),
@@ -70,7 +74,7 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
     containers: v.pipe(
       v.optional(v.array(container), []),
       v.metadata({ kuke: { change: 'recreate' } }),
-      v.description('what runs in it, sharing one network; a cell without any is `Pending`'),
+      v.description('what runs in the cell, sharing its network and address; a cell without any is `Pending`'),
     ),
   });
 }

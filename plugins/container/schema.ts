@@ -38,14 +38,14 @@ const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke:
 const mode = v.pipe(
   v.string('must be octal digits in quotes, such as "0755"'),
   v.regex(/^[0-7]{3,4}$/, 'must be octal digits such as "0755"'),
-  v.description('mode of the root of a tmpfs, octal digits in quotes'),
+  v.description('permissions that the root of a tmpfs has, octal digits in quotes such as "0755"'),
 );
 
 const sizeBytes = v.pipe(
   v.number(),
   v.safeInteger('must be a whole number of bytes'),
   v.minValue(1, 'must be at least 1'),
-  v.description('the most that a tmpfs may hold, in bytes'),
+  v.description('the most that a tmpfs may hold, in bytes; absent: half of the host’s memory'),
 );
 
 /** A program alone (`/bin/sh`, taken whole), or a program and its arguments. */
@@ -59,11 +59,17 @@ const volume = v.pipe(
     kind: v.pipe(
       v.picklist(['bind', 'tmpfs', 'volume']),
       notYetFor(kind => kind === 'volume', 'use a bind mount'),
-      v.description('`bind`: a file or folder of the host; `tmpfs`: empty, in memory'),
+      v.description(
+        'what is mounted: `bind`, a file or folder of the host, or `tmpfs`, an empty file system in memory',
+      ),
     ),
-    source: v.exactOptional(v.pipe(absolutePath, v.description('path on the host, of a bind mount'))),
-    target: v.pipe(mountPoint, v.description('path in the container')),
-    readOnly: v.exactOptional(v.pipe(v.boolean(), v.description('the container cannot write to it'))),
+    source: v.exactOptional(
+      v.pipe(absolutePath, v.description('absolute path on the host of what a bind mount shows')),
+    ),
+    target: v.pipe(mountPoint, v.description('absolute path in the container where it is mounted')),
+    readOnly: v.exactOptional(
+      v.pipe(v.boolean(), v.description('keeps the container from writing to it; absent: it can')),
+    ),
     sizeBytes: v.exactOptional(sizeBytes),
     mode: v.exactOptional(mode),
   }),
@@ -133,7 +139,7 @@ export const containerSpec = v.strictObject({
       name => name === '' || imageNameFault(name) === undefined,
       issue => imageNameFault(issue.input) ?? '',
     ),
-    v.description('as Docker names images: `nginx:alpine`, `registry.example/app@sha256:...`'),
+    v.description('what it is made of, as Docker names images: `nginx:alpine`, `registry.example/app@sha256:...`'),
   ),
   imagePullPolicy: v.exactOptional(
     v.pipe(
@@ -143,7 +149,12 @@ export const containerSpec = v.strictObject({
     ),
   ),
   root: v.exactOptional(
-    v.pipe(v.boolean(), v.description('owns the network of the cell; started first, stopped last')),
+    v.pipe(
+      v.boolean(),
+      v.description(
+        'makes it own the network of the cell, start first and stop last; absent: the first container does',
+      ),
+    ),
   ),
   command: v.exactOptional(
     v.pipe(
@@ -157,18 +168,22 @@ export const containerSpec = v.strictObject({
       v.description('replaces CMD of the image; without `command` they are the arguments of ENTRYPOINT'),
     ),
   ),
-  workingDir: v.exactOptional(v.pipe(absolutePath, v.description('absolute path; absent: that of the image'))),
+  workingDir: v.exactOptional(
+    v.pipe(absolutePath, v.description('folder that it is started in, as an absolute path; absent: that of the image')),
+  ),
   env: v.exactOptional(
     v.pipe(
       v.array(v.pipe(text, v.regex(/^[^=]+=/, 'must be KEY=VALUE'))),
-      v.description('environment variables, each as KEY=VALUE; they go before those of the image'),
+      v.description(
+        'environment variables that it is started with, each as KEY=VALUE; they go before those of the image',
+      ),
     ),
   ),
   user: v.exactOptional(
     v.pipe(
       text,
       v.regex(/^[^:\s]+(:[^:\s]+)?$/, 'must be a user, or user:group, by name or number'),
-      v.description('user, or user:group, by name or number; absent: that of the image'),
+      v.description('user, or user:group, that it runs as, by name or number; absent: that of the image, else root'),
     ),
   ),
   ports: v.exactOptional(
@@ -180,7 +195,12 @@ export const containerSpec = v.strictObject({
       ),
     ),
   ),
-  volumes: v.exactOptional(v.pipe(v.array(volume), v.description('what is mounted into it'))),
+  volumes: v.exactOptional(
+    v.pipe(
+      v.array(volume),
+      v.description('files and folders of the host, and file systems in memory, that are mounted into it'),
+    ),
+  ),
   networks: v.exactOptional(
     v.pipe(
       v.array(v.string()),
@@ -194,19 +214,19 @@ export const containerSpec = v.strictObject({
     v.pipe(
       v.array(v.pipe(v.string(), v.regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'is not a host name'))),
       inPlace(),
-      v.description('further names of the cell in its /etc/hosts'),
+      v.description('further names that the cell’s /etc/hosts has for the cell itself'),
     ),
   ),
   tmpfs: v.exactOptional(
     v.pipe(
       v.array(
         v.strictObject({
-          path: v.pipe(mountPoint, v.description('path in the container')),
+          path: v.pipe(mountPoint, v.description('absolute path in the container where it is mounted')),
           sizeBytes: v.exactOptional(sizeBytes),
           mode: v.exactOptional(mode),
         }),
       ),
-      v.description('empty file systems in memory'),
+      v.description('empty file systems in memory that are mounted into it'),
     ),
   ),
   devices: v.exactOptional(
@@ -218,24 +238,40 @@ export const containerSpec = v.strictObject({
   capabilities: v.exactOptional(
     v.pipe(
       v.strictObject({
-        add: v.exactOptional(v.pipe(v.array(capability), v.description('given to it besides the usual ones'))),
+        add: v.exactOptional(
+          v.pipe(
+            v.array(capability),
+            v.description('capabilities that it is given besides the usual ones; `ALL`: all of them'),
+          ),
+        ),
         drop: v.exactOptional(
-          v.pipe(v.array(capability), v.description('taken from the usual ones; `ALL`: all of them')),
+          v.pipe(
+            v.array(capability),
+            v.description('capabilities that are taken from the usual ones; `ALL`: all of them'),
+          ),
         ),
       }),
-      v.description('capabilities(7), with or without `CAP_`, besides or without those that Docker gives'),
+      v.description('capabilities(7) that it has besides or without those that Docker gives, with or without `CAP_`'),
     ),
   ),
   privileged: v.exactOptional(
-    v.pipe(v.boolean(), v.description('all capabilities and devices, no seccomp: as good as root on the host')),
+    v.pipe(
+      v.boolean(),
+      v.description('gives it all capabilities and devices, and no seccomp: as good as root on the host; absent: no'),
+    ),
   ),
   readOnlyRootFilesystem: v.exactOptional(
-    v.pipe(v.boolean(), v.description('only what is mounted into it can be written')),
+    v.pipe(
+      v.boolean(),
+      v.description('lets it write only to what is mounted into it; absent: to its whole file system'),
+    ),
   ),
   securityOpts: v.exactOptional(
     v.pipe(
       v.array(securityOpt),
-      v.description('`no-new-privileges`, `seccomp=unconfined`, `seccomp=/path/of/a/profile.json`'),
+      v.description(
+        'change how it is confined: `no-new-privileges`, `seccomp=unconfined`, `seccomp=/path/of/a/profile.json`',
+      ),
     ),
   ),
   resources,
@@ -255,7 +291,9 @@ export const containerSpec = v.strictObject({
       v.description('on the root alone: the cell has the network of the host, and no address of its own'),
     ),
   ),
-  labels: v.exactOptional(v.pipe(labels, v.description('labels of the containerd container'))),
+  labels: v.exactOptional(
+    v.pipe(labels, v.description('labels that the containerd container gets, for `ctr` and other tools')),
+  ),
 });
 
 export type ContainerSpec = v.InferOutput<typeof containerSpec>;

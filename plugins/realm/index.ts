@@ -31,7 +31,9 @@ const spec = v.strictObject({
       v.regex(/^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/, 'is not a containerd namespace'),
       v.maxLength(76),
       v.metadata({ kuke: { change: 'immutable' } }),
-      v.description('containerd namespace, of this realm alone; absent: `kukeon-<name>`'),
+      v.description(
+        'containerd namespace that holds its images and containers, of this realm alone; absent: `kukeon-<name>`',
+      ),
     ),
   ),
   registryCredentials,

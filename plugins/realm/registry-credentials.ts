@@ -20,13 +20,13 @@ const login = v.pipe(
         /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?$/,
         'must be a host, with its port if it has one, as in the names of images: registry.example.com:5000',
       ),
-      v.description('as in the names of images: `docker.io`, `registry.example.com:5000`'),
+      v.description('registry that they are for, as in the names of images: `docker.io`, `registry.example.com:5000`'),
     ),
     username: v.exactOptional(
       v.pipe(
         v.string(),
         v.regex(/^[^:\0\n]+$/, 'must not be empty nor hold a colon'),
-        v.description('goes with `passwordFile`'),
+        v.description('user name that the registry is given with the password in `passwordFile`'),
       ),
     ),
     passwordFile: v.exactOptional(v.pipe(secretFile, v.description(`${pathOf}, whose first line is the password`))),
@@ -52,7 +52,7 @@ export const registryCredentials = v.exactOptional(
       all => new Set(all.map(({ server }) => server.toLowerCase())).size === all.length,
       'must name each server once',
     ),
-    v.description('with what to log in to registries when images are pulled'),
+    v.description('what kuke logs in to registries with when images are pulled; absent: what `docker login` has left'),
   ),
 );
 

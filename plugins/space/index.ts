@@ -52,7 +52,7 @@ const ranges = v.pipe(
     'may hold one IPv4 range and one IPv6 range',
   ),
   v.metadata(fixed),
-  v.description('an IPv4 and an IPv6 range, or either'),
+  v.description('ranges that its cells get addresses from: an IPv4 and an IPv6 range, or either'),
 );
 
 type ContainerSpec = ResourceOf<'Container'>['spec'];
@@ -90,7 +90,7 @@ const spaceSchema = (container: v.GenericSchema) =>
         v.string(),
         v.regex(/^\/(?!.*\/\.\.?(\/|$))/, 'must be an absolute path without . and ..'),
         v.metadata(fixed),
-        v.description('folder of its conflist'),
+        v.description('folder that its conflist is written into, for other container runtimes as well'),
       ),
       '/etc/cni/net.d',
     ),
@@ -102,7 +102,9 @@ const spaceSchema = (container: v.GenericSchema) =>
               range,
               v.check(text => !isIpv6Range(text), 'must be an IPv4 range; `subnets` takes both'),
               v.metadata(fixed),
-              v.description('IPv4 range, such as 10.90.0.0/20; absent: the next free one'),
+              v.description(
+                'IPv4 range that its cells get addresses from, such as 10.90.0.0/20; absent: the next free one',
+              ),
             ),
           ),
           subnets: v.exactOptional(ranges),
@@ -110,7 +112,9 @@ const spaceSchema = (container: v.GenericSchema) =>
             v.pipe(
               v.boolean(),
               v.metadata(fixed),
-              v.description('an IPv6 range of its own as well: a /64 of unique local addresses (RFC 4193)'),
+              v.description(
+                'gives its cells IPv6 addresses as well, of a /64 of unique local addresses (RFC 4193); absent: IPv4 alone',
+              ),
             ),
           ),
         }),
@@ -122,7 +126,7 @@ const spaceSchema = (container: v.GenericSchema) =>
           ({ ipv6, subnets = [] }) => ipv6 !== false || !subnets.some(isIpv6Range),
           '`ipv6: false`, and yet `subnets` has an IPv6 range',
         ),
-        v.description('the range of addresses of its cells'),
+        v.description('says which addresses its cells get; absent: those of the next free IPv4 range'),
       ),
     ),
     defaults: v.exactOptional(
@@ -132,11 +136,13 @@ const spaceSchema = (container: v.GenericSchema) =>
             v.pipe(
               containerDefaults(container),
               v.metadata({ kuke: { change: 'recreate' } }),
-              v.description('fields of a container; one that it says itself replaces the default whole'),
+              v.description(
+                'fields that containers in it have; one that a container says itself replaces the default whole',
+              ),
             ),
           ),
         }),
-        v.description('what those in it take where they say nothing'),
+        v.description('holds what those in the space take where they say nothing themselves'),
       ),
     ),
     resources,

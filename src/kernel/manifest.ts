@@ -12,22 +12,32 @@ const labels = v.record(v.string(), v.string());
 
 /** Of every kind. */
 export const envelope = v.strictObject({
-  apiVersion: v.pipe(v.literal(API_VERSION), v.description('of the manifest')),
-  kind: v.pipe(v.string(), v.metadata({ kuke: { change: 'immutable' } }), v.description('of the resource')),
+  apiVersion: v.pipe(v.literal(API_VERSION), v.description('version of the format that the manifest is written in')),
+  kind: v.pipe(
+    v.string(),
+    v.metadata({ kuke: { change: 'immutable' } }),
+    v.description('kind of resource that the manifest describes'),
+  ),
   metadata: v.pipe(
     v.strictObject({
       name: v.pipe(
         v.string(),
         v.metadata({ kuke: { change: 'immutable', pattern: NAME_SHAPE } }),
-        v.description('letters and digits with single hyphens between them, at most 63; unique among siblings'),
+        v.description(
+          'names it among its siblings, in letters and digits with single hyphens between them, at most 63',
+        ),
       ),
-      labels: v.exactOptional(v.pipe(labels, v.description('for `get -l`'))),
-      annotations: v.exactOptional(v.pipe(labels, v.description('notes for whoever reads the manifest'))),
+      labels: v.exactOptional(
+        v.pipe(labels, v.description('words by which resources are picked: `kuke get cells -l app=blog`')),
+      ),
+      annotations: v.exactOptional(v.pipe(labels, v.description('are kept and shown, and kuke makes nothing of them'))),
     }),
-    v.description('what it is called'),
+    v.description('says what the resource is called, and what else is known of it'),
   ),
   spec: v.exactOptional(v.record(v.string(), v.unknown())),
-  status: v.exactOptional(v.pipe(v.unknown(), v.description('what the host says of it; ignored in what is applied'))),
+  status: v.exactOptional(
+    v.pipe(v.unknown(), v.description('is what the host says of it; what a manifest says here is ignored')),
+  ),
 });
 
 export interface ManifestContext {

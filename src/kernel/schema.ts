@@ -115,7 +115,9 @@ export function descriptionOf(schema: AnySchema): string | undefined {
 }
 
 /** `spec.id` of every kind. */
-export const ownId = v.exactOptional(v.pipe(v.string(), v.description('the same as metadata.name')));
+export const ownId = v.exactOptional(
+  v.pipe(v.string(), v.description('repeats metadata.name, and has to equal it; may be left out')),
+);
 
 /** `realmId` and the like: the name of a resource that it lies in. */
 export const parentId = (what: string, defaultName: string) =>
@@ -123,7 +125,7 @@ export const parentId = (what: string, defaultName: string) =>
     v.pipe(
       v.string(),
       v.metadata({ kuke: { pattern: NAME_SHAPE } satisfies FieldMetadata }),
-      v.description(`the ${what} that it lies in; absent: \`${defaultName}\``),
+      v.description(`names the ${what} that it lies in; absent: \`${defaultName}\``),
     ),
   );
 

@@ -1,16 +1,16 @@
 /** `spec.resources` of every kind: one schema, whatever the level (spec.md §3, §5). All of it changes in place. */
 import * as v from 'valibot';
 import { cpuList } from './cpu-list.ts';
-import { parseQuantity, QUANTITY_PATTERN } from './quantity.ts';
+import { parseQuantity, QUANTITY_PATTERN, SUCH } from './quantity.ts';
 
 /** A quantity as the user wrote it; `check` says what is wrong with its number. */
-function quantity(check: (value: number) => string | undefined) {
+function quantity(check: (value: number) => string | undefined, such = SUCH) {
   const fault = (given: string | number): string | undefined => {
-    const parsed = parseQuantity(given);
+    const parsed = parseQuantity(given, such);
     return 'fault' in parsed ? parsed.fault : check(parsed.value);
   };
   return v.pipe(
-    v.union([v.string(), v.number()], 'must be a quantity, such as 512Mi, 1.5G or 1000000'),
+    v.union([v.string(), v.number()], `must be a quantity, such as ${such}`),
     v.check(
       given => fault(given) === undefined,
       issue => fault(issue.input) ?? '',
@@ -21,7 +21,8 @@ function quantity(check: (value: number) => string | undefined) {
 
 const whole = (value: number) => (Number.isSafeInteger(value) ? undefined : 'must be a whole number below 2^53');
 /** A part of a byte is rounded up, as Kubernetes does; nobody means less than one. */
-const inBytes = (value: number) => whole(value < 1 ? value : Math.ceil(value));
+const inBytes = (value: number) =>
+  value > 0 && value < 1 ? 'must be at least 1 (`m` stands for thousandths)' : whole(Math.ceil(value));
 const bytes = quantity(value => (value <= 0 ? 'must be more than 0' : inBytes(value)));
 /** Nothing of it may be used, or nothing of it is protected. */
 const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : inBytes(value)));
@@ -35,12 +36,18 @@ const iops = quantity(value =>
       ? `must be at most ${MOST_IOPS} a second`
       : inBytes(value),
 );
-const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)));
+const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)), '100 or 4k');
 
 /** The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each. */
 export const LEAST_CPUS = 0.01;
-const cpus = quantity(value =>
-  value < LEAST_CPUS ? 'must be at least 0.01 of a CPU (10m)' : value > 8192 ? 'is more than any host has' : undefined,
+const cpus = quantity(
+  value =>
+    value < LEAST_CPUS
+      ? 'must be at least 0.01 of a CPU (10m)'
+      : value > 8192
+        ? 'is more than any host has'
+        : undefined,
+  '1.5 or 500m',
 );
 
 const weight = v.pipe(
@@ -60,12 +67,16 @@ const device = v.pipe(
     path: v.pipe(
       v.string(),
       v.regex(/^\/dev\/(?!(.*\/)?\.\.(\/|$))[^\0]+$/, 'must be a device such as /dev/vda'),
-      v.description('a whole disk: the kernel limits no partitions'),
+      v.description('device file of a whole disk, such as /dev/vda: the kernel limits no partitions'),
     ),
-    readBps: v.exactOptional(v.pipe(rate, v.description('bytes read in a second'))),
-    writeBps: v.exactOptional(v.pipe(rate, v.description('bytes written in a second'))),
-    readIops: v.exactOptional(v.pipe(iops, v.description('reads in a second'))),
-    writeIops: v.exactOptional(v.pipe(iops, v.description('writes in a second'))),
+    readBps: v.exactOptional(
+      v.pipe(rate, v.description('the most that it may read from it, in bytes a second: 10Mi; absent: no limit')),
+    ),
+    writeBps: v.exactOptional(
+      v.pipe(rate, v.description('the most that it may write to it, in bytes a second: 10Mi; absent: no limit')),
+    ),
+    readIops: v.exactOptional(v.pipe(iops, v.description('the most reads from it in a second; absent: no limit'))),
+    writeIops: v.exactOptional(v.pipe(iops, v.description('the most writes to it in a second; absent: no limit'))),
   }),
   v.check(
     ({ path: _, ...rates }) => Object.keys(rates).length > 0,
@@ -97,22 +108,41 @@ export const resourcesSchema = v.pipe(
   v.strictObject({
     cpu: section(
       v.strictObject({
-        limit: v.exactOptional(v.pipe(cpus, v.description('so many CPUs, from 0.01 (`cpu.max`)'))),
+        limit: v.exactOptional(
+          v.pipe(
+            cpus,
+            v.description('the most that it may use, in CPUs such as 1.5 or 500m; absent: no limit (`cpu.max`)'),
+          ),
+        ),
         weight: v.exactOptional(
           v.pipe(
             weight,
-            v.description('share where CPUs are scarce, beside its siblings; 100 if nobody says (`cpu.weight`)'),
+            v.description('its share beside its siblings where CPUs are scarce; 100 if nobody says (`cpu.weight`)'),
           ),
         ),
-        cpuset: v.exactOptional(v.pipe(cpuset, v.description('these CPUs alone: "0-3,6" (`cpuset.cpus`)'))),
+        cpuset: v.exactOptional(
+          v.pipe(cpuset, v.description('CPUs that it may run on, such as "0-3,6"; absent: all (`cpuset.cpus`)')),
+        ),
       }),
-      'processor time',
+      'how much processor time it may take',
     ),
     memory: section(
       v.strictObject({
-        limit: v.exactOptional(v.pipe(bytes, v.description('what goes over it is killed (`memory.max`)'))),
+        limit: v.exactOptional(
+          v.pipe(
+            bytes,
+            v.description(
+              'the most bytes that it may use: what goes over them is killed; absent: no limit (`memory.max`)',
+            ),
+          ),
+        ),
         high: v.exactOptional(
-          v.pipe(bytes, v.description('what goes over it is slowed down, and has to give back (`memory.high`)')),
+          v.pipe(
+            bytes,
+            v.description(
+              'above so many bytes it is slowed down and has to give back; absent: no limit (`memory.high`)',
+            ),
+          ),
         ),
         reservation: v.exactOptional(
           v.pipe(
@@ -122,29 +152,51 @@ export const resourcesSchema = v.pipe(
             ),
           ),
         ),
-        swap: v.exactOptional(v.pipe(bytesOrNone, v.description('swap, besides the memory (`memory.swap.max`)'))),
+        swap: v.exactOptional(
+          v.pipe(
+            bytesOrNone,
+            v.description(
+              'the most bytes of swap that it may use besides the memory; absent: no limit (`memory.swap.max`)',
+            ),
+          ),
+        ),
       }),
-      'memory',
+      'how much memory and swap it may take, and what it keeps',
     ),
     io: section(
       v.strictObject({
-        weight: v.exactOptional(v.pipe(weight, v.description('share of a busy disk (`io.weight`)'))),
-        devices: v.exactOptional(v.pipe(devices, v.description('the most for each disk (`io.max`)'))),
+        weight: v.exactOptional(
+          v.pipe(
+            weight,
+            v.description('its share of a busy disk beside its siblings; 100 if nobody says (`io.weight`)'),
+          ),
+        ),
+        devices: v.exactOptional(
+          v.pipe(devices, v.description('the most that it may read from and write to a disk (`io.max`)')),
+        ),
       }),
-      'disks',
+      'how much it may read from disks and write to them',
     ),
     pids: section(
       v.strictObject({
-        limit: v.exactOptional(v.pipe(count, v.description('processes and threads (`pids.max`)'))),
+        limit: v.exactOptional(
+          v.pipe(
+            count,
+            v.description('the most processes and threads that there may be in it; absent: no limit (`pids.max`)'),
+          ),
+        ),
       }),
-      'processes and threads',
+      'how many processes and threads there may be in it',
     ),
     hugepages: v.exactOptional(
-      v.pipe(hugepages, v.description('of pages of each size so much: `2Mi: 64Mi` (`hugetlb.SIZE.max`)')),
+      v.pipe(
+        hugepages,
+        v.description('the most bytes in huge pages of each size; absent: no limit (`hugetlb.SIZE.max`)'),
+      ),
     ),
   }),
   v.metadata({ kuke: { change: 'in-place' } }),
-  v.description('limits of all that is in it; they change while it runs'),
+  v.description('limits of all that is in it, which can be changed while it runs; absent: those of the levels above'),
 );
 
 /** As a field of a kind's spec. */

@@ -16,7 +16,7 @@ describe('kuke explain', () => {
     async field => {
       const text = await explained(field);
       expect(text).toMatch(
-        /^KIND +C\w+ \(c[eo]\)\nFIELD +[\w.]*image <string>\nREQUIRED +yes\nCHANGE +made anew\n\nas Docker names images/,
+        /^KIND +C\w+ \(c[eo]\)\nFIELD +[\w.]*image <string>\nREQUIRED +yes\nCHANGE +made anew\n\nwhat it is made of, as Docker names images/,
       );
     },
   );
@@ -24,7 +24,7 @@ describe('kuke explain', () => {
   test('a kind: its fields, each with type, default and description', async () => {
     const text = await explained('space.spec');
     expect(text).toContain(
-      '  cniConfigPath <string> default /etc/cni/net.d, change: not possible\n      folder of its conflist\n',
+      '  cniConfigPath <string> default /etc/cni/net.d, change: not possible\n      folder that its conflist is written into',
     );
     expect(text).toContain('  network <map>\n      the range of addresses of its cells\n');
     expect(await explained('stack')).toContain('\n  spec <map>\n');
