@@ -1,9 +1,13 @@
+import { join } from 'node:path';
+import { auditedJournal } from '../kernel/audited-journal.ts';
+import { makeJournal } from '../kernel/journal.ts';
+import { auditFile, auditOf } from './audit.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import type { DaemonSettings } from './daemon/door.ts';
 import { placesOf } from './daemon/own-service.ts';
 import { type GlobalFlags, readGlobals } from './global-flags.ts';
-import { openJournal, openKernel, requireRoot } from './open-kernel.ts';
+import { openKernel, requireRoot } from './open-kernel.ts';
 
 export default command({
   summary: 'be kukeond, in this very process, until SIGTERM; SIGHUP has it read its configuration anew',
@@ -22,18 +26,23 @@ export default command({
       const { logLevel = 'info', metricsPort } = globals.config.daemon ?? {};
       return { logLevel, ...(metricsPort !== undefined && { metricsPort }) };
     };
+    const { recovered } = auditOf(current());
     await (await program.daemon()).serveDaemon({
       places: placesOf(invocation),
       runPath: globals.runPath,
       version: await program.version(),
       settings,
+      audit: auditFile(globals),
+      runCommandLine: (await import('./console/serve.ts')).runWith(program, ownVariables(globals)),
       engine: {
         open: ({ reads, needs, isDryRun = false } = {}) =>
           openKernel(
             { ...current(), args: { 'dry-run': isDryRun } },
             { ...(reads !== undefined && { reads }), ...(needs && { needs }) },
           ),
-        journal: () => openJournal(current()),
+        // Who has asked for what is told where it is known: by the API, and by the command lines of clients.
+        journal: () =>
+          auditedJournal(makeJournal(join(globals.runPath, '.kuke/journal')), { begun: () => {}, recovered }),
         get lockTimeoutMs() {
           return globals.lockTimeoutMs;
         },
@@ -42,6 +51,15 @@ export default command({
     return 0;
   },
 });
+
+/** By which command lines in the daemon work on what it works on. */
+function ownVariables({ runPath, containerdSocket, configPath }: GlobalFlags): Record<string, string> {
+  return {
+    KUKE_RUN_PATH: runPath,
+    KUKE_CONTAINERD_SOCKET: containerdSocket,
+    ...(configPath !== undefined && { KUKE_CONFIG: configPath }),
+  };
+}
 
 /** What the configuration file says by now; where the state and containerd are stays as it was. */
 function readAgain(globals: GlobalFlags, program: Parameters<typeof readGlobals>[2]): Promise<GlobalFlags> {

@@ -1,4 +1,7 @@
 /** kukeond as the command line knows it, behind the door that src/main.ts gives (`Program.daemon`). */
+
+import type { RunCommandLine } from '../../daemon/console/consoles.ts';
+import type { AuditFile } from '../../kernel/audit.ts';
 import type { DaemonPlaces } from '../../kernel/daemon-places.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { Kernel } from '../../kernel/registry.ts';
@@ -28,6 +31,9 @@ export interface DaemonDoor {
     version: string;
     settings(): Promise<DaemonSettings>;
     engine: DaemonEngine;
+    audit: AuditFile;
+    /** Of clients: the command line itself. */
+    runCommandLine: RunCommandLine;
   }): Promise<void>;
   runningDaemon(places: DaemonPlaces): { pid: number; command: string } | undefined;
   isSystemd(): boolean;

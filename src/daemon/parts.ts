@@ -1,0 +1,70 @@
+/** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor. */
+import { type AuditFile, actorOf, appendAudit } from '../kernel/audit.ts';
+import { asKukeError } from '../kernel/errors.ts';
+import { auditRequest } from './audit.ts';
+import { makeConsoles, type RunCommandLine } from './console/consoles.ts';
+import { makeMetricsPort } from './metrics/loopback.ts';
+import { makeMetrics } from './metrics/metrics.ts';
+import type { ServeOptions, StartPart } from './serve.ts';
+import { startApi } from './server/part.ts';
+import { startSupervising } from './supervisor/part.ts';
+
+export interface PartOptions {
+  audit: AuditFile;
+  /** Of clients: the command line itself. */
+  runCommandLine: RunCommandLine;
+}
+
+/** In the order in which they are started: whoever asks gets an answer before all cells have been looked at. */
+export function partsOf({ audit, runCommandLine, version, engine }: PartOptions & ServeOptions): StartPart[] {
+  const metrics = makeMetrics(version, () => engine.open({ reads: true }));
+  const consoles = makeConsoles({ run: runCommandLine });
+
+  const measure: StartPart = async ({ log, listeners }, { metricsPort }) => {
+    const port = makeMetricsPort(metrics.text);
+    const listen = (to: number | undefined): void => {
+      try {
+        port.listenOn(to);
+      } catch (thrown) {
+        log.error(`metrics are not to be had on port ${to}`, { error: asKukeError(thrown) });
+      }
+    };
+    listen(metricsPort);
+    listeners.add(metrics.heard);
+    // Nobody has asked for it but the manifest, by `autoDelete`.
+    listeners.add(({ what, resource }) => {
+      if (what !== 'deleted') return;
+      const resources = [{ resource, result: what }];
+      const entry = { ...actorOf(undefined), command: 'kukeond: autoDelete', result: 'done', resources } as const;
+      try {
+        appendAudit(audit, { at: new Date().toISOString(), ...entry });
+      } catch (thrown) {
+        log.error('the audit log cannot be written', { error: asKukeError(thrown) });
+      }
+    });
+    return {
+      name: 'the metrics',
+      reload: async next => listen(next.metricsPort),
+      async stop() {
+        port.end();
+        metrics.end();
+      },
+    };
+  };
+
+  const api: StartPart = async (context, settings) =>
+    startApi({
+      audit: entry => auditRequest(audit, entry),
+      metrics: metrics.text,
+      console: consoles.serve,
+      started(server) {
+        metrics.serverIs(server.counts);
+        context.listeners.add(server.changed);
+      },
+    })(context, settings);
+
+  // Before the API's socket goes: command lines that run still have to tell how they ended.
+  const console: StartPart = async () => ({ name: 'the consoles', stop: consoles.stop });
+
+  return [measure, api, console, startSupervising];
+}
