@@ -51,13 +51,17 @@ export async function containersIn(kernel: Kernel, tree: ResourceTree, cell: Res
   return { ref: cell.ref, namespace: namespaceOf(tree, cell), all: containersTold(manifest.status) };
 }
 
-const containersTold = (status: unknown): CellContainer[] =>
-  (status as { containers?: CellContainer[] } | undefined)?.containers ?? [];
+/** Those that ran before the others come last: they are asked for least. */
+function containersTold(status: unknown): CellContainer[] {
+  const { containers = [], initContainers = [] } = (status ?? {}) as Record<string, CellContainer[] | undefined>;
+  return [...containers, ...initContainers];
+}
 
 /** Undefined: something of it is newer than its status, or older than what a status tells today. */
 function toldOf({ manifest, spec }: Resource): CellContainer[] | undefined {
   const told = containersTold(manifest.status);
-  const ids = (spec.containers as { id: string }[]).map(({ id }) => id);
+  const { containers = [], initContainers = [] } = spec as Record<string, { id: string }[] | undefined>;
+  const ids = [...containers, ...initContainers].map(({ id }) => id);
   const isWhole =
     Bun.deepEquals(
       told.map(({ id }) => id),

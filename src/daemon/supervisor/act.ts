@@ -40,7 +40,14 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
   const options = { ...engine, command: `kukeond: keep ${whose}`, only };
   const left: Left = { starts: [], deletes: [] };
   await withSession(kernel, journal, options, async session => {
-    await inParallel(entries, AT_ONCE, entry => actOnOne(acting, session, entry, left));
+    await inParallel(entries, AT_ONCE, async entry => {
+      try {
+        await actOnOne(acting, session, entry, left);
+      } catch (thrown) {
+        const { code, summary } = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
+        if (code !== 'RuntimeUnavailable') engine.notice(summary);
+      }
+    });
   });
   return left;
 }
@@ -66,7 +73,10 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
     entry.isAgain = true;
   } else if (decision.act === 'settle') await settle(acting, session, entry, before);
   entry.isUnsaved = false;
-  await session.saveStatus(withNotes(kernel, entry, before));
+  await session.saveStatus(withNotes(kernel, entry, before)).catch(thrown => {
+    entry.isUnsaved = true;
+    throw thrown;
+  });
 }
 
 const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>

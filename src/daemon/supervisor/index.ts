@@ -124,9 +124,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   function schedule(entry: Entry, { decision }: Looked): void {
     clearTimeout(entry.timer);
-    if (decision.act !== 'none' || entry.isUnsaved) makeDue(entry);
-    else if (decision.lookAt !== undefined && !signal.aborted)
+    if (decision.lookAt !== undefined && !signal.aborted)
       entry.timer = setTimeout(() => lookSoon(entry), Math.max(0, decision.lookAt - performance.now()) + 1);
+    if (decision.act !== 'none' || entry.isUnsaved) makeDue(entry);
   }
 
   function lookSoon(entry: Entry): void {
@@ -149,30 +149,34 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     lookSoon(entry);
   }
 
-  let draining: Promise<void> | undefined;
+  /** The last one, of which there is one at a time. */
+  let draining = Promise.resolve();
+  let isDraining = false;
 
   function makeDue(entry: Entry): void {
     if (signal.aborted) return;
     entry.isBusy = true;
     due.add(entry);
-    draining ??= drain().finally(() => {
-      draining = undefined;
-    });
+    if (!isDraining) draining = drain();
   }
 
   async function drain(): Promise<void> {
+    isDraining = true;
     while (due.size > 0 && !signal.aborted) {
       const now = [...due];
+      let held = now;
       try {
         const { starts, deletes } = await actOn(acting, now);
-        release(now.filter(entry => !starts.includes(entry) && !deletes.includes(entry)));
+        held = [...starts, ...deletes];
+        release(now.filter(entry => !held.includes(entry)));
         await startAll(acting, starts);
         await deleteAll(acting, deletes);
       } catch (thrown) {
         complain(thrown);
       }
-      release(now);
+      release(held);
     }
+    isDraining = false;
   }
 
   function release(acted: readonly Entry[]): void {
@@ -269,7 +273,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       entry.health.end();
       clearTimeout(entry.timer);
     }
-    void Promise.resolve(draining).then(() => resolve());
+    void draining.then(resolve);
   };
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });

@@ -1,0 +1,133 @@
+/** What is kept running, whatever dies: a container, its root, its shim, containerd, the supervisor itself. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { eventually } from '../../suites/contract.ts';
+import { cell, container, inContainer, pidsOf, shell } from '../kuke/cells.ts';
+import { apply, get, kuke } from '../kuke/kuke.ts';
+import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
+import {
+  containerIn,
+  isNotSupervisor,
+  type RunningSupervisor,
+  type Status,
+  startSupervisor,
+  statusWhen,
+} from './supervisor.ts';
+
+let host: ReadyHost;
+let supervisor: RunningSupervisor;
+
+beforeAll(async () => {
+  host = await readyHost();
+  supervisor = await startSupervisor();
+});
+
+afterEach(async () => {
+  await removeCells();
+  expect((await leaks(host.before)).filter(isNotSupervisor)).toEqual([]);
+});
+
+afterAll(async () => {
+  await supervisor.kill();
+  await host.containerd.stop();
+});
+
+const always = { restartPolicy: 'always' };
+const three = [container('main', always), container('side', always), container('once')];
+
+const netnsOf = (status: Status) => {
+  const [attachment] = status.attachments;
+  return { address: attachment?.addresses, id: attachment?.attachmentId };
+};
+
+const isRunning = (status: Status, id: string, not: number | undefined): boolean => {
+  const { pid, state } = containerIn(status, id);
+  return state === 'Running' && pid !== not;
+};
+
+const shimOf = (pid: number): number => {
+  const [, ppid = ''] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(ppid);
+};
+
+const kill = (pid: number | undefined): void => {
+  if (pid === undefined || pid < 2) throw new Error('nothing to kill');
+  process.kill(pid, 'SIGKILL');
+};
+
+test('a container comes back alone; a root with the address, the network namespace and the others as they were', async () => {
+  await apply(cell('web', three));
+  const before = await statusWhen('web', ({ state }) => state === 'Ready');
+  const pids = await pidsOf('web');
+  const namespace = statSync(`/proc/${pids.main}/ns/net`).ino;
+  for (const id of ['side', 'main']) {
+    const pid = containerIn(before, id).pid;
+    kill(pid);
+    const status = await statusWhen('web', now => isRunning(now, id, pid) && containerIn(now, id).restarts === 1);
+    expect(status.state).toBe('Ready');
+    expect(containerIn(status, id)).toMatchObject({ lastTermination: { exitCode: 137, reason: 'Error' } });
+    expect(netnsOf(status)).toEqual(netnsOf(before));
+  }
+  const after = await pidsOf('web');
+  expect(after.once).toBe(pids.once);
+  expect(statSync(`/proc/${after.main}/ns/net`).ino).toBe(namespace);
+  expect(await inContainer(after.main ?? 0, 'ip addr show eth0')).toContain(netnsOf(before).address?.[0] ?? 'nothing');
+  expect(await kuke('get', 'cells')).toMatch(/RESTARTS[\s\S]*web +Ready +3\/3 +2 /);
+  // What ends by itself and is not to come back stays away.
+  kill(after.once);
+  const status = await statusWhen('web', now => containerIn(now, 'once').state === 'Exited');
+  expect(status).toMatchObject({ state: 'Degraded', reason: 'ContainersNotRunning' });
+});
+
+test('all containers come back when their shim dies, and when containerd is killed with one of them', async () => {
+  await apply(cell('web', [container('main', always), container('side', always)]));
+  const before = await statusWhen('web', ({ state }) => state === 'Ready');
+  const first = await pidsOf('web');
+  kill(shimOf(first.main ?? 0));
+  const risen = (of: Record<string, number>) => (now: Status) =>
+    now.state === 'Ready' && ['main', 'side'].every(id => isRunning(now, id, of[id]));
+  expect(netnsOf(await statusWhen('web', risen(first)))).toEqual(netnsOf(before));
+  const second = await pidsOf('web');
+  await host.containerd.kill();
+  kill(second.main);
+  kill(second.side);
+  await host.containerd.start();
+  expect(netnsOf(await statusWhen('web', risen(second)))).toEqual(netnsOf(before));
+});
+
+test('containers go on while the supervisor is killed; the next one brings back what ended meanwhile, and goes on counting', async () => {
+  await apply(cell('web', three), cell('off', [container('main', always)]));
+  await kuke('stop', 'cell', 'off');
+  const pids = await pidsOf('web');
+  kill(pids.side);
+  await statusWhen('web', now => isRunning(now, 'side', pids.side) && containerIn(now, 'side').restarts === 1);
+  await supervisor.kill();
+  const { side } = await pidsOf('web');
+  expect(await pidsOf('web')).toMatchObject({ main: pids.main, once: pids.once });
+  kill(side);
+  await statusWhen('web', now => containerIn(now, 'side').state === 'Exited');
+  supervisor = await startSupervisor();
+  const status = await statusWhen(
+    'web',
+    now => isRunning(now, 'side', side) && containerIn(now, 'side').restarts === 2,
+  );
+  expect(containerIn(status, 'main').pid).toBe(pids.main);
+  // The user has stopped it.
+  expect((await get<{ status: Status }>('cell', 'off')).status).toMatchObject({
+    state: 'Stopped',
+    reason: 'Requested',
+  });
+  // Nothing is held up when it is asked to end.
+  expect(await supervisor.end()).toBe(0);
+  supervisor = await startSupervisor();
+});
+
+test('a root that ends for good takes the network along; a cell that is deleted on its end leaves nothing', async () => {
+  const ends = (id: string, code: number) => shell(id, `sleep 1; exit ${code}`);
+  await apply(cell('bad', [ends('main', 3), container('side')]), cell('gone', [ends('main', 0)], { autoDelete: true }));
+  const status = await statusWhen('bad', now => now.attachments.length === 0);
+  expect(status).toMatchObject({ state: 'Failed', reason: 'RootExited' });
+  expect(containerIn(status, 'side').state).toBe('Exited');
+  await eventually(async () => ((await kuke('get', 'cells', '-o', 'name')).includes('gone') ? undefined : true));
+  expect(existsSync('/opt/kukeon/main/default/default/gone')).toBe(false);
+});
