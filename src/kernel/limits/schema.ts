@@ -172,7 +172,7 @@ export const resourcesSchema = v.pipe(
           ),
         ),
         devices: v.exactOptional(
-          v.pipe(devices, v.description('the most that it may read and write of a disk (`io.max`)')),
+          v.pipe(devices, v.description('the most it may read and write of a disk (`io.max`)')),
         ),
       }),
       'how much it may read from disks and write to them',
