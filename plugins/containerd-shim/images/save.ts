@@ -1,5 +1,5 @@
 /** Images as an archive: an OCI layout, with Docker's manifest.json for those that know nothing else (OCI image-spec, image-layout.md). */
-import { digestPattern, familiarName, parseReference } from 'kuke/plugin';
+import { digestPattern, parseReference } from 'kuke/plugin';
 import type { Client, Image } from '../client/index.ts';
 import { ifFound } from '../errors.ts';
 import { pathOfDigest } from './archive.ts';
@@ -61,7 +61,8 @@ function documentsFor(saved: readonly Saved[]): Record<string, unknown> {
   const byConfig = Map.groupBy(saved, ({ image }) => image.manifest.config.digest);
   const docker = [...byConfig].map(([config, same]) => ({
     Config: pathOfDigest(config),
-    RepoTags: same.flatMap(({ name }) => (/@|^sha256:/.test(name) ? [] : [familiarName(name)])),
+    // In full: a short one is docker.io's to Docker, and localhost's to podman.
+    RepoTags: same.flatMap(({ name }) => (/@|^sha256:/.test(name) ? [] : [name])),
     Layers: (same[0]?.image.manifest.layers ?? []).map(({ digest }) => pathOfDigest(digest)),
   }));
   return {
