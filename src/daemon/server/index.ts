@@ -33,10 +33,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     reading,
     view: makeView({ kernel: reading, log }),
     changes,
-    audit: async entry => {
-      await Promise.resolve(options.audit?.(entry)).catch(thrown =>
-        log('error', `the audit log: ${asKukeError(thrown).summary}`),
-      );
+    async audit(entry) {
+      try {
+        await options.audit?.(entry);
+      } catch (thrown) {
+        log('error', `the audit log: ${asKukeError(thrown).summary}`);
+      }
     },
     log,
     ...(options.metrics && { metrics: options.metrics }),

@@ -1,0 +1,196 @@
+/**
+ * `kuke/client`: kukeond's API for programs in TypeScript, on Bun.
+ *
+ *     const kuke = connect();
+ *     await kuke.apply(cell);
+ *     for await (const event of kuke.watch('Cell', { realm: 'main' })) ...
+ *
+ * What the daemon refuses is an ApiError. Bun's fetch has 256 requests at once at most (BUN_CONFIG_MAX_HTTP_REQUESTS).
+ */
+import { ApiError } from './api-error.ts';
+import { type Exec, type ExecOptions, exec } from './exec.ts';
+import { type Asking, type QueryValue, type Transport, transportOn } from './transport.ts';
+import type {
+  AnyManifest,
+  ChangeOptions,
+  ErrorBody,
+  Finding,
+  ImageInfo,
+  Kind,
+  List,
+  Outcome,
+  Progress,
+  Resource,
+  Result,
+  Scope,
+  WatchEvent,
+} from './types.ts';
+
+export { ApiError } from './api-error.ts';
+export type { Exec, ExecOptions } from './exec.ts';
+export type * from './types.ts';
+
+export interface Selecting {
+  /** As `kuke get -l`: `app=blog,tier!=db`. */
+  labelSelector?: string;
+  signal?: AbortSignal;
+}
+
+type Named = Scope & { name: string };
+
+export interface Client {
+  list<K extends Kind>(kind: K, scope?: Scope, options?: Selecting & { fresh?: boolean }): Promise<List<K>>;
+  get<K extends Kind>(kind: K, named: Named, options?: { fresh?: boolean; signal?: AbortSignal }): Promise<Resource<K>>;
+  /** All that is there and then what changes, or what has changed since `revision`. Throws an ApiError `Gone` where that is too old. */
+  watch<K extends Kind>(
+    kind: K,
+    scope?: Scope,
+    options?: Selecting & { revision?: string },
+  ): AsyncGenerator<WatchEvent<K>>;
+  /** Rejects with an ApiError that has the outcomes, where one of them failed. */
+  apply(
+    manifests: string | AnyManifest | readonly AnyManifest[],
+    options?: ChangeOptions & { strict?: boolean },
+  ): Promise<Result>;
+  diff(manifests: string | AnyManifest | readonly AnyManifest[]): Promise<Result>;
+  /** Times as `10s`. */
+  delete(
+    kind: Exclude<Kind, 'Container'>,
+    named: Named,
+    options?: ChangeOptions & { cascade?: boolean; force?: boolean; timeout?: string },
+  ): Promise<Result>;
+  start(cell: Named, options?: ChangeOptions & { strict?: boolean }): Promise<Result>;
+  stop(cell: Named, options?: ChangeOptions & { timeout?: string }): Promise<Result>;
+  kill(cell: Named, options?: ChangeOptions): Promise<Result>;
+  logs(
+    cell: Named,
+    options?: { container?: string; tail?: number; follow?: boolean; signal?: AbortSignal },
+  ): AsyncGenerator<Uint8Array>;
+  exec(cell: Named, options: ExecOptions): Promise<Exec>;
+  images(realm?: string): Promise<ImageInfo[]>;
+  pullImage(
+    name: string,
+    options?: { realm?: string; platform?: string; plainHttp?: boolean } & Pick<ChangeOptions, 'told' | 'signal'>,
+  ): Promise<ImageInfo>;
+  removeImage(name: string, options?: { realm?: string }): Promise<void>;
+  pruneImages(options?: {
+    realm?: string;
+    all?: boolean;
+    dryRun?: boolean;
+  }): Promise<{ removed: string[]; bytes: number }>;
+  doctor(options?: { fix?: boolean }): Promise<Finding[]>;
+  version(): Promise<{ version: string; apiVersions: string[]; runtime?: { name: string; version: string } }>;
+}
+
+const SOCKET = '/run/kukeon/kukeond.sock';
+const ROOT = '/v1beta1';
+
+/** The levels of each kind, outermost first, and what a path calls them. */
+const LEVELS: readonly [level: keyof Scope, plural: string, defaultName: string][] = [
+  ['realm', 'realms', 'main'],
+  ['space', 'spaces', 'default'],
+  ['stack', 'stacks', 'default'],
+  ['cell', 'cells', ''],
+];
+const PLURALS = {
+  Realm: 'realms',
+  Space: 'spaces',
+  Stack: 'stacks',
+  Cell: 'cells',
+  Container: 'containers',
+} as const satisfies Record<Kind, string>;
+const DEPTHS = { Realm: 0, Space: 1, Stack: 2, Cell: 3, Container: 4 } as const satisfies Record<Kind, number>;
+
+function pathOf(kind: Kind, { name, ...scope }: Named): string {
+  const above = LEVELS.slice(0, DEPTHS[kind]).map(([level, plural, defaultName]) => {
+    const given = scope[level] ?? defaultName;
+    if (given === '') throw new TypeError(`which ${level}?`);
+    return `/${plural}/${encodeURIComponent(given)}`;
+  });
+  return `${ROOT}${above.join('')}/${PLURALS[kind]}/${encodeURIComponent(name)}`;
+}
+
+type Last = { type: 'result'; error?: ErrorBody; plan?: Result['plan'] } | { type: 'error'; error: ErrorBody };
+
+/** By lines where somebody is told of them, else in one. */
+async function change(
+  to: Transport,
+  path: string,
+  { told, ...asking }: Asking & Pick<ChangeOptions, 'told'>,
+): Promise<Result> {
+  if (told === undefined) return to.json<Result>(path, asking);
+  const outcomes: Outcome[] = [];
+  const notices: string[] = [];
+  for await (const line of to.lines<Progress | Last>(path, asking)) {
+    if (line.type === 'error') throw new ApiError(line.error, undefined, outcomes);
+    if (line.type === 'result') {
+      if (line.error !== undefined) throw new ApiError(line.error, undefined, outcomes);
+      return { outcomes, notices, ...(line.plan && { plan: line.plan }) };
+    }
+    if (line.type === 'notice') notices.push(line.message);
+    if (line.type === 'outcome') outcomes.push((({ type: _, ...outcome }) => outcome)(line));
+    told(line);
+  }
+  throw new Error('kukeond has closed the connection in the middle of its answer');
+}
+
+const bodyOf = (manifests: string | AnyManifest | readonly AnyManifest[]): unknown =>
+  Array.isArray(manifests) ? { apiVersion: 'v1beta1', kind: 'List', items: manifests } : manifests;
+
+/** Connects with each request. */
+export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
+  const to = transportOn(socket);
+  const changed = (method: 'POST' | 'DELETE', path: string, options: ChangeOptions = {}, body?: unknown) => {
+    const { told, signal, ...rest } = options;
+    const query: Record<string, QueryValue> = rest;
+    return change(to, path, { method, query, signal, body, ...(told && { told }) });
+  };
+  const imagesOf = (realm = 'main') => `${ROOT}/realms/${encodeURIComponent(realm)}/images`;
+  return {
+    list: (kind, scope = {}, { signal, ...options } = {}) =>
+      to.json(`${ROOT}/${PLURALS[kind]}`, { query: { ...scope, ...options }, signal }),
+    get: (kind, named, { signal, ...query } = {}) => to.json(pathOf(kind, named), { query, signal }),
+    async *watch<K extends Kind>(
+      kind: K,
+      scope: Scope = {},
+      { signal, ...options }: Selecting & { revision?: string } = {},
+    ) {
+      const query = { watch: true, ...scope, ...options };
+      const lines = to.lines<WatchEvent<K> | { type: 'ERROR'; error: ErrorBody }>(`${ROOT}/${PLURALS[kind]}`, {
+        query,
+        signal,
+      });
+      for await (const line of lines) {
+        if (line.type === 'ERROR') throw new ApiError(line.error);
+        yield line;
+      }
+    },
+    apply: (manifests, options) => changed('POST', `${ROOT}/apply`, options, bodyOf(manifests)),
+    diff: manifests => to.json(`${ROOT}/diff`, { method: 'POST', body: bodyOf(manifests) }),
+    delete: (kind, named, options) => changed('DELETE', pathOf(kind, named), options),
+    start: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/start`, options),
+    stop: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/stop`, options),
+    kill: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/kill`, options),
+    logs: (cell, { signal, ...query } = {}) => to.bytes(`${pathOf('Cell', cell)}/logs`, { query, signal }),
+    exec: (cell, options) => exec(socket, `${pathOf('Cell', cell)}/exec`, options),
+    images: async realm => (await to.json<{ items: ImageInfo[] }>(imagesOf(realm))).items,
+    async pullImage(name, { realm, told, signal, ...options } = {}) {
+      const path = `${imagesOf(realm)}/pull`;
+      const asking = { method: 'POST', body: { name, ...options }, signal } as const;
+      if (told === undefined) return (await to.json<{ image: ImageInfo }>(path, asking)).image;
+      for await (const line of to.lines<Progress | Last | { type: 'pulled'; image: ImageInfo }>(path, asking)) {
+        if (line.type === 'pulled') return line.image;
+        if (line.type === 'error') throw new ApiError(line.error);
+        if (line.type !== 'result') told(line);
+      }
+      throw new Error('kukeond has closed the connection in the middle of its answer');
+    },
+    async removeImage(name, { realm } = {}) {
+      await to.json(`${imagesOf(realm)}/remove`, { method: 'POST', body: { name } });
+    },
+    pruneImages: ({ realm, ...query } = {}) => to.json(`${imagesOf(realm)}/prune`, { method: 'POST', query }),
+    doctor: async ({ fix = false } = {}) =>
+      (await to.json<{ items: Finding[] }>(`${ROOT}/doctor`, { method: fix ? 'POST' : 'GET' })).items,
+    version: () => to.json('/version'),
+  };
+}

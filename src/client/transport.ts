@@ -1,0 +1,80 @@
+/** Requests over the daemon's socket, and answers: whole, by the line, by the byte. */
+import { ApiError } from './api-error.ts';
+import type { ErrorBody, Outcome } from './types.ts';
+
+export type QueryValue = string | number | boolean | readonly string[] | undefined;
+
+export interface Asking {
+  method?: 'GET' | 'POST' | 'DELETE';
+  query?: Record<string, QueryValue>;
+  /** A text as it is, all else as JSON. */
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Transport {
+  json<T>(path: string, asking?: Asking): Promise<T>;
+  text(path: string, asking?: Asking): Promise<string>;
+  lines<T>(path: string, asking?: Asking): AsyncGenerator<T>;
+  bytes(path: string, asking?: Asking): AsyncGenerator<Uint8Array>;
+}
+
+export function pathWith(path: string, query: Record<string, QueryValue> = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    const values = Array.isArray(value) ? value : [value];
+    for (const one of values) if (one !== undefined) search.append(name, String(one));
+  }
+  return search.size === 0 ? path : `${path}?${search}`;
+}
+
+export function transportOn(socket: string): Transport {
+  const ask = async (
+    path: string,
+    { method = 'GET', query, body, signal }: Asking,
+    accept: string,
+  ): Promise<Response> => {
+    const isText = typeof body === 'string';
+    const response = await fetch(`http://kukeond${pathWith(path, query)}`, {
+      method,
+      unix: socket,
+      headers: {
+        accept,
+        ...(body !== undefined && { 'content-type': isText ? 'application/yaml' : 'application/json' }),
+      },
+      ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
+      ...(signal && { signal }),
+    });
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  };
+  async function* bytes(path: string, asking: Asking = {}): AsyncGenerator<Uint8Array> {
+    const { body } = await ask(path, asking, '*/*');
+    if (body !== null) yield* body;
+  }
+  return {
+    json: async <T>(path: string, asking: Asking = {}) =>
+      (await (await ask(path, asking, 'application/json')).json()) as T,
+    text: async (path, asking = {}) => (await ask(path, asking, '*/*')).text(),
+    bytes,
+    async *lines<T>(path: string, asking?: Asking) {
+      const decoder = new TextDecoder();
+      let rest = '';
+      for await (const piece of bytes(path, asking)) {
+        const parts = (rest + decoder.decode(piece, { stream: true })).split('\n');
+        rest = parts.pop() ?? '';
+        for (const part of parts) if (part !== '') yield JSON.parse(part) as T;
+      }
+    },
+  };
+}
+
+async function errorOf(response: Response): Promise<Error> {
+  const text = await response.text();
+  try {
+    const { error, outcomes } = JSON.parse(text) as { error: ErrorBody; outcomes?: Outcome[] };
+    return new ApiError(error, response.status, outcomes);
+  } catch {
+    return new Error(`HTTP ${response.status}: ${text.slice(0, 200)}`);
+  }
+}
