@@ -91,29 +91,36 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
     await Promise.race(running.values());
   }
   const isWhole = outcomes.values().every(outcome => outcome === 'done') && execution.intent !== 'create';
-  const isUndoable = canUndo(execution, context);
-  if (failures.length === 0 && context.signal.aborted && !isWhole) failures.push(cancelled(execution, isUndoable));
+  const isCancelled = failures.length === 0 && context.signal.aborted && !isWhole;
   failures.push(...stuck(execution, outcomes));
-  tell(isUndoable && failures.length > 0);
-  await end(execution, context, failures, isUndoable);
-}
-
-/** Throws the first failure. */
-async function end(
-  execution: Execution,
-  context: ExecuteContext,
-  [first, ...others]: readonly KukeError[],
-  isUndoable: boolean,
-): Promise<void> {
-  if (first === undefined) {
+  if (failures.length === 0 && !isCancelled) {
+    tell(false);
     execution.whole?.();
     return execution.journal.close();
   }
-  const undone = isUndoable ? await undo(execution, context) : [];
-  const isOver = isUndoable ? undone.length === 0 : execution.isTakenUp !== true;
-  if (isOver) execution.journal.close();
-  throw first.with([...others, ...undone]);
+  throw await failed(execution, context, failures, tell);
 }
+
+/** All that went wrong, the first of it with the others, when what can be undone has been. Without a failure it was called off. */
+async function failed(
+  execution: Execution,
+  context: ExecuteContext,
+  failures: readonly KukeError[],
+  tell: (isUndone: boolean) => void,
+): Promise<KukeError> {
+  const isUndoable = canUndo(execution, context);
+  const left = isUndoable ? await undo(execution, context) : [];
+  const isUndone = isUndoable && left.length === 0;
+  tell(isUndone);
+  if (isUndone || (!isUndoable && execution.isTakenUp !== true)) execution.journal.close();
+  const remedy = isUndone ? UNDONE : isUndoable ? HALF_UNDONE : GO_ON;
+  const [first = cancelled(execution, remedy), ...others] = failures;
+  return first.with([...others, ...left]);
+}
+
+const UNDONE = 'what was made has been undone';
+const HALF_UNDONE = 'the next command undoes the rest of what was made';
+const GO_ON = 'run the command again to finish it';
 
 /** Nothing has been ended or taken away yet. */
 function canUndo({ intent, isUndoable, steps, started }: Execution, { operations }: ExecuteContext): boolean {
@@ -121,7 +128,7 @@ function canUndo({ intent, isUndoable, steps, started }: Execution, { operations
   return !steps.some(({ id, type }) => started.has(id) && operations.find(type)?.irreversible === true);
 }
 
-/** What a step tells is known at the end only to last, or to be about to be undone for a failure. */
+/** Only at the end is it known whether what a step tells lasts. */
 function holdingNotes(context: ExecuteContext): [ExecuteContext, tell: (isUndone: boolean) => void] {
   const notes: string[] = [];
   const tell = (isUndone: boolean) => {
@@ -137,8 +144,7 @@ function isAbort(thrown: unknown, signal: AbortSignal): boolean {
   return thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError');
 }
 
-function cancelled(execution: Execution, isUndone: boolean): KukeError {
-  const remedy = isUndone ? 'what was made has been undone' : 'run the command again to finish it';
+function cancelled(execution: Execution, remedy: string): KukeError {
   return new KukeError('Cancelled', 'cancelled', { ...resourceOf(execution), remedy });
 }
 

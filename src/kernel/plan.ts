@@ -43,11 +43,13 @@ export interface Plan {
 
 export function makePlan(intent: Intent): Plan {
   const steps: Step[] = [];
+  // Steps may be taken out of it again.
+  let made = 0;
   return {
     intent,
     steps,
     add(resource, type, given, after = [], watch = undefined) {
-      const id = String(steps.length + 1);
+      const id = String(++made);
       const { params, refs } = separate(given);
       const before = [...after.flatMap(step => (step === undefined ? [] : [step.id])), ...refs.map(({ step }) => step)];
       const needs = [...new Set(before)];

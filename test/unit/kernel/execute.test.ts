@@ -192,6 +192,23 @@ describe('Ctrl-C', () => {
     expect(runner.journal).toEqual(['closed']);
   });
 
+  test('says what has been undone, and what has not', async () => {
+    for (const stubborn of [new Set<number>(), new Set([0])]) {
+      const runner = planRunner({
+        after: [[], [0]],
+        stubborn,
+        turn: async label => void (label === 'step 0' && runner.abort()),
+      });
+      const isUndone = stubborn.size === 0;
+      expect(await runner.run()).toMatchObject({
+        code: 'Cancelled',
+        remedy: isUndone ? 'what was made has been undone' : 'the next command undoes the rest of what was made',
+        also: isUndone ? [] : [{ message: 'stays 0' }],
+      });
+      expect(runner.journal.includes('closed')).toBe(isUndone);
+    }
+  });
+
   test('after the last step of a delete comes too late to be a failure', async () => {
     const runner = planRunner({ after: [[]], intent: 'delete', turn: async () => runner.abort() });
     expect(await runner.run()).toBeUndefined();

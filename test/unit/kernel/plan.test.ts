@@ -25,6 +25,15 @@ describe('a plan', () => {
     expect(plan.steps[1]).not.toHaveProperty('refs');
   });
 
+  test('never gives an id twice, also where a step has been taken out', () => {
+    const plan = makePlan('create');
+    plan.add(ref, 'cgroup.create', { path: '/a' });
+    plan.add(ref, 'cgroup.create', { path: '/b' });
+    plan.steps.shift();
+    plan.add(ref, 'cgroup.create', { path: '/c' });
+    expect(plan.steps.map(({ id }) => id)).toEqual(['2', '3']);
+  });
+
   test('is plain data, for the journal', () => {
     const plan = makePlan('create');
     const first = plan.add(ref, 'cgroup.create', { path: '/kukeon' });
