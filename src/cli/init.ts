@@ -4,7 +4,7 @@ import { readReserve } from '../kernel/reserve.ts';
 import { reserveText } from '../kernel/reserve-status.ts';
 import { API_VERSION } from '../kernel/resource.ts';
 import { command } from './command.ts';
-import { setUpDaemon, wantsDaemon } from './daemon/set-up.ts';
+import { setUpDaemon } from './daemon/set-up.ts';
 import { reserveArgs, reserveOf } from './limits/reserve-flags.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printPlanned } from './output/plan.ts';
@@ -19,7 +19,7 @@ export default command({
     ['init', 'realm main with space and stack default'],
     ['init --realm lab --space dmz', 'other names'],
     ['init --reserve-memory 10% --reserve-cpu 0.5', 'all that kuke runs leaves so much of the host free, together'],
-    ['init --no-daemon', 'without kukeond: nothing looks after cells between commands'],
+    ['init --no-daemon', 'without kukeond, as a unit or a process: nothing looks after cells between commands'],
     ['init --force-regenerate-cni', 'rewrite every space’s conflist, e.g. when a bridge name is too long'],
   ],
   args: {
@@ -27,7 +27,6 @@ export default command({
     space: { type: 'string', valueHint: 'NAME', description: 'first space (default)' },
     ...reserveArgs,
     'force-regenerate-cni': { type: 'boolean', description: 'rewrite every space’s conflist in the current scheme' },
-    'no-daemon': { type: 'boolean', description: 'leave kukeond out: neither a unit of systemd nor a process' },
     ...planArgs,
   },
   async run(invocation) {
@@ -56,7 +55,7 @@ export default command({
       const kept = reserveText(await readReserve(kernel.use));
       print(kept === undefined ? 'nothing of the host is reserved' : `reserved for the host: ${kept}`);
     }
-    if (status === 0 && wantsDaemon(invocation.args)) await setUpDaemon(invocation);
+    if (status === 0 && !invocation.globals.noDaemon) await setUpDaemon(invocation);
     return status;
   },
 });

@@ -2,20 +2,12 @@
 import { DAEMON_GROUP } from '../../kernel/daemon-places.ts';
 import { asFileError } from '../../kernel/file-errors.ts';
 import type { Invocation } from '../command.ts';
-import { currentConsole } from '../console/console.ts';
 import { warn } from '../output/failure.ts';
 import { print } from '../output/standard-output.ts';
 import { planFlags } from '../plan-flags.ts';
 import { ownService, placesOf } from './own-service.ts';
 
 type Opener = Pick<Invocation, 'globals' | 'program'> & { args: object };
-
-const OFF = /^(?:|0|no|false|off)$/i;
-
-/** Neither `--no-daemon` nor KUKE_NO_DAEMON says otherwise. */
-export function wantsDaemon(args: object): boolean {
-  return Reflect.get(args, 'no-daemon') !== true && OFF.test(currentConsole().env.KUKE_NO_DAEMON ?? '');
-}
 
 /** Makes the group, and kukeond a service that runs; tells what was done. */
 export async function setUpDaemon(invocation: Opener): Promise<void> {

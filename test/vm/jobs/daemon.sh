@@ -1,0 +1,97 @@
+# kukeond as systemd has it: set up by init, started anew, killed, and back after a reboot and a hard reset with the cells that were to run and
+# without those that were stopped; what is its own goes with an uninstall.
+# prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
+export KUKE_NO_DAEMON=0
+. ./check.sh
+. ./state.sh
+
+kuke=/usr/local/bin/kuke
+unit=kukeond.service
+socket=/run/kukeon/kukeond.sock
+
+# One line a cell: `web Ready PID`.
+cells() {
+  timeout 120 $kuke get cells -A -o json |
+    jq -r '(.items // [.])[] | [.metadata.name, .status.state, (.status.containers[0].pid // "-")] | join(" ")' | sort
+}
+states() { cells | cut -d' ' -f 1,2 | xargs; }
+come_to() { # STATES: without anything being asked for but that
+  local last=
+  for _ in {1..90}; do
+    last=$(states) && [ "$last" = "$1" ] && { echo "$last"; return; }
+    sleep 2
+  done
+  echo "$last, and not $1"
+  journalctl -u $unit -o cat --no-pager | tail -n 20
+  return 1
+}
+page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sleep 1; done 2> /dev/null' | grep 'Hello from a cell'; }
+main_pid() { systemctl show --property=MainPID --value $unit; }
+active() { systemctl is-active $unit && systemctl is-enabled $unit; }
+comes_back() { # after its end as pid $1, by systemd alone
+  for _ in {1..60}; do
+    [ "$(systemctl is-active $unit)" = active ] && [ "$(main_pid)" != "$1" ] && { main_pid; return; }
+    sleep 1
+  done
+  systemctl status --no-pager $unit
+  return 1
+}
+# groupadd's own backups.
+own_state() { state | grep -vE ' ?/etc/(group|gshadow)-$'; }
+member() { setpriv --reuid=65534 --regid="$(getent group kukeon | cut -d: -f3)" --clear-groups "$@"; }
+
+settle_host
+case $boot in
+  0)
+    install -m 755 kuke $kuke
+    groupadd --system scaffold && groupdel scaffold
+    own_state > $kept/before
+    check 'init' succeeds_and_prints "kukeond started: $unit" $kuke init
+    check 'init again' succeeds_and_prints 'kukeond unchanged' $kuke init
+    check 'systemd has it, also for the next boot' active
+    check 'it is of the type that tells systemd when it is ready, and is watched' \
+      same "$(systemctl show --property=Type,NotifyAccess,KillMode,Restart --value $unit | xargs)" 'notify on-failure main process'
+    check 'the socket is root'"'"'s and the group'"'"'s' same "$(stat -c '%a %U:%G' $socket)" '660 root:kukeon'
+    check 'image load' succeeds_and_prints kuke-hello $kuke image load -i hello-image.tar
+    for cell in web once idle; do
+      # The one that is never started again comes back after a boot, too: it has not ended by itself.
+      case $cell in web) more='restartPolicy: always, ports: ["8080:80"]' ;; *) more='restartPolicy: never' ;; esac
+      printf '%s\n' --- 'apiVersion: v1beta1' 'kind: Cell' "metadata: { name: $cell }" \
+        "spec: { id: $cell, realmId: main, spaceId: default, stackId: default, containers: [{ id: page, image: kuke-hello, root: true, $more }] }"
+    done > cells.yaml
+    check 'apply' succeeds_and_prints 'web created' $kuke apply -f cells.yaml
+    check 'a member of the group stops one, by the daemon' succeeds_and_prints 'idle stopped' member $kuke stop cell idle
+    check 'and is audited' grep -E '"uid":65534.*"command":"kuke stop cell idle".*"result":"done"' /var/log/kukeon/audit.jsonl
+    check 'the audit log is root'"'"'s and the group'"'"'s' same "$(stat -c '%a %U:%G' /var/log/kukeon/audit.jsonl)" '640 root:kukeon'
+    check 'two run' come_to 'idle Stopped once Ready web Ready'
+    cells > ran
+    before=$(main_pid)
+    check 'systemctl reload' systemctl reload $unit
+    check 'it goes on' same "$(main_pid)" "$before"
+    check 'systemctl restart' systemctl restart $unit
+    check 'containers go on' same "$(cells)" "$(cat ran)"
+    before=$(main_pid)
+    kill -KILL "$before"
+    check 'killed, it comes back' comes_back "$before"
+    check 'containers go on' same "$(cells)" "$(cat ran)"
+    check 'kuke daemon restart' succeeds_and_prints 'kukeond restarted' $kuke daemon restart
+    check 'containers go on' same "$(cells)" "$(cat ran)"
+    check 'kuke daemon status' succeeds_and_prints "$unit" $kuke daemon status
+    check 'kuke daemon logs' succeeds_and_prints '"message":"kukeond is ready"' $kuke daemon logs
+    check 'a second one' fails_and_prints 'runs already: pid' $kuke daemon serve
+    boot_again systemctl reboot
+    ;;
+  1 | 2)
+    [ $boot = 1 ] && how='a reboot' || how='a hard reset'
+    check "after $how it runs" active
+    check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
+    check 'the page, by the published port' page
+    check 'doctor' succeeds_and_prints '' $kuke doctor
+    [ $boot = 2 ] || boot_again tee /proc/sysrq-trigger <<< b
+    check 'uninstall' succeeds_and_prints 'has left this host' $kuke uninstall --yes
+    own_state > $kept/after
+    check 'the machine is as it was before' diff $kept/before $kept/after
+    exit $failed
+    ;;
+esac
