@@ -12,15 +12,18 @@ const SUFFIXES = Object.keys({ ...DECIMAL, ...BINARY }).join('|');
 /** For `pattern` in the metadata of a field. */
 export const QUANTITY_PATTERN = `^\\s*(?=\\.?\\d)\\d*\\.?\\d*(?:[eE][+-]?\\d{1,2}|${SUFFIXES})\\s*$`;
 
-/** The number that a quantity stands for, or what is wrong with it: `must be ...`. */
-export function parseQuantity(given: unknown): { value: number } | { fault: string } {
+/** What an amount of memory looks like. */
+export const SUCH = '512Mi, 1.5G or 1000000';
+
+/** The number that a quantity stands for, or what is wrong with it: `must be ...`. `such`: what others look like. */
+export function parseQuantity(given: unknown, such = SUCH): { value: number } | { fault: string } {
   if (typeof given === 'number') return Number.isFinite(given) ? { value: given } : { fault: 'must be a number' };
   const text = typeof given === 'string' ? given.trim() : '';
   const [, whole = '', part = '', exponent, suffix = ''] = QUANTITY.exec(text) ?? [];
   const digits = `${whole}${part}`;
   if (digits === '') {
     const sign = /^[+-]/.test(text) ? ' without a sign' : '';
-    return { fault: `must be a quantity${sign}, such as 512Mi, 1.5G or 1000000` };
+    return { fault: `must be a quantity${sign}, such as ${such}` };
   }
   const isBinary = Object.hasOwn(BINARY, suffix);
   if (!isBinary && !Object.hasOwn(DECIMAL, suffix)) {
