@@ -5,13 +5,13 @@ import { durationMs, LONGEST_MS } from '../../kernel/duration.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { nameFault } from '../../kernel/names.ts';
 
-/** Undefined where it is not given. */
+/** Undefined where it is not given. (Descriptions stand before what changes a value: a JSON Schema ends there.) */
 export const flag = (description: string) =>
   v.exactOptional(
     v.pipe(
       v.picklist(['true', 'false'], 'must be `true` or `false`'),
-      v.transform(word => word === 'true'),
       v.description(description),
+      v.transform(word => word === 'true'),
     ),
   );
 
@@ -49,9 +49,9 @@ export const wholeNumber = (description: string, most: number) =>
     v.pipe(
       v.string(),
       v.regex(/^\d{1,15}$/, 'must be a whole number'),
+      v.description(description),
       v.transform(Number),
       v.maxValue(most),
-      v.description(description),
     ),
   );
 
@@ -60,18 +60,18 @@ export const duration = (description: string) =>
   v.exactOptional(
     v.pipe(
       v.string(),
+      v.description(description),
       v.transform(given => durationMs(given)),
       v.number('must be a time such as 10s, 500ms or 5m'),
       v.maxValue(LONGEST_MS, 'must be less than 24 days'),
-      v.description(description),
     ),
   );
 
 export const labelSelector = v.exactOptional(
   v.pipe(
     v.string(),
-    v.transform(readSelector),
     v.description('of labels: `a=b`, `a!=b`, `a`, `!a`; several with commas'),
+    v.transform(readSelector),
   ),
 );
 

@@ -4,6 +4,7 @@ import { openApiOf } from '../openapi.ts';
 import type { ServerOptions } from '../server/server-options.ts';
 import { changeRoutes } from './changes.ts';
 import { consoleRoute } from './console.ts';
+import { execRoute } from './exec.ts';
 import { hostRoutes } from './host.ts';
 import { logRoutes } from './logs.ts';
 import { makeRouteTable, type RouteTable } from './match.ts';
@@ -12,7 +13,7 @@ import { resourceRoutes } from './resources.ts';
 import { type Route, route, type UpgradeRoute } from './route.ts';
 
 export function routesFor(kinds: KindRegistry, version: string, console: ServerOptions['console']): RouteTable {
-  const upgrades: UpgradeRoute[] = console === undefined ? [] : [consoleRoute(console)];
+  const upgrades: UpgradeRoute[] = [execRoute, ...(console === undefined ? [] : [consoleRoute(console)])];
   let text: string | undefined;
   const openApi: Route = route({
     method: 'GET',

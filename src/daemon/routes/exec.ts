@@ -1,0 +1,185 @@
+/**
+ * A process in a container that runs, over a connection that becomes `kuke-exec`: frames as consoles have them (daemon/console/mux.ts).
+ * Channel 0 is its standard input, 1 its output, 2 its error output; messages are `{type: 'signal', name}` and `{type: 'resize', columns,
+ * rows}` from the client, and in the end `{type: 'exit', code}` or `{type: 'error', error}` to it.
+ */
+import type { Duplex } from 'node:stream';
+import * as v from 'valibot';
+import { containersOf, pick, runtimeId, whyNot } from '../../cli/cell-process/containers.ts';
+import { writeBytes } from '../../host/byte-flow.ts';
+import { makePipe, type PipeEnd, readPiece } from '../../host/pipe.ts';
+import type { ExecProcess } from '../../kernel/backends/index.ts';
+import { errorBody } from '../../kernel/error-body.ts';
+import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import { describe } from '../../kernel/resource.ts';
+import { Mux, type Receiver, type Sender, WINDOW } from '../console/mux.ts';
+import { CELL, cellIn } from './logs.ts';
+import { flag, text, texts, wholeNumber } from './query.ts';
+import { type UpgradeRoute, upgradeRoute } from './route.ts';
+
+const PROTOCOL = 'kuke-exec';
+const UPGRADED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`;
+const MOST_CHARACTERS = 10_000;
+/** Between the SIGHUP and the SIGKILL to what a client has left. */
+const PARTING_MS = 10_000;
+/** What a client that does not read may make us hold. */
+const MOST_UNSENT = 4 * WINDOW;
+
+const message = v.variant('type', [
+  v.object({ type: v.literal('signal'), name: v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{2,8}$/)) }),
+  v.object({ type: v.literal('resize'), columns: v.number(), rows: v.number() }),
+]);
+
+export const execRoute: UpgradeRoute = upgradeRoute({
+  method: 'POST',
+  path: `${CELL}/exec`,
+  id: 'exec',
+  summary: 'run a program in a container that runs',
+  protocol: PROTOCOL,
+  query: {
+    command: texts('program and arguments, one each'),
+    container: text('by name; absent: the root'),
+    env: texts('KEY=VALUE, besides the container’s own'),
+    workdir: text('folder to run it in; absent: the container’s own'),
+    user: text('USER[:GROUP], names or numbers; absent: the container’s own'),
+    stdin: flag('it reads what comes on channel 0; else nothing'),
+    tty: flag('it has a terminal'),
+    columns: wholeNumber('of the terminal', MOST_CHARACTERS),
+    rows: wholeNumber('of the terminal', MOST_CHARACTERS),
+  },
+  async accept(call) {
+    const { query, daemon, signal, peer } = call;
+    const { command = [], env = [], workdir, user } = query;
+    if (command.length === 0) throw new KukeError('Usage', 'query: command: is missing', { field: 'command' });
+    if (workdir?.startsWith('/') === false)
+      throw new KukeError('Usage', `query: workdir: \`${workdir}\` is not an absolute path`, { field: 'workdir' });
+    const wrong = env.find(one => !/^[^=\0]+=[^\0]*$/.test(one));
+    if (wrong !== undefined)
+      throw new KukeError('Usage', 'query: env: one is not KEY=VALUE', { field: 'env', remedy: 'mend it' });
+    const kernel = await daemon.reading();
+    const ref = cellIn(call);
+    const cell = await containersOf(kernel, ref);
+    const container = pick(cell, query.container);
+    const runtime = await kernel.use('runtime');
+    const pipes = makePipes(query.stdin === true);
+    const began = performance.now();
+    try {
+      const terminal = { columns: query.columns ?? 80, rows: query.rows ?? 24 };
+      const process = await runtime.exec(
+        {
+          ...runtimeId(cell, container),
+          command,
+          env,
+          ...(workdir !== undefined && { workingDir: workdir }),
+          ...(user !== undefined && { user }),
+          ...(query.tty && { terminal }),
+          ...(pipes.stdin && { stdin: pipes.stdin.reading.fd }),
+          stdout: pipes.stdout.writing.fd,
+          stderr: pipes.stderr.writing.fd,
+        },
+        signal,
+      );
+      // The environment may hold what is nobody's business.
+      const request = `POST /v1beta1/${describe(ref)}/exec ${container.id} -- ${command.join(' ').slice(0, 500)}`;
+      const durationMs = performance.now() - began;
+      await daemon.audit({ peer, request, outcomes: [], startedAt: new Date(), durationMs });
+      return (socket, head) => serve(socket, head, process, pipes);
+    } catch (thrown) {
+      pipes.close();
+      const why = await whyNot(kernel, cell.ref, container.id, {}, thrown);
+      throw asKukeError(why, 'Failed', { resource: `${describe(cell.ref)}, container ${container.id}` });
+    }
+  },
+});
+
+interface Pipes {
+  stdin?: { reading: PipeEnd; writing: PipeEnd };
+  stdout: { reading: PipeEnd; writing: PipeEnd };
+  stderr: { reading: PipeEnd; writing: PipeEnd };
+  close(): void;
+}
+
+function makePipes(isFed: boolean): Pipes {
+  const all = Array.from({ length: isFed ? 3 : 2 }, makePipe);
+  const [stdout, stderr, stdin] = all;
+  if (stdout === undefined || stderr === undefined) throw new KukeError('Internal', 'no pipes');
+  const close = () => {
+    for (const { reading, writing } of all) {
+      reading.close();
+      writing.close();
+    }
+  };
+  return { stdout, stderr, ...(stdin && { stdin }), close };
+}
+
+function serve(socket: Duplex, head: Buffer, process: ExecProcess, pipes: Pipes): void {
+  socket.on('error', () => socket.destroy());
+  socket.write(UPGRADED);
+  let parting: Timer | undefined;
+  const mux = new Mux(
+    {
+      write(bytes) {
+        socket.write(bytes);
+        if (socket.writableLength > MOST_UNSENT) mux.close('it does not read');
+      },
+      close: () => socket.destroy(),
+    },
+    {
+      message: value => hear(value, process),
+      closed() {
+        process.signal('SIGHUP').catch(() => {});
+        parting = setTimeout(() => process.signal('SIGKILL').catch(() => {}), PARTING_MS).unref();
+      },
+    },
+  );
+  const pumps = [pump(pipes.stdout.reading, mux.sender(1, WINDOW)), pump(pipes.stderr.reading, mux.sender(2, WINDOW))];
+  const { stdin } = pipes;
+  if (stdin !== undefined) feed(mux.receiver(0, WINDOW), stdin.writing).catch(() => {}); // its end is the end of the input
+  socket.on('data', chunk => mux.received(chunk));
+  socket.once('close', () => mux.close('the client has gone'));
+  socket.once('end', () => mux.close('the client has gone'));
+  if (head.length > 0) mux.received(head);
+  const end = async (): Promise<void> => {
+    const told = await process.exited.then(
+      code => ({ type: 'exit', code }),
+      thrown => ({ type: 'error', error: errorBody(thrown) }),
+    );
+    clearTimeout(parting);
+    pipes.stdout.writing.close();
+    pipes.stderr.writing.close();
+    await Promise.allSettled(pumps);
+    pipes.close();
+    if (!mux.isOpen) return;
+    mux.message(told);
+    socket.end();
+  };
+  void end();
+}
+
+/** What is no message is a breach of the protocol, and throws. */
+function hear(value: unknown, process: ExecProcess): void {
+  const heard = v.parse(message, value);
+  // One that has ended is told nothing.
+  if (heard.type === 'signal') process.signal(heard.name as NodeJS.Signals).catch(() => {});
+  else process.resize({ columns: heard.columns, rows: heard.rows }).catch(() => {});
+}
+
+async function pump(from: PipeEnd, to: Sender): Promise<void> {
+  try {
+    for (let piece = await readPiece(from.fd, WINDOW); piece; piece = await readPiece(from.fd, WINDOW)) {
+      to.write(piece);
+      if (!(await to.sent())) return;
+    }
+  } finally {
+    to.end();
+    from.close(); // who writes on is told that nobody listens
+  }
+}
+
+async function feed(from: Receiver, to: PipeEnd): Promise<void> {
+  try {
+    for await (const bytes of from) if (!(await writeBytes(to.fd, bytes))) return;
+  } finally {
+    to.close();
+  }
+}
