@@ -17,7 +17,7 @@ test.each([
   [{ memory: { limit: '-1Mi' } }, 'spec.resources.memory.limit: must be a quantity'],
   [{ memory: { limit: 0.5 } }, 'spec.resources.memory.limit: must be at least 1'],
   [{ cpu: { limit: 'much' } }, 'spec.resources.cpu.limit: must be a quantity, such as 1.5 or 500m'],
-  [{ memory: { limit: '100m' } }, 'spec.resources.memory.limit: must be a whole number'],
+  [{ memory: { limit: '100m' } }, 'spec.resources.memory.limit: must be at least 1 (`m` stands for thousandths)'],
   [{ memory: { limit: '1e99' } }, 'spec.resources.memory.limit: must be a whole number below 2^53'],
   [{ memory: { limit: '10Ei' } }, 'spec.resources.memory.limit: must be a whole number below 2^53'],
   [{ memory: { limit: '512mb' } }, 'did you mean 512M?'],
