@@ -19,7 +19,7 @@ export async function answerFault(
   const said = printable(redact(messageIn(body === undefined ? '' : new TextDecoder().decode(body))));
   const code = codeOf(status);
   const wait = retryAfter(answer.headers.get('retry-after'));
-  const late = wait === undefined || wait <= 60_000 ? '' : `; it asks to wait ${Math.ceil(wait / 60_000)} minutes`;
+  const late = wait === undefined || wait <= 60_000 ? '' : `; it asks to wait ${minutes(wait)}`;
   return new RegistryError(code, `${nameOf(status)}${said === '' ? '' : `: ${said}`}${late}`, {
     server: answer.url.host,
     status,
@@ -27,6 +27,9 @@ export async function answerFault(
     ...(wait !== undefined && { retryAfter: wait }),
   });
 }
+
+const day = 24 * 60 * 60_000;
+const minutes = (wait: number) => (wait > day ? 'more than a day' : `${Math.ceil(wait / 60_000)} minutes`);
 
 function codeOf(status: number): RegistryErrorCode {
   if (status === 401 || status === 403) return 'unauthorized';
@@ -40,6 +43,7 @@ const names: Record<number, string> = {
   401: 'unauthorized',
   403: 'forbidden',
   404: 'not found',
+  407: 'the proxy wants a login',
   408: 'timed out',
   416: 'range not satisfiable',
   429: 'too many requests',

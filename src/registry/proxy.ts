@@ -1,17 +1,23 @@
 /** Which proxy the environment names for an address, by the rules of containerd's and Docker's clients (Go's golang.org/x/net/http/httpproxy). */
+import { RegistryError } from './errors.ts';
 import { isLoopback } from './loopback.ts';
 
-/** The proxy's address; undefined: none is asked. */
+/** The proxy's address, which may hold a password; undefined: none is asked. Throws RegistryError `configuration` on what is none. */
 export async function proxyFor({ protocol, hostname, port }: URL): Promise<string | undefined> {
   if (isLoopback(hostname)) return undefined;
-  const proxy = protocol === 'https:' ? variable('HTTPS_PROXY') : variable('HTTP_PROXY');
+  const name = protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const proxy = variable(name);
   if (proxy === '') return undefined;
   const host = hostname.replace(/^\[|\]$/g, '');
   const ports = port === '' ? (protocol === 'https:' ? '443' : '80') : port;
   for (const entry of variable('NO_PROXY').toLowerCase().split(',')) {
     if (await covers(entry.trim(), host, ports)) return undefined;
   }
-  return proxy.includes('://') ? proxy : `http://${proxy}`;
+  const address = proxy.includes('://') ? proxy : `http://${proxy}`;
+  if (/^https?:$/.test(URL.parse(address)?.protocol ?? '')) return address;
+  throw new RegistryError('configuration', `${name} names no proxy that speaks HTTP`, {
+    remedy: `mend ${name}: http://[USER:PASSWORD@]HOST[:PORT]`,
+  });
 }
 
 const variable = (name: string) => process.env[name] || process.env[name.toLowerCase()] || '';

@@ -95,7 +95,9 @@ async function send({ url, headers, form, tls, silence, signal }: Request): Prom
     return new Answer(response, url, watch);
   } catch (error) {
     watch.end();
-    throw connectionFault(error, url, signal);
+    const fault = connectionFault(error, url, signal);
+    if (proxy === undefined || !(fault instanceof RegistryError) || fault.code !== 'unreachable') throw fault;
+    throw new RegistryError(fault.code, `by the proxy ${URL.parse(proxy)?.host}: ${fault.fault}`, fault.details);
   }
 }
 

@@ -51,11 +51,15 @@ describe('a proxy of the environment', () => {
     expect(proxy.seen).toHaveLength(1);
   });
 
-  test('that cannot be used is told of without the address that was wanted, which may hold a key', async () => {
-    await withEnvironment({ HTTP_PROXY: 'socks5://127.0.0.1:1' }, async () => {
+  test.each([
+    ['http://me:secret@127.0.0.1:1', 'unreachable', 'by the proxy 127.0.0.1:1: connection refused'],
+    ['me:secret@127.0.0.1:1', 'unreachable', 'by the proxy 127.0.0.1:1: connection refused'],
+    ['socks5://me:secret@127.0.0.1:1', 'configuration', 'HTTP_PROXY names no proxy that speaks HTTP'],
+    ['http://me:secret@:x', 'configuration', 'HTTP_PROXY names no proxy that speaks HTTP'],
+  ])('that cannot be used is told of without its password: %s', async (proxy, code, fault) => {
+    await withEnvironment({ HTTP_PROXY: proxy }, async () => {
       const pull = open('registry.invalid', { plainHttp: true, timing: { retries: 0 } }).resolve('1');
-      const message = 'registry.invalid/web:1: resolve: UnsupportedProxyProtocol fetching "registry.invalid".';
-      await expect(pull).rejects.toMatchObject({ code: 'unreachable', message });
+      await expect(pull).rejects.toMatchObject({ code, message: `registry.invalid/web:1: resolve: ${fault}` });
     });
   });
 

@@ -209,11 +209,15 @@ describe('what does not pass', () => {
     });
   });
 
-  test('a Retry-After beyond all patience is not waited for', async () => {
-    proxy.next({ kind: 'status', status: 429, retryAfter: '86400' });
+  test.each([
+    ['86400', '1440 minutes'],
+    ['99999999999999999999', 'more than a day'],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', 'more than a day'],
+  ])('a Retry-After beyond all patience is not waited for: %s', async (retryAfter, told) => {
+    proxy.next({ kind: 'status', status: 429, retryAfter });
     await expect(open().resolve('1')).rejects.toMatchObject({
       code: 'rate-limited',
-      message: expect.stringContaining('it asks to wait 1440 minutes'),
+      message: expect.stringContaining(`it asks to wait ${told}`),
     });
     expect(proxy.seen).toHaveLength(1);
   });
