@@ -10,20 +10,14 @@ import { refusedLimits } from './limits/refused.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import type { Plan } from './plan.ts';
+import { hasStatus, type Planned, planResource } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
 import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
 import { fieldsWith } from './schema.ts';
-import {
-  type EngineOptions,
-  hasStatus,
-  isSettled,
-  type Planned,
-  planResource,
-  type Session,
-  withSession,
-} from './session.ts';
+import { type EngineOptions, type Session, withSession } from './session.ts';
+import { isSettled } from './settle.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface Outcome {

@@ -8,13 +8,14 @@ import { formatLimit, limitsOf } from './limits/limits.ts';
 import { askedIn } from './limits/wanted.ts';
 import { makeObserveContext } from './observe.ts';
 import { makePlan, type Plan, type Step } from './plan.ts';
+import { planContext } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
 import { changedReserve, RESERVE_FILE, type Reserve, readReserve } from './reserve.ts';
 import { byHand, reserveGroup, reserveText, TAKE_BACK } from './reserve-status.ts';
 import { describe } from './resource.ts';
-import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
+import { type EngineOptions, type Session, withSession } from './session.ts';
 
 const host = { kind: 'Host', path: [] };
 

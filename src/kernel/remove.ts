@@ -9,11 +9,12 @@ import { askedIn } from './limits/wanted.ts';
 import { embedded } from './observe.ts';
 import { strangersText } from './orphan-groups.ts';
 import { makePlan } from './plan.ts';
+import { planContext } from './plan-resource.ts';
 import type { PlanOptions } from './planning.ts';
 import { referrersIn } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
-import { type EngineOptions, planContext, type Session, withSession } from './session.ts';
+import { type EngineOptions, type Session, withSession } from './session.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
 
 export interface RemoveOptions {

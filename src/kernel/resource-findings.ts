@@ -5,10 +5,10 @@ import type { Finding } from './extensible.ts';
 import type { Repairing } from './findings.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { makeObserveContext } from './observe.ts';
+import { planResource } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
-import { planResource } from './session.ts';
 
 const options = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
 

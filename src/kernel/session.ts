@@ -2,8 +2,7 @@
 import hyperid from 'hyperid';
 import type { StoreLock } from './backends/index.ts';
 import { planReserved } from './cgroup-steps.ts';
-import { diffSpecs, type FieldChange, valueAt } from './diff.ts';
-import { asKukeError, KukeError } from './errors.ts';
+import { asKukeError, type KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
 import type { Journal, UnfinishedPlan, UnreadablePlan } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
@@ -11,12 +10,14 @@ import { differing } from './limits/reserved.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
 import { intentOf, makePlan, type Plan } from './plan.ts';
-import { DEFAULT_STOP_TIMEOUT_MS, type PlanContext, type PlanOptions } from './planning.ts';
+import { planContext } from './plan-resource.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import { type Recovery, recover, supersede } from './recover.ts';
 import type { Kernel } from './registry.ts';
-import { describe, type Manifest, type ResourceRef } from './resource.ts';
+import { describe, type ResourceRef } from './resource.ts';
+import { settle, type Told } from './settle.ts';
 import { traced } from './trace.ts';
-import { type ResourceTree, refuseDamaged, refuseOtherCase } from './tree.ts';
+import type { ResourceTree } from './tree.ts';
 
 const nextId = hyperid({ urlSafe: true });
 
@@ -32,107 +33,6 @@ export interface EngineOptions {
   only?: readonly ResourceRef[];
   /** A line for the person: who holds the lock, what an earlier kuke left. */
   notice(message: string): void;
-}
-
-export interface Planned {
-  plan: Plan;
-  changes: FieldChange[];
-  notes: string[];
-}
-
-/** Plans one resource against what is stored and observed. Changes nothing. `asked`: of all groups, when the command is done. */
-export async function planResource(
-  kernel: Kernel,
-  tree: ResourceTree,
-  desired: Resource,
-  options: PlanOptions,
-  observe = makeObserveContext(tree),
-  asked = askedIn(kernel.kinds, tree.with([desired])),
-): Promise<Planned> {
-  refuseDamaged(tree, desired.ref, 'itself');
-  const stored = tree.find(desired.ref);
-  const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
-  const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
-  // Undone when it fails, also where it changes a resource; save when it takes away what was there: `intentOf`.
-  const context = planContext(makePlan('create'), options, changes, observe, asked);
-  const { plan } = context;
-  if (stored === undefined || changes.length > 0) {
-    const previous = stored?.manifest;
-    plan.add(desired.ref, 'store.write', {
-      ref: desired.ref,
-      manifest: unobserved(desired.manifest),
-      ...(previous && { previous }),
-    });
-  }
-  await traced('command', 'plan', () => lifecycle.plan(context, desired, stored), describe(desired.ref));
-  return { plan, changes, notes: context.notes };
-}
-
-/** Its status is from before the change: who finds it so stores it anew, if this kuke does not live to do it. */
-function unobserved(manifest: Manifest): Manifest {
-  if (manifest.status === undefined) return manifest;
-  const { observedAt: _, ...status } = manifest.status;
-  return { ...manifest, status };
-}
-
-/** Whether the stored status was observed after all that was done. */
-export const hasStatus = (stored: Resource | undefined): boolean => stored?.manifest.status?.observedAt !== undefined;
-
-export function planContext(
-  plan: Plan,
-  options: PlanOptions,
-  changes: FieldChange[],
-  observe: ObserveContext,
-  asked: AskedOf,
-): PlanContext & { notes: string[]; keeps: { status: boolean } } {
-  const notes: string[] = [];
-  const keeps = { status: false };
-  return {
-    ...observe,
-    asked,
-    plan,
-    options,
-    changes,
-    notes,
-    keeps,
-    keepStatus() {
-      keeps.status = true;
-    },
-    note(message) {
-      if (!notes.includes(message)) notes.push(message);
-    },
-  };
-}
-
-/** Field by field; a change of what is fixed at creation is a conflict, unless it only spells out what holds already. */
-function changesOf(kernel: Kernel, stored: Resource, desired: Resource): FieldChange[] {
-  const resource = describe(desired.ref);
-  refuseOtherCase(stored.ref, desired.ref);
-  const { spec } = kernel.kinds.get(desired.ref.kind);
-  const changes = diffSpecs(spec, stored.manifest.spec, desired.manifest.spec);
-  const fixed = changes.find(
-    ({ change, keys }) =>
-      change === 'immutable' && !Bun.deepEquals(valueAt(stored.spec, keys), valueAt(desired.spec, keys)),
-  );
-  if (fixed !== undefined) {
-    const held = valueAt(stored.spec, fixed.keys);
-    const now = held === undefined ? 'not set' : JSON.stringify(held);
-    throw new KukeError('Conflict', `${fixed.path} cannot be changed (it is ${now})`, {
-      resource,
-      field: fixed.path,
-      remedy: 'delete the resource and create it anew, or leave the field as it is',
-    });
-  }
-  return [...changes, ...metadataChanges(stored, desired)];
-}
-
-function metadataChanges(stored: Resource, desired: Resource): FieldChange[] {
-  return (['labels', 'annotations'] as const).flatMap(key => {
-    const from = stored.manifest.metadata[key] ?? {};
-    const to = desired.manifest.metadata[key] ?? {};
-    if (Bun.deepEquals(from, to)) return [];
-    return [{ path: `metadata.${key}`, keys: [key], from, to, change: 'in-place' as const }];
-  });
 }
 
 export interface Settled {
@@ -294,62 +194,4 @@ function tellUnreadable({ path, why }: UnreadablePlan, notice: (message: string)
   notice(
     `what an earlier command began can be neither undone nor finished, for its journal cannot be read: ${path}: ${why} (apply or delete what it was about again, then remove the file)`,
   );
-}
-
-/** Whether nothing is due without anybody asking. Changes nothing. */
-export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: ObserveContext): Promise<boolean> {
-  const asked = askedIn(kernel.kinds, tree);
-  for (const resource of tree.all()) {
-    const due = await planDue(kernel, resource, observe, asked).catch(() => undefined);
-    if (due === undefined || due.isDue) return false;
-  }
-  return true;
-}
-
-async function planDue(
-  kernel: Kernel,
-  resource: Resource,
-  observe: ObserveContext,
-  asked: AskedOf,
-): Promise<{ plan: Plan; notes: string[]; isDue: boolean }> {
-  const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-  const context = planContext(makePlan('update'), options, [], observe, asked);
-  await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
-  const { plan, notes, keeps } = context;
-  // One that was made by hand, or by a kuke that died just then, has no status yet, which others may need.
-  const lacksStatus = resource.manifest.status === undefined;
-  return { plan, notes, isDue: plan.steps.length > 0 || keeps.status || lacksStatus };
-}
-
-/** `cell main/default/blog/web`, and what there is to say of it. */
-interface Told {
-  resource: string;
-  message: string;
-  /** It could not be settled. */
-  error?: KukeError;
-}
-
-/** What is due without anybody asking; a failure here is told and holds nobody up. */
-async function settle(
-  kernel: Kernel,
-  session: Session,
-  resources: readonly Resource[],
-  observe: ObserveContext,
-  tell: (told: Told) => void,
-): Promise<void> {
-  const asked = askedIn(kernel.kinds, session.tree);
-  for (const one of resources) {
-    const resource = describe(one.ref);
-    try {
-      const { plan, notes, isDue } = await planDue(kernel, one, observe, asked);
-      for (const message of notes) tell({ resource, message });
-      if (!isDue) continue;
-      await session.run(plan, { isDue: true });
-      await session.saveStatus(one);
-    } catch (thrown) {
-      const error = asKukeError(thrown, 'Failed', { resource });
-      // Without a runtime nothing can be told of a cell, and the command itself says so if it needs one.
-      if (error.code !== 'RuntimeUnavailable') tell({ resource, message: error.message, error });
-    }
-  }
 }

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { KukeError } from '../../../src/kernel/errors.ts';
 import { makeObserveContext, readTree } from '../../../src/kernel/observe.ts';
-import { planResource } from '../../../src/kernel/session.ts';
+import { planResource } from '../../../src/kernel/plan-resource.ts';
 import { addImage } from '../../fakes/index.ts';
 import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
