@@ -6,6 +6,8 @@ import { readTree } from '../kernel/observe.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import type { ResourceRef } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
+import { auditOf } from './audit.ts';
+import { auditedImages } from './audited-images.ts';
 import type { Invocation } from './command.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
@@ -38,7 +40,9 @@ export async function openImages(
   if (typeof namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
   // The tree holds what the kind's own schema has parsed.
   const credentials = registryCredentials as RegistryCredentials[];
-  return { kernel, images: await kernel.use('images'), realm, namespace, credentials, tree };
+  const images = await kernel.use('images');
+  const audited = kernel.dryRun ? images : auditedImages(images, realm, auditOf(invocation));
+  return { kernel, images: audited, realm, namespace, credentials, tree };
 }
 
 /** A line for what was done, or would be; a script says it itself. */

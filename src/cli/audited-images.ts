@@ -1,0 +1,44 @@
+/** The images of a realm, whose changes are audited: what was done stands with the realm. */
+import type { ImagesBackend } from '../kernel/backends/index.ts';
+import { describe, type ResourceRef } from '../kernel/resource.ts';
+import type { CommandAudit } from './audit.ts';
+
+type Change = 'pull' | 'load' | 'tag' | 'remove' | 'prune';
+
+const DONE: Record<Change, string> = {
+  pull: 'pulled',
+  load: 'loaded',
+  tag: 'tagged',
+  remove: 'removed',
+  prune: 'removed',
+};
+
+export function auditedImages(images: ImagesBackend, realm: ResourceRef, audit: CommandAudit): ImagesBackend {
+  return new Proxy(images, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== 'function') return value;
+      const call = (...args: unknown[]): unknown => Reflect.apply(value, target, args);
+      if (typeof key !== 'string' || !isChange(key)) return call;
+      return (request: { dryRun?: boolean }, ...rest: unknown[]) => {
+        if (request.dryRun) return call(request, ...rest);
+        const resource = describe(realm);
+        return audit.of(
+          async () => call(request, ...rest),
+          result => namesIn(result).map(name => ({ resource, result: `${DONE[key]} image ${name}` })),
+        );
+      };
+    },
+  });
+}
+
+const isChange = (key: string): key is Change => Object.hasOwn(DONE, key);
+
+/** A name, an image, several of them, or those that were removed. */
+function namesIn(result: unknown): string[] {
+  if (typeof result === 'string') return [result];
+  if (Array.isArray(result)) return result.flatMap(namesIn);
+  if (typeof result !== 'object' || result === null) return [];
+  if ('names' in result) return namesIn(result.names);
+  return 'name' in result ? namesIn(result.name) : [];
+}
