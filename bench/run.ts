@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   fifty: () => import('./fifty.ts'),
   crowd: () => import('./crowd.ts'),
   start: () => import('./start.ts'),
+  restart: () => import('./restart.ts'),
   pull: () => import('./pull.ts'),
   version: () => import('./version.ts'),
   attachment: () => import('./attachment.ts'),

@@ -2,15 +2,15 @@
 
 import { asKukeError, type KukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
-import type { Resource } from '../../kernel/kinds.ts';
+import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import { askedIn } from '../../kernel/limits/wanted.ts';
 import { makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
 import { makePlan } from '../../kernel/plan.ts';
+import { planContext, planResource } from '../../kernel/plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../../kernel/planning.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
-import { planContext, planResource } from '../../kernel/plan-resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
 import { failed, held, notesOf, started } from './decide.ts';
 import { type Entry, lookAt, supervisionOf } from './entry.ts';
@@ -61,14 +61,16 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   const looked = await lookAt(kernel, entry, resource, context);
   if (looked === undefined) return;
   const { decision } = looked;
+  // Who has looked without the lock sees to what is due later.
+  if (decision.lookAt !== undefined) entry.isAgain = true;
   if (decision.act === 'start') return void left.starts.push(entry);
   if (decision.act === 'delete') return void left.deletes.push(entry);
   if (decision.act === 'none' && !entry.isUnsaved) return;
   // How it ended, while that can be seen.
   const before = await observed(kernel, context, resource);
-  if (decision.act === 'restart') await restart(acting, session, entry, before, decision.members);
+  if (decision.act === 'restart') await restart(acting, session, entry, before, context, decision.members);
   else if (decision.act === 'hold') {
-    await runVerb(acting, session, before, 'hold', decision.members);
+    await runVerb(acting, session, before, context, 'hold', decision.members);
     entry.memory = held(entry.memory, decision.members, decision.why);
     tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
     entry.isAgain = true;
@@ -88,10 +90,11 @@ async function restart(
   session: Session,
   entry: Entry,
   resource: Resource,
+  context: ObserveContext,
   members: string[],
 ): Promise<void> {
   try {
-    await runVerb(acting, session, resource, 'restart', members);
+    await runVerb(acting, session, resource, context, 'restart', members);
     entry.memory = started(entry.memory, members);
     acting.tell({ ref: entry.ref, what: 'restarted', members });
   } catch (thrown) {
@@ -111,11 +114,11 @@ async function runVerb(
   { kernel }: Acting,
   session: Session,
   resource: Resource,
+  context: ObserveContext,
   verb: Verb,
   members: readonly string[],
 ): Promise<void> {
   const options = { verb, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, members };
-  const context = makeObserveContext(session.tree, resource.ref);
   const { plan } = await planResource(kernel, session.tree, resource, options, context);
   await session.run(plan);
 }

@@ -46,6 +46,8 @@ const SWEEP_MS = 30_000;
 const REST = 10;
 const LEAST_REST_MS = 100;
 const LOOKS_AT_ONCE = 8;
+/** What is stored is read again now and then, though nobody has told of a change. */
+const LONGEST_TRUST_MS = 300_000;
 
 /** Resolves once it watches, and has looked at everything for the first time. Throws what opening the kernel throws. */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
@@ -65,12 +67,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   let tree: ResourceTree | undefined;
   let readMs = 0;
+  let readAt = 0;
 
   async function currentTree(): Promise<ResourceTree> {
     if (tree !== undefined) return tree;
     const started = performance.now();
     const read = await readTree(kernel);
-    readMs = performance.now() - started;
+    readAt = performance.now();
+    readMs = readAt - started;
     tree = read;
     const present = read.all().filter(({ ref }) => supervisionOf(kernel, ref) !== undefined);
     const keys = new Set(present.map(({ ref }) => keyOf(ref)));
@@ -185,6 +189,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   async function sweep(): Promise<void> {
     try {
+      await watchStore();
+      if (performance.now() - readAt > LONGEST_TRUST_MS) tree = undefined;
       const read = await currentTree();
       const shared = { tree: read, context: makeObserveContext(read) };
       await inParallel([...entries.values()], LOOKS_AT_ONCE, async entry => {
@@ -217,7 +223,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       return; // one that is being made: what is stored tells of it, too
     }
     if (at?.what === 'ended') entry.isUnsaved = true;
-    lookSoon(entry);
+    // It is looked at under the lock anyway.
+    if (entry.isUnsaved && !entry.isBusy) makeDue(entry);
+    else lookSoon(entry);
   }
 
   /** Statuses change often, what is said seldom. */
@@ -245,11 +253,19 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   async function watch(): Promise<void> {
     const runtime = await kernel.use('runtime');
-    const store = await kernel.use('store');
-    await Promise.all([
-      runtime.watch?.(containersChanged, signal),
-      store.watch?.(storeChanged, signal)?.catch(complain), // nothing is set up yet: the sweep finds it
-    ]);
+    await Promise.all([runtime.watch?.(containersChanged, signal), watchStore()]);
+  }
+
+  /** Again with each sweep where nothing is set up yet. */
+  let isStoreWatched = false;
+  async function watchStore(): Promise<void> {
+    if (isStoreWatched) return;
+    try {
+      await (await kernel.use('store')).watch?.(storeChanged, signal);
+      isStoreWatched = true;
+    } catch {
+      tree = undefined;
+    }
   }
 
   async function adopt(): Promise<void> {
