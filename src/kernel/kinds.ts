@@ -22,6 +22,8 @@ export interface FieldMetadata {
   sticky?: true;
   /** What its text looks like, for editors: a regular expression that fits all that is valid (ECMA-262, without flags). */
   pattern?: string;
+  /** Names of fields that people know from elsewhere, each with what to say here. */
+  instead?: Readonly<Record<string, string>>;
 }
 
 export interface Column {

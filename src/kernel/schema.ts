@@ -81,7 +81,9 @@ function shapeFaults(schema: AnySchema, value: unknown, path: Path): FieldIssue[
   return Object.entries(value).flatMap(([key, element]) => {
     const field = Object.hasOwn(entries, key) ? entries[key] : undefined;
     if (field !== undefined) return shapeFaults(field, element, [...path, key]);
-    return [{ path: formatPath([...path, key]), message: `unknown field${didYouMean(key, Object.keys(entries))}` }];
+    const instead = Object.entries(metadataOf(schema).instead ?? {}).find(([name]) => name === key)?.[1];
+    const hint = instead === undefined ? didYouMean(key, Object.keys(entries)) : `; say ${instead}`;
+    return [{ path: formatPath([...path, key]), message: `unknown field${hint}` }];
   });
 }
 

@@ -171,9 +171,7 @@ export const resourcesSchema = v.pipe(
             v.description('its share of a busy disk beside its siblings; 100 if nobody says (`io.weight`)'),
           ),
         ),
-        devices: v.exactOptional(
-          v.pipe(devices, v.description('the most it may read and write of a disk (`io.max`)')),
-        ),
+        devices: v.exactOptional(v.pipe(devices, v.description('the most it may read and write of a disk (`io.max`)'))),
       }),
       'how much it may read from disks and write to them',
     ),
@@ -195,7 +193,15 @@ export const resourcesSchema = v.pipe(
       ),
     ),
   }),
-  v.metadata({ kuke: { change: 'in-place' } }),
+  v.metadata({
+    kuke: {
+      change: 'in-place',
+      instead: {
+        limits: '`memory: { limit: 512Mi }` and `cpu: { limit: 1.5 }`',
+        requests: '`memory: { reservation: 64Mi }` and `cpu: { weight: 200 }`',
+      },
+    },
+  }),
   v.description('limits of all that is in it, which can be changed while it runs; absent: those of the levels above'),
 );
 

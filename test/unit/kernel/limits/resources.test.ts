@@ -16,6 +16,7 @@ test.each([
   [{ memory: { limit: -1 } }, 'spec.resources.memory.limit: must be more than 0'],
   [{ memory: { limit: '-1Mi' } }, 'spec.resources.memory.limit: must be a quantity'],
   [{ memory: { limit: 0.5 } }, 'spec.resources.memory.limit: must be at least 1'],
+  [{ limits: { memory: '1Gi' } }, 'spec.resources.limits: unknown field; say `memory: { limit: 512Mi }`'],
   [{ cpu: { limit: 'much' } }, 'spec.resources.cpu.limit: must be a quantity, such as 1.5 or 500m'],
   [{ memory: { limit: '100m' } }, 'spec.resources.memory.limit: must be at least 1 (`m` stands for thousandths)'],
   [{ memory: { limit: '1e99' } }, 'spec.resources.memory.limit: must be a whole number below 2^53'],
