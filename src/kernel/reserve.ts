@@ -38,7 +38,7 @@ export async function readReserve(use: UseBackend): Promise<Reserve> {
 export function changedReserve(before: Reserve, given: Reserve): Reserve {
   const [memory, most] = [given.memory ?? before.memory ?? 0, totalmem()];
   const [share, all] = [given.cpus ?? before.cpus ?? 0, cpus().length];
-  if (memory < 0 || memory >= most) throw refused(formatBytes(memory), `${formatBytes(most)} of memory`);
+  if (memory < 0 || memory >= most) throw refused(formatBytes(memory), `${Math.floor(most / 2 ** 20)}Mi of memory`);
   if (share < 0 || all - share < LEAST_CPUS) throw refused(`${share}`, `${all} CPUs`);
   return { ...(memory > 0 && { memory }), ...(share > 0 && { cpus: share }) };
 }
