@@ -23,7 +23,11 @@ process.exit(
       const { foreseeInstall, foreseeUninstall } = await import('./cni/plugin-forecast.ts');
       return { install: installPlugins, uninstall: uninstallPlugins, foreseeInstall, foreseeUninstall };
     },
-    streams: async () => ({ ...(await import('./host/terminal-mode.ts')), ...(await import('./host/byte-flow.ts')) }),
+    streams: async () => ({
+      ...(await import('./host/terminal-mode.ts')),
+      ...(await import('./host/byte-flow.ts')),
+      ...(await import('./host/readable.ts')),
+    }),
     pipes: async () => ({ ...(await import('./host/byte-flow.ts')), ...(await import('./host/pipe.ts')) }),
     daemon: () => import('./daemon/index.ts'),
     writeStreamed: async () => (await import('./host/streamed-file.ts')).writeStreamed,

@@ -44,6 +44,8 @@ export interface Streams {
   terminalSize(fd: number): TerminalSize;
   /** Resolves when all is written, at the reader's pace. False: nobody reads it any more. */
   writeBytes(fd: number, bytes: Uint8Array): Promise<boolean>;
+  /** Resolves when the reader of a pipe, or a terminal, has gone; rejects with the signal's reason. */
+  hungUp(fd: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Descriptors for others, whose other ends are ours; nothing of it holds up the event loop. */

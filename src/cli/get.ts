@@ -1,6 +1,7 @@
 import { KukeError } from '../kernel/errors.ts';
 import { readTree } from '../kernel/observe.ts';
 import { command } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { FORMATS, readFormat } from './get/output-format.ts';
 import { selectResources } from './get/select.ts';
 import { limitColumns } from './limits/columns.ts';
@@ -34,7 +35,12 @@ export default command({
     ...scopeArgs,
     cell: { type: 'string', valueHint: 'NAME', description: 'cell, for containers' },
     'all-scopes': { type: 'boolean', alias: 'A', description: 'of all realms, spaces, stacks and cells' },
-    selector: { type: 'string', alias: 'l', valueHint: 'LABELS', description: 'a=b, a!=b, a, !a; several with commas' },
+    selector: {
+      type: 'string',
+      alias: 'l',
+      valueHint: 'LABELS',
+      description: 'a=b, a!=b, a, !a, a in (b,c); several with commas',
+    },
     'sort-by': { type: 'string', valueHint: 'PATH', description: 'a path such as .status.state, or a column’s header' },
     watch: { type: 'boolean', alias: 'w', description: 'go on: print each one that changes, until Ctrl-C' },
     'output-watch-events': { type: 'boolean', description: 'with -w: say whether it was added, modified or deleted' },
@@ -90,7 +96,8 @@ export default command({
     if (args.watch) {
       const { watchResources } = await import('./get/watch.ts');
       const events = args['output-watch-events'] === true;
-      return watchResources({ kernel, kind, look, output, shown, events, signal });
+      const unread = currentConsole().readerGone?.(invocation.program, signal);
+      return watchResources({ kernel, kind, look, output, shown, events, signal, unread });
     }
     const { tree, resources } = await look();
     for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);

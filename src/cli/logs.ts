@@ -58,12 +58,15 @@ export default command({
       return true;
     };
     if (args.follow) {
+      // Also where nothing is written any more that could tell.
+      const unread = currentConsole().readerGone?.(program, signal) ?? new Promise<never>(() => {});
       const runtime = await kernel.use('runtime');
       const ended = Promise.all(chosen.map(one => runtime.wait(runtimeId(cell, one), signal)));
       const isOver = await follow(
         chosen.map(({ logPath }) => logPath),
         pull,
         ended,
+        unread,
       ).then(
         () => true,
         thrown => {

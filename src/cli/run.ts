@@ -19,8 +19,8 @@ import { tell } from './output/terminal.ts';
 import { planArgs } from './plan-flags.ts';
 import { attached, logBefore, removeLog } from './run/attached.ts';
 import { cellNameFor } from './run/cell-name.ts';
-import { oneContainer } from './run/one-container.ts';
-import { scopeArgs } from './scope.ts';
+import { inFlags, oneContainer } from './run/one-container.ts';
+import { checked, scopeArgs } from './scope.ts';
 
 /** As docker and shells have it of a program that is not there. */
 const NOT_FOUND = 127;
@@ -59,7 +59,9 @@ export default command({
   async run(invocation) {
     refuseMisuse(invocation.args);
     const kernel = await openKernel(invocation);
-    const cell = await readManifest(kernel, manifestFor(kernel, invocation));
+    const cell = await readManifest(kernel, manifestFor(kernel, invocation)).catch(thrown => {
+      throw inFlags(thrown);
+    });
     requireRoot(invocation);
     await kernel.instance();
     const tree = await readTree(kernel);
@@ -104,7 +106,8 @@ function refuseMisuse({ interactive, tty, rm, detach }: Invocation<typeof runArg
 }
 
 function manifestFor(kernel: Kernel, { args, lists }: Invocation<typeof runArgs>) {
-  const ref = cellRef(kernel, args.name ?? cellNameFor(args.image), args);
+  const name = args.name === undefined ? cellNameFor(args.image) : checked('--name', args.name);
+  const ref = cellRef(kernel, name, args);
   const above = kernel.kinds.above('Cell').map((parent, index) => [scopeField(parent.kind), ref.path[index] ?? '']);
   return oneContainer(ref, Object.fromEntries(above), {
     image: args.image,

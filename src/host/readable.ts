@@ -1,6 +1,6 @@
 /** Waiting in the event loop for a descriptor that Bun knows nothing of: a pidfd, a FIFO, a terminal, an event descriptor. */
 import { errnoOf } from './errno.ts';
-import { checked, close, libc, systemError } from './libc.ts';
+import { checked, close, lastErrno, libc, systemError } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
 const POLLIN = 0x01;
@@ -55,6 +55,23 @@ export async function ready(fd: number, direction: 'read' | 'write', signal?: Ab
   try {
     const event = new Uint32Array([EVENTS[direction], 0, 0, 0]); // struct epoll_event, packed on some architectures
     checked('epoll_ctl', libc().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event), `fd ${fd}`);
+    await readable(epoll, signal);
+  } finally {
+    close(epoll);
+  }
+}
+
+/**
+ * Resolves when nobody reads any more what is written to `fd`: a pipe whose reader has gone, a terminal that has. Of what has no other end,
+ * such as a file, only the signal, with whose reason it rejects, ends the wait.
+ */
+export async function hungUp(fd: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const epoll = checked('epoll_create1', libc().epoll_create1(EPOLL_CLOEXEC));
+  try {
+    // EPOLLERR and EPOLLHUP are told of without being asked for.
+    const added = libc().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, new Uint32Array([0, 0, 0, 0]));
+    if (Number(added) !== -1 || lastErrno() !== errnoOf('EPERM')) checked('epoll_ctl', added, `fd ${fd}`);
     await readable(epoll, signal);
   } finally {
     close(epoll);

@@ -60,6 +60,8 @@ export interface Console {
   keys(events: KeyEvents): () => void;
   readonly files: Files;
   streams(program: Program): Promise<Streams>;
+  /** Resolves when nobody reads standard output any more, before something more is written; absent: that is not known. */
+  readerGone?(program: Program, signal: AbortSignal): Promise<void>;
   /** `isInput`: standard input is passed on. */
   descriptors(isInput: boolean, program: Program): Promise<GivenDescriptors>;
   on(signal: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): void;

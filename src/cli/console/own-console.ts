@@ -43,6 +43,7 @@ export const ownConsole: Console = {
       (await import('../output/archive-file.ts')).saveFile(path, archive, program),
   },
   streams: program => program.streams(),
+  readerGone: async (program, signal) => (await program.streams()).hungUp(1, signal),
   descriptors: async () => ({ stdin: 0, stdout: 1, stderr: 2, close: async () => {} }),
   on: (signal, listener) => void process.on(signal, listener),
   off: (signal, listener) => void process.off(signal, listener),

@@ -12,6 +12,8 @@ import { makeStream, type StreamOptions } from './stream.ts';
 export interface Watch extends StreamOptions {
   look(): Promise<{ tree: ResourceTree; resources: Resource[] }>;
   signal: AbortSignal;
+  /** Resolves when nobody reads what is printed any more. */
+  unread?: Promise<void> | undefined;
 }
 
 /** As a shell tells of a program that a signal ended: 128 and its number. */
@@ -25,6 +27,14 @@ export async function watchResources(watch: Watch): Promise<number> {
   const { kernel, signal } = watch;
   const over = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => over.resolve(), { once: true });
+  let isRead = true;
+  watch.unread?.then(
+    () => {
+      isRead = false;
+      over.resolve();
+    },
+    () => {},
+  );
   let changed = Promise.withResolvers<void>();
   const notice = () => changed.resolve();
   // Without the store there is nothing to be seen, without the others less.
@@ -41,7 +51,7 @@ export async function watchResources(watch: Watch): Promise<number> {
   const show = makeStream(watch);
   const told = new Set<string>();
   let known: Map<string, Seen> | undefined;
-  while (!signal.aborted && isHeard()) {
+  while (!signal.aborted && isRead && isHeard()) {
     changed = Promise.withResolvers();
     const { tree, resources } = await look(watch, known);
     for (const { path, message } of tree?.problems ?? []) {
@@ -53,7 +63,7 @@ export async function watchResources(watch: Watch): Promise<number> {
     await flushOutput();
     known = seen;
     await Promise.race([changed.promise, over.promise]);
-    if (!signal.aborted) await Bun.sleep(GATHER_MS);
+    if (!signal.aborted && isRead) await Bun.sleep(GATHER_MS);
   }
   if (!signal.aborted) return 0;
   const [name = ''] = /SIG[A-Z]+$/.exec(String(signal.reason?.message)) ?? [];

@@ -7,12 +7,13 @@ const SECOND_LOOK_MS = 20;
 
 /**
  * Calls `pull` at once, after each change in the folders of these files, and a last time when `ended` is done; never twice at a time. Resolves
- * when it has said that nobody wants more (false), or `ended` is done and all has been read. Rejects with what it or `ended` throws.
+ * when it has said that nobody wants more (false), `unread` is, or `ended` is done and all has been read. Rejects with what it or `ended` throws.
  */
 export async function follow(
   paths: readonly string[],
   pull: () => Promise<boolean>,
   ended: Promise<unknown>,
+  unread: Promise<void> = new Promise(() => {}),
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let turn: Promise<unknown> = Promise.resolve();
@@ -38,6 +39,7 @@ export async function follow(
     look();
     turn.then(() => resolve());
   }, reject);
+  unread.then(resolve, () => {}); // the signal's reason is `ended`'s as well
   look(); // after the watch has begun, so that nothing falls in between
   try {
     await promise;

@@ -41,6 +41,28 @@ export function oneContainer({ path }: ResourceRef, scope: Record<string, string
   };
 }
 
+/** By what is given each field of it. */
+const PLACES: Readonly<Record<string, string>> = {
+  image: 'IMAGE',
+  args: 'COMMAND',
+  env: '--env',
+  volumes: '--volume',
+  ports: '--publish',
+  workingDir: '--workdir',
+  user: '--user',
+};
+
+/** There is no manifest to mend: what was wrong with it is a fault of what was typed. */
+export function inFlags(thrown: unknown): unknown {
+  if (!(thrown instanceof KukeError) || thrown.code !== 'InvalidManifest') return thrown;
+  const { message, details, also } = thrown;
+  const [prefix = '', name = ''] = /^spec\.containers\[0\]\.(\w+)[^:]*/.exec(details.field ?? '') ?? [];
+  const place = PLACES[name];
+  if (place === undefined) return thrown;
+  const said = message.startsWith(prefix) ? message.slice(prefix.length + 2) : message;
+  return new KukeError('Usage', `${place}: ${said}`, { remedy: 'see `kuke run --help`' }, also);
+}
+
 /** `SRC:DST[:ro|rw]`; a relative source is one of the current folder's. */
 export function bindMount(text: string): Record<string, unknown> {
   const [source = '', target, mode = 'rw', ...more] = text.split(':');

@@ -42,11 +42,18 @@ function watching(...args: string[]) {
   };
 }
 
+test('a reader that goes away ends it, though nothing more is printed', async () => {
+  for (const line of ['get cells -w', 'logs web -f']) {
+    const shell = Bun.spawnSync(['bash', '-c', `'${binary}' ${line} | head -n 1; echo "$PIPESTATUS"`]);
+    expect(shell.stdout.toString()).toMatch(/^(?:NAME.*|ready)\n0\n$/);
+  }
+});
+
 test('prints what there is, then each cell that comes, changes and goes', async () => {
   const watch = watching('cells');
-  await watch.prints(/^NAME +STATE +READY +ADDRESS\nweb +Ready +1\/1 +10\.88\./);
+  await watch.prints(/^NAME +STATE +READY +RESTARTS +ADDRESS\nweb +Ready +1\/1 +0 +10\.88\./);
   await apply(cell('job', [shell('main', 'exec sleep 100000')]));
-  await watch.prints(/^job +Ready +1\/1 +10\.88\./m);
+  await watch.prints(/^job +Ready +1\/1 +0 +10\.88\./m);
   // Nobody but the kernel and containerd knows of this one.
   const { status } = JSON.parse(await kuke('get', 'cell', 'job', '-o', 'json'));
   process.kill(status.containers[0].pid, 'SIGKILL');

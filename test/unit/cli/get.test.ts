@@ -33,10 +33,10 @@ describe('a table', () => {
   test('has a column each that the kind declares; wide has more', async () => {
     const { stdout } = await get('cells');
     expect(stdout).toMatch(
-      /^NAME +STATE +READY +ADDRESS\ndb +Ready +1\/1 +10\.88\.0\.\d\nweb +Ready +1\/1 +10\.88\.0\.\d\n$/,
+      /^NAME +STATE +READY +RESTARTS +ADDRESS\ndb +Ready +1\/1 +0 +10\.88\.0\.\d\nweb +Ready +1\/1 +0 +10\.88\.0\.\d\n$/,
     );
     expect((await get('cells', '-o', 'wide')).stdout).toMatch(
-      /^NAME +STATE +READY +ADDRESS +PORTS +REASON +ADDRESSES +CGROUP\n/,
+      /^NAME +STATE +READY +RESTARTS +ADDRESS +PORTS +REASON +ADDRESSES +CGROUP\n/,
     );
   });
 
@@ -56,7 +56,7 @@ describe('a table', () => {
 
   test('shows the containers of one cell, or of all of a stack', async () => {
     expect((await get('co', '--cell', 'web')).stdout).toMatch(
-      /^CELL +NAME +STATE +PID +EXIT +IMAGE\nweb +web +Running +\d+ +busybox\n$/,
+      /^CELL +NAME +STATE +PID +RESTARTS +EXIT +IMAGE\nweb +web +Running +\d+ +0 +busybox\n$/,
     );
     expect(names(await get('containers', '-o', 'name'))).toEqual(['container/web', 'container/web']);
     expect(names(await get('containers', '-A', '-o', 'name'))).toHaveLength(3);

@@ -69,6 +69,7 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
       rawTerminal: () => () => {},
       terminalSize: () => ({ columns: 80, rows: 24 }),
       writeBytes: async (fd, bytes) => fs.writeSync(fd, bytes) === bytes.length,
+      hungUp: () => new Promise(() => {}),
     }),
     writeStreamed: async () => (await import('../../../src/host/streamed-file.ts')).writeStreamed,
     daemon: async () => noDaemon,

@@ -46,8 +46,10 @@ describe('run', () => {
     [['-t', 'busybox'], 2, 'kuke exec -it'],
     [['-d', '--rm', 'busybox'], 2, 'leave out one of them'],
     [['-v', 'data:/srv', 'busybox'], 2, '`data` is not a path'],
-    [['-p', '80', 'busybox'], 2, 'spec.containers[0].ports[0]'],
-    [['--name', 'a_b', 'busybox'], 2, 'is not a name'],
+    [['-p', '80', 'busybox'], 2, 'error: --publish: must be [IP:]HOST:CONTAINER'],
+    [['-w', 'tmp', 'busybox'], 2, 'error: --workdir: must be an absolute path (see `kuke run --help`)'],
+    [['Busybox'], 2, 'error: IMAGE: is no image name: the repository must be lower case; did you mean `busybox`?'],
+    [['--name', 'a_b', 'busybox'], 2, 'error: --name: `a_b` is not a name'],
     [['--stack', 'nope', 'busybox'], 3, 'nope'],
   ])('%j is refused, and nothing is left', async (argv, status, message) => {
     const ran = await run(...argv);

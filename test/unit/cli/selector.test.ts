@@ -33,16 +33,39 @@ describe('a selector', () => {
     ['toString', false],
     ['!toString', true],
     ['constructor!=x', true],
+    ['app in (blog)', true],
+    ['app in (shop, blog),!other', true],
+    ['app in(shop)', false],
+    ['app notin (shop,blog)', false],
+    ['other notin (a)', true],
+    ['other in (a)', false],
+    ['empty in ()', true],
+    ['in', false],
   ])('%j holds: %p', (selector, holds) => {
     expect(matches(selector, labels)).toBe(holds);
   });
 
-  test.each(['a in (b)', '=b', '!=b', '!a=b', 'a=b=c', 'a b', '-a', 'a-', 'a=b c', 'a=ä', '!!a', 'a=!b'])(
-    '%j is refused',
-    selector => {
-      expect(() => parseSelector(selector)).toThrow('is not a label such as');
-    },
-  );
+  test.each([
+    'a in b',
+    'a in (b',
+    'in (b)',
+    'a is (b)',
+    'a in (b)c',
+    'a in (ä)',
+    '=b',
+    '!=b',
+    '!a=b',
+    'a=b=c',
+    'a b',
+    '-a',
+    'a-',
+    'a=b c',
+    'a=ä',
+    '!!a',
+    'a=!b',
+  ])('%j is refused', selector => {
+    expect(() => parseSelector(selector)).toThrow('is not a label such as');
+  });
 
   const word = fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9_./-]{0,4}[A-Za-z0-9])?$/);
 
