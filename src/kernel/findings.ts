@@ -59,7 +59,7 @@ export async function look(kernel: Kernel, journal: Journal, repairing?: Repairi
   if (claimed) left.push(...((await attempt(() => orphanGroups(kernel, tree))) ?? []));
   findings.push(...left.map(one => (claimed?.doubt && ORPHAN.test(one.code) ? inDoubt(one, claimed.doubt) : one)));
   findings.push(...((await attempt(() => reserveFindings(kernel.use))) ?? []));
-  findings.push(...(await journalFindings(kernel, journal, lock)));
+  findings.push(...(await journalFindings(kernel, journal, lock, repairing !== undefined)));
   if (silence !== undefined) return seen(findings, failures);
   const resources = await resourceFindings(kernel, observe, repairing);
   return seen([...findings, ...resources.findings], failures, resources.unseen);

@@ -9,15 +9,15 @@ export type LockState = Awaited<ReturnType<NonNullable<StoreBackend['lockState']
 export const lockState = async (kernel: Kernel): Promise<LockState | undefined> =>
   (await kernel.use('store')).lockState?.();
 
-/** `before`: the lock when the host began to be looked at. */
+/** `before`: the lock when the host began to be looked at; `isOurs`: it is this command's, and not only this process's. */
 export async function journalFindings(
   kernel: Kernel,
   journal: Journal,
   before: LockState | undefined,
+  isOurs: boolean,
 ): Promise<Finding[]> {
   const { heldBy = before?.heldBy, writtenBy, path } = (await lockState(kernel)) ?? {};
   const { left, unreadable, foreign } = journal.look();
-  const isOurs = heldBy?.pid === process.pid;
   return [
     ...(heldBy !== undefined && !isOurs
       ? [

@@ -27,8 +27,14 @@ export interface ExecRecord {
   execId: string;
   /** Only we can read it. */
   folder: string;
+  /** It is over, and nothing of it is left. */
   forget(): void;
+  /** It is over, and could not be taken away: the next one is to do that. */
+  leave(): void;
 }
+
+/** Those of this process. */
+const underWay = new Set<string>();
 
 /** Before the exec is made. */
 export function noteExec(place: ExecPlace): ExecRecord {
@@ -39,7 +45,13 @@ export function noteExec(place: ExecPlace): ExecRecord {
   mkdirSync(FOLDER, { recursive: true });
   mkdirSync(folder, { mode: 0o700 });
   writeFileSync(join(folder, PLACE), JSON.stringify(place));
-  return { execId, folder, forget: () => rmSync(folder, { recursive: true, force: true }) };
+  underWay.add(execId);
+  const leave = () => void underWay.delete(execId);
+  const forget = () => {
+    rmSync(folder, { recursive: true, force: true });
+    leave();
+  };
+  return { execId, folder, forget, leave };
 }
 
 /** Nobody waits longer for what is not in the same container. */
@@ -83,7 +95,7 @@ export function leftExecFindings(containerd: Containerd): Finding[] {
     return {
       level: 'error' as const,
       code: 'ExecLeft',
-      what: `an exec of a kuke that has died, ${where}: ${join(FOLDER, execId)}`,
+      what: `an exec that nobody is at any more, ${where}: ${join(FOLDER, execId)}`,
       byHand: () => explainEnd(execId, place),
       async fix() {
         if (!(await endLeft(containerd, execId, place)))
@@ -146,7 +158,8 @@ function leftExecs(): string[] {
   try {
     return readdirSync(FOLDER).filter(name => {
       const [, namespace, pid, startTime] = NAME.exec(name) ?? [];
-      return namespace === own && identify(Number(pid))?.startTime !== Number(startTime);
+      if (namespace !== own || underWay.has(name)) return false;
+      return Number(pid) === process.pid || identify(Number(pid))?.startTime !== Number(startTime);
     });
   } catch {
     return []; // no such folder

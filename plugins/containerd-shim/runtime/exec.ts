@@ -14,7 +14,7 @@ import { unpackJson } from '../grpc/any.ts';
 import { execFailure } from './exec-failure.ts';
 import { type ExecPipes, makeExecPipes } from './exec-pipes.ts';
 import { processFor } from './exec-process.ts';
-import { endLeftExecs, noteExec } from './exec-records.ts';
+import { type ExecRecord, endLeftExecs, noteExec } from './exec-records.ts';
 import { lookUp } from './look-up.ts';
 import { SIGKILL, SIGPIPE, signalNumber } from './signals.ts';
 
@@ -80,10 +80,11 @@ async function setUp(containerd: Containerd, params: ExecParams, signal: AbortSi
     exit.catch(() => {}); // awaited below; the start may fail before
     await client.tasks.start(ids, { signal });
     signal.throwIfAborted();
-    return started(client, ids, { pipes, exit, terminal: params.terminal, forget: record.forget });
+    return started(client, ids, { pipes, exit, terminal: params.terminal, record });
   } catch (error) {
     // The FIFOs are held open until then: a shim that is still opening them can end nothing.
     if (await discard(client, ids)) record.forget();
+    else record.leave();
     pipes?.[Symbol.dispose]();
     throw execFailure(error, params.command[0] ?? '');
   }
@@ -93,10 +94,10 @@ interface Running {
   pipes: ExecPipes;
   exit: Promise<{ exitStatus: number }>;
   terminal: TerminalSize | undefined;
-  forget(): void;
+  record: ExecRecord;
 }
 
-function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }: Running): ExecProcess {
+function started(client: Client, ids: ExecIds, { pipes, exit, terminal, record }: Running): ExecProcess {
   const { tasks } = client;
   const kill = (signal: number) => ifThere(tasks.kill({ ...ids, signal }));
   const resize = async ({ columns: width, rows: height }: { columns: number; rows: number }) => {
@@ -118,12 +119,13 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, forget }
       ended.abort();
       const isWhole = await copied;
       // What cannot be taken away now is left to the next exec.
-      const deleted = ifThere(tasks.deleteProcess(ids)).then(forget, () => {});
+      const deleted = ifThere(tasks.deleteProcess(ids)).then(record.forget, record.leave);
       await (isWhole ? deleted : ordered(deleted));
       return exitStatus;
     } catch (error) {
       ended.abort();
-      if (await discard(client, ids)) forget();
+      if (await discard(client, ids)) record.forget();
+      else record.leave();
       throw asContainerdError(error);
     } finally {
       pipes[Symbol.dispose]();
