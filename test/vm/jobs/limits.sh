@@ -57,6 +57,9 @@ check 'stop' succeeds_and_prints 'load stopped' "$kuke" stop cell load --space s
 check 'too few processes to start in' low container 'spec.containers.0..resources.pids.limit' --pids 2
 check 'too little memory to start in, of the container' low container 'spec.containers.0..resources.memory.limit' --memory 64Ki
 check 'too little memory to start in, of the cell' low cell 'spec.resources.memory.limit' --memory 256Ki
+(cell tiny sp st && container tiny wait 'root: true, hostNetwork: true, resources: { pids: { limit: 2 } }') > tiny.yaml
+check 'also at its first start' fails_and_prints 'spec.containers.0..resources.pids.limit \(2\) is too low to start it' "$kuke" apply -f tiny.yaml
+check 'which leaves no group' same "$(find $tree -name 'tiny*')" ''
 containers > /dev/null
 check 'the status says so' same "$(jq -r '.items[] | select(.metadata.name == "load") | .status | "\(.state) \(.reason)"' cells.json)" 'Failed LimitTooLow'
 exit $failed
