@@ -29,7 +29,7 @@ export interface Connections {
   closeAll(): void;
 }
 
-type State = 'idle' | 'reading' | 'answering' | 'upgraded';
+type State = 'idle' | 'reading' | 'answering' | 'upgraded' | 'closed';
 
 export function makeConnections(http: Server, limits: Limits): Connections {
   const quota = makeQuota(limits.connections, limits.connectionsPerUser);
@@ -50,6 +50,7 @@ export function makeConnections(http: Server, limits: Limits): Connections {
       let timer: Timer | undefined;
       const enter = (next: State, ms?: number): void => {
         clearTimeout(timer);
+        if (state === 'closed') return;
         state = next;
         timer = ms === undefined ? undefined : setTimeout(late, ms);
         timer?.unref();
@@ -74,7 +75,7 @@ export function makeConnections(http: Server, limits: Limits): Connections {
       };
       bySocket.set(socket, { connection, state: () => state, socket });
       socket.once('close', () => {
-        clearTimeout(timer);
+        enter('closed');
         bySocket.delete(socket);
         giveBack();
       });
