@@ -50,7 +50,7 @@ export async function look(kernel: Kernel, journal: Journal, repairing?: Repairi
   const lock = await lockState(kernel);
   const tree = await readTree(kernel);
   const observe = makeObserveContext(tree);
-  findings.push(...treeFindings(tree));
+  findings.push(...treeFindings(kernel, tree));
   const silence = await runtimeSilence(kernel);
   if (silence !== undefined) failures.push(silence);
   const claimed = silence === undefined ? await attempt(() => claimsOf(kernel, tree, observe)) : undefined;

@@ -56,11 +56,15 @@ function requireThere(
   }
   const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(needed));
   const message = failed ? `${describe(needed)} could not be made` : `there is no ${describe(needed)}`;
-  const above = kernel.kinds.above(needed.kind);
-  const scope = above.map(({ kind }, index) => ` --${kind.toLowerCase()} ${needed.path[index]}`).join('');
-  const remedy = `make it first: \`kuke create ${needed.kind.toLowerCase()} ${nameOf(needed)}${scope}\``;
+  const remedy = `make it first: \`${createCommand(kernel, needed)}\``;
   throw new KukeError(failed ? 'Failed' : 'NotFound', message, {
     resource: describe(by),
     remedy: failed ? 'see its own error' : remedy,
   });
+}
+
+/** `kuke create stack blog --realm main --space default` */
+export function createCommand({ kinds }: Pick<Kernel, 'kinds'>, ref: ResourceRef): string {
+  const scope = kinds.above(ref.kind).map(({ kind }, index) => ` --${kind.toLowerCase()} ${ref.path[index]}`);
+  return `kuke create ${ref.kind.toLowerCase()} ${nameOf(ref)}${scope.join('')}`;
 }

@@ -101,9 +101,14 @@ test.each([
 );
 
 test.each([
-  ['space main/default', 'space:main/default', 'stack main/default/default'],
-  ['stack main/default/default', 'stack:main/default/default', 'cell main/default/default/web'],
-])('%s without its manifest is a finding, while something lies in it', async (resource, key, below) => {
+  ['space main/default', 'space:main/default', 'stack main/default/default', 'space default --realm main'],
+  [
+    'stack main/default/default',
+    'stack:main/default/default',
+    'cell main/default/default/web',
+    'stack default --realm main --space default',
+  ],
+])('%s without its manifest is a finding, while something lies in it', async (resource, key, below, create) => {
   await kuke.apply(cellYaml('web'));
   const lost = kuke.host.store.manifests.get(key);
   kuke.host.store.manifests.delete(key);
@@ -113,7 +118,7 @@ test.each([
     code: 'ParentMissing',
     resource,
     what: expect.stringContaining(below),
-    remedy: 'apply its manifest again',
+    remedy: `apply its manifest again, or \`sudo kuke create ${create}\`, which gives it none of its settings`,
     fixable: false,
   });
   if (lost) kuke.host.store.manifests.set(key, lost);
