@@ -25,9 +25,9 @@ const words = async (...args: string[]) => (await lines(...args)).map(line => li
 
 test('tables, aligned and without colour for who is no terminal', async () => {
   expect(await words('cells')).toEqual([
-    ['NAME', 'STATE', 'READY', 'ADDRESS'],
-    ['db', 'Ready', '1/1', expect.stringMatching(/^10\.88\.0\.\d+$/)],
-    ['web', 'Ready', '2/2', expect.stringMatching(/^10\.88\.0\.\d+$/)],
+    ['NAME', 'STATE', 'READY', 'RESTARTS', 'ADDRESS'],
+    ['db', 'Ready', '1/1', '0', expect.stringMatching(/^10\.88\.0\.\d+$/)],
+    ['web', 'Ready', '2/2', '0', expect.stringMatching(/^10\.88\.0\.\d+$/)],
   ]);
   expect(await words('realms')).toEqual([
     ['NAME', 'STATE', 'NAMESPACE'],
@@ -43,9 +43,9 @@ test('tables, aligned and without colour for who is no terminal', async () => {
     ['default', 'Ready', '/kukeon/main/default/default'],
   ]);
   expect(await words('containers', '--cell', 'web')).toEqual([
-    ['CELL', 'NAME', 'STATE', 'PID', 'EXIT', 'IMAGE'],
-    ['web', 'main', 'Running', expect.stringMatching(/^\d+$/), IMAGE],
-    ['web', 'side', 'Running', expect.stringMatching(/^\d+$/), IMAGE],
+    ['CELL', 'NAME', 'STATE', 'PID', 'RESTARTS', 'EXIT', 'IMAGE'],
+    ['web', 'main', 'Running', expect.stringMatching(/^\d+$/), '0', IMAGE],
+    ['web', 'side', 'Running', expect.stringMatching(/^\d+$/), '0', IMAGE],
   ]);
   for (const kind of ['cells', 'realms', 'spaces', 'stacks', 'containers']) {
     const { stdout } = await run(['get', kind], {
@@ -115,14 +115,14 @@ test('what is reported was observed just now', async () => {
 
 test('-A shows those of all scopes, and where they are', async () => {
   expect(await words('cells', '-A')).toEqual([
-    ['REALM', 'SPACE', 'STACK', 'NAME', 'STATE', 'READY', 'ADDRESS'],
-    ['main', 'default', 'blog', 'page', 'Pending', '0/0'],
-    ['main', 'default', 'default', 'db', 'Ready', '1/1', expect.any(String)],
-    ['main', 'default', 'default', 'web', 'Ready', '2/2', expect.any(String)],
+    ['REALM', 'SPACE', 'STACK', 'NAME', 'STATE', 'READY', 'RESTARTS', 'ADDRESS'],
+    ['main', 'default', 'blog', 'page', 'Pending', '0/0', '0'],
+    ['main', 'default', 'default', 'db', 'Ready', '1/1', '0', expect.any(String)],
+    ['main', 'default', 'default', 'web', 'Ready', '2/2', '0', expect.any(String)],
   ]);
   expect(await words('cells', '--stack', 'blog')).toEqual([
-    ['NAME', 'STATE', 'READY', 'ADDRESS'],
-    ['page', 'Pending', '0/0'],
+    ['NAME', 'STATE', 'READY', 'RESTARTS', 'ADDRESS'],
+    ['page', 'Pending', '0/0', '0'],
   ]);
 });
 
