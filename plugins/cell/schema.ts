@@ -173,7 +173,7 @@ function orderFaults({ containers, id, dependsOn: others }: CellSpec, root: Cont
   const names = containers.map(one => one.id);
   for (const [index, one] of containers.entries()) {
     const path = `spec.containers[${index}].dependsOn`;
-    if (one.id === root?.id && one.dependsOn !== undefined)
+    if (one.id === root?.id && dependencies(one.dependsOn).length > 0)
       faults.push({ path, message: 'the root is started first, so it waits for no other' });
     for (const { id: name, condition } of dependencies(one.dependsOn)) {
       const other = containers.find(({ id }) => id === name);

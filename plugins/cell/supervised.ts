@@ -101,7 +101,8 @@ function checkOf(
   if (check === undefined) return undefined;
   const netns = rootOf(cell.spec)?.hostNetwork === true ? undefined : netnsPath(hash);
   const at = { namespace, id: containerdId(cell, container) };
-  return { ...timesOf(check), onUnhealthy, probe: signal => probeOnce(kernel, at, netns, check, signal) };
+  const key = JSON.stringify(check);
+  return { key, ...timesOf(check), onUnhealthy, probe: signal => probeOnce(kernel, at, netns, check, signal) };
 }
 
 /** The cell with these in its status. */

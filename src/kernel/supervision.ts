@@ -13,6 +13,8 @@ export interface ProbeResult {
 
 /** Times in milliseconds. */
 export interface HealthCheck {
+  /** Another one is another check. */
+  key: string;
   intervalMs: number;
   timeoutMs: number;
   /** So many failures in a row make it unhealthy. */

@@ -12,8 +12,7 @@ export interface HealthWatch {
 
 interface Watched {
   pid: number;
-  /** As JSON: another one is another check. */
-  times: string;
+  key: string;
   over: AbortController;
 }
 
@@ -28,12 +27,11 @@ export function makeHealthWatch(tell: Told): HealthWatch {
       const checked = members.filter(one => one.state === 'running' && one.check !== undefined);
       for (const id of watched.keys()) if (!checked.some(one => one.id === id)) drop(id);
       for (const { id, pid = 0, check } of checked) {
-        const times = JSON.stringify(check);
         const there = watched.get(id);
-        if (check === undefined || (there?.pid === pid && there.times === times)) continue;
+        if (check === undefined || (there?.pid === pid && there.key === check.key)) continue;
         drop(id);
         const over = new AbortController();
-        watched.set(id, { pid, times, over });
+        watched.set(id, { pid, key: check.key, over });
         void follow(check, over.signal, (health, message) => tell(id, pid, health, message)).catch(() => {});
       }
     },

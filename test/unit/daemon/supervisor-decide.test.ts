@@ -44,6 +44,7 @@ const ended = (exitCode?: number, differs: Partial<Member> = {}): Partial<Member
 });
 
 const check = (onUnhealthy: HealthCheck['onUnhealthy']): HealthCheck => ({
+  key: '',
   intervalMs: 1000,
   timeoutMs: 1000,
   retries: 1,

@@ -96,7 +96,28 @@ export const containerFields = {
   privileged: fc.boolean(),
   readOnlyRootFilesystem: fc.boolean(),
   securityOpts: some(fc.constantFrom('no-new-privileges', 'seccomp=unconfined', 'seccomp=/etc/profile.json')),
-  restartPolicy: fc.constant('never'),
+  restartPolicy: fc.constantFrom('never', 'on-failure', 'always'),
+  restartMaxRetries: fc.nat(10),
+  healthcheck: fc
+    .record({
+      check: fc.constantFrom(
+        { exec: { command: ['/bin/true'] } },
+        { http: { port: 80, path: '/well?all', headers: { Host: 'a' } } },
+        { tcp: { port: 5432, host: '::1' } },
+      ),
+      times: optional({
+        interval: fc.constantFrom('10s', 5, '500ms'),
+        timeout: fc.constantFrom('1m', '1.5s'),
+        retries: fc.integer({ min: 1, max: 9 }),
+        startPeriod: fc.constantFrom('0s', '2h'),
+      }),
+    })
+    .map(({ check, times }) => ({ ...check, ...times })),
+  onUnhealthy: fc.constantFrom('restart', 'stop', 'none'),
+  /** Whom they wait for is in cell-order.test.ts. */
+  dependsOn: fc.constant([]),
+  terminationGracePeriodSeconds: fc.nat(60),
+  stopSignal: fc.constantFrom('SIGQUIT', 'usr1', '3', 'SIGRTMIN+3'),
   resources,
   labels: labels.map(({ '': _, ...named }) => named),
 };
@@ -187,6 +208,9 @@ export const manifests = {
       desiredState: fc.constantFrom('running', 'stopped'),
       runtime: fc.constantFrom('runc', 'crun'),
       resources,
+      autoDelete: fc.boolean(),
+      dependsOn: fc.constant([]),
+      initContainers: fc.subarray([{ id: 'before-1', image: 'busybox', command: ['sh', '-c', 'exit 0'] }]),
       containers,
     }),
   ).chain(manifest =>
