@@ -73,7 +73,7 @@ test('a layer that comes corrupt is fetched anew, and refused when it stays so',
 test('what no registry has, and what is no name', async () => {
   await failure(t.pull(`${registry.host}/web:2`), 'ImageNotFound');
   await failure(t.pull(`${registry.host}/none:1`), 'ImageNotFound');
-  await failure(t.pull('Not A Name'), 'ImageNotFound');
+  await failure(t.pull('Not A Name'), 'Usage');
   await failure(t.pull(`sha256:${'0'.repeat(64)}`), 'ImageNotFound');
   await failure(t.pull(name, { platform: 'a/b/c/d' }), 'Usage');
   await failure(t.pull(name, { platform: 'linux/s390x' }), 'InvalidImage');
