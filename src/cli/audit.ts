@@ -1,7 +1,15 @@
 /** What a command line has changed, for the audit log: who asked, what became of it. */
 import { join } from 'node:path';
 import type { Outcome } from '../kernel/apply.ts';
-import { type Affected, type AuditEntry, type AuditFile, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
+import {
+  type Affected,
+  type AuditEntry,
+  type AuditFile,
+  actorOf,
+  affectedBy,
+  appendAudit,
+  forgetAudit,
+} from '../kernel/audit.ts';
 import type { JournalListener } from '../kernel/audited-journal.ts';
 import { daemonPlaces } from '../kernel/daemon-places.ts';
 import { asKukeError } from '../kernel/errors.ts';
@@ -63,6 +71,8 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
         const resources = affected(result);
         const isWell = resources.every(({ error }) => error === undefined);
         if (isBegun || resources.length > 0) ended({ result: isWell ? 'done' : 'failed', resources });
+        // An uninstall that was killed when all else was gone has left its log to the next one.
+        else forgetAudit(file);
         return result;
       } catch (thrown) {
         const { code, fault } = asKukeError(thrown);

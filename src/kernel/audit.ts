@@ -92,11 +92,7 @@ const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
 
 /** Durable when it returns. Throws file errors. */
 export function appendAudit({ path, instance }: AuditFile, made: AuditEntry): void {
-  // An init that came to nothing, and an uninstall, leave nothing.
-  if (!existsSync(instance)) {
-    removeAudit(path);
-    return;
-  }
+  if (forgetAudit({ path, instance })) return;
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
   try {
@@ -112,6 +108,13 @@ export function appendAudit({ path, instance }: AuditFile, made: AuditEntry): vo
   }
 }
 
+/** An init that came to nothing, and an uninstall, leave nothing. False: there is an installation, which keeps its log. */
+export function forgetAudit({ path, instance }: AuditFile): boolean {
+  if (existsSync(instance)) return false;
+  removeAudit(path);
+  return true;
+}
+
 /** Two that do it at once make the next file shorter, and lose nothing but what would be the oldest. */
 function rotate(path: string): void {
   for (let number = KEPT; number > 1; number--) {
@@ -121,10 +124,10 @@ function rotate(path: string): void {
 }
 
 function removeAudit(path: string): void {
-  for (const file of filesOf(path)) rmSync(file, { force: true });
   try {
+    for (const file of filesOf(path)) rmSync(file, { force: true });
     rmdirSync(dirname(path));
-  } catch {} // it is not there, or somebody's logs are in it
+  } catch {} // it is not there, or cannot be removed, or somebody's logs are in it
 }
 
 /** Newest last. */
