@@ -226,9 +226,12 @@ async function heldAt(use: UseBackend, context: LimitContext, path: string): Pro
   const held = new Map(heldBy(seen));
   const low = seen.find(({ field }) => field === RESERVATION);
   held.delete(RESERVATION);
-  // It is given what those in it reserve, if it has not been yet.
-  const isGiven = low?.manual !== true && context.asked !== undefined;
-  return isGiven ? held : held.set(RESERVATION, low?.current ?? 0);
+  if (low?.manual) return held.set(RESERVATION, low.current ?? 0);
+  // It will have been given what those in it reserve.
+  if (context.asked !== undefined) return held;
+  // What was asked for is compared: the kernel has rounded it.
+  const given = low && (await (await use('cgroup')).asked(path))?.[RESERVATION];
+  return held.set(RESERVATION, given ?? 0);
 }
 
 interface LimitsAt {

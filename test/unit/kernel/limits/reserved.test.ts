@@ -123,6 +123,16 @@ describe('each level above has as much', () => {
       expect([group, kuke.values(group)]).toEqual([group, { 'memory.reservation': 16 * MI }]);
   });
 
+  test('whatever the kernel makes of an amount that is not of whole pages', async () => {
+    expect((await kuke.put(web, reserving('10M'), STRICT)).notes).toEqual([]);
+    expect(lows()).toEqual(
+      Array(5)
+        .fill(9_998_336 / MI)
+        .concat(0),
+    );
+    expect(await reservation(web)).toEqual([['memory.reservation', '10000000', 'spec', 'enforced']]);
+  });
+
   test('but not for a cell that came to nothing', async () => {
     kuke.host.faults.fail('runtime.start', new Error('no'));
     expect(told(await kuke.put(web, reserving('64Mi')))).toContain('no');
