@@ -1,12 +1,47 @@
 /** `--help`, from the same definitions that parse the command line. */
 import type { ArgDef, ArgsDef } from 'citty';
 import type { Command, CommandEntry } from './command.ts';
+import { currentConsole } from './console/console.ts';
 import { globalArgs } from './global-flags.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
+import { isTerminal } from './output/terminal.ts';
 
 export async function printHelp(words: string[], entry: CommandEntry): Promise<void> {
-  print('below' in entry ? commandListHelp(words, entry.below) : commandHelp(words, (await entry.load()).default));
+  const text =
+    'below' in entry ? commandListHelp(words, entry.below) : commandHelp(words, (await entry.load()).default);
+  print(isTerminal(1) ? wrapped(text, currentConsole().size(1).columns) : text);
+}
+
+/** Below this, what is wrapped is harder to read than what the terminal breaks. */
+const LEAST_WIDTH = 20;
+
+/** Lines that are too long for a terminal go on below where their last column begins. Commands stay as they are, to be copied. */
+export function wrapped(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .flatMap(line => {
+      if (Bun.stringWidth(line) <= columns || /^ {2}kuke /.test(line)) return [line];
+      const [start = ''] = /^(?: *\S+(?: \S+)* {2,})?/.exec(line) ?? [];
+      const room = columns - start.length;
+      if (room < LEAST_WIDTH) return [line];
+      return fill(line.slice(start.length), room).map(
+        (part, at) => `${at === 0 ? start : ' '.repeat(start.length)}${part}`,
+      );
+    })
+    .join('\n');
+}
+
+/** A word that is longer than that stays whole. */
+function fill(text: string, room: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last === '') lines[lines.length - 1] = word;
+    else if (Bun.stringWidth(last) + 1 + Bun.stringWidth(word) <= room) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 export function commandListHelp(words: string[], commands: Record<string, CommandEntry>): string {

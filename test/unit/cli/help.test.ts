@@ -4,7 +4,7 @@ import { findCommand, parseLine } from '../../../src/cli/arguments.ts';
 import type { Command, CommandEntry } from '../../../src/cli/command.ts';
 import { commands } from '../../../src/cli/commands.ts';
 import { globalArgs } from '../../../src/cli/global-flags.ts';
-import { commandHelp, commandListHelp } from '../../../src/cli/help.ts';
+import { commandHelp, commandListHelp, wrapped } from '../../../src/cli/help.ts';
 
 interface Named {
   words: string[];
@@ -88,5 +88,25 @@ describe('kuke --help', () => {
       );
       expect([words, new Set(short).size]).toEqual([words, short.length]);
     }
+  });
+});
+
+describe('on a narrow terminal', () => {
+  test.each(cases)('kuke %s --help goes on below where its column begins', (_, words, command) => {
+    const help = commandHelp(words, command);
+    const narrow = wrapped(help, 70).split('\n');
+    const tooLong = narrow.filter(line => Bun.stringWidth(line) > 70 && !/^ {2}kuke |\S{30}/.test(line));
+    expect(tooLong).toEqual([]);
+    expect(narrow.join(' ').replace(/\s+/g, ' ')).toBe(help.replace(/\s+/g, ' '));
+    expect(wrapped(help, 1000)).toBe(help);
+  });
+
+  test('as it looks', () => {
+    expect(
+      wrapped('Flags:\n  -a, --all  one two three four five\n  kuke get cells -A --sort-by .status.state', 30),
+    ).toBe('Flags:\n  -a, --all  one two three four five\n  kuke get cells -A --sort-by .status.state');
+    expect(wrapped('  -a, --all  one two three four five', 33)).toBe(
+      '  -a, --all  one two three four\n             five',
+    );
   });
 });
