@@ -16,8 +16,11 @@ export async function journalFindings(
   before: LockState | undefined,
   isOurs: boolean,
 ): Promise<Finding[]> {
+  const { left: seen, unreadable, foreign } = journal.look();
   const { heldBy = before?.heldBy, writtenBy, path } = (await lockState(kernel)) ?? {};
-  const { left, unreadable, foreign } = journal.look();
+  // A short command may have had the lock in between.
+  const still = new Set(seen.length === 0 ? [] : journal.look().left.map(one => one.path));
+  const left = seen.filter(one => still.has(one.path));
   return [
     ...(heldBy !== undefined && !isOurs
       ? [

@@ -79,6 +79,8 @@ export async function loadKernel(options: KernelOptions): Promise<Kernel> {
     const loaded = async () => tracedMethods('backend', name, await asked());
     const backend = made.get(name) ?? traced('command', `load backend ${name}`, loaded);
     made.set(name, backend);
+    // Another time it may be had.
+    backend.catch(() => made.delete(name));
     return (await backend) as KukeBackends[typeof name];
   };
   let known: string | undefined;

@@ -100,6 +100,16 @@ test.each([
   },
 );
 
+test('a plan of a command that has ended by the second look was not left by anybody', async () => {
+  const one = { path: '/none/1.jsonl', command: 'kuke create stack short' };
+  const other = { path: '/none/2.jsonl', command: 'kuke create stack left' };
+  const looks = [[one, other], [other]];
+  const moving = { ...journal, look: () => ({ left: looks.shift() ?? [], unreadable: [], foreign: [] }) };
+  expect(await diagnose(kuke.kernel, moving)).toMatchObject([
+    { code: 'JournalLeft', what: 'an earlier command did not end: kuke create stack left' },
+  ]);
+});
+
 test.each([
   ['space main/default', 'space:main/default', 'stack main/default/default', 'space default --realm main'],
   [

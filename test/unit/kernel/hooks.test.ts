@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { KukeError } from '../../../src/kernel/errors.ts';
+import type { Finding } from '../../../src/kernel/extensible.ts';
 import { type Hooks, makeHooks, withTimeLimit } from '../../../src/kernel/hooks.ts';
 import { makePlan } from '../../../src/kernel/plan.ts';
 import { addImage } from '../../fakes/index.ts';
@@ -107,6 +108,20 @@ describe('a tap that only observes', () => {
       'hook event of plugin slow: no answer within 20 ms',
     ]);
   });
+});
+
+test('what a tap of doctor fails with is its caller’s to tell', async () => {
+  hooks.tap('greeting', 'doctor', failing(new Error('boom')));
+  hooks.tap('slow', 'doctor', never);
+  hooks.tap('other', 'doctor', ({ findings }) => void findings.push({ level: 'ok', code: 'Well', what: 'well' }));
+  const findings: Finding[] = [];
+  const failures = await hooks.call('doctor', { findings });
+  expect(failures.map(({ code, fault }) => [code, fault])).toEqual([
+    ['PluginFailed', 'hook doctor of plugin greeting: boom'],
+    ['PluginFailed', 'hook doctor of plugin slow: no answer within 20 ms'],
+  ]);
+  expect(findings.map(({ code }) => code)).toEqual(['Well']);
+  expect(warnings).toEqual([]);
 });
 
 describe('withTimeLimit', () => {

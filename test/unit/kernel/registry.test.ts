@@ -272,6 +272,20 @@ describe('what plugins register', () => {
     expect(again.message).toBe('the backend cgroup is provided twice');
   });
 
+  test('a backend that cannot be made is tried anew the next time: what it needs may have come', async () => {
+    const backend = {} as CgroupBackend;
+    let isThere = false;
+    const make = (): CgroupBackend => {
+      if (isThere) return backend;
+      throw new Error('not yet');
+    };
+    const setup = (kernel: PluginKernel) => kernel.backend('cgroup', make);
+    const { kernel } = await load([plugin('a', { provides: { backends: ['cgroup'] }, setup })]);
+    await expect(kernel.use('cgroup')).rejects.toThrow('not yet');
+    isThere = true;
+    expect(await kernel.use('cgroup')).toBe(backend);
+  });
+
   test('what each cost is told, finding it included', async () => {
     const source = {
       name: 'a',
