@@ -3,7 +3,7 @@ import { readTree } from '../kernel/observe.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import { FORMATS, readFormat } from './get/output-format.ts';
-import { selectResources } from './get/select.ts';
+import { missingPlace, selectResources } from './get/select.ts';
 import { limitColumns } from './limits/columns.ts';
 import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
@@ -84,6 +84,8 @@ export default command({
     const look = async () => {
       const tree = await readTree(kernel);
       const resources = await selectResources(kernel, tree, wanted);
+      const missing = resources.length > 0 ? undefined : missingPlace(kernel, tree, wanted);
+      if (missing !== undefined) shown.missing = missing;
       if (args.resources) shown.columns = await limitColumns(kernel);
       if (by === undefined) return { tree, resources };
       const table = tableOf(kernel, kind, { wide: true, ...output }, shown);

@@ -1,9 +1,10 @@
 /** Which resources a command that reads is about, each with the status that the host gives it now. */
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
+import { didYouMean } from '../../kernel/names.ts';
 import { embedded, makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
-import { nameOf } from '../../kernel/resource.ts';
+import { describe, nameOf } from '../../kernel/resource.ts';
 import { notFound, type ResourceTree } from '../../kernel/tree.ts';
 import { refFor, scopePath } from '../scope.ts';
 import { matchesSelector, type Selector } from '../selector.ts';
@@ -31,6 +32,21 @@ export async function selectResources(kernel: Kernel, tree: ResourceTree, wanted
     : await inParallel(stored, AT_ONCE, resource => observed(kernel, context, resource));
   const resources = declared(kernel, wanted, seen);
   return resources.filter(({ manifest }) => matchesSelector(wanted.selector, manifest.metadata.labels ?? {}));
+}
+
+/** `there is no realm lab; did you mean \`lap\`?`: what of the place that is asked for is not there. */
+export function missingPlace(kernel: Kernel, tree: ResourceTree, { kind, all, flags }: Wanted): string | undefined {
+  if (all) return undefined;
+  const isIn = kind.embedded !== undefined && flags.cell === undefined ? kernel.kinds.get(kind.parent ?? '') : kind;
+  const missing = tree.missingAbove({ kind: isIn.kind, path: [...scopePath(kernel, isIn, flags), ''] });
+  if (missing === undefined) return undefined;
+  const { length } = missing.path;
+  const siblings = tree.all(undefined, missing.path.slice(0, -1)).filter(({ ref }) => ref.path.length === length);
+  const near = didYouMean(
+    nameOf(missing),
+    siblings.map(({ ref }) => nameOf(ref)),
+  );
+  return `there is no ${describe(missing)}${near}`;
 }
 
 /** Of an embedded kind: the resources that declare it. */

@@ -18,6 +18,8 @@ export interface Shown {
   headless?: boolean;
   /** In place of the kind's own. */
   columns?: Column[];
+  /** Why there are none. */
+  missing?: string;
 }
 
 export async function printResources(
@@ -104,9 +106,13 @@ function printTable(
   else printRows([...(shown.headless ? [] : [header]), ...resources.map(row)]);
 }
 
-export function tellNone(kernel: Kernel, kind: KindDefinition, { all }: Shown): void {
+export function tellNone(
+  kernel: Kernel,
+  kind: KindDefinition,
+  { all, missing = '-A shows those of all scopes' }: Shown,
+): void {
   const isScoped = kernel.kinds.above(kind.kind).length > 0;
-  tell(`no ${kind.plural}${all || !isScoped ? '' : ' here; -A shows those of all scopes'}`);
+  tell(`no ${kind.plural}${all || !isScoped ? '' : ` here; ${missing}`}`);
 }
 
 /** `widths`: as for `alignColumns`. */

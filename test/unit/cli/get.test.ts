@@ -47,11 +47,18 @@ describe('a table', () => {
   });
 
   test('of nothing is told on stderr, and is no failure', async () => {
-    expect(await get('cells', '--realm', 'lab')).toEqual({
-      status: 0,
-      stdout: '',
-      stderr: 'no cells here; -A shows those of all scopes\n',
-    });
+    const none = async (...argv: string[]) => {
+      const { stderr, ...ended } = await get(...argv);
+      expect(ended).toEqual({ status: 0, stdout: '' });
+      return stderr;
+    };
+    expect(await none('cells', '-l', 'none')).toBe('no cells here; -A shows those of all scopes\n');
+    expect(await none('cells', '--realm', 'mian')).toBe(
+      'no cells here; there is no realm mian; did you mean `main`?\n',
+    );
+    expect(await none('co', '--stack', 'blgo')).toContain(
+      'there is no stack main/default/blgo; did you mean `blog`?\n',
+    );
   });
 
   test('shows the containers of one cell, or of all of a stack', async () => {
