@@ -17,6 +17,7 @@ export const commands: Record<string, CommandEntry> = below({
   start: { summary: 'start a cell', load: () => import('./start.ts') },
   stop: { summary: 'stop a cell', load: () => import('./stop.ts') },
   kill: { summary: 'stop a cell at once', load: () => import('./kill.ts') },
+  wait: { summary: 'wait until cells are as they are to be', load: () => import('./wait.ts') },
   run: { summary: 'run an image in a cell of its own', load: () => import('./run.ts') },
   exec: { summary: 'run a command in a container', load: () => import('./exec.ts') },
   logs: { summary: 'show what a container wrote', load: () => import('./logs.ts') },

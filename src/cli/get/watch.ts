@@ -1,12 +1,12 @@
 /** `get -w`: what there is, and then each one that changes, told by events: files, containerd, cgroups. Nothing is polled. */
-import type { Watchable } from '../../kernel/backends/watch.ts';
 import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
-import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import { KukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { keyOf } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { warn } from '../output/failure.ts';
 import { flushOutput, isHeard } from '../output/standard-output.ts';
+import { followChanges } from './follow-changes.ts';
 import { makeStream, type StreamOptions } from './stream.ts';
 
 export interface Watch extends StreamOptions {
@@ -19,40 +19,13 @@ export interface Watch extends StreamOptions {
 /** As a shell tells of a program that a signal ended: 128 and its number. */
 const ENDS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
-/** What belongs together comes together: a start is a dozen events. */
-const GATHER_MS = 20;
-
 /** Until the signal, or until nobody reads any more. Resolves to the exit code: as for any program that Ctrl-C ends; 0 where nobody reads. */
 export async function watchResources(watch: Watch): Promise<number> {
   const { kernel, signal } = watch;
-  const over = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => over.resolve(), { once: true });
-  let isRead = true;
-  watch.unread?.then(
-    () => {
-      isRead = false;
-      over.resolve();
-    },
-    () => {},
-  );
-  let changed = Promise.withResolvers<void>();
-  const notice = () => changed.resolve();
-  // Without the store there is nothing to be seen, without the others less.
-  const begin = async (name: 'store' | 'runtime' | 'cgroup'): Promise<void> => {
-    try {
-      const backend: Watchable = await kernel.use(name);
-      await backend.watch?.(notice, signal);
-    } catch (thrown) {
-      if (name === 'store') throw thrown;
-      if (!signal.aborted) warn(`changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
-    }
-  };
-  await Promise.all([begin('store'), begin('runtime'), begin('cgroup')]);
   const show = makeStream(watch);
   const told = new Set<string>();
   let known: Map<string, Seen> | undefined;
-  while (!signal.aborted && isRead && isHeard()) {
-    changed = Promise.withResolvers();
+  const lookAgain = async (): Promise<boolean> => {
     const { tree, resources } = await look(watch, known);
     for (const { path, message } of tree?.problems ?? []) {
       if (!told.has(`${path}: ${message}`)) warn(`${path}: ${message}`);
@@ -62,9 +35,14 @@ export async function watchResources(watch: Watch): Promise<number> {
     await show(changesOf(known, seen));
     await flushOutput();
     known = seen;
-    await Promise.race([changed.promise, over.promise]);
-    if (!signal.aborted && isRead) await Bun.sleep(GATHER_MS);
-  }
+    return isHeard();
+  };
+  await followChanges(
+    kernel,
+    signal,
+    lookAgain,
+    watch.unread?.catch(() => new Promise(() => {})),
+  );
   if (!signal.aborted) return 0;
   const [name = ''] = /SIG[A-Z]+$/.exec(String(signal.reason?.message)) ?? [];
   return ENDS[name] ?? 130;

@@ -1,0 +1,47 @@
+/** Which resources are waited for. */
+import { KukeError } from '../../kernel/errors.ts';
+import type { KindDefinition } from '../../kernel/kinds.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+import type { ResourceRef } from '../../kernel/resource.ts';
+import type { ResourceTree } from '../../kernel/tree.ts';
+import { kindOf, refFor, scopePath } from '../scope.ts';
+import { matchesSelector, parseSelector } from '../selector.ts';
+
+/** `selector`, `all`, and those of the scope. */
+type Flags = Readonly<Record<string, unknown>>;
+
+/** What the words and flags name. Words: `web`, `cell/web`, or `cell web`; with -l or --all a kind alone, or nothing. */
+export function targetsIn(kernel: Kernel, tree: ResourceTree, words: string[], flags: Flags): ResourceRef[] {
+  const isChosen = flags.selector !== undefined || flags.all === true;
+  const [first = '', ...more] = words;
+  const isKind = (words.length > 1 || isChosen) && kernel.kinds.all().some(kind => isNamed(kind, first));
+  const kind = stored(kindOf(kernel, isKind ? first : 'cell', flags));
+  const names = isKind ? more : words;
+  if (isChosen && names.length > 0)
+    throw new KukeError('Usage', `\`${names[0]}\` is one argument too many: give names, or --selector, or --all`);
+  if (!isChosen && names.length === 0)
+    throw new KukeError('Usage', 'wait for what?', {
+      remedy: 'give names of cells, or KIND/NAME, or --selector, or --all',
+    });
+  if (!isChosen) return names.map(name => refOf(kernel, kind, name, flags));
+  const selector = parseSelector(String(flags.selector ?? ''));
+  const chosen = tree
+    .all(kind.kind, scopePath(kernel, kind, flags))
+    .filter(({ manifest }) => matchesSelector(selector, manifest.metadata.labels ?? {}));
+  if (chosen.length === 0) throw new KukeError('NotFound', `no ${kind.kind.toLowerCase()} here is meant by that`);
+  return chosen.map(({ ref }) => ref);
+}
+
+function refOf(kernel: Kernel, kind: KindDefinition, word: string, flags: Flags): ResourceRef {
+  const [, own, name = word] = /^([A-Za-z]+)\/(.+)$/.exec(word) ?? [];
+  return refFor(kernel, own === undefined ? kind : stored(kindOf(kernel, own, flags)), name, flags);
+}
+
+const isNamed = ({ kind, plural, aliases }: KindDefinition, word: string): boolean =>
+  [kind, plural, ...aliases].some(name => name.toLowerCase() === word.toLowerCase());
+
+function stored(kind: KindDefinition): KindDefinition {
+  if (kind.embedded === undefined) return kind;
+  const remedy = `wait for its ${kind.parent?.toLowerCase()}, by jsonpath=.status.containers[0].state=Running, say`;
+  throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be waited for by itself`, { remedy });
+}
