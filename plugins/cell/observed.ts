@@ -46,24 +46,31 @@ export interface ObservedCell {
 /** eth0 first: the address in its own space is the cell's. */
 const indexOf = ({ interface: name }: { interface: string }) => Number(name.replace(/^eth/, ''));
 
-export async function observeCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<ObservedCell> {
+/** What the runtime says of it, and nothing of its network, which takes longer to look at. */
+export async function observeContainers(
+  kernel: PluginKernel,
+  context: ObserveContext,
+  cell: Cell,
+): Promise<Pick<ObservedCell, 'namespace' | 'hash' | 'containers' | 'of' | 'root'>> {
   const place = cell.ref.path.join('/');
   const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
   const hash = cellHash(await kernel.instance(), cell.ref);
   const asked = { namespace, ...(context.only && { labels: { [LABELS.cell]: place } }) };
-  const [all, net] = await Promise.all([
-    context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe(asked)),
-    observeAttachments(kernel.use, context, attachmentPrefix(hash)),
-  ]);
+  const all = await context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe(asked));
   const containers = all.filter(one => one.labels[LABELS.cell] === place);
   const of = (container: ContainerSpec) => containers.find(one => one.id === containerdId(cell, container));
   const root = rootOf(cell.spec);
+  return { namespace, hash, containers, of, root: root && of(root) };
+}
+
+export async function observeCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<ObservedCell> {
+  const hash = cellHash(await kernel.instance(), cell.ref);
+  const [seen, net] = await Promise.all([
+    observeContainers(kernel, context, cell),
+    observeAttachments(kernel.use, context, attachmentPrefix(hash)),
+  ]);
   return {
-    namespace,
-    hash,
-    containers,
-    of,
-    root: root && of(root),
+    ...seen,
     attachments: net.attachments
       .filter(one => isAttachmentOf(hash, one.attachmentId))
       .sort((a, b) => indexOf(a) - indexOf(b)),

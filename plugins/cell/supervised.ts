@@ -9,7 +9,7 @@ import {
   type Supervised,
 } from 'kuke/plugin';
 import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
-import { type ObservedCell, observeCell, runs } from './observed.ts';
+import { type ObservedCell, observeCell, observeContainers, runs } from './observed.ts';
 import { probeOnce, timesOf } from './probe.ts';
 import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
@@ -25,7 +25,7 @@ export const storedStatus = ({ manifest }: Cell, { id }: ContainerSpec): Contain
   [...(manifest.status?.containers ?? []), ...(manifest.status?.initContainers ?? [])].find(one => one.id === id);
 
 /** How it ended, also where its task is gone by now: a reboot takes that away, and not what was known before. */
-function exitCodeOf(cell: Cell, container: ContainerSpec, seen: ObservedCell): number | undefined {
+function exitCodeOf(cell: Cell, container: ContainerSpec, seen: Pick<ObservedCell, 'of'>): number | undefined {
   const { exitCode, startedAt = '' } = seen.of(container) ?? {};
   const last = storedStatus(cell, container)?.lastTermination;
   return exitCode ?? ((last?.at ?? '') >= startedAt ? last?.exitCode : undefined);
@@ -53,16 +53,30 @@ function policyOf({ restartPolicy: policy = 'never', restartMaxRetries }: Contai
 }
 
 export async function superviseCell(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<Supervised> {
-  const seen = await observeCell(kernel, context, cell);
-  const others = seen.containers.filter(one => one.id !== seen.root?.id);
+  const seen = await observeContainers(kernel, context, cell);
   return {
     isWanted: isWanted(cell),
-    hasPlace: rootOf(cell.spec)?.hostNetwork === true ? seen.containers.some(runs) : seen.netnsExists,
     autoDelete: cell.spec.autoDelete === true,
-    isOpen: seen.netnsExists || seen.attachments.length > 0 || others.some(runs),
+    ...(runs(seen.root) ? { hasPlace: true, isOpen: true } : await leftOf(kernel, context, cell)),
     members: cell.spec.containers.map(one => memberOf(kernel, cell, seen, one)),
   };
 }
+
+/** Of one whose root does not run. */
+async function leftOf(
+  kernel: PluginKernel,
+  context: ObserveContext,
+  cell: Cell,
+): Promise<Pick<Supervised, 'hasPlace' | 'isOpen'>> {
+  const { netnsExists, attachments, containers } = await observeCell(kernel, context, cell);
+  const othersRun = containers.some(runs);
+  return {
+    hasPlace: rootOf(cell.spec)?.hostNetwork === true ? othersRun : netnsExists,
+    isOpen: netnsExists || attachments.length > 0 || othersRun,
+  };
+}
+
+type Seen = Awaited<ReturnType<typeof observeContainers>>;
 
 const STATES = {
   created: 'pending',
@@ -72,7 +86,7 @@ const STATES = {
   unknown: 'unknown',
 } as const;
 
-function memberOf(kernel: PluginKernel, cell: Cell, seen: ObservedCell, container: ContainerSpec): Member {
+function memberOf(kernel: PluginKernel, cell: Cell, seen: Seen, container: ContainerSpec): Member {
   const there = seen.of(container);
   const stored = storedStatus(cell, container);
   const exitCode = exitCodeOf(cell, container, seen);
@@ -94,7 +108,7 @@ function memberOf(kernel: PluginKernel, cell: Cell, seen: ObservedCell, containe
 function checkOf(
   kernel: PluginKernel,
   cell: Cell,
-  { namespace, hash }: ObservedCell,
+  { namespace, hash }: Seen,
   container: ContainerSpec,
 ): HealthCheck | undefined {
   const { healthcheck: check, onUnhealthy = 'none' } = container;
