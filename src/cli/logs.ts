@@ -47,11 +47,12 @@ export default command({
     const { writeBytes } = await currentConsole().streams(program);
     const write: Sink = bytes => writeBytes(1, bytes);
     const width = Math.max(0, ...chosen.map(({ id }) => id.length));
+    using opened = new DisposableStack();
     const logs = chosen.map(({ id, logPath }, index) => {
       const prefix = colour(COLOURS[index % COLOURS.length] ?? 'dim', `[${id}]`);
       const padded = `${prefix}${' '.repeat(width - id.length + 1)}`;
       const sink = args['all-containers'] ? prefixedSink(padded, write) : { take: write, end: async () => true };
-      return { log: openLog(logPath, { lines }), sink };
+      return { log: opened.use(openLog(logPath, { lines })), sink };
     });
     const pull = async () => {
       for (const { log, sink } of logs) if (!(await log.pull(sink.take))) return false;

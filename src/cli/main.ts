@@ -51,11 +51,15 @@ async function run(argv: string[], program: Program): Promise<number> {
   }
   if (settings.verbose) (await import('./output/log.ts')).beVerbose();
   const line = ['kuke', ...argv].join(' ');
-  const signal = untilInterrupted();
+  const { signal, over } = untilInterrupted();
   // The values were read by the command's own definition of them.
   const args = values as Parameters<Command['run']>[0]['args'];
   const work = () => command.run({ args, lists, globals: settings, program, line, signal });
-  return (await traced('command', ['kuke', ...words].join(' '), work)) ?? 0;
+  try {
+    return (await traced('command', ['kuke', ...words].join(' '), work)) ?? 0;
+  } finally {
+    over();
+  }
 }
 
 async function help(words: string[], entry: CommandEntry): Promise<number> {
@@ -71,7 +75,7 @@ async function listCommands(words: string[], entry: CommandEntry, rest: string[]
 }
 
 /** The first Ctrl-C, SIGTERM or SIGHUP ends what runs in good order (a create is undone); the second one ends kuke. */
-function untilInterrupted(): AbortSignal {
+function untilInterrupted(): { signal: AbortSignal; over(): void } {
   const console = currentConsole();
   const controller = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
@@ -81,5 +85,9 @@ function untilInterrupted(): AbortSignal {
   console.on('SIGINT', stop);
   console.on('SIGTERM', stop);
   console.on('SIGHUP', stop); // the end of an ssh session, say
-  return controller.signal;
+  // What a command has watched ends with its process, and in kukeond with this.
+  const over = (): void => {
+    if (console.peer !== undefined) controller.abort(new KukeError('Cancelled', 'the command has ended'));
+  };
+  return { signal: controller.signal, over };
 }

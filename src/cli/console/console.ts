@@ -4,6 +4,7 @@
  * It follows every await. What somebody else calls back (an event of a socket or of a file, a signal) is `bound` to its command before.
  */
 
+import type { Looked } from '../../daemon/console/look.ts';
 import type { Program, Streams } from '../command.ts';
 import type { ColourMode } from '../global-flags.ts';
 import { ownConsole } from './own-console.ts';
@@ -21,7 +22,7 @@ export interface Output {
 
 /** Files that the person has named, with that person's rights, and relative to that person's folder. Errors are as node:fs has them. */
 export interface Files {
-  look(path: string): Promise<{ what: 'file' | 'folder' | 'other' | null; hasFolder: boolean }>;
+  look(path: string): Promise<Looked>;
   read(path: string): AsyncIterable<Uint8Array>;
   /** A file is there whole, or not at all. Throws what the archive throws, too. */
   save(path: string, archive: AsyncIterable<Uint8Array>, program: Pick<Program, 'writeStreamed'>): Promise<void>;

@@ -1,7 +1,7 @@
 /** The console of a `kuke` that runs in a process of its own: that process's. Nothing here touches process.stdout, which costs 12 ms. */
 import fs from 'node:fs';
-import { dirname } from 'node:path';
 import { isatty, WriteStream } from 'node:tty';
+import { look } from '../../daemon/console/look.ts';
 import type { Console } from './console.ts';
 import { ownOutput } from './own-standard-output.ts';
 
@@ -33,11 +33,7 @@ export const ownConsole: Console = {
     };
   },
   files: {
-    look: async path => {
-      const stat = fs.statSync(path, { throwIfNoEntry: false });
-      const what = stat === undefined ? null : stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other';
-      return { what, hasFolder: fs.existsSync(dirname(path)) };
-    },
+    look: async path => look(path),
     read: path => fs.createReadStream(path),
     save: async (path, archive, program) =>
       (await import('../output/archive-file.ts')).saveFile(path, archive, program),

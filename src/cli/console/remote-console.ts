@@ -71,6 +71,10 @@ export function makeRemoteConsole(request: ConsoleRequest, link: ConsoleLink): R
       };
     },
     files,
+    async readerGone() {
+      say({ type: 'listen' });
+      await out.broken();
+    },
     async streams(program) {
       return { ...(await program.streams()), ...remoteStreams() };
     },

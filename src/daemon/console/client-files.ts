@@ -1,8 +1,8 @@
 /** The client's files, for a daemon that asks: those alone that the command line names. */
-import { createReadStream, existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { createReadStream } from 'node:fs';
 import { writeStreamed } from '../../host/streamed-file.ts';
 import { faultOf } from './client-input.ts';
+import { look } from './look.ts';
 import type { Receiver, Sender } from './mux.ts';
 import type { ClientMessage, DaemonMessage } from './protocol.ts';
 
@@ -10,10 +10,9 @@ type Open = Extract<DaemonMessage, { type: 'open' }>;
 
 type Say = (message: ClientMessage) => void;
 
-export function look({ channel, path }: Open, argv: readonly string[], say: Say): void {
-  const stat = isIn(path, argv) ? statSync(path, { throwIfNoEntry: false }) : undefined;
-  const what = stat === undefined ? null : stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other';
-  say({ type: 'looked', channel, what, hasFolder: isIn(path, argv) && existsSync(dirname(path)) });
+export function tellOf({ channel, path }: Open, argv: readonly string[], say: Say): void {
+  const looked = isIn(path, argv) ? look(path) : { what: null, hasFolder: false };
+  say({ type: 'looked', channel, ...looked });
 }
 
 /** Whatever becomes of it, the daemon is told. */

@@ -47,6 +47,12 @@ export async function handOver(line: Line, argv: readonly string[]): Promise<Han
       case 'raw':
         modes.set(message.isOn);
         break;
+      case 'listen':
+        void import('../../host/readable.ts').then(async ({ hungUp }) => {
+          await hungUp(1, new AbortController().signal);
+          output.fail(NOBODY);
+        });
+        break;
       case 'signals':
         for (const name of message.names) signals.pass(name);
         break;
@@ -63,12 +69,14 @@ export async function handOver(line: Line, argv: readonly string[]): Promise<Han
     void import('./client-files.ts').then(async files => {
       if (to) await files.sendFile(message, to, argv);
       else if (from) await files.saveFile(message, from, argv, say);
-      else files.look(message, argv, say);
+      else files.tellOf(message, argv, say);
       mux.forget(channel);
     });
   }
 
-  for (const fd of [1, 2] as const) void writeOut(fd, mux.receiver(fd, WINDOW));
+  const output = mux.receiver(1, WINDOW);
+  void writeOut(1, output);
+  void writeOut(2, mux.receiver(2, WINDOW));
   const input = mux.sender(0);
   void input.wanted().then(async isWanted => {
     if (isWanted) await (await import('./client-input.ts')).passInput(input);
@@ -123,6 +131,8 @@ function head(mux: Mux, line: Line, upgraded: () => void, end: (how: HandedOver)
   };
 }
 
+const NOBODY = { code: 'EPIPE', message: 'nobody reads it' };
+
 /** So much goes out at once: what a pipe holds. More may have to wait for its reader, and signals are heard meanwhile. */
 const AT_ONCE = 32 * 1024;
 
@@ -135,7 +145,7 @@ async function writeOut(fd: 1 | 2, from: Receiver): Promise<void> {
       const rest = written > AT_ONCE ? bytes : writtenAtOnce(fd, bytes);
       if (rest.length > 0) {
         const { writeBytes } = await import('../../host/byte-flow.ts');
-        if (!(await writeBytes(fd, rest))) throw Object.assign(new Error('nobody reads it'), { code: 'EPIPE' });
+        if (!(await writeBytes(fd, rest))) throw NOBODY;
       }
       from.done(bytes.length);
     }

@@ -2,6 +2,7 @@
  * What the two ends of a console say to each other (docs/api.md): a command line that runs in the daemon, with its standard input, output and
  * error, its terminal, its signals and its files at the client. Channels 0, 1 and 2 are the descriptors; those from 3 on are files.
  */
+import type { Looked } from './look.ts';
 
 export const PATH = '/v1beta1/console';
 export const UPGRADE = 'kuke-console';
@@ -42,8 +43,7 @@ export type ConsoleRequest = RunRequest & { peer: Peer };
 /** What a client says after its request. */
 export type ClientMessage =
   | { type: 'signal'; name: string; stdio?: Descriptors }
-  /** `what`: null where nothing is there. */
-  | { type: 'looked'; channel: number; what: 'file' | 'folder' | 'other' | null; hasFolder: boolean }
+  | ({ type: 'looked'; channel: number } & Looked)
   | { type: 'saved'; channel: number };
 
 /** What the daemon says. */
@@ -54,6 +54,8 @@ export type DaemonMessage =
   | { type: 'local'; why?: string }
   /** The terminal's modes: every byte as it is, or as they were. */
   | { type: 'raw'; isOn: boolean }
+  /** It wants to know when nobody reads standard output any more. */
+  | { type: 'listen' }
   /** These signals are of interest too. */
   | { type: 'signals'; names: NodeJS.Signals[] }
   | { type: 'open'; channel: number; how: 'read' | 'write' | 'look'; path: string };

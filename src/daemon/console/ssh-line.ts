@@ -16,19 +16,32 @@ export function sshCommand(url: string): string[] | undefined {
 /** What ssh and the other host have to say goes to standard error. */
 export function commandLine(command: string[]): Line {
   const program = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit', detached: true });
+  // One that has ended is told of by the end of its output.
+  const unlessGone = (...steps: (() => unknown)[]): void => {
+    try {
+      for (const step of steps) Promise.resolve(step()).catch(() => {});
+    } catch {}
+  };
+  const close = (): void => unlessGone(() => program.stdin.end());
   return {
     isOfThisHost: false,
-    write(bytes) {
-      program.stdin.write(bytes);
-      program.stdin.flush();
-    },
-    close: () => void program.stdin.end(),
+    write: bytes =>
+      unlessGone(
+        () => void program.stdin.write(bytes),
+        () => program.stdin.flush(),
+      ),
+    close,
     open({ received, closed }) {
       const read = async (): Promise<void> => {
         for await (const chunk of program.stdout) received(chunk);
       };
+      // What it has to say of why it ended comes before what we say of it.
       read()
         .catch(() => {})
+        .then(() => {
+          close();
+          return program.exited;
+        })
         .finally(closed);
     },
   };

@@ -1,0 +1,23 @@
+/** What stands at a path, for who may be refused to look: then the reading or writing of it says so. */
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** `what`: null where nothing is there. */
+export interface Looked {
+  what: 'file' | 'folder' | 'other' | null;
+  hasFolder: boolean;
+}
+
+export function look(path: string): Looked {
+  return { what: whatIs(path), hasFolder: existsSync(dirname(path)) };
+}
+
+function whatIs(path: string): Looked['what'] {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return null;
+    return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other';
+  } catch {
+    return 'other';
+  }
+}

@@ -1,0 +1,185 @@
+// containerd: once, since what is between the client and the daemon is kuke's own
+/** Command lines through kukeond, as a person has them: what reaches the terminal, the files and the pipes of who typed them. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from '../../suites/contract.ts';
+import { cell, container, shell } from '../kuke/cells.ts';
+import { binary, type RunOptions, run, start } from '../kuke/kuke.ts';
+import { onTerminal } from '../kuke/on-terminal.ts';
+import { type ReadyHost, readyHost } from '../kuke/ready-host.ts';
+
+const folder = '/tmp/console';
+const through: RunOptions = { env: { KUKE_NO_DAEMON: undefined } };
+const kuke = (argv: string[], options: RunOptions = {}) => run(argv, { ...through, ...options });
+const pidOfDaemon = () => Number.parseInt(readFileSync('/run/kukeon/kukeond.pid', 'utf8'), 10);
+const descriptorsOfDaemon = () => readdirSync(`/proc/${pidOfDaemon()}/fd`).length;
+
+/** Much more than a pipe, the connection and our windows hold. */
+const LINES = 300_000;
+const LONG_LOG = `i=0; while [ $i -lt ${LINES / 100} ]; do yes 0123456789 | head -100; i=$((i+1)); done; exec sleep 100000`;
+
+let host: ReadyHost;
+beforeAll(async () => {
+  host = await readyHost();
+  mkdirSync(folder);
+  chmodSync(folder, 0o777);
+  Bun.spawnSync(['groupadd', '--system', 'kukeon']); // as init makes it
+  expect(await kuke(['daemon', 'start'])).toMatchObject({ status: 0 });
+  const web = cell('web', [container('main'), shell('long', LONG_LOG)]);
+  const applied = await kuke(['apply', '-f', '-'], { stdin: JSON.stringify(web) });
+  expect(applied).toMatchObject({ status: 0, stdout: 'cell main/default/default/web created\n' });
+});
+afterAll(async () => {
+  await kuke(['daemon', 'stop']);
+  await run(['delete', 'cell', 'web', '--cascade', '--force']);
+  await host.containerd.stop();
+});
+
+describe('exec', () => {
+  test('passes on what goes in and what comes out, whole, and the exit code', async () => {
+    const script = 'md5sum; echo err >&2; exit 7';
+    const ran = await kuke(['exec', '-i', 'web', '--', 'sh', '-c', script], { stdin: 'x'.repeat(3_000_000) });
+    const sum = new Bun.CryptoHasher('md5').update('x'.repeat(3_000_000)).digest('hex');
+    expect(ran).toEqual({ status: 7, stdout: `${sum}  -\n`, stderr: 'err\n' });
+  });
+
+  test('does not take a byte of standard input without -i', async () => {
+    const script = `read first; ${binary} exec web -- true; cat`;
+    const program = Bun.spawn(['bash', '-c', script], { stdin: Buffer.from('first\nsecond\n'), stdout: 'pipe' });
+    expect(await program.stdout.text()).toBe('second\n');
+  });
+
+  test('has the terminal: its size, as it changes, its keys, and gives it back', async () => {
+    const terminal = onTerminal('exec -it web -- sh');
+    await terminal.shown(/# /);
+    terminal.type('stty size\r');
+    await terminal.shown(/20 90/);
+    terminal.resize(70, 10);
+    await terminal.shown(/stty size/);
+    terminal.type('while [ "$(stty size)" != "10 70" ]; do :; done; echo resized\r');
+    await terminal.shown(/\nresized/);
+    terminal.type('sleep 99999\r');
+    await eventually(async () => ((await psOf('web')).includes('sleep 99999') ? true : undefined));
+    terminal.type('\u0003');
+    await terminal.shown(/\^C/);
+    terminal.type('exit 3\r');
+    const shown = await terminal.shown(/ended with 3[\s\S]*icanon/);
+    expect(shown).toMatch(/ended with 3[\s\S]* icanon/);
+    expect(shown).not.toMatch(/ended with 3[\s\S]*-icanon/);
+  });
+});
+
+const psOf = async (name: string) => (await kuke(['exec', name, '--', 'ps'])).stdout;
+
+describe('outputs', () => {
+  test('who does not read stops its own command, and nobody else’s', async () => {
+    const logs = ['logs', 'web', '-c', 'long'];
+    await eventually(async () => ((await kuke(logs)).stdout.length === LINES * 11 ? true : undefined), 60_000);
+    const slow = start(logs, through);
+    await Bun.sleep(50);
+    expect(await kuke(['get', 'cells', '-o', 'name'])).toMatchObject({ status: 0, stdout: 'cell/web\n' });
+    expect((await slow.stdout.text()).length).toBe(LINES * 11);
+    expect(await slow.exited).toBe(0);
+  });
+
+  test('a watch ends when its reader has heard enough', async () => {
+    const script = `${binary} get cells -w --no-headers | head -1; exit "\${PIPESTATUS[0]}"`;
+    const program = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'pipe' });
+    const text = program.stdout.text();
+    expect(await program.exited).toBe(0);
+    expect(await text).toMatch(/^web +/);
+  });
+});
+
+describe('whose files they are', () => {
+  const member = ['setpriv', '--reuid=65534', '--regid=kukeon', '--clear-groups'];
+
+  test('one of the group may use it, and reads its own files alone', async () => {
+    const secret = join(folder, 'secret.yaml');
+    writeFileSync(secret, JSON.stringify(cell('secret')));
+    chmodSync(secret, 0o600);
+    const refused = await kuke(['apply', '-f', 'secret.yaml'], { prefix: member, cwd: folder });
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('-f secret.yaml: EACCES') });
+    chmodSync(secret, 0o644);
+    const applied = await kuke(['apply', '-f', 'secret.yaml', '--dry-run'], { prefix: member, cwd: folder });
+    expect(applied).toMatchObject({ status: 0, stdout: expect.stringContaining('cell main/default/default/secret') });
+  });
+
+  test('what is written is theirs, too', async () => {
+    const saved = await kuke(['image', 'save', 'test:1', '-o', 'image.tar'], { prefix: member, cwd: folder });
+    expect(saved).toMatchObject({ status: 0, stderr: 'saved test:1 to image.tar\n' });
+    expect(Bun.spawnSync(['stat', '-c', '%u', join(folder, 'image.tar')]).stdout.toString()).toBe('65534\n');
+    expect(await kuke(['image', 'load', '-i', 'image.tar'], { cwd: folder })).toMatchObject({ status: 0 });
+    const elsewhere = await kuke(['image', 'save', 'test:1', '-o', '/root/image.tar'], { prefix: member });
+    expect(elsewhere).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\/root\/image\.tar: .*(?:EACCES|ermission denied)/),
+    });
+  });
+
+  test('who is not of the group does without it', async () => {
+    const outside = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const { status, stderr } = await kuke(['stop', 'cell', 'web'], { prefix: outside });
+    expect([status, stderr]).toEqual([5, expect.stringContaining('you are not root')]);
+  });
+});
+
+describe('--host', () => {
+  const bin = join(folder, 'bin');
+  const options = { env: { ...through.env, PATH: `${bin}:${process.env.PATH}` } };
+  beforeAll(() => {
+    mkdirSync(bin);
+    const ssh = `#!/bin/sh\necho "$*" > ${folder}/ssh.args\nexec env -i ${binary} daemon stdio\n`;
+    writeFileSync(join(bin, 'ssh'), ssh, { mode: 0o755 });
+  });
+
+  test('runs it there, over the person’s own ssh', async () => {
+    const got = await kuke(['get', 'cells', '-o', 'name', '--host', 'ssh://me@there:2222'], options);
+    expect(got).toEqual({ status: 0, stdout: 'cell/web\n', stderr: '' });
+    expect(readFileSync(join(folder, 'ssh.args'), 'utf8')).toBe('-p 2222 -T -- me@there kuke daemon stdio\n');
+    const piped = await kuke(['--host=ssh://there', 'exec', '-i', 'web', '--', 'wc', '-c'], {
+      ...options,
+      stdin: 'four',
+    });
+    expect(piped).toEqual({ status: 0, stdout: '4\n', stderr: '' });
+  });
+
+  test.each([
+    [['get', 'cells', '--host', 'ssh://-oProxyCommand=x'], 'is not ssh://'],
+    [['get', 'cells', '--host', 'tcp://there'], 'is not ssh://'],
+    [['init', '--host', 'ssh://there'], 'is about the host that it runs on'],
+  ])('%j is refused', async (argv, why) => {
+    expect(await kuke(argv, options)).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(why) });
+  });
+
+  test('one that cannot be reached is told', async () => {
+    writeFileSync(join(bin, 'ssh'), '#!/bin/sh\necho no route >&2\nexit 255\n', { mode: 0o755 });
+    const { status, stderr } = await kuke(['get', 'cells', '--host', 'ssh://there'], options);
+    expect([status, stderr]).toEqual([5, expect.stringMatching(/^no route\nerror: ssh:\/\/there cannot be reached/)]);
+  });
+});
+
+test('commands leave nothing open in the daemon', async () => {
+  const commands = [
+    ['get', 'cells'],
+    ['exec', 'web', '--', 'true'],
+    ['get', 'cell', 'none'],
+    ['logs', 'web', '--tail', '1'],
+  ];
+  for (const argv of commands) await kuke(argv);
+  const before = descriptorsOfDaemon();
+  for (const argv of [...commands, ...commands, ...commands]) await kuke(argv);
+  await eventually(async () => (descriptorsOfDaemon() <= before ? true : undefined));
+});
+
+test('a daemon that dies in the middle is told, and the next command does without it', async () => {
+  const child = start(['exec', 'web', '--', 'sleep', '100000'], through);
+  await eventually(async () => ((await psOf('web')).includes('sleep 100000') ? true : undefined));
+  process.kill(pidOfDaemon(), 'SIGKILL');
+  expect([await child.exited, await child.stderr.text()]).toEqual([
+    5,
+    'error: kukeond has gone away, and this may be done in part (run it again: what was begun is finished or undone first, with kukeond or without it)\n',
+  ]);
+  expect(await kuke(['get', 'cells', '-o', 'name'])).toMatchObject({ status: 0, stdout: 'cell/web\n' });
+});
