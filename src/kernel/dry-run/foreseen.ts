@@ -1,4 +1,5 @@
 /** Backends as they would be after the steps that were planned: looks at the real one, and what its actions would have made in memory. */
+import { ownActions } from '../backends/actions.ts';
 import type { KukeBackends } from '../backends/index.ts';
 import { KukeError } from '../errors.ts';
 import { type DryRun, FORESEEN } from './dry-run.ts';
@@ -26,11 +27,16 @@ export function foreseen(name: string, real: unknown, dryRun: DryRun): unknown {
   return new Proxy(real, {
     get(target, key) {
       if (Object.hasOwn(own, key)) return Reflect.get(own, key);
+      // What changes the host is out of reach, also what somebody adds and foresees nothing of.
+      if (Object.hasOwn(ownActions[known], key)) return () => Promise.reject(unforeseen(known, String(key)));
       const found: unknown = Reflect.get(target, key);
       return typeof found === 'function' ? found.bind(target) : found;
     },
   });
 }
+
+const unforeseen = (backend: string, action: string): KukeError =>
+  new KukeError('Internal', `a dry run knows nothing of ${backend}.${action}`);
 
 /** What a runtime says that may not be there before the plan; `none` where it is not. */
 export async function orNone<T>(dryRun: DryRun, ask: Promise<T>, none: T): Promise<T> {
