@@ -29,7 +29,10 @@ process.exit(
       ...(await import('./host/readable.ts')),
     }),
     pipes: async () => ({ ...(await import('./host/byte-flow.ts')), ...(await import('./host/pipe.ts')) }),
-    daemon: () => import('./daemon/index.ts'),
+    daemon: async () => ({
+      ...(await import('./daemon/index.ts')),
+      cniCalls: async () => (await import('./cni/plugins/handed-over.ts')).cniCalls,
+    }),
     writeStreamed: async () => (await import('./host/streamed-file.ts')).writeStreamed,
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('./host/trusted-path.ts')).changeableByOthers,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { auditedJournal } from '../kernel/audited-journal.ts';
+import { DEFAULT_RUN_PATH } from '../kernel/daemon-places.ts';
 import { makeJournal } from '../kernel/journal.ts';
 import { auditFile, auditOf } from './audit.ts';
 import { command } from './command.ts';
@@ -27,11 +28,13 @@ export default command({
       return { logLevel, ...(metricsPort !== undefined && { metricsPort }) };
     };
     const { recovered } = auditOf(current());
-    await (await program.daemon()).serveDaemon({
+    const daemon = await program.daemon();
+    await daemon.serveDaemon({
       places: placesOf(invocation),
       runPath: globals.runPath,
       version: await program.version(),
       settings,
+      ...(globals.runPath === DEFAULT_RUN_PATH && { cni: await daemon.cniCalls() }),
       audit: auditFile(globals),
       runCommandLine: (await import('./console/serve.ts')).runWith(program, ownVariables(globals)),
       engine: {

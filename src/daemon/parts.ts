@@ -2,6 +2,7 @@
 import { type AuditFile, actorOf, appendAudit } from '../kernel/audit.ts';
 import { asKukeError } from '../kernel/errors.ts';
 import { auditRequest } from './audit.ts';
+import { type CniCalls, startCniCalls } from './cni-calls.ts';
 import { makeConsoles, type RunCommandLine } from './console/consoles.ts';
 import { makeMetricsPort } from './metrics/loopback.ts';
 import { makeMetrics } from './metrics/metrics.ts';
@@ -13,10 +14,12 @@ export interface PartOptions {
   audit: AuditFile;
   /** Of clients: the command line itself. */
   runCommandLine: RunCommandLine;
+  /** Absent: another daemon of this host answers them. */
+  cni?: CniCalls;
 }
 
 /** In the order in which they are started: whoever asks gets an answer before all cells have been looked at. */
-export function partsOf({ audit, runCommandLine, version, engine }: PartOptions & ServeOptions): StartPart[] {
+export function partsOf({ audit, runCommandLine, version, engine, cni }: PartOptions & ServeOptions): StartPart[] {
   const metrics = makeMetrics(version, () => engine.open({ reads: true }));
   const consoles = makeConsoles({ run: runCommandLine });
 
@@ -66,5 +69,5 @@ export function partsOf({ audit, runCommandLine, version, engine }: PartOptions 
   // Before the API's socket goes: command lines that run still have to tell how they ended.
   const console: StartPart = async () => ({ name: 'the consoles', stop: consoles.stop });
 
-  return [measure, api, console, startSupervising];
+  return [measure, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising];
 }

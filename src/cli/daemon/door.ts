@@ -23,7 +23,15 @@ export interface Service {
   command: readonly string[];
 }
 
+/** Calls of the program as a CNI plugin. */
+export interface CniCalls {
+  socket: string;
+  greeting(): string;
+  answer(call: string, signal: AbortSignal): Promise<{ line: string; undo?: () => Promise<unknown> }>;
+}
+
 export interface DaemonDoor {
+  cniCalls(): Promise<CniCalls>;
   /** Is the daemon, until a signal ends it. */
   serveDaemon(daemon: {
     places: DaemonPlaces;
@@ -34,6 +42,8 @@ export interface DaemonDoor {
     audit: AuditFile;
     /** Of clients: the command line itself. */
     runCommandLine: RunCommandLine;
+    /** Answered by one daemon of the host. */
+    cni?: CniCalls;
   }): Promise<void>;
   runningDaemon(places: DaemonPlaces): { pid: number; command: string } | undefined;
   isSystemd(): boolean;

@@ -3,6 +3,7 @@ import { lastErrno, libc, systemError } from '../../host/libc.ts';
 import { letGoOfProgram } from '../../host/program-pages.ts';
 import { isReadable } from '../../host/readable.ts';
 import { answer, type Environment, misunderstood } from './answer.ts';
+import { handOver, mayHandOver } from './hand-over.ts';
 import { PluginError } from './plugin-error.ts';
 import { afterLoading } from './registry.ts';
 import { append, type Input, readInput } from './standard-input.ts';
@@ -17,25 +18,29 @@ const EAGAIN = 11;
 export async function executed(env: Environment, called: string): Promise<number> {
   // Starting and loading take most of what is mapped, and the work itself is to take its place, not to come on top of it.
   afterLoading(letGoOfProgram);
+  const read: Input = { text: '', decoder: new TextDecoder() };
+  // A signal ends us before we listen to it; the daemon then takes back what it has made.
+  const handed = mayHandOver(env) && readAtHand(read) ? handOver(env, called, read.text) : undefined;
   const signal = untilSignalled();
-  const { status, text, undo } = await input(signal).then(
-    stdin => answer({ env, called, stdin, signal }),
-    (error: unknown) => misunderstood(error, { env, called }),
-  );
+  const { status, text, undo } = handed
+    ? { ...handed, undo: () => answer({ env: { ...env, CNI_COMMAND: 'DEL' }, called, stdin: read.text }) }
+    : await input(read, signal).then(
+        stdin => answer({ env, called, stdin, signal }),
+        (error: unknown) => misunderstood(error, { env, called }),
+      );
   try {
     if (text !== '') writeOutput(text);
     return status;
   } catch (error) {
-    await undo?.().catch(() => {}); // the runtime, which knows of nothing that was made, does a DEL of its own
+    if (env.CNI_COMMAND === 'ADD') await undo?.().catch(() => {}); // the runtime, which knows of nothing that was made, does a DEL of its own
     console.error(`kuke: the answer cannot be written: ${error instanceof Error ? error.message : error}`);
     return status || 1;
   }
 }
 
 /** Standard input. Mostly all of it is there already, so that nothing has to be waited for. */
-async function input(signal: AbortSignal): Promise<string> {
-  const read: Input = { text: '', decoder: new TextDecoder() };
-  return readAtHand(read) ? read.text : await readInput(signal, read);
+async function input(read: Input, signal: AbortSignal): Promise<string> {
+  return read.isWhole || readAtHand(read) ? read.text : await readInput(signal, read);
 }
 
 /** Whether that was all. What cannot be read so is left to those who wait for it, an error as well. */
@@ -44,7 +49,10 @@ function readAtHand(read: Input): boolean {
   while (isReadable(STDIN)) {
     const size = Number(libc().read(STDIN, piece, piece.length));
     if (size < 0 || !append(read, piece.subarray(0, size))) return false;
-    if (size === 0) return true;
+    if (size === 0) {
+      read.isWhole = true;
+      return true;
+    }
   }
   return false;
 }

@@ -8,6 +8,8 @@ const LIMIT = 16 << 20;
 export interface Input {
   text: string;
   decoder: TextDecoder; // Buffer takes longer to load than all this
+  /** There is no more. */
+  isWhole?: boolean;
 }
 
 /** All of it, as UTF-8, behind what has been read. Rejects with PluginError, and with the signal's reason when that aborts. */
