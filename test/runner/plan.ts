@@ -71,13 +71,18 @@ function conformanceJobs(file: string): Job[] {
   return ['reference', 'kuke'].map(plugins => boxed(file, ` on ${plugins}`, { KUKE_TEST_CNI: plugins }));
 }
 
-/** A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`. */
+/**
+ * A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`; one that says
+ * `// through kukeond, too` once more, with a daemon that runs its commands (`KUKE_NO_DAEMON= test/box.sh bun test FILE`).
+ */
 function hostJobs(file: string): Job[] {
-  const onEach =
-    imports(file, 'test/host/containerd.ts') && !/^\/\/ containerd: once, since /m.test(readFileSync(file, 'utf8'));
-  return onEach
+  const text = readFileSync(file, 'utf8');
+  const onEach = imports(file, 'test/host/containerd.ts') && !/^\/\/ containerd: once, since /m.test(text);
+  const byThemselves = onEach
     ? containerdVersions.map(version => boxed(file, ` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
     : [boxed(file)];
+  const isThrough = /^\/\/ through kukeond, too$/m.test(text);
+  return isThrough ? [...byThemselves, boxed(file, ' through kukeond', { KUKE_NO_DAEMON: '' })] : byThemselves;
 }
 
 const transpiler = new Bun.Transpiler({ loader: 'ts' });

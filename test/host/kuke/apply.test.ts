@@ -1,3 +1,4 @@
+// through kukeond, too
 /** apply: what it prints, what it changes, and what it leaves alone (spec.md §3, §7). */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { containers, labels, tasks } from '../observe/containerd.ts';

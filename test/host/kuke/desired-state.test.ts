@@ -1,3 +1,4 @@
+// through kukeond, too
 // containerd: once, since what is desired is the manifest's; states.test.ts has what becomes of it on each version.
 /** The state that somebody asks for (spec.md §7): it stays until somebody says otherwise, and a cell without containers has none. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';

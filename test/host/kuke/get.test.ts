@@ -1,3 +1,4 @@
+// through kukeond, too
 // containerd: once, since it is about formats; what a status says of containers is held on each version by states.test.ts.
 /** get: in every format, from every scope, by label (spec.md §7). */
 import { afterAll, beforeAll, expect, test } from 'bun:test';

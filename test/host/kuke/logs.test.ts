@@ -1,3 +1,4 @@
+// through kukeond, too
 // containerd: once, since a log is a file that the shim appends to, in all versions.
 /** logs: what containers wrote, its end, and what they go on to write. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';

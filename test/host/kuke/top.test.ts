@@ -1,3 +1,4 @@
+// through kukeond, too
 // containerd: once, since it reads cgroups, not containerd.
 /** top: what runs, by its cgroups; on a terminal until somebody ends it. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
