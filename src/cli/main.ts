@@ -57,9 +57,18 @@ async function run(argv: string[], program: Program): Promise<number> {
   const work = () => command.run({ args, lists, globals: settings, program, line, signal });
   try {
     return (await traced('command', ['kuke', ...words].join(' '), work)) ?? 0;
+  } catch (thrown) {
+    throw withHelp(words, thrown);
   } finally {
     over();
   }
+}
+
+/** What was typed wrong, without advice of its own, is told with whose help to look at. */
+function withHelp(words: readonly string[], thrown: unknown): unknown {
+  if (!(thrown instanceof KukeError) || thrown.code !== 'Usage' || thrown.details.remedy !== undefined) return thrown;
+  const remedy = `see \`${['kuke', ...words].join(' ')} --help\``;
+  return new KukeError(thrown.code, thrown.message, { ...thrown.details, remedy }, thrown.also);
 }
 
 async function help(words: string[], entry: CommandEntry): Promise<number> {

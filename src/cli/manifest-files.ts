@@ -7,6 +7,7 @@ import type { Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { currentConsole } from './console/console.ts';
+import { reason } from './console/own-standard-output.ts';
 
 /** Repeatable. */
 export const filenameArg = {
@@ -71,8 +72,7 @@ async function readBounded(file: string): Promise<Uint8Array> {
       chunks.push(chunk);
     }
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new KukeError('Usage', `-f ${file}: ${message}`, {
+    throw new KukeError('Usage', `-f ${file}: ${reason(thrown)}`, {
       remedy: 'name a file that can be read, or - for standard input',
     });
   }

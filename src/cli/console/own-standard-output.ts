@@ -45,10 +45,10 @@ function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : undefined;
 }
 
-/** Bun says `ENOSPC: no space left on device, write`. */
+/** Bun says `ENOSPC: no space left on device, write`, and `ENOENT: no such file or directory, open '/x'`. */
 export function reason(thrown: unknown): string {
   const message = isFault(thrown) ? thrown.message : String(thrown);
-  const [, code, said = ''] = /^(E[A-Z0-9]+): (.+), \w+$/.exec(message) ?? [];
+  const [, code, said = ''] = /^(E[A-Z0-9]+): (.+), \w+(?: '.*')?$/s.exec(message) ?? [];
   return code === undefined ? message : `${said.charAt(0).toUpperCase()}${said.slice(1)} (${code})`;
 }
 

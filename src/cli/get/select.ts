@@ -36,7 +36,7 @@ export async function selectResources(kernel: Kernel, tree: ResourceTree, wanted
 
 /** `there is no realm lab; did you mean \`lap\`?`: what of the place that is asked for is not there. */
 export function missingPlace(kernel: Kernel, tree: ResourceTree, { kind, all, flags }: Wanted): string | undefined {
-  if (all) return undefined;
+  if (all || tree.all().length === 0) return undefined;
   const isIn = kind.embedded !== undefined && flags.cell === undefined ? kernel.kinds.get(kind.parent ?? '') : kind;
   const missing = tree.missingAbove({ kind: isIn.kind, path: [...scopePath(kernel, isIn, flags), ''] });
   if (missing === undefined) return undefined;

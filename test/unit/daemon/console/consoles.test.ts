@@ -41,7 +41,7 @@ describe('a command through the daemon', () => {
     const again = await served.run(['apply', '-f', '-'], { stdin: cellYaml('web') });
     expect(again).toMatchObject({ status: 0, stdout: expect.stringContaining('web unchanged') });
     const absent = await served.run(['apply', '-f', 'no-such.yaml'], { cwd: folder });
-    const message = 'error: -f no-such.yaml: ENOENT: no such file or directory';
+    const message = 'error: -f no-such.yaml: No such file or directory (ENOENT)';
     expect(absent).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
   });
 
