@@ -1,4 +1,5 @@
 /** Whom a client trusts, and what it shows of itself, from files in PEM. */
+import { statSync } from 'node:fs';
 import { RegistryError } from './errors.ts';
 import { readText } from './text-file.ts';
 import type { TlsSettings } from './transport.ts';
@@ -13,12 +14,18 @@ const bundles = [
   '/etc/ssl/cert.pem',
 ];
 
-let system: string | undefined | null = null;
+let system = { version: '', text: undefined as string | undefined };
 
-/** The machine's CAs, read once; undefined where it has no such file: Bun's own list is used then. */
+/** The machine's CAs, read once a change; undefined where it has no such file: Bun's own list is used then. */
 function systemBundle(): string | undefined {
-  if (system === null) system = bundles.map(readText).find(text => text?.includes(BEGIN));
-  return system;
+  const version = bundles.map(versionOf).join(' ');
+  if (version !== system.version) system = { version, text: bundles.map(readText).find(text => text?.includes(BEGIN)) };
+  return system.text;
+}
+
+function versionOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? '-' : `${stat.ino}:${stat.mtimeMs}:${stat.size}`;
 }
 
 const BEGIN = '-----BEGIN ';

@@ -27,9 +27,17 @@ import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { cancellation } from './source.ts';
 import { type Unpacking, unpack } from './unpack.ts';
 
-/** Of one pull, and of all pulls of this process: each takes some 15 MB of memory. */
+/** Of one pull, and of all pulls of a command: each takes some 15 MB of memory. */
 const layersAtOnce = 3;
-const inSlot = makeSlots(layersAtOnce);
+type Slots = ReturnType<typeof makeSlots>;
+/** By what each command has of its own: in a process that runs several, a registry that drips holds up its own alone. */
+const slots = new WeakMap<object, Slots>();
+
+function slotsOf(containerd: object): Slots {
+  const own = slots.get(containerd) ?? makeSlots(layersAtOnce);
+  slots.set(containerd, own);
+  return own;
+}
 
 /** As the Images backend has it; errors are containerd's or kuke's. */
 export async function pull(
@@ -53,7 +61,8 @@ export async function pull(
   });
   const work = async (leased: Client, lease: string) => {
     const stop = (reason: unknown) => stopped.abort(reason);
-    const context = { client: leased, lease, instance, namespace, snapshotter, repository, machine, signal };
+    const inSlot = slotsOf(containerd);
+    const context = { client: leased, lease, instance, namespace, snapshotter, repository, machine, signal, inSlot };
     try {
       return await pullImage(reference, { ...context, progress, stop });
     } catch (error) {
@@ -85,6 +94,7 @@ interface PullContext extends Omit<Unpacking, 'progress'> {
   repository: Repository;
   machine: Machine;
   signal: AbortSignal;
+  inSlot: Slots;
   progress(message: string, transfer?: Transfer): void;
   /** Stops the downloads. */
   stop(reason: unknown): void;
@@ -156,7 +166,7 @@ async function bringLayers(
       await running.room();
       const told = (bytes: number) => tell(index, 'fetching', bytes);
       const descriptor = { mediaType, digest, size };
-      const work = inSlot(() => downloads.layer(descriptor, `${title(index)} (${digest})`, told));
+      const work = context.inSlot(() => downloads.layer(descriptor, `${title(index)} (${digest})`, told));
       running.add(
         work.then(how => {
           tell(index, how, size);

@@ -120,6 +120,21 @@ test('several at once do not get in the way of each other, nor does one that is 
   await expectWhole();
 });
 
+test('a registry that says nothing any more holds up no other command of the same process', async () => {
+  proxy.next(...spared, ...Array.from({ length: 9 }, () => ({ kind: 'stall', after: 1000 }) as const));
+  const abort = new AbortController();
+  const stalled = failure(t.pull(name, { signal: abort.signal }), 'Cancelled');
+  await eventually(async () => proxy.seen.filter(line => line.endsWith(' stall')).length === 3 || undefined);
+  const other = await imagesOn(containerd);
+  const elsewhere = `${registry.host}/web:1`;
+  expect(await other.pull(elsewhere)).toMatchObject({ name: elsewhere });
+  abort.abort();
+  await stalled;
+  await other.backend.remove({ namespace: other.namespace, name: elsewhere });
+  expect(await other.held()).toEqual(nothing);
+  await expectNothing();
+});
+
 describe('killed in the middle', () => {
   test('the next pull goes on where it was, and nothing else is left', async () => {
     const script = `

@@ -1,7 +1,7 @@
 /** The client against Debian's docker-registry: plain, with a password, with tokens, by TLS with a CA of one's own, through a faulty proxy. */
 import '../box.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -225,6 +225,13 @@ describe('TLS', () => {
     });
     delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     writeFileSync(join(path, 'hosts.toml'), `server = "https://${registry.host}"\nskip_verify = true\n`);
+    await pull(open(registry.host, login), image);
+  });
+
+  test('with a CA that the machine trusts from now on, for a process too that has asked before', async () => {
+    writeFileSync(join(path, 'hosts.toml'), `server = "https://${registry.host}"\n`);
+    await expect(open(registry.host, login).resolve('1')).rejects.toMatchObject({ code: 'untrusted' });
+    appendFileSync('/etc/ssl/certs/ca-certificates.crt', readFileSync(ca.certificate));
     await pull(open(registry.host, login), image);
   });
 
