@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -24,6 +25,8 @@ import { MARK, unitText } from './unit.ts';
 const START_LIMIT_MS = 60_000;
 const END_LIMIT_MS = 120_000;
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
+/** Where a daemon that is being started says that it is ready. */
+const START = /^start-\d+\.sock$/;
 
 /** What the service is: where it is found, and the program with its arguments that is kukeond. */
 export interface Service {
@@ -119,8 +122,12 @@ export async function tearDown(places: DaemonPlaces): Promise<void> {
     await systemctl('daemon-reload');
     await systemctl('reset-failed', places.unit).catch(() => {}); // it has not failed
   }
-  for (const path of [places.log, `${places.log}.1`]) rmSync(path, { force: true });
-  for (const folder of [dirname(places.log), dirname(places.socket)]) {
+  const run = dirname(places.socket);
+  // What starts that were killed have left.
+  const left = existsSync(run) ? readdirSync(run).filter(name => START.test(name)) : [];
+  for (const path of [places.log, `${places.log}.1`, ...left.map(name => `${run}/${name}`)])
+    rmSync(path, { force: true });
+  for (const folder of [dirname(places.log), run]) {
     try {
       rmdirSync(folder);
     } catch {} // others have something there

@@ -6,7 +6,8 @@ export const MARK = '# Made by `kuke init`, which writes it anew; `systemctl edi
 /**
  * `command`: program and arguments. Containers and their shims are containerd's children, and CNI's and runc's helpers are short-lived: with
  * KillMode=process whatever still runs of them is left alone. What would give it a mount namespace of its own (ProtectSystem=, PrivateTmp=, ...)
- * is left out: mounts made there, such as a cell's /run/netns file, would not be seen by the host.
+ * is left out: mounts made there, such as a cell's /run/netns file, would not be seen by the host. Exit status 2 is a configuration file that makes
+ * no sense, and is not mended by starting again.
  */
 export function unitText(command: readonly string[], description: string): string {
   return `${MARK}
@@ -22,6 +23,7 @@ NotifyAccess=main
 ExecStart=${command.map(quoted).join(' ')}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
+RestartPreventExitStatus=2
 RestartSec=1
 WatchdogSec=60
 TimeoutStartSec=120
