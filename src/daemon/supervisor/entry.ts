@@ -20,6 +20,7 @@ export interface Entry {
   isUnsaved: boolean;
   /** For what is due later. */
   timer?: ReturnType<typeof setTimeout>;
+  later?: ReturnType<typeof setTimeout>;
   isBusy: boolean;
   /** Something has happened while it was busy. */
   isAgain: boolean;
@@ -35,6 +36,13 @@ export const makeEntry = (ref: ResourceRef, needs: ResourceRef[], health: Health
   isBusy: false,
   isAgain: false,
 });
+
+/** It is waited for no more. */
+export function drop(entry: Entry): void {
+  entry.health.end();
+  clearTimeout(entry.timer);
+  clearTimeout(entry.later);
+}
 
 export function supervisionOf(kernel: Kernel, { kind }: ResourceRef): Supervision<Resource> | undefined {
   return kernel.kinds.get(kind).lifecycle?.supervision;

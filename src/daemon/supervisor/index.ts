@@ -12,7 +12,7 @@ import type { ResourceTree } from '../../kernel/tree.ts';
 import { type Acting, actOn } from './act.ts';
 import { deleteAll, startAll } from './bring-back.ts';
 import { changed } from './decide.ts';
-import { type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
+import { drop, type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
 import { makeHealthWatch } from './health-watch.ts';
 
 export interface SupervisorEvent {
@@ -46,6 +46,8 @@ const SWEEP_MS = 30_000;
 const REST = 10;
 const LEAST_REST_MS = 100;
 const LOOKS_AT_ONCE = 8;
+/** From something that ends nothing to a look. */
+const LATER_MS = 250;
 /** What is stored is read again now and then, though nobody has told of a change. */
 const LONGEST_TRUST_MS = 300_000;
 
@@ -108,8 +110,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
 
   function forget(key: string, entry: Entry): void {
-    entry.health.end();
-    clearTimeout(entry.timer);
+    drop(entry);
     entries.delete(key);
     for (const [id, one] of byContainer) if (one === entry) byContainer.delete(id);
   }
@@ -143,6 +144,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     void look(entry)
       .catch(complain)
       .finally(() => free(entry));
+  }
+
+  /** What is being made tells of itself again and again. */
+  function lookLater(entry: Entry): void {
+    entry.later ??= setTimeout(() => {
+      delete entry.later;
+      lookSoon(entry);
+    }, LATER_MS);
   }
 
   function free(entry: Entry): void {
@@ -222,10 +231,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       if (at === undefined) void sweepSoon();
       return; // one that is being made: what is stored tells of it, too
     }
-    if (at?.what === 'ended') entry.isUnsaved = true;
+    if (at?.what !== 'ended') return void lookLater(entry);
+    entry.isUnsaved = true;
     // It is looked at under the lock anyway.
-    if (entry.isUnsaved && !entry.isBusy) makeDue(entry);
-    else lookSoon(entry);
+    if (entry.isBusy) entry.isAgain = true;
+    else makeDue(entry);
   }
 
   /** Statuses change often, what is said seldom. */
@@ -285,10 +295,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const end = () => {
     clearInterval(timer);
     clearTimeout(resting);
-    for (const entry of entries.values()) {
-      entry.health.end();
-      clearTimeout(entry.timer);
-    }
+    for (const entry of entries.values()) drop(entry);
     void draining.then(resolve);
   };
   if (signal.aborted) end();
