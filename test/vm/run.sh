@@ -1,6 +1,7 @@
 #!/bin/bash
-# run.sh JOB: boots the virtual machine of build-image.sh, runs the script JOB in it as root, prints what it prints, exits with its status;
-# 125 when it ended without one: a crash, or over the time limit (KUKE_VM_LIMIT, 600 s). 15 s and more; at most one at a time.
+# run.sh JOB: boots the virtual machine of build-image.sh, runs the script JOB in it as root, prints what it prints and how long all took,
+# and exits with its status; 125 when it ended without one: a crash, or over the time limit (KUKE_VM_LIMIT, 600 s). 15 s and more; at most
+# one at a time.
 #
 # The guest is a fresh Debian with systemd, pure cgroup v2 and every controller. It has no network, shares nothing with this machine, and
 # forgets all. It gets copies of the files that JOB names on a line `# files: dist/kuke ...`, side by side in its working folder; a line
@@ -16,6 +17,7 @@ image=$("$here/build-image.sh" ${release:+"$release"})
 # Held until this script ends: two emulated machines at once are slower than one after the other.
 exec 9> "${image%/*}/lock"
 flock 9
+began=$SECONDS
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kuke-vm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -53,6 +55,7 @@ trap 'exit 143' INT TERM HUP
 trap 'kill $machine 2> /dev/null || true; wait $machine || true; rm -rf "$work"' EXIT
 status=0
 wait $machine || status=$?
+echo "$(basename "$job" .sh) took $((SECONDS - began)) s"
 
 result=$(tr -d '\0' < "$work/status")
 [ -n "$result" ] || { echo "run.sh: the guest ended without a status (qemu: $status)" >&2; exit 125; }
