@@ -87,7 +87,7 @@ describe('the manifest of a cell', () => {
 describe('the journal', () => {
   const folder = '/opt/kukeon/.kuke/journal';
   const plan = (steps: unknown[]) =>
-    JSON.stringify({ event: 'plan', version: 2, id: 'x', intent: 'create', command: 'kuke test', steps });
+    JSON.stringify({ event: 'plan', version: 3, id: 'x', intent: 'create', command: 'kuke test', steps });
   const step = {
     id: '1',
     type: 'cgroup.create',
@@ -120,7 +120,7 @@ describe('the journal', () => {
     ['without its first line', `${start}\n`],
     ['whose first line is damaged', `${plan([step]).slice(7)}\n${start}\n`],
     ['whose first line is of another shape', '{"event":"plan","id":5,"steps":"none"}\n'],
-    ['of another kuke’s', `${plan([step]).replace('"version":2', '"version":1')}\n${start}\n`],
+    ['of another kuke’s', `${plan([step]).replace('"version":3', '"version":1')}\n${start}\n`],
   ])(
     '%s, is kept, told of by each command that changes something, and keeps nobody from anything',
     async (_, content) => {

@@ -55,10 +55,10 @@ describe('files', () => {
   });
 
   test('that is not there, or a folder', async () => {
-    await refusedFile('/tmp/absent.yaml', 2, 'no such file or directory');
+    await refusedFile('/tmp/absent.yaml', 2, 'No such file or directory (ENOENT)');
     mkdirSync('/tmp/folder');
-    await refusedFile('/tmp/folder', 2, 'illegal operation on a directory');
-    failure(await run(['delete', '-f', '/tmp/absent.yaml']), 2, 'no such file or directory');
+    await refusedFile('/tmp/folder', 2, '(EISDIR)');
+    failure(await run(['delete', '-f', '/tmp/absent.yaml']), 2, 'No such file or directory (ENOENT)');
   });
 
   test('that nobody writes to is waited for until Ctrl-C', async () => {
