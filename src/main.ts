@@ -6,7 +6,8 @@ if (process.env.CNI_COMMAND || isBuiltIn(called)) {
   process.exit(await face(process.env, called));
 }
 const words = [...(called === 'kukeond' ? ['daemon', 'serve'] : []), ...process.argv.slice(2)];
-if (!isLean()) {
+const { mayBeForDaemon } = await import('./cli/console/where.ts');
+if (!isLean() && mayBeForDaemon(words, process.env)) {
   const { handOver } = await import('./cli/console/hand-over.ts');
   const status = await handOver(words, process.env);
   if (status !== undefined) process.exit(status);

@@ -1,10 +1,8 @@
 /** The first thing that `kuke` does: where a daemon is for the command line, that runs it, and this process is its face. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { HandedOver } from '../../daemon/console/client.ts';
-import { DEFAULT_RUN_PATH, daemonPlaces } from '../../kernel/daemon-places.ts';
-import { hostIn, isOwnCommand, mayBeForDaemon } from './where.ts';
+import { hostIn, isOwnCommand, mayBeForDaemon, SOCKET } from './where.ts';
 
-const SOCKET = daemonPlaces(DEFAULT_RUN_PATH).socket;
 const CONFIG = '/etc/kukeon/kuke.yaml';
 
 /** Resolves to the exit code; undefined: this process is to run it. */
@@ -15,7 +13,7 @@ export async function handOver(
 ): Promise<number | undefined> {
   const { host, argv } = hostIn(given, env);
   if (host !== undefined) return remotely(host, argv);
-  if (!mayBeForDaemon(argv, env) || !existsSync(socket) || saysNo(CONFIG)) return undefined;
+  if (!mayBeForDaemon(argv, env, socket) || saysNo(CONFIG)) return undefined;
   const { unixLine } = await import('../../daemon/console/unix-line.ts');
   const line = await unixLine(socket);
   if (line === undefined) return undefined;

@@ -1,4 +1,8 @@
-/** Whether a command line is for kukeond, where there is one, or for this very process. */
+/** Whether a command line is for kukeond, where there is one, or for this very process. Asked at every start, so it imports nothing of ours. */
+import { existsSync } from 'node:fs';
+
+/** Of `daemonPlaces`. */
+export const SOCKET = '/run/kukeon/kukeond.sock';
 
 /** About this host or this program itself, or about the daemon. */
 const OWN: ReadonlySet<string> = new Set([
@@ -42,11 +46,13 @@ export function asksForOwn(argv: readonly string[], env: Environment): boolean {
 export const isOwnCommand = (word: string | undefined): boolean => word === undefined || OWN.has(word);
 
 /**
- * Whether it may be worth to ask the daemon, as far as it can be told without knowing the flags of a command: a value may be taken for the
+ * Whether it may be worth to ask a daemon, as far as it can be told without knowing the flags of a command: a value may be taken for the
  * command's word here. The daemon knows, and says so.
  */
-export function mayBeForDaemon(argv: readonly string[], env: Environment): boolean {
-  return !isOwnCommand(flagsIn(argv).find(word => !word.startsWith('-'))) && !asksForOwn(argv, env);
+export function mayBeForDaemon(argv: readonly string[], env: Environment, socket = SOCKET): boolean {
+  const flags = flagsIn(argv);
+  if (env.KUKE_HOST || flags.some(word => /^--host(?:=|$)/.test(word))) return true;
+  return !isOwnCommand(flags.find(word => !word.startsWith('-'))) && !asksForOwn(argv, env) && existsSync(socket);
 }
 
 /** `--host URL` and `KUKE_HOST`: what is asked for, and the command line without it. */
