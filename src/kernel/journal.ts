@@ -59,6 +59,8 @@ export interface UnreadablePlan {
 }
 
 export interface Journal {
+  /** What the id of a plan begins with that is to be opened: behind those of all that are there, whatever has become of the clock. */
+  nextTime(): string;
   open(id: string, plan: { intent: Intent; steps: Step[] }, command: string): PlanJournal;
   /** No plan runs, and none has been left unfinished. */
   isEmpty(): boolean;
@@ -83,6 +85,13 @@ export function makeJournal(folder: string): Journal {
   };
   return {
     foreign,
+    nextTime() {
+      const times = filesIn(folder, PLAN).map(path => Number.parseInt(basename(path), 36));
+      const behind = times.filter(Number.isSafeInteger).map(time => time + 1);
+      return Math.max(Date.now(), ...behind)
+        .toString(36)
+        .padStart(9, '0');
+    },
     open(id, plan, command) {
       const path = join(folder, `${id}${PLAN}`);
       return reported(path, () => {

@@ -109,7 +109,7 @@ export async function withSession<T>(
         if (plan.steps.length === 0) return;
         seen = undefined;
         if (kernel.dryRun) return kernel.dryRun.plan(plan, kernel.operations, kernel.use);
-        const id = `${Date.now().toString(36)}-${nextId()}`; // in the order of time, as recovery reads them
+        const id = `${journal.nextTime()}-${nextId()}`;
         const { steps } = plan;
         const intent = intentOf(plan, kernel.operations);
         const entry = journal.open(id, { intent, steps }, command);

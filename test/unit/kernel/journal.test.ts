@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, spyOn, test } from 'bun:test';
 import {
   existsSync,
   mkdirSync,
@@ -103,6 +103,20 @@ describe('a journal', () => {
     const [left] = journal.unfinished().plans;
     expect(left?.started.size).toBe(0);
     if (intent === 'update') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
+  });
+
+  test('are taken up in the order in which they were begun, also where the clock was put back', () => {
+    const { journal } = fresh();
+    const now = Date.now();
+    const clock = spyOn(Date, 'now');
+    const ids = [now, now - 3_600_000, 1000, now + 1].map(time => {
+      clock.mockReturnValue(time);
+      const id = `${journal.nextTime()}-x`;
+      journal.open(id, plan(), 'kuke apply').start('1', undefined);
+      return id;
+    });
+    clock.mockRestore();
+    expect(journal.unfinished().plans.map(({ id }) => id)).toEqual(ids);
   });
 
   test.each<Intent>(['update', 'delete'])('a %s that is being undone is undone further, and not finished', intent => {
