@@ -1,5 +1,5 @@
 import { command } from './command.ts';
-import { lookAtDaemon } from './daemon/look.ts';
+import { answerText, lookAtDaemon } from './daemon/look.ts';
 import { bytes } from './output/bytes.ts';
 import { print } from './output/standard-output.ts';
 import { colour } from './output/terminal.ts';
@@ -22,7 +22,7 @@ export default command({
       print(`kukeond   ${running}${since}`);
       if (look.unit !== undefined) print(`unit      ${look.unit} of systemd`);
       if (look.pid !== undefined) {
-        print(`socket    ${look.socket} ${look.answers ? 'answers' : colour('red', 'does not answer')}`);
+        print(`socket    ${look.socket} ${answerText(look)}`);
         if (look.version !== undefined) print(`version   ${look.version}`);
         if (look.residentBytes !== undefined) print(`memory    ${bytes(look.residentBytes)}`);
       }

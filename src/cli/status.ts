@@ -3,7 +3,7 @@ import { asKukeError } from '../kernel/errors.ts';
 import { readTree } from '../kernel/observe.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { command, type Invocation } from './command.ts';
-import { type DaemonLook, lookAtDaemon } from './daemon/look.ts';
+import { answerText, type DaemonLook, lookAtDaemon } from './daemon/look.ts';
 import { openJournal, openKernel } from './open-kernel.ts';
 import { bytes } from './output/bytes.ts';
 import { printable } from './output/printable.ts';
@@ -101,7 +101,13 @@ export function textOf({ version, daemon, runtime, host, plugins, cells, drift, 
     ],
     ['plugins', [`${plugins.length - others.length} built-in`, ...others].join(', ')],
     ['cells', counts.length === 0 ? 'none' : counts.join(', ')],
-    ['drift', drift.length === 0 ? colour('green', 'none') : colour('yellow', `${drift.length} not as asked for`)],
+    [
+      'drift',
+      driftText(
+        drift.length,
+        unknown.some(what => what.startsWith('drift: ')),
+      ),
+    ],
   ];
   const lines = rows.map(([name, value]) => `${name.padEnd(12)}${value}`);
   lines.push(...drift.map(({ what }) => `  ${printable(what)}`));
@@ -110,9 +116,14 @@ export function textOf({ version, daemon, runtime, host, plugins, cells, drift, 
   return lines.join('\n');
 }
 
-function daemonText({ running, answers, pid, version, unit, startedAt }: DaemonLook): string {
+function driftText(count: number, isUnknown: boolean): string {
+  if (isUnknown) return 'not known';
+  return count === 0 ? colour('green', 'none') : colour('yellow', `${count} not as asked for`);
+}
+
+function daemonText({ running, answers, pid, version, unit, startedAt, ...rest }: DaemonLook): string {
   if (!running) return `${colour('yellow', 'not running')} (sudo kuke daemon start)`;
-  const how = answers ? colour('green', 'running') : colour('red', 'running, but it does not answer');
+  const how = answers ? colour('green', 'running') : `running, but its socket ${answerText({ answers, ...rest })}`;
   const since = startedAt === undefined ? '' : `, since ${startedAt.replace(/\.\d+Z$/, 'Z')}`;
   return `${how} (pid ${pid}${since}${version === undefined ? '' : `, version ${version}`}${unit === undefined ? '' : `, ${unit}`})`;
 }

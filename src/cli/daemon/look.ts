@@ -1,6 +1,7 @@
 /** What can be told of kukeond from outside, whether it answers or not. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Invocation } from '../command.ts';
+import { colour } from '../output/terminal.ts';
 import { placesOf } from './own-service.ts';
 
 /** As `kuke daemon status -o json` prints it. */
@@ -8,6 +9,8 @@ export interface DaemonLook {
   running: boolean;
   /** Whether its API does. */
   answers: boolean;
+  /** Who asks is neither root nor in the group that may. */
+  denied?: true;
   socket: string;
   /** Of systemd, where that looks after it. */
   unit?: string;
@@ -33,7 +36,8 @@ export async function lookAtDaemon(invocation: Pick<Invocation, 'globals' | 'pro
   return { running: true, ...(await ask(socket)), socket, ...unit, pid, ...ofProcess(pid) };
 }
 
-async function ask(socket: string): Promise<Pick<DaemonLook, 'answers' | 'version'>> {
+async function ask(socket: string): Promise<Pick<DaemonLook, 'answers' | 'denied' | 'version'>> {
+  if (isDenied(socket)) return { answers: false, denied: true };
   try {
     const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
     const answer = await fetch('http://kukeond/version', { unix: socket, signal });
@@ -44,6 +48,21 @@ async function ask(socket: string): Promise<Pick<DaemonLook, 'answers' | 'versio
     return { answers: false };
   }
 }
+
+function isDenied(socket: string): boolean {
+  try {
+    accessSync(socket, constants.W_OK);
+    return false;
+  } catch (thrown) {
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EACCES';
+  }
+}
+
+/** `answers`, or why it does not. */
+export const answerText = ({ answers, denied }: Pick<DaemonLook, 'answers' | 'denied'>): string => {
+  if (denied) return colour('yellow', 'is for root and the group kukeon');
+  return answers ? colour('green', 'answers') : colour('red', 'does not answer');
+};
 
 function ofProcess(pid: number): Pick<DaemonLook, 'startedAt' | 'residentBytes'> {
   try {

@@ -14,8 +14,12 @@ export async function setUpDaemon(invocation: Opener): Promise<void> {
   const { program, globals, args } = invocation;
   const service = ownService(invocation);
   const { isDryRun, isExplained } = planFlags(args);
-  if (isDryRun) return print(`${isExplained ? '# ' : ''}kukeond would be set up: ${service.command.join(' ')}`);
   const daemon = await program.daemon();
+  if (isDryRun) {
+    const isThere = daemon.runningDaemon(service.places) !== undefined;
+    if (!isThere) print(`${isExplained ? '# ' : ''}kukeond would be set up: ${service.command.join(' ')}`);
+    return;
+  }
   try {
     const fault = await daemon.makeGroup(globals.runPath);
     if (fault !== undefined)
