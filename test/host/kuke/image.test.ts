@@ -1,7 +1,7 @@
 // containerd: once, since what differs between its versions is in containerd-shim's tests
 /** Images from a registry, by the command line and by cells that need them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { makeCa, makeCertificate } from '../../registry/certificates.ts';
 import { type RegistryUnderTest, startRegistry } from '../../registry/docker-registry.ts';
 import { faultyProxy } from '../../registry/faulty-proxy.ts';
@@ -245,7 +245,26 @@ test('pulling, saving and loading take less than 100 MB of memory, whatever the 
     expect(await child.exited).toBe(0);
     expect({ args, megabytes: peak / 1e6, isBelow: peak > 0 && peak < 100e6 }).toMatchObject({ isBelow: true });
   }
+  // What a save has written before it is killed has no name.
+  mkdirSync('/run/killed');
+  const save = start(['image', 'save', image, '-o', '/run/killed/big.tar']);
+  await eventually(async () => filesOf(save.pid).some(path => path.startsWith('/run/killed/#')) || undefined);
+  save.kill('SIGKILL');
+  await save.exited;
+  expect(readdirSync('/run/killed')).toEqual([]);
 });
+
+/** What a process has open. */
+function filesOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).map(fd => {
+    try {
+      return readlinkSync(`${folder}/${fd}`);
+    } catch {
+      return ''; // closed by now
+    }
+  });
+}
 
 /** Of a process that may be gone. */
 function statusOf(pid: number): string {
