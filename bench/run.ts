@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   crowd: () => import('./crowd.ts'),
   start: () => import('./start.ts'),
   restart: () => import('./restart.ts'),
+  'daemon-latency': () => import('./daemon-latency.ts'),
   pull: () => import('./pull.ts'),
   version: () => import('./version.ts'),
   attachment: () => import('./attachment.ts'),

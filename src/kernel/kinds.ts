@@ -156,7 +156,12 @@ export function makeKindRegistry(): KindRegistry {
     const parent = kinds.get(kinds.get(kind)?.parent ?? '');
     return parent === undefined ? [] : [...above(parent.kind), parent];
   };
-  const all = () => [...kinds.values()].sort((a, b) => above(a.kind).length - above(b.kind).length);
+  // Until a kind comes or goes: it is asked for with every name that is told.
+  let sorted: KindDefinition[] | undefined;
+  const all = () => {
+    sorted ??= [...kinds.values()].sort((a, b) => above(a.kind).length - above(b.kind).length);
+    return [...sorted];
+  };
   const get = (kind: string): KindDefinition => {
     const found = kinds.get(kind);
     if (found !== undefined) return found;
@@ -186,7 +191,9 @@ export function makeKindRegistry(): KindRegistry {
       }
       for (const word of own) words.set(word, definition);
       kinds.set(definition.kind, definition);
+      sorted = undefined;
       return () => {
+        sorted = undefined;
         for (const word of own) words.delete(word);
         kinds.delete(definition.kind);
       };
