@@ -20,7 +20,8 @@ export async function handOver(
   const { handOver } = await import('../../daemon/console/client.ts');
   const end = await handOver(line, argv);
   if ('local' in end) {
-    if (end.local !== undefined) await warned(`not run by kukeond, since ${end.local}: \`kuke daemon restart\``);
+    if (end.local !== undefined)
+      await warned(`not run by kukeond, since ${end.local} (after an upgrade: \`sudo kuke daemon restart\`)`);
     return undefined;
   }
   if ('lost' in end && !end.isBegun) return undefined;

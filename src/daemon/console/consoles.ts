@@ -94,7 +94,7 @@ function refuse(socket: Duplex, why: string): void {
 
 async function answer(run: RunCommandLine, request: ConsoleRequest, link: ConsoleLink): Promise<void> {
   if (request.program !== undefined && request.program !== programIdentity())
-    return link.say({ type: 'local', why: 'another kuke than this one is installed since it was started' });
+    return link.say({ type: 'local', why: 'it is another kuke than this one' });
   const end = await run(request, link);
   if (typeof end === 'number') link.say({ type: 'exit', code: end });
   else link.say({ type: 'local', ...(end.local !== undefined && { why: end.local }) });

@@ -181,6 +181,14 @@ describe('a client that is none', () => {
     expect((await served.run(['get', 'realms', '-o', 'name'])).stdout).toContain('realm/main');
   });
 
+  test('one that is another program is told to do it itself', async () => {
+    const answer = await send(
+      HEAD + frame(JSON.stringify({ ...request(['delete', 'realm', 'main']), program: '0:0' })),
+    );
+    expect(answer).toContain('{"type":"local","why":"it is another kuke than this one"}');
+    expect((await served.run(['get', 'realms', '-o', 'name'])).stdout).toContain('realm/main');
+  });
+
   test('one that says nothing is not waited for', async () => {
     await using short = await serveConsoles({ patienceMs: 20 });
     const socket = net.connect(short.socket);
