@@ -43,7 +43,10 @@ export function auditOf(invocation: Pick<Invocation, 'globals' | 'line'>): Comma
 }
 
 function makeAudit(file: AuditFile, command: string): CommandAudit {
-  const actor = actorOf(currentConsole().peer);
+  const { peer } = currentConsole();
+  let actor: Actor | undefined;
+  /** Asked for once, and only where there is something to tell. */
+  const who = (): Actor => (actor ??= actorOf(peer));
   const id = crypto.randomUUID();
   let isBegun = false;
   let isBroken = false;
@@ -58,14 +61,14 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
   });
   return {
     begun() {
-      if (!isBegun) append({ id, ...actor, command, result: 'begun', resources: [] });
+      if (!isBegun) append({ id, ...who(), command, result: 'begun', resources: [] });
       isBegun = true;
     },
     recovered: entry => append(entry),
     async of(work, affected = affectedIn) {
       const started = performance.now();
       const ended = (entry: Pick<AuditEntry, 'result' | 'resources' | 'error'>) =>
-        append({ id, ...actor, command, ms: Math.round(performance.now() - started), ...entry });
+        append({ id, ...who(), command, ms: Math.round(performance.now() - started), ...entry });
       try {
         const result = await work();
         const resources = affected(result);
@@ -83,10 +86,15 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
   };
 }
 
-/** Outcomes say it by themselves. */
+/** Outcomes say it by themselves, and what doctor has put right. */
 function affectedIn(result: unknown): Affected[] {
-  return Array.isArray(result) ? affectedBy(result.filter(isOutcome)) : [];
+  if (!Array.isArray(result)) return [];
+  const fixed = result.filter(isFixed).map(({ resource = 'host', code }) => ({ resource, result: `fixed ${code}` }));
+  return [...affectedBy(result.filter(isOutcome)), ...fixed];
 }
+
+const isFixed = (one: unknown): one is { resource?: string; code: string } =>
+  typeof one === 'object' && one !== null && 'fixed' in one && one.fixed === true && 'code' in one;
 
 const isOutcome = (one: unknown): one is Outcome =>
   typeof one === 'object' && one !== null && 'ref' in one && 'result' in one && 'steps' in one;
