@@ -13,23 +13,25 @@ import { traced } from './trace.ts';
 const AT_ONCE = 3;
 
 export interface Ahead {
-  /** Whether the resource has to wait: for steps of its plan, which are noted then, or for a resource that it lies in. Not after `run`. */
+  /** Whether the resource has to wait: for steps of its plan that have not been run, which are noted then, or for a resource that it lies in. */
   putsOff(ref: ResourceRef, plan: Plan): boolean;
-  /** Whether it was put off. */
+  /** Whether it has to wait before it can be planned, for one of `others`, which come before it. */
+  follows(ref: ResourceRef, others: readonly ResourceRef[]): boolean;
+  /** Whether it was put off before the last `run`. */
   has(ref: ResourceRef): boolean;
   /** Something has been noted. */
   readonly isDue: boolean;
-  /** Runs what was noted. Never rejects: what failed is told by `without`. */
+  /** Runs what was noted, each once. Never rejects: what failed is told by `without`. */
   run(): Promise<void>;
   /** The plan without the steps that have been done. Throws the failure of one. */
   without(plan: Plan): Plan;
 }
 
 export function makeAhead(context: ExecuteContext): Ahead {
-  const putOff = new Map<string, ResourceRef>();
-  const noted = new Map<string, Step>();
+  let waiting = new Map<string, ResourceRef>();
+  let waited: ReadonlyMap<string, ResourceRef> = new Map();
+  let noted = new Map<string, Step>();
   const outcomes = new Map<string, KukeError | undefined>();
-  let hasRun = false;
   const isAhead = ({ type }: Step): boolean => context.operations.find(type)?.ahead === true;
 
   async function runOne(key: string, step: Step): Promise<void> {
@@ -51,20 +53,25 @@ export function makeAhead(context: ExecuteContext): Ahead {
 
   return {
     putsOff(ref, plan) {
-      if (hasRun) return false;
-      const due = plan.steps.filter(isAhead);
+      const due = plan.steps.filter(step => isAhead(step) && !outcomes.has(taskOf(step)));
       for (const step of due) if (!noted.has(taskOf(step))) noted.set(taskOf(step), step);
-      const waits = due.length > 0 || putOff.values().some(other => liesIn(ref, other));
-      if (waits) putOff.set(keyOf(ref), ref);
+      const waits = due.length > 0 || waiting.values().some(other => liesIn(ref, other));
+      if (waits) waiting.set(keyOf(ref), ref);
       return waits;
     },
-    has: ref => putOff.has(keyOf(ref)),
+    follows(ref, others) {
+      const waits = others.some(other => waiting.has(keyOf(other)));
+      if (waits) waiting.set(keyOf(ref), ref);
+      return waits;
+    },
+    has: ref => waited.has(keyOf(ref)),
     get isDue() {
       return noted.size > 0;
     },
     async run() {
-      hasRun = true;
-      await inParallel([...noted], AT_ONCE, ([key, step]) => runOne(key, step));
+      const tasks = [...noted];
+      [waited, waiting, noted] = [waiting, new Map(), new Map()];
+      await inParallel(tasks, AT_ONCE, ([key, step]) => runOne(key, step));
     },
     without(plan) {
       const done = new Set(plan.steps.filter(step => isAhead(step) && outcomes.has(taskOf(step))));

@@ -70,13 +70,16 @@ export async function apply(
       });
       return inOrderOf(resources, outcomes);
     });
-  const done = await round(() => true);
-  if (!ahead.isDue) return done;
-  await ahead.run();
+  let done = await round(() => true);
   try {
-    return await round(({ ref }) => ahead.has(ref));
+    // What comes after one that was put off may itself have to be put off then.
+    while (ahead.isDue) {
+      await ahead.run();
+      done = await round(({ ref }) => ahead.has(ref));
+    }
+    return done;
   } catch (thrown) {
-    // The lock was not to be had again, say. What the first round has done is done.
+    // The lock was not to be had again, say. What was done before is done.
     const told = new Set(outcomes.map(({ ref }) => keyOf(ref)));
     const untold = resources.filter(({ ref }) => ahead.has(ref) && !told.has(keyOf(ref)));
     const failed = untold.map(({ ref }) => notApplied(ref, asKukeError(thrown, 'Failed', { resource: describe(ref) })));
@@ -126,6 +129,8 @@ async function applyOne(
     refuseDamaged(session.tree, given.ref, 'itself');
     requireNeeded(kernel, session.tree, given, options.verb, earlier);
     const resource = carrySticky(kernel, session.tree, given);
+    const before = kernel.kinds.get(resource.ref.kind).precedence?.(resource) ?? [];
+    if (ahead.follows(resource.ref, before)) return undefined;
     const planned = await planResource(kernel, session.tree, resource, options, observe, asked);
     if (kernel.dryRun === undefined && ahead.putsOff(resource.ref, planned.plan)) return undefined;
     const isIdle = planned.plan.steps.length === 0;

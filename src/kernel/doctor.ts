@@ -40,7 +40,7 @@ export async function repair(kernel: Kernel, journal: Journal, options: EngineOp
     withSession(kernel, journal, both, session => fixAll(kernel, journal, session, ahead, both, repairs));
   try {
     let after = await round();
-    if (ahead.isDue) {
+    while (ahead.isDue) {
       // What may take long, a pull, keeps nobody from the lock.
       await ahead.run();
       after = await round();

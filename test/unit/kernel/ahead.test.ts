@@ -78,3 +78,25 @@ test.each([
     ['Stack', 'created', undefined, undefined],
   ]);
 });
+
+test('cells that come after one whose image is pulled wait for it, and their own images are pulled without the lock, too', async () => {
+  const holders: (string | undefined)[] = [];
+  kuke.kernel.hooks.tap('test', 'step:before', ({ type }) => {
+    if (type === 'images.pull') holders.push(kuke.host.store.holder?.command);
+  });
+  const image = (name: string, of: string, more = '') =>
+    cellYaml(name).replace('image: busybox', `image: ${of}`).replace('containers:', `${more}containers:`);
+  for (const name of ['first', 'second']) publish(kuke.host, { name, cmd: ['sleep', '1000'] });
+  const cells = [
+    image('c', 'first', 'dependsOn: [b], '),
+    image('b', 'second', 'dependsOn: [a], '),
+    image('a', 'first'),
+  ];
+  const outcomes = await kuke.apply(cells.join('\n---\n'));
+  expect(outcomes.map(({ ref, result, error }) => [ref.path.at(-1), result, error?.message])).toEqual([
+    ['c', 'created', undefined],
+    ['b', 'created', undefined],
+    ['a', 'created', undefined],
+  ]);
+  expect(holders).toEqual([undefined, undefined]);
+});
