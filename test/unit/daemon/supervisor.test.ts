@@ -1,0 +1,132 @@
+/** The whole supervisor on the fakes, which tell of nothing: each look is a sweep that is asked for. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { type Supervisor, type SupervisorEvent, startSupervisor } from '../../../src/daemon/supervisor/index.ts';
+import { makeJournal } from '../../../src/kernel/journal.ts';
+import { addImage } from '../../fakes/index.ts';
+import { eventually } from '../../suites/contract.ts';
+import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from '../kernel/kernel-on-fakes.ts';
+
+let kuke: TestKernel;
+let over: AbortController;
+let events: SupervisorEvent[];
+let supervisor: Supervisor;
+
+beforeEach(async () => {
+  kuke = await kernelOnFakes();
+  await kuke.init();
+  const namespace = kuke.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
+  over = new AbortController();
+  events = [];
+});
+
+afterEach(async () => {
+  over.abort();
+  await supervisor.ended;
+});
+
+async function begin(on = kuke): Promise<void> {
+  const { kernel } = on;
+  supervisor = await startSupervisor({
+    openKernel: async () => kernel,
+    journal: makeJournal(kernel.settings.runPath),
+    engine: { lockTimeoutMs: 5000, progress: () => {}, notice: message => void on.notices.push(message) },
+    signal: over.signal,
+    onChange: event => void events.push(event),
+  });
+}
+
+const ROOT = 'default_default_web_root';
+const statusOf = async (name: string) => (await kuke.get('Cell', 'main', 'default', 'default', name)).manifest.status;
+const said = () => events.map(({ what, ref, members }) => [what, ref.path.at(-1), ...members].join(' '));
+
+async function until(what: string): Promise<void> {
+  await eventually(async () => {
+    await supervisor.sweep();
+    return said().includes(what) ? true : undefined;
+  });
+}
+
+/** By the supervisor, or with the session of another change. */
+const settled = (name: string) =>
+  eventually(async () => {
+    await supervisor.sweep();
+    const { state, attachments } = (await statusOf(name)) ?? {};
+    return state === 'Stopped' && Array.isArray(attachments) && attachments.length === 0 ? true : undefined;
+  });
+
+const containers = (policy: string, more = '') =>
+  `[{ id: main, image: busybox, restartPolicy: ${policy}${more} }, { id: side, image: busybox }]`;
+
+describe('a root that has ended', () => {
+  test('is started again in the network that it had, and how it ended is known, with whose limit was hit', async () => {
+    await kuke.apply(cellYaml('web', containers('on-failure', ', resources: { memory: { limit: 64Mi } }')));
+    const before = await statusOf('web');
+    await begin();
+    kuke.host.oomKill('kukeon-main', ROOT, '/kukeon/main/default/default/web/web_root');
+    await until('restarted web main');
+    const status = await eventually(async () => {
+      const now = await statusOf('web');
+      return now?.state === 'Ready' ? now : undefined;
+    });
+    expect(status).toMatchObject({
+      attachments: before?.attachments,
+      containers: [
+        {
+          restarts: 1,
+          retries: 1,
+          lastTermination: {
+            exitCode: 137,
+            reason: 'OOMKilled',
+            message: expect.stringContaining('its own limit (64Mi) was hit'),
+          },
+        },
+        { restarts: 0 },
+      ],
+    });
+  });
+
+  test('is left alone by a command meanwhile, with its network and the others', async () => {
+    await kuke.apply(cellYaml('web', containers('always')));
+    kuke.host.exit('kukeon-main', ROOT, 1);
+    await kuke.apply(cellYaml('other'));
+    expect(await statusOf('web')).toMatchObject({
+      state: 'Failed',
+      reason: 'Restarting',
+      attachments: [{ interface: 'eth0' }],
+      containers: [{ state: 'Exited' }, { state: 'Running' }],
+    });
+    await begin();
+    await until('restarted web main');
+  });
+
+  test('for good takes its network along, and is deleted where it says so', async () => {
+    await kuke.apply(cellYaml('web', containers('on-failure')));
+    await kuke.apply(
+      cellYaml('gone', '[{ id: main, image: busybox }]').replace('id: gone,', 'id: gone, autoDelete: true,'),
+    );
+    await begin();
+    kuke.host.exit('kukeon-main', ROOT, 0);
+    kuke.host.exit('kukeon-main', 'default_default_gone_root', 0);
+    await until('deleted gone');
+    await settled('web');
+    expect(kuke.host.inventory().filter(line => line.includes('gone'))).toEqual([]);
+  });
+});
+
+test('after a reboot what was to run does, in order, and not what was stopped', async () => {
+  const depends = (name: string, on: string) =>
+    cellYaml(name).replace(`id: ${name},`, `id: ${name}, dependsOn: [${on}],`);
+  await kuke.apply([depends('b', 'a'), cellYaml('a'), cellYaml('off')].join('---'));
+  await kuke.change(cellRef('off'), spec => ({ ...spec, desiredState: 'stopped' }), {
+    verb: 'stop',
+    stopTimeoutMs: undefined,
+  });
+  kuke.host.reboot();
+  kuke = await kuke.another();
+  await begin(kuke);
+  await until('started b');
+  expect(said().filter(line => line.startsWith('started'))).toEqual(['started a', 'started b']);
+  expect(await statusOf('off')).toMatchObject({ state: 'Stopped' });
+});
