@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Outcome } from '../kernel/apply.ts';
 import {
+  type Actor,
   type Affected,
   type AuditEntry,
   type AuditFile,
