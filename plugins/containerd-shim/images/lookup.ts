@@ -11,13 +11,15 @@ const suggestionsMax = 3;
  * Throws ImageNotFound, which tells the nearest names.
  */
 export async function findImages(client: Client, namespace: string, name: string): Promise<[Image, ...Image[]]> {
+  const names = new Set([name, fullName(name)]);
+  names.delete('');
+  const found = await Promise.all([...names].map(one => ifFound(client.images.get({ name: one }))));
+  const image = found.find(one => one !== undefined);
+  if (image !== undefined) return [image];
+
   const reference = parseReference(name);
   const { repository, digest } = reference;
   const full = formatReference(reference);
-  const names = name === '' ? [full] : [...new Set([name, full])];
-  const found = await Promise.all(names.map(one => ifFound(client.images.get({ name: one }))));
-  const image = found.find(one => one !== undefined);
-  if (image !== undefined) return [image];
 
   const all = await client.images.list({});
   const [first, ...others] = all.filter(
@@ -26,6 +28,15 @@ export async function findImages(client: Client, namespace: string, name: string
   );
   if (first !== undefined) return [first, ...others];
   throw new KukeError('ImageNotFound', `image ${full} is not in ${namespace}${nearest(full, all)}`);
+}
+
+/** Empty for what only another client takes for a name. */
+function fullName(name: string): string {
+  try {
+    return formatReference(parseReference(name));
+  } catch {
+    return '';
+  }
 }
 
 function hasRepository(name: string, repository: string): boolean {

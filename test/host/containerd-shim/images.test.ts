@@ -207,6 +207,15 @@ describe('what others brought', () => {
     expect((await t.held()).snapshots).toEqual([]);
   });
 
+  test('under a name that is none for us is found as it is written', async () => {
+    await Bun.write('/tmp/image.tar', dockerArchive(image));
+    await t.ctr('images', 'import', '/tmp/image.tar');
+    const { target } = await t.client.images.get({ name });
+    await t.client.images.create({ image: { name: 'An Odd Name', ...(target && { target }) } });
+    expect(await t.backend.get({ namespace: t.namespace, name: 'An Odd Name' })).toMatchObject({ name: 'An Odd Name' });
+    await failure(t.backend.get({ namespace: t.namespace, name: 'Another Odd Name' }), 'Usage');
+  });
+
   test('that is incomplete is listed, and not run', async () => {
     await t.load(dockerArchive(image));
     const { target } = await t.client.images.get({ name });
