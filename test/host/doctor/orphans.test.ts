@@ -247,12 +247,14 @@ test.each(Object.keys(leftovers))('%s, put right by what --fix --dry-run --expla
   const shown = await run(['doctor', '--fix', '--dry-run']);
   for (const [what] of made) expect(shown.stdout).toMatch(new RegExp(`^to fix .*${RegExp.escape(what)}`, 'm'));
   const script = await kuke('doctor', '--fix', '--dry-run', '--explain');
-  expect(difference(disturbed, await footprint())).toEqual([]);
+  // What runs goes about its own business.
+  expect(difference(disturbed, await footprint(), [/^process /])).toEqual([]);
   await output('bash', '-c', script);
   const { codes } = await doctor();
   expect({ script, left: codes.filter(code => !BY_KUKE.includes(code)) }).toEqual({ script, left: [] });
   if (codes.length > 0) await fixAll();
-  expect(difference(before, await footprint())).toEqual([]);
+  // The socket of a shim that ctr has ended stays.
+  expect(difference(before, await footprint(), [/^file \/run\/containerd\/s\//])).toEqual([]);
   expect(await pidsOf('web')).toEqual(pids);
 });
 
