@@ -109,7 +109,10 @@ function explainEnd(execId: string, place: ExecPlace | undefined): string {
   const forget = shellCommand('rm', '-r', join(FOLDER, execId));
   if (place === undefined) return forget;
   const { namespace, id } = place;
-  return `${shellCommand('ctr', '-n', namespace, 'tasks', 'rm', '--force', '--exec-id', execId, id)} || true\n${forget}`;
+  const tasks = (...words: string[]) =>
+    shellCommand('ctr', '-n', namespace, 'tasks', ...words, '--exec-id', execId, id);
+  const end = [tasks('kill', '--signal', 'SIGKILL'), tasks('rm', '--force')].map(one => `${one} || true`);
+  return [...end, forget].join('\n');
 }
 
 /** The container goes, and what dead kukes have left in it with it. */
