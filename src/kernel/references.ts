@@ -35,7 +35,11 @@ export function requireNeeded(
     kind: parent.kind,
     path: path.slice(0, index + 1),
   }));
-  const references = SELF_RELIANT.has(verb) ? [] : referencesOf(kernel, resource);
+  // What comes before it is its kind's to ask for, save where this command could not make it.
+  const before = (kernel.kinds.get(kind).precedence?.(resource) ?? []).filter(
+    ref => tree.find(ref) === undefined && earlier.some(one => keyOf(one.ref) === keyOf(ref)),
+  );
+  const references = SELF_RELIANT.has(verb) ? [] : [...referencesOf(kernel, resource), ...before];
   for (const needed of [...parents, ...references]) requireThere(kernel, tree, needed, resource.ref, earlier);
 }
 

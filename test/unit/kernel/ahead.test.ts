@@ -100,3 +100,15 @@ test('cells that come after one whose image is pulled wait for it, and their own
   ]);
   expect(holders).toEqual([undefined, undefined]);
 });
+
+test('a cell that comes after one that could not be made says so', async () => {
+  publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
+  const [a, b] = ['a', 'b'].map(name => cellYaml(name)) as [string, string];
+  const cells = [a.replace('image: busybox', 'image: none'), b.replace('containers:', 'dependsOn: [a], containers:')];
+  const outcomes = await kuke.apply(cells.join('\n---\n'));
+  expect(outcomes.map(({ error }) => [error?.code, error?.remedy])).toEqual([
+    ['ImageNotFound', expect.any(String)],
+    ['Failed', 'see its own error'],
+  ]);
+  expect(outcomes[1]?.error?.message).toBe('cell main/default/default/a could not be made');
+});
