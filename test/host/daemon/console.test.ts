@@ -100,7 +100,7 @@ describe('whose files they are', () => {
     writeFileSync(secret, JSON.stringify(cell('secret')));
     chmodSync(secret, 0o600);
     const refused = await kuke(['apply', '-f', 'secret.yaml'], { prefix: member, cwd: folder });
-    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('-f secret.yaml: EACCES') });
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(/^error: -f secret\.yaml: .*EACCES/) });
     chmodSync(secret, 0o644);
     const applied = await kuke(['apply', '-f', 'secret.yaml', '--dry-run'], { prefix: member, cwd: folder });
     expect(applied).toMatchObject({ status: 0, stdout: expect.stringContaining('cell main/default/default/secret') });
