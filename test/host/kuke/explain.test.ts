@@ -165,7 +165,7 @@ test('what kuke has made goes by hand, all of it', async () => {
 const others = [
   /^cgroup kukeon-main$/,
   /^file \/run\/containerd\/s\//,
-  /^file \/opt\/kukeon\/\.kuke\/(?:journal\/|history\.jsonl)$/,
+  /^file \/opt\/kukeon\/\.kuke\/journal\/$/,
   /^file \/run\/kukeon\/\w+\.lock$/,
   /^file \/var\/log\/kukeon\/audit\.jsonl$/,
 ];

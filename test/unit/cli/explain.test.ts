@@ -26,7 +26,9 @@ describe('kuke explain', () => {
     expect(text).toContain(
       '  cniConfigPath <string> default /etc/cni/net.d, change: not possible\n      folder that its conflist is written into',
     );
-    expect(text).toContain('  network <map>\n      says which addresses its cells get; absent: those of the next free IPv4 range\n');
+    expect(text).toContain(
+      '  network <map>\n      says which addresses its cells get; absent: those of the next free IPv4 range\n',
+    );
     expect(await explained('stack')).toContain('\n  spec <map>\n');
   });
 
