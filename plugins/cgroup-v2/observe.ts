@@ -7,9 +7,19 @@ import { pathOf } from './hierarchy.ts';
 import { markOf } from './mark.ts';
 import { walk } from './walk.ts';
 
+/** After so many groups, what else the process has to do has its turn: a daemon answers meanwhile. */
+const A_TURN = 16;
+
 /** Parents first. A group that goes away meanwhile is left out. */
-export function observeCgroups(top: Cgroup, instance: string | undefined): CgroupObservation[] {
-  return [...walk(top)].flatMap(cgroup => observeOne(cgroup, instance) ?? []);
+export async function observeCgroups(top: Cgroup, instance: string | undefined): Promise<CgroupObservation[]> {
+  const seen: CgroupObservation[] = [];
+  let count = 0;
+  for (const cgroup of walk(top)) {
+    const one = observeOne(cgroup, instance);
+    if (one !== undefined) seen.push(one);
+    if (++count % A_TURN === 0) await new Promise(setImmediate);
+  }
+  return seen;
 }
 
 function observeOne(cgroup: Cgroup, instance: string | undefined): CgroupObservation | undefined {

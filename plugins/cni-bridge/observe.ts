@@ -91,6 +91,9 @@ function bridgeNames(): Set<string> {
   );
 }
 
+/** Attachments that are looked at in one go. */
+const A_TURN = 8;
+
 async function observeAttachments(
   { results }: Host,
   instance: string,
@@ -99,15 +102,19 @@ async function observeAttachments(
   const { attachments, broken } = listCached(results, name => name.includes(of));
   const problems = broken.map(({ path, message }) => ({ path, message }));
   const isPort = readPorts(instance);
-  const found = attachments
-    .filter(({ config, containerId }) => containerId.startsWith(of) && markerOf(config)?.instance === instance)
-    .flatMap(({ network: name, containerId, ifName, netns = '', config, result, capabilityArgs }) => {
-      if (result === undefined) return [];
-      const request = { name, attachmentId: containerId, netns, interface: ifName };
-      const made = attachmentOf(request, result, capabilityArgs);
-      const present = made.addresses.length > 0 && isPresent(netns, made, inside => isPort(config, inside));
-      return [{ ...made, netns, present }];
-    });
+  const ours = attachments.filter(
+    ({ config, containerId }) => containerId.startsWith(of) && markerOf(config)?.instance === instance,
+  );
+  const found: NetworkObservation['attachments'] = [];
+  for (const { network: name, containerId, ifName, netns = '', config, result, capabilityArgs } of ours) {
+    if (result === undefined) continue;
+    // What else the process has to do has its turn: a daemon answers meanwhile.
+    if (found.length % A_TURN === A_TURN - 1) await new Promise(setImmediate);
+    const request = { name, attachmentId: containerId, netns, interface: ifName };
+    const made = attachmentOf(request, result, capabilityArgs);
+    const present = made.addresses.length > 0 && isPresent(netns, made, inside => isPort(config, inside));
+    found.push({ ...made, netns, present });
+  }
   return { found, problems };
 }
 
