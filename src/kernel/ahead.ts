@@ -32,6 +32,8 @@ export function makeAhead(context: ExecuteContext): Ahead {
   let waited: ReadonlyMap<string, ResourceRef> = new Map();
   let noted = new Map<string, Step>();
   const outcomes = new Map<string, KukeError | undefined>();
+  /** Those that have waited for steps of their own. */
+  const ownDue = new Set<string>();
   const isAhead = ({ type }: Step): boolean => context.operations.find(type)?.ahead === true;
 
   async function runOne(key: string, step: Step): Promise<void> {
@@ -53,7 +55,9 @@ export function makeAhead(context: ExecuteContext): Ahead {
 
   return {
     putsOff(ref, plan) {
-      const due = plan.steps.filter(step => isAhead(step) && !outcomes.has(taskOf(step)));
+      // Once: steps may be others each time that they are planned.
+      const due = ownDue.has(keyOf(ref)) ? [] : plan.steps.filter(step => isAhead(step) && !outcomes.has(taskOf(step)));
+      if (due.length > 0) ownDue.add(keyOf(ref));
       for (const step of due) if (!noted.has(taskOf(step))) noted.set(taskOf(step), step);
       const waits = due.length > 0 || waiting.values().some(other => liesIn(ref, other));
       if (waits) waiting.set(keyOf(ref), ref);

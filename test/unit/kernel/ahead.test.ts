@@ -1,6 +1,9 @@
 /** What may take long and needs no lock, a pull, comes before the lock. */
 import { beforeEach, expect, test } from 'bun:test';
+import { makeAhead } from '../../../src/kernel/ahead.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
+import type { ExecuteContext } from '../../../src/kernel/execute.ts';
+import { makePlan } from '../../../src/kernel/plan.ts';
 import { publish } from '../../fakes/index.ts';
 import { cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
@@ -111,4 +114,16 @@ test('a cell that comes after one that could not be made says so', async () => {
     ['Failed', 'see its own error'],
   ]);
   expect(outcomes[1]?.error?.message).toBe('cell main/default/default/a could not be made');
+});
+
+test('a resource is put off for its own steps once, and not for ever where they are others each time', () => {
+  const operations = { find: () => ({ ahead: true }) } as unknown as ExecuteContext['operations'];
+  const ahead = makeAhead({ operations } as ExecuteContext);
+  const ref = { kind: 'Cell', path: ['web'] };
+  const puts = () => {
+    const plan = makePlan('create');
+    plan.add(ref, 'cgroup.create', { path: crypto.randomUUID() });
+    return ahead.putsOff(ref, plan);
+  };
+  expect([puts(), puts()]).toEqual([true, false]);
 });
