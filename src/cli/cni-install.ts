@@ -1,7 +1,8 @@
 import { KukeError } from '../kernel/errors.ts';
-import { changePlugins, foreseen, outputArg, printPlugins, requireAbsolute } from './cni-plugins.ts';
+import { changePlugins, foreseen, printPlugins, requireAbsolute } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { warn } from './output/failure.ts';
+import { tableOutputArg } from './output-arg.ts';
 import { planArgs } from './plan-flags.ts';
 
 const conflicts = [
@@ -35,7 +36,7 @@ export default command({
   args: {
     dir: { type: 'string', default: '/opt/cni/bin', valueHint: 'DIR', description: 'folder of CNI plugins' },
     force: { type: 'boolean', description: 'replace plugins of another vendor' },
-    ...outputArg,
+    ...tableOutputArg,
     ...planArgs,
   },
   async run(invocation) {

@@ -1,5 +1,4 @@
 /** What the commands on the files of CNI plugins share. */
-import type { ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { asFileError } from '../kernel/file-errors.ts';
 import type { CniForecast, CniPluginFile, CniPlugins, Invocation } from './command.ts';
@@ -9,10 +8,6 @@ import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { colour } from './output/terminal.ts';
 import { planFlags } from './plan-flags.ts';
-
-export const outputArg = {
-  output: { type: 'enum', alias: 'o', options: ['table', 'json'], default: 'table', description: 'how it is printed' },
-} as const satisfies ArgsDef;
 
 type Opener = Pick<Invocation, 'globals' | 'program'> & { args?: object };
 

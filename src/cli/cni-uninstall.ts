@@ -1,6 +1,7 @@
-import { foreseen, outputArg, printPlugins, requireAbsolute, uninstallPlugins } from './cni-plugins.ts';
+import { foreseen, printPlugins, requireAbsolute, uninstallPlugins } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { tell } from './output/terminal.ts';
+import { tableOutputArg } from './output-arg.ts';
 import { planArgs } from './plan-flags.ts';
 
 export default command({
@@ -9,7 +10,11 @@ export default command({
     ['cni uninstall', 'from all folders'],
     ['cni uninstall --dir /usr/lib/cni', 'from this one'],
   ],
-  args: { dir: { type: 'string', valueHint: 'DIR', description: 'folder of CNI plugins' }, ...outputArg, ...planArgs },
+  args: {
+    dir: { type: 'string', valueHint: 'DIR', description: 'folder of CNI plugins' },
+    ...tableOutputArg,
+    ...planArgs,
+  },
   async run(invocation) {
     const { dir, output } = invocation.args;
     const folder = dir === undefined ? undefined : requireAbsolute(dir);

@@ -3,6 +3,7 @@ import { answerText, lookAtDaemon } from './daemon/look.ts';
 import { bytes } from './output/bytes.ts';
 import { print } from './output/standard-output.ts';
 import { colour } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 
 export default command({
   summary: 'see whether kukeond runs (exit code 0: it does, and answers; 3: it does not run; 1: it does not answer)',
@@ -11,7 +12,7 @@ export default command({
     ['daemon status -o json', 'for scripts'],
   ],
   args: {
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const look = await lookAtDaemon(invocation);

@@ -8,6 +8,7 @@ import { warn } from './output/failure.ts';
 import { formatJson } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
 import { tell } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 import { kindOf, scopeArgs } from './scope.ts';
 import { parseSelector } from './selector.ts';
 
@@ -27,7 +28,7 @@ export default command({
     cell: { type: 'string', valueHint: 'NAME', description: 'cell, for containers' },
     'all-scopes': { type: 'boolean', alias: 'A', description: 'of all realms, spaces, stacks and cells' },
     selector: { type: 'string', alias: 'l', valueHint: 'LABELS', description: 'a=b, a!=b, a, !a; several with commas' },
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const { args, globals } = invocation;

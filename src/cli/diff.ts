@@ -12,6 +12,7 @@ import { colourDiff } from './output/diff.ts';
 import { printFailure } from './output/failure.ts';
 import { exitCodeOf } from './output/outcomes.ts';
 import { print } from './output/standard-output.ts';
+import { textOutputArg } from './output-arg.ts';
 
 export default command({
   summary:
@@ -23,7 +24,7 @@ export default command({
   ],
   args: {
     ...filenameArg,
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   repeatable: ['filename'],
   async run(invocation) {

@@ -5,6 +5,7 @@ import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.
 import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { colour } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 
 const MARKS = { ok: ['ok', 'green'], warning: ['warning', 'yellow'], error: ['error', 'red'] } as const;
@@ -24,7 +25,7 @@ export default command({
   ],
   args: {
     fix: { type: 'boolean', description: 'put right what can be put right; asks nothing' },
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
     ...planArgs,
   },
   async run(invocation) {

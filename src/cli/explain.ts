@@ -7,6 +7,7 @@ import { command } from './command.ts';
 import { openKernel } from './open-kernel.ts';
 import type { Explained } from './output/field.ts';
 import { print } from './output/standard-output.ts';
+import { textOutputArg } from './output-arg.ts';
 
 export default command({
   summary:
@@ -19,7 +20,7 @@ export default command({
   args: {
     kind: { type: 'positional', required: true, description: 'kind, and fields after dots: cell.spec.containers' },
     recursive: { type: 'boolean', description: 'all fields below it in a tree, without descriptions' },
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const { kind, recursive, output } = invocation.args;

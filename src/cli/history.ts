@@ -11,6 +11,7 @@ import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { tell } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
 
 const LAST = 20;
@@ -26,7 +27,7 @@ export default command({
     kind: { type: 'positional', required: true, description: 'its kind (cell), or its name' },
     name: { type: 'positional', required: false, description: 'its name' },
     last: { type: 'string', valueHint: 'N', default: `${LAST}`, description: 'only the last so many' },
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
     ...scopeArgs,
   },
   async run(invocation) {

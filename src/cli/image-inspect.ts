@@ -6,6 +6,7 @@ import { printable } from './output/printable.ts';
 import { formatJson } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
+import { textOutputArg } from './output-arg.ts';
 
 export default command({
   summary: 'show what an image is made of, how it runs, and who uses it',
@@ -16,7 +17,7 @@ export default command({
   args: {
     name: { type: 'positional', required: true, description: 'name of an image, as `image ls` has it, or its digest' },
     ...realmArg,
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const { images, namespace } = await openImages(invocation);

@@ -2,6 +2,7 @@ import { command } from './command.ts';
 import { openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
+import { tableOutputArg } from './output-arg.ts';
 
 export default command({
   summary: 'list plugins, and what each costs at start',
@@ -11,13 +12,7 @@ export default command({
   ],
   args: {
     timing: { type: 'boolean', description: 'what loading each one cost' },
-    output: {
-      type: 'enum',
-      alias: 'o',
-      options: ['table', 'json'],
-      default: 'table',
-      description: 'how it is printed',
-    },
+    ...tableOutputArg,
   },
   async run(invocation) {
     const { plugins } = await openKernel(invocation, { reads: true });

@@ -9,6 +9,7 @@ import { bytes } from './output/bytes.ts';
 import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { colour } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 
 /** As `kuke status -o json` prints it. */
 export interface Status {
@@ -36,7 +37,7 @@ export default command({
     ['status -o json', 'for scripts'],
   ],
   args: {
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const kernel = await openKernel(invocation, { reads: true });

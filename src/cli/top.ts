@@ -7,6 +7,7 @@ import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { print } from './output/standard-output.ts';
 import { isTerminal } from './output/terminal.ts';
+import { tableOutputArg } from './output-arg.ts';
 import { levelArg, SCOPES } from './scope.ts';
 import { formatRows, plainColumns } from './top/columns.ts';
 import { sampleJson } from './top/json.ts';
@@ -32,13 +33,7 @@ export default command({
     cell: { type: 'string', valueHint: 'NAME', description: 'only cells of this name' },
     sort: { type: 'enum', options: [...SORTS], default: 'cpu', description: 'what has most of it comes first' },
     interval: { type: 'string', valueHint: 'TIME', description: 'between two readings (2s; for one sample 1s)' },
-    output: {
-      type: 'enum',
-      alias: 'o',
-      options: ['table', 'json'],
-      default: 'table',
-      description: 'how it is printed',
-    },
+    ...tableOutputArg,
   },
   async run(invocation) {
     const { args, signal } = invocation;

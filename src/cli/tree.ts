@@ -7,6 +7,7 @@ import { warn } from './output/failure.ts';
 import { formatJson, printRows } from './output/resources.ts';
 import { print } from './output/standard-output.ts';
 import { tell } from './output/terminal.ts';
+import { textOutputArg } from './output-arg.ts';
 import { kindOf, levelArg, refFor, scopeArgs } from './scope.ts';
 import { isUtf8, treeRows } from './tree/draw.ts';
 import { treeNodes } from './tree/nodes.ts';
@@ -24,7 +25,7 @@ export default command({
     name: { type: 'positional', required: false, description: 'its name' },
     ...scopeArgs,
     level: { ...levelArg, default: 'container', description: 'how far down' },
-    output: { type: 'enum', alias: 'o', options: ['text', 'json'], default: 'text', description: 'how it is printed' },
+    ...textOutputArg,
   },
   async run(invocation) {
     const { kind: word, name, level, output } = invocation.args;
