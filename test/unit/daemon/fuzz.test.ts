@@ -144,9 +144,9 @@ test('any request has an answer', async () => {
       const filled = typeof path === 'string' ? path : pattern.replace(/:\w+/g, () => path.words[index++] ?? '');
       // What watches or follows has no end.
       const given = query
-        .map(([at, of]) => [queries[at % queries.length] ?? '', of] as const)
+        .map(([at, of]): [string, string] => [queries[at % queries.length] ?? '', of])
         .filter(([name]) => name !== 'watch' && name !== 'follow');
-      const url = `${filled.startsWith('/') ? filled : `/${filled}`}?${new URLSearchParams(given.map(([name, of]) => [name, of]))}`;
+      const url = `${filled.startsWith('/') ? filled : `/${filled}`}?${new URLSearchParams(given)}`;
       const bare = method === 'GET' || method === 'HEAD';
       const response = await fetch(`http://kukeond${url}`, {
         unix: api.socketPath,
