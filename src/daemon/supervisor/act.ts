@@ -1,6 +1,6 @@
 /** Does what was decided: a plan as a command's, under the same lock, decided anew from what is seen there. */
 
-import { asKukeError, type KukeError } from '../../kernel/errors.ts';
+import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import { askedIn } from '../../kernel/limits/wanted.ts';
@@ -22,6 +22,7 @@ const AT_ONCE = 8;
 export interface Acting {
   kernel: Kernel;
   journal: Journal;
+  /** Its signal is the supervisor's end. */
   engine: EngineOptions;
   tell(event: SupervisorEvent): void;
 }
@@ -38,9 +39,15 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
   const only = entries.flatMap(({ ref, needs }) => [ref, ...needs]);
   const [first] = entries;
   const whose = entries.length === 1 && first ? describe(first.ref) : `${entries.length} resources`;
-  const options = { ...engine, command: `kukeond: keep ${whose}`, only };
+  // Waiting for the lock ends with the supervisor; what has begun comes to its end.
+  const waiting = new AbortController();
+  const giveUp = () => waiting.abort(new KukeError('Cancelled', 'kukeond ends'));
+  if (engine.signal.aborted) giveUp();
+  engine.signal.addEventListener('abort', giveUp, { once: true });
+  const options = { ...engine, signal: waiting.signal, command: `kukeond: keep ${whose}`, only };
   const left: Left = { starts: [], deletes: [] };
-  await withSession(kernel, journal, options, async session => {
+  const work = withSession(kernel, journal, options, async session => {
+    engine.signal.removeEventListener('abort', giveUp);
     await inParallel(entries, AT_ONCE, async entry => {
       try {
         await actOnOne(acting, session, entry, left);
@@ -50,6 +57,7 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
       }
     });
   });
+  await work.finally(() => engine.signal.removeEventListener('abort', giveUp));
   return left;
 }
 

@@ -58,13 +58,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const entries = new Map<string, Entry>();
   const byContainer = new Map<string, Entry>();
   const due = new Set<Entry>();
-  // What is under way is not cut off: it comes to its end, and the next one is not begun.
-  const running = { ...engine, signal: new AbortController().signal, command: 'kukeond' };
+  const running = { ...engine, signal, command: 'kukeond' };
   const acting: Acting = { kernel, journal, engine: running, tell: event => options.onChange?.(event) };
   const complain = (thrown: unknown): void => {
     const error = asKukeError(thrown);
     // Everybody sees that containerd is away, and it is looked at again when it is back.
-    if (error.code !== 'RuntimeUnavailable') engine.notice(error.summary);
+    if (error.code !== 'RuntimeUnavailable' && !signal.aborted) engine.notice(error.summary);
   };
 
   let tree: ResourceTree | undefined;
@@ -281,7 +280,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   async function adopt(): Promise<void> {
     try {
       // What was under way when an earlier one died is finished or undone, and what is due is seen to.
-      await withSession(kernel, journal, { ...running, signal, command: 'kukeond: begin' }, async () => {});
+      await withSession(kernel, journal, { ...running, command: 'kukeond: begin' }, async () => {});
     } catch (thrown) {
       complain(thrown);
     }
