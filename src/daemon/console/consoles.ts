@@ -64,10 +64,7 @@ export function makeConsoles({ run, most = MOST, patienceMs = PATIENCE_MS }: Con
       socket.write(UPGRADED);
       const ended = Promise.withResolvers<void>();
       const one = { end: () => link.end(), ended: ended.promise };
-      const link = linkTo(socket, head, patienceMs, async (request, to) => {
-        await answer(run, { ...request, peer }, to);
-        socket.end();
-      });
+      const link = linkTo(socket, head, patienceMs, (request, to) => answer(run, { ...request, peer }, to));
       running.add(one);
       link.done.finally(() => {
         running.delete(one);
@@ -125,6 +122,7 @@ function linkTo(
   const done = Promise.withResolvers<void>();
   let listener: ((message: ClientMessage | undefined) => void) | undefined;
   let isBegun = false;
+  let isOver = false;
   let size = head.length;
   const waiting: (ClientMessage | undefined)[] = [];
   const heard = (message: ClientMessage | undefined): void => {
@@ -155,10 +153,15 @@ function linkTo(
           for (const message of waiting.splice(0)) given(message);
         },
       };
-      work(request, link).finally(done.resolve);
+      work(request, link).finally(() => {
+        isOver = true;
+        mux.close('its command has ended');
+        done.resolve();
+      });
     },
     closed() {
       clearTimeout(late);
+      if (isOver) return;
       if (isBegun) heard(undefined);
       else done.resolve();
     },

@@ -189,6 +189,15 @@ describe('a client that is none', () => {
     expect((await served.run(['get', 'realms', '-o', 'name'])).stdout).toContain('realm/main');
   });
 
+  test('one that does not hang up is hung up on', async () => {
+    const socket = net.connect({ path: served.socket, allowHalfOpen: true });
+    socket.on('data', () => {}).on('error', () => {});
+    socket.write(Buffer.from(HEAD + frame(JSON.stringify(request(['version']))), 'latin1'));
+    await new Promise(resolve => socket.on('end', resolve));
+    await eventually(async () => served.count() === 0 || undefined);
+    socket.destroy();
+  });
+
   test('one that says nothing is not waited for', async () => {
     await using short = await serveConsoles({ patienceMs: 20 });
     const socket = net.connect(short.socket);
