@@ -146,7 +146,7 @@ test('what is not there, and what is no kind', async () => {
   expect(await failing(2, 'get', 'cells', '-l', 'a b')).toContain('app=web');
   const empty = await run(['get', 'cells', '--stack', 'nothing']);
   expect(empty).toMatchObject({ status: 0, stdout: '' });
-  expect(empty.stderr).toContain('-A');
+  expect(empty.stderr).toBe('no cells here; there is no stack main/default/nothing\n');
   expect(JSON.parse(await kuke('get', 'cells', '--stack', 'nothing', '-o', 'json'))).toMatchObject({ items: [] });
 });
 
