@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setAttribute } from '../../../plugins/cgroup-v2/attribute.ts';
 import type { Containerd } from '../containerd.ts';
 import { cell, manifest, pidsOf } from '../kuke/cells.ts';
-import { footprint } from '../kuke/footprint.ts';
 import { apply } from '../kuke/kuke.ts';
+import { comparable } from '../kuke-faults/killer.ts';
 import { warmHost } from '../kuke-faults/warm-host.ts';
 import { difference, type Inventory } from '../observe/inventory.ts';
 import { doctor, fixAll } from './diagnosis.ts';
@@ -16,7 +16,7 @@ let before: Inventory;
 beforeAll(async () => {
   containerd = await warmHost();
   await apply(manifest('Stack', 'blog'), cell('web', undefined, { stackId: 'blog' }));
-  before = await footprint();
+  before = await comparable();
 });
 afterAll(() => containerd.stop());
 
@@ -47,20 +47,20 @@ test('a process that somebody has moved into a group of nobody runs on, and is n
   stranger.kill();
   await stranger.exited;
   expect((await fixAll()).map(({ code }) => code)).toEqual(['OrphanCgroup']);
-  expect(difference(before, await footprint())).toEqual([]);
+  expect(difference(before, await comparable())).toEqual([]);
 });
 
 test('a stack whose manifest is gone while a cell lies in it is a finding, and nothing of the cell goes', async () => {
   const file = '/opt/kukeon/main/default/blog/stack.yaml';
   const pids = await pidsOf('web', '--stack', 'blog');
   rmSync(file);
-  const host = await footprint();
+  const host = await comparable();
   const { status, found } = await doctor('--fix');
   expect(status).toBe(1);
   expect(found).toMatchObject([
     { code: 'ParentMissing', resource: 'stack main/default/blog', fixable: false, fixed: false },
   ]);
-  expect(difference(host, await footprint())).toEqual([]);
+  expect(difference(host, await comparable())).toEqual([]);
   expect(await pidsOf('web', '--stack', 'blog')).toEqual(pids);
   // As the remedy says.
   await apply(manifest('Stack', 'blog'));
