@@ -137,8 +137,10 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
     async now({ isFresh = false } = {}) {
       used();
       await begin();
-      const isOld = isOutdated || watching === undefined || performance.now() - lookedAt > STALE_MS;
-      if (known === undefined || isFresh || isOld) return lookAnew();
+      // While much goes on, one look follows the other, and nobody waits for the next.
+      const isBusy = due !== undefined || looking !== undefined;
+      const isOld = !isBusy && performance.now() - lookedAt > STALE_MS;
+      if (known === undefined || isFresh || isOutdated || watching === undefined || isOld) return lookAnew();
       return known;
     },
     outdate() {
