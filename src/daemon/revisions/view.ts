@@ -56,7 +56,10 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
   const subscribers = new Set<() => void>();
   let known: Snapshot | undefined;
   let lookedAt = 0;
-  let isOutdated = true;
+  /** How often something was changed by us, and how much of that has been seen, or is being looked at. */
+  let changed = 1;
+  let seen = 0;
+  let lookingAt = 0;
   let looking: Promise<Snapshot> | undefined;
   let due: Timer | undefined;
   let rested = Promise.resolve();
@@ -66,7 +69,8 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
 
   const look = async (): Promise<Snapshot> => {
     const began = performance.now();
-    isOutdated = false;
+    lookingAt = changed;
+    const upTo = changed;
     try {
       const { tree, resources } = await lookAt(await kernel());
       const changes = changesOf(known?.resources, resources);
@@ -74,11 +78,9 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       ring.push(changes.map(change => ({ change, ...beforeOf(before, change.resource) })));
       known = { revision: ring.latest, resources, tree };
       lookedAt = performance.now();
+      seen = upTo;
       if (changes.length > 0) for (const tell of [...subscribers]) tell();
       return known;
-    } catch (thrown) {
-      isOutdated = true;
-      throw thrown;
     } finally {
       rested = Bun.sleep((performance.now() - began) * REST);
     }
@@ -119,7 +121,6 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
     } catch (thrown) {
       // Nothing is set up yet: the next who asks tries again.
       watching = undefined;
-      isOutdated = true;
       log('debug', `resources are not watched: ${asKukeError(thrown).summary}`);
     }
   };
@@ -129,7 +130,6 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       if (subscribers.size > 0) return used();
       watching?.abort();
       watching = undefined;
-      isOutdated = true;
     }, UNUSED_MS).unref();
   };
   return {
@@ -140,17 +140,18 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       // While much goes on, one look follows the other, and nobody waits for the next.
       const isBusy = due !== undefined || looking !== undefined;
       const isOld = !isBusy && performance.now() - lookedAt > STALE_MS;
-      if (known === undefined || isFresh || isOutdated || watching === undefined || isOld) return lookAnew();
-      return known;
+      if (isFresh || watching === undefined) return lookAnew();
+      if (known !== undefined && seen === changed && !isOld) return known;
+      return looking !== undefined && lookingAt === changed ? looking : lookAnew();
     },
     outdate() {
-      isOutdated = true;
+      changed += 1;
       if (watching !== undefined) noticed();
     },
-    subscribe(changed, signal) {
+    subscribe(told, signal) {
       if (signal.aborted) return;
-      subscribers.add(changed);
-      signal.addEventListener('abort', () => subscribers.delete(changed), { once: true });
+      subscribers.add(told);
+      signal.addEventListener('abort', () => subscribers.delete(told), { once: true });
     },
     stop() {
       isStopped = true;
