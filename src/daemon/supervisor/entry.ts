@@ -64,6 +64,8 @@ export async function lookAt(
   if (seen === undefined) return undefined;
   const now = performance.now();
   entry.memory = remember(entry.memory, seen, now);
+  // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
+  entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
   entry.health.keep(seen.members);
   return { seen, decision: decide(seen, entry.memory, now) };
 }

@@ -265,16 +265,16 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     await Promise.all([runtime.watch?.(containersChanged, signal), watchStore()]);
   }
 
-  /** Again with each sweep where nothing is set up yet. */
+  /** Again with each sweep where nothing is set up yet, or nobody tells of changes. */
   let isStoreWatched = false;
   async function watchStore(): Promise<void> {
     if (isStoreWatched) return;
     try {
-      await (await kernel.use('store')).watch?.(storeChanged, signal);
-      isStoreWatched = true;
-    } catch {
-      tree = undefined;
-    }
+      const store = await kernel.use('store');
+      await store.watch?.(storeChanged, signal);
+      isStoreWatched = store.watch !== undefined;
+    } catch {} // told by the sweep, if there is something to keep
+    tree = undefined;
   }
 
   async function adopt(): Promise<void> {

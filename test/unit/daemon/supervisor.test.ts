@@ -49,15 +49,31 @@ async function until(what: string): Promise<void> {
 }
 
 /** By the supervisor, or with the session of another change. */
-const settled = (name: string) =>
+const settled = (name: string, as = 'Stopped') =>
   eventually(async () => {
     await supervisor.sweep();
     const { state, attachments } = (await statusOf(name)) ?? {};
-    return state === 'Stopped' && Array.isArray(attachments) && attachments.length === 0 ? true : undefined;
+    return state === as && Array.isArray(attachments) && attachments.length === 0 ? true : undefined;
   });
 
 const containers = (policy: string, more = '') =>
   `[{ id: main, image: busybox, restartPolicy: ${policy}${more} }, { id: side, image: busybox }]`;
+
+test('who starts by hand what has used up its retries begins anew, and the next supervisor knows', async () => {
+  await kuke.apply(cellYaml('web', containers('always', ', restartMaxRetries: 1')));
+  await begin();
+  kuke.host.exit('kukeon-main', ROOT, 1);
+  await until('restarted web main');
+  kuke.host.exit('kukeon-main', ROOT, 1);
+  await settled('web', 'Failed');
+  const start = { verb: 'start', stopTimeoutMs: undefined } as const;
+  await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'running' }), start);
+  await eventually(async () => {
+    await supervisor.sweep();
+    const [main] = ((await statusOf('web'))?.containers ?? []) as { retries?: number; restarts: number }[];
+    return main?.retries === undefined && main?.restarts === 1 ? true : undefined;
+  });
+});
 
 describe('a root that has ended', () => {
   test('is started again in the network that it had, and how it ended is known, with whose limit was hit', async () => {
