@@ -76,10 +76,8 @@ case $boot in
     check 'killed, it comes back' comes_back "$before"
     check 'containers go on' same "$(cells)" "$(cat ran)"
     check 'kuke daemon restart' succeeds_and_prints 'kukeond restarted' $kuke daemon restart
-    check 'containers go on' same "$(cells)" "$(cat ran)"
     check 'kuke daemon status' succeeds_and_prints "$unit" $kuke daemon status
     check 'kuke daemon logs' succeeds_and_prints '"message":"kukeond is ready"' $kuke daemon logs
-    check 'a second one' fails_and_prints 'runs already: pid' $kuke daemon serve
     boot_again systemctl reboot
     ;;
   1 | 2)
@@ -87,10 +85,12 @@ case $boot in
     check "after $how it runs" active
     check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
     check 'the page, by the published port' page
-    # A cell that is stopped has no cgroup after a boot, until it is started or somebody asks.
-    check 'doctor finds nothing that it cannot put right' succeeds_and_prints 'containerd .* answers' $kuke doctor --fix
-    check 'and then nothing' succeeds_and_prints 'containerd .* answers' $kuke doctor
-    [ $boot = 2 ] || boot_again tee /proc/sysrq-trigger <<< b
+    if [ $boot = 1 ]; then
+      # A cell that is stopped has no cgroup after a boot, until it is started or somebody asks.
+      check 'doctor finds nothing that it cannot put right' succeeds_and_prints 'containerd .* answers' $kuke doctor --fix
+      check 'and then nothing' succeeds_and_prints 'containerd .* answers' $kuke doctor
+      boot_again tee /proc/sysrq-trigger <<< b
+    fi
     check 'uninstall' succeeds_and_prints 'has left this host' $kuke uninstall --yes
     own_state > $kept/after
     check 'the machine is as it was before' diff $kept/before $kept/after
