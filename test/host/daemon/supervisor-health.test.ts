@@ -152,8 +152,9 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   await reboot();
   supervisor = await startSupervisor();
   for (const name of ['db', 'app']) await statusWhen(name, ({ state }) => state === 'Ready');
-  const begun = supervisor.said.filter(({ what }) => what === 'started').map(({ ref }) => ref?.path.at(-1));
-  expect(begun).toEqual(['db', 'app']);
+  const begun = () => supervisor.said.filter(({ what }) => what === 'started').map(({ ref }) => ref?.path.at(-1));
+  await eventually(async () => begun().includes('app') || undefined); // it says so once that is stored
+  expect(begun()).toEqual(['db', 'app']);
   await statusWhen('off', ({ state }) => state === 'Stopped');
   const { attachments, containers } = await statusWhen('done', () => true);
   expect([attachments, containers.filter(({ state }) => state === 'Running')]).toEqual([[], []]);
