@@ -86,13 +86,16 @@ async function listCommands(words: string[], entry: CommandEntry, rest: string[]
   return words.length === 0 || rest.length > 0 ? 0 : 2;
 }
 
-/** The first Ctrl-C, SIGTERM or SIGHUP ends what runs in good order (a create is undone); the second one ends kuke. */
+/**
+ * The first Ctrl-C, SIGTERM or SIGHUP ends what runs in good order (a create is undone); a second Ctrl-C or SIGTERM ends kuke. A second SIGHUP
+ * is nobody's wish: a terminal that goes away sends it itself, and so do its shell and the kernel when the shell ends.
+ */
 function untilInterrupted(): { signal: AbortSignal; over(): void } {
   const console = currentConsole();
   const controller = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) return void console.exit(signal === 'SIGINT' ? 130 : 143);
-    controller.abort(new KukeError('Cancelled', `cancelled by ${signal}`));
+    if (!controller.signal.aborted) controller.abort(new KukeError('Cancelled', `cancelled by ${signal}`));
+    else if (signal !== 'SIGHUP') console.exit(signal === 'SIGINT' ? 130 : 143);
   };
   console.on('SIGINT', stop);
   console.on('SIGTERM', stop);

@@ -22,7 +22,7 @@ export interface PassedSignals {
 }
 
 /**
- * Takes the signals over from here on: until there is a target they wait, or call off what is to make one; a second such one ends kuke. A
+ * Takes the signals over from here on: until there is a target they wait, or call off what is to make one; a second such one ends kuke, save SIGHUP. A
  * second SIGINT or SIGTERM to the target kills it, for it may ignore the first; a third ends kuke. `hasTerminal`: what ends the terminal's session ends the target too, if need be by SIGKILL.
  */
 export function takeSignals({ hasTerminal = false } = {}): PassedSignals {
@@ -33,7 +33,8 @@ export function takeSignals({ hasTerminal = false } = {}): PassedSignals {
   let lethal = 0;
   const beforehand = (name: NodeJS.Signals): void => {
     const code = ENDING[name];
-    if (code !== undefined && calledOff.signal.aborted) return void console.exit(code);
+    // A terminal that goes away says so more than once (main.ts).
+    if (code !== undefined && name !== 'SIGHUP' && calledOff.signal.aborted) return void console.exit(code);
     early.push(name);
     if (code !== undefined) calledOff.abort(new KukeError('Cancelled', `cancelled by ${name}`));
   };

@@ -104,6 +104,18 @@ describe('while a shim says nothing', () => {
     expect(await program.stdout.text()).toBe('');
   });
 
+  test('a terminal that goes away, which says so more than once, calls it off in good order', async () => {
+    await hold('web');
+    const program = start(['exec', 'web', '--', 'echo', 'ran']);
+    await hears(program.pid);
+    for (let i = 0; i < 3; i++) {
+      program.kill('SIGHUP');
+      await Bun.sleep(50);
+    }
+    expect(await program.exited).toBe(1);
+    expect(await program.stderr.text()).toContain('cancelled by SIGHUP');
+  });
+
   test('Ctrl-C calls it off on a terminal, too, which stays as it is', async () => {
     await hold('web');
     const terminal = onTerminal('exec -it web -- sh');
