@@ -72,14 +72,17 @@ function conformanceJobs(file: string): Job[] {
 }
 
 /**
- * A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`; one that says
+ * A file that imports test/host/containerd.ts is run on each version, unless it says `// containerd: once, since ...`, or
+ * `// containerd: the oldest and the newest, since ...`; one that says
  * `// through kukeond, too` once more, with a daemon that runs its commands (`KUKE_NO_DAEMON= test/box.sh bun test FILE`).
  */
 function hostJobs(file: string): Job[] {
   const text = readFileSync(file, 'utf8');
-  const onEach = imports(file, 'test/host/containerd.ts') && !/^\/\/ containerd: once, since /m.test(text);
-  const byThemselves = onEach
-    ? containerdVersions.map(version => boxed(file, ` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
+  const [, on] = /^\/\/ containerd: (once|the oldest and the newest), since /m.exec(text) ?? [];
+  const onSome = on !== 'once' && imports(file, 'test/host/containerd.ts');
+  const versions = containerdVersions.filter((_, index, { length }) => on === undefined || index % (length - 1) === 0);
+  const byThemselves = onSome
+    ? versions.map(version => boxed(file, ` on containerd ${version}`, { KUKE_TEST_CONTAINERD: version }))
     : [boxed(file)];
   const isThrough = /^\/\/ through kukeond, too$/m.test(text);
   return isThrough ? [...byThemselves, boxed(file, ' through kukeond', { KUKE_NO_DAEMON: '' })] : byThemselves;

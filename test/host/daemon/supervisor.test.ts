@@ -1,4 +1,5 @@
 /** What is kept running, whatever dies: a container, its root, its shim, containerd, the supervisor itself. */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';

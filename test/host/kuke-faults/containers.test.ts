@@ -1,4 +1,5 @@
 /** Containers that cannot be, and containers that end at once. */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';

@@ -1,4 +1,5 @@
 /** A task whose deletion was cut off by the death of its caller: containerd then knows of none, and refuses a new one. */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
 import type { Containerd } from '../containerd.ts';

@@ -1,5 +1,6 @@
 // through kukeond, too
 /** apply: what it prints, what it changes, and what it leaves alone (spec.md §3, §7). */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { containers, labels, tasks } from '../observe/containerd.ts';
 import { difference, type Inventory, inventory } from '../observe/inventory.ts';

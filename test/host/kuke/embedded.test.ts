@@ -1,4 +1,5 @@
 /** Where no containerd answers, `kuke init` starts one of its own, and `kuke uninstall` ends it (issue: the embedded default). */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ctr, namespaces, tasks } from '../observe/containerd.ts';

@@ -1,4 +1,5 @@
 /** What init makes and where (spec.md §2), and that uninstall leaves the host as it was. */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { type Containerd, startContainerd } from '../containerd.ts';

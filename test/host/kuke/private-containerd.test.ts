@@ -1,4 +1,5 @@
 /** A containerd of kuke's own takes nothing away that is somebody else's: other files and mounts, another installation, another containerd. */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { privatePaths, remainsOf, servingOf } from '../../../plugins/containerd-shim/private/files.ts';

@@ -1,4 +1,5 @@
 /** start, stop, kill, and what `get` says of a cell in every state (spec.md §6). */
+// containerd: the oldest and the newest, since what differs between versions is asked of each by the tests of containerd-shim.
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
