@@ -1,9 +1,19 @@
 import { expect, test } from 'bun:test';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { execute } from '../../../src/kernel/execute.ts';
-import { makeHooks } from '../../../src/kernel/hooks.ts';
-import { type AnyOperation, makeOperationRegistry } from '../../../src/kernel/operations.ts';
-import { makePlan } from '../../../src/kernel/plan.ts';
+import { type Hooks, makeHooks } from '../../../src/kernel/hooks.ts';
+import type { PlanJournal } from '../../../src/kernel/journal.ts';
+import { type AnyOperation, makeOperationRegistry, type OperationRegistry } from '../../../src/kernel/operations.ts';
+import { makePlan, type Plan } from '../../../src/kernel/plan.ts';
+
+const silent = () => {};
+
+function executed(plan: Plan, journal: PlanJournal, operations: OperationRegistry, hooks: Hooks): Promise<void> {
+  const { intent, steps } = plan;
+  const state = { started: new Map(), results: new Map() };
+  const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
+  return execute({ id: 'p', intent, steps, journal, ...state }, context);
+}
 
 const conflict = () => new KukeError('Conflict', 'somebody’s');
 
@@ -18,28 +28,15 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
   plan.add(ref, 'network.open', { path: '/run/netns/x' }, [plan.add(ref, 'cgroup.create', { path: '/kukeon' })]);
   const journal: string[] = [];
   const entry = {
-    start: () => {},
-    done: () => {},
-    undoing: () => {},
+    start: silent,
+    done: silent,
+    undoing: silent,
     reverted: (step: string) => void journal.push(`reverted ${step}`),
-    dropped: () => {},
+    dropped: silent,
     close: () => void journal.push('closed'),
   };
-  const context = {
-    operations,
-    hooks: makeHooks({ timeLimitMs: 1000, warn: () => {} }),
-    signal: new AbortController().signal,
-    progress: () => {},
-  };
-  const execution = {
-    id: 'p',
-    intent: plan.intent,
-    steps: plan.steps,
-    journal: entry,
-    started: new Map(),
-    results: new Map(),
-  };
-  return { error: await execute(execution, context).catch(thrown => thrown), journal };
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  return { error: await executed(plan, entry, operations, hooks).catch(thrown => thrown), journal };
 }
 
 test('what was in the way of a step is not ours to undo; what is in the way of undoing what was made is told', async () => {
@@ -68,26 +65,17 @@ function sideBySide(
   operations.add(create);
   const plan = makePlan('create');
   for (const path of ['/a', '/b']) plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path });
-  const hooks = makeHooks({ timeLimitMs: 1000, warn: () => {} });
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   hooks.tap('test', 'step:before', ({ params }) => before(pathOf(params)));
   const journal = {
     start: (step: string, found: unknown) => void log.push(`start ${step}: ${found}`),
-    done: () => {},
-    undoing: () => {},
-    reverted: () => {},
-    dropped: () => {},
-    close: () => {},
+    done: silent,
+    undoing: silent,
+    reverted: silent,
+    dropped: silent,
+    close: silent,
   };
-  const context = { operations, hooks, signal: new AbortController().signal, progress: () => {} };
-  const execution = {
-    id: 'p',
-    intent: plan.intent,
-    steps: plan.steps,
-    journal,
-    started: new Map(),
-    results: new Map(),
-  };
-  return { log, run: () => execute(execution, context).catch((thrown: KukeError) => thrown) };
+  return { log, run: () => executed(plan, journal, operations, hooks).catch((thrown: KukeError) => thrown) };
 }
 
 test('a step that a hook refused has not begun, so nothing of it is undone; what the others found is known', async () => {
@@ -142,7 +130,6 @@ test('what needed another step is undone before that one, wherever it stands in 
   // As a plugin adds what has to come first.
   const needed = plan.add(ref, 'cgroup.create', { path: '/needed' });
   plan.steps.find(({ id }) => id === needy.id)?.after.push(needed.id);
-  const silent = () => {};
   const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   const told: string[] = [];
@@ -152,16 +139,7 @@ test('what needed another step is undone before that one, wherever it stands in 
     'undo:after',
     ({ params, error }) => void told.push(`after ${pathOf(params)} ${error?.message ?? ''}`),
   );
-  const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
-  const execution = {
-    id: 'p',
-    intent: plan.intent,
-    steps: plan.steps,
-    journal,
-    started: new Map(),
-    results: new Map(),
-  };
-  await expect(execute(execution, context)).rejects.toThrow('in the way');
+  await expect(executed(plan, journal, operations, hooks)).rejects.toThrow('in the way');
   expect(log).toEqual(['/fails', '/needy', '/needed']);
   expect(told).toEqual(log.flatMap(path => [`before ${path}`, `after ${path} `]));
 });
@@ -174,18 +152,8 @@ test('what would only tell more of a failure fails nothing', async () => {
   plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path: '/a' }, [], async () => {
     throw new Error('no counters');
   });
-  const silent = () => {};
   const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
-  const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
-  const execution = {
-    id: 'p',
-    intent: plan.intent,
-    steps: plan.steps,
-    journal,
-    started: new Map(),
-    results: new Map(),
-  };
-  await execute(execution, context);
+  await executed(plan, journal, operations, hooks);
   expect(done).toEqual(['made']);
 });
