@@ -66,9 +66,16 @@ export default command({
       };
       const process = await runtime.exec(params, signals.signal);
       signals.to(process);
-      // Only now does Ctrl-C have another to go to.
-      if (terminal !== undefined && args.interactive) restore = streams?.rawTerminal(0);
-      if (streams && terminal !== undefined) followSize(streams, terminal, process);
+      try {
+        // Only now does Ctrl-C have another to go to.
+        if (terminal !== undefined && args.interactive) restore = streams?.rawTerminal(0);
+        if (streams && terminal !== undefined) followSize(streams, terminal, process);
+      } catch (thrown) {
+        // The terminal has gone meanwhile: the command goes, too, and nothing of it stays.
+        await process.signal('SIGKILL').catch(() => {});
+        await process.exited.catch(() => {});
+        throw thrown;
+      }
       return await process.exited;
     } catch (thrown) {
       restore?.();
