@@ -62,14 +62,13 @@ function inheriting(said: ContainerSpec, { tmpfs, ...defaults }: Defaults): Cont
 
 /** The limits of a container, and where they are said. */
 export function askedOfContainer(cell: EffectiveCell, container: ContainerSpec): AskedOfGroup {
-  const { resources } = container;
-  const path = containerCgroup(cell, container);
+  const { id: name, resources } = container;
+  const group = { path: containerCgroup(cell, container), name, resources };
   if (isInherited(cell, container, 'resources'))
-    return { path, resources, field: 'spec.defaults.container.resources', by: cell.space };
-  const isSame = ({ id }: ContainerSpec) => id === container.id;
-  const index = cell.spec.containers.findIndex(isSame);
-  if (index >= 0) return { path, resources, field: `spec.containers[${index}].resources` };
-  return { path, resources, field: `spec.initContainers[${cell.spec.initContainers?.findIndex(isSame)}].resources` };
+    return { ...group, field: 'spec.defaults.container.resources', by: cell.space };
+  // As changes of a manifest are told: by the id.
+  const list = cell.spec.containers.some(({ id }) => id === name) ? 'containers' : 'initContainers';
+  return { ...group, field: `spec.${list}[${name}].resources` };
 }
 
 const isInherited = (cell: EffectiveCell, { id }: ContainerSpec, field: keyof Defaults): boolean =>

@@ -35,15 +35,18 @@ export function limitedGroups(tree: ResourceTree, cell: Cell): AskedOfGroup[] {
   return cell.spec.desiredState === 'stopped' ? groups.map(group => ({ ...group, isIdle: true })) : groups;
 }
 
-/** By container. Throws as checkLimits does. */
+/** By container; `runsOn`: those whose group stays. Throws as checkLimits does. */
 export async function checkContainers(
   kernel: PluginKernel,
   context: PlanContext,
   cell: EffectiveCell,
+  runsOn: (container: ContainerSpec) => boolean,
 ): Promise<ReadonlyMap<ContainerSpec, LimitsToGive>> {
   const limits = new Map<ContainerSpec, LimitsToGive>();
-  for (const one of allContainers(cell.spec))
-    limits.set(one, await checkLimits(kernel.use, context, askedOfContainer(cell, one)));
+  for (const one of allContainers(cell.spec)) {
+    const group: AskedOfGroup = { ...askedOfContainer(cell, one), ...(!runsOn(one) && { isAnew: true }) };
+    limits.set(one, await checkLimits(kernel.use, context, group));
+  }
   return limits;
 }
 
@@ -107,8 +110,9 @@ export async function planLimitsAlone(
   const group = await observeCgroup(kernel.use, context, cell.ref);
   const ready = group?.ours ? await planCgroup(kernel.use, context, cell) : undefined;
   if (ready === undefined) await checkLimits(kernel.use, context, askedOf(cell));
-  const limits = await checkContainers(kernel, context, cell);
-  await planLimitsInPlace(kernel, context, cell, limits, one => runs(seen.of(one)), ready);
+  const runsOn = (one: ContainerSpec) => runs(seen.of(one));
+  const limits = await checkContainers(kernel, context, cell, runsOn);
+  await planLimitsInPlace(kernel, context, cell, limits, runsOn, ready);
 }
 
 /** A leaf that was made ready for a start that never came goes; that of a task, also of an ended one, goes with it. */

@@ -50,7 +50,7 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
   );
   if (cell.spec.desiredState === 'stopped') {
     await planCgroup(kernel.use, context, cell);
-    await checkContainers(kernel, context, cell);
+    await checkContainers(kernel, context, cell, () => false);
     const stopped = planStop(context, cell, seen);
     for (const one of gone) {
       planRemove(context, cell, seen, one.id, stopped);
@@ -100,8 +100,8 @@ async function planRunning(
     await refuseUnlimitedAbove(kernel.use, context, cell.ref);
   }
   const cgroup = await planCgroup(kernel.use, context, cell);
-  const limits = await checkContainers(kernel, context, cell);
   const runsOn = (one: ContainerSpec) => runs(seen.of(one)) && !anew.includes(one);
+  const limits = await checkContainers(kernel, context, cell, runsOn);
   // First, and before anything is ended: what the kernel refuses leaves all as it was.
   const limited = [cgroup, ...(await planLimitsInPlace(kernel, context, cell, limits, runsOn, cgroup))];
   const removed = new Map<string, Step>(

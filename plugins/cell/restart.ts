@@ -13,7 +13,7 @@ import { type Cell, containerCgroup, containerdId, isRoot, leafName } from './la
 import { checkContainers, planLeaf } from './limit-steps.ts';
 import { type ObservedCell, runs } from './observed.ts';
 import { startOrder } from './order.ts';
-import { rootOf } from './schema.ts';
+import { type ContainerSpec, rootOf } from './schema.ts';
 import { planStopOne } from './stop-steps.ts';
 
 /** False: something that they live in is gone, so it takes a start. A cell that is to be stopped, or whose root is, gets no step. */
@@ -40,7 +40,8 @@ export async function planRestart(
   await (await kernel.use('runtime')).requireOciRuntime(cell.spec.runtime);
   await refuseFrozen(kernel, context, cell);
   const cgroup = await planCgroup(kernel.use, context, cell);
-  const limits = await checkContainers(kernel, context, cell);
+  const isKept = (one: ContainerSpec) => runs(seen.of(one)) && !members.includes(one);
+  const limits = await checkContainers(kernel, context, cell, isKept);
   const started = new Map<string, Added<unknown>>();
   for (const one of members) {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };

@@ -62,13 +62,13 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       const id = await instance();
       createCgroup(cgroupAt(unifiedRoot(mounts()), path), id);
     }),
-    limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits, leave }, { note = ignore }) => {
+    limit: action<CgroupActions['limit']['params'], void>(async ({ path, limits, leave, take }, { note = ignore }) => {
       const table = mounts();
       const cgroup = cgroupAt(unifiedRoot(table), path);
       const id = await instance();
       requireOurs(cgroup, id);
       createMarked(cgroup, id); // a leaf that a runtime has made is known as ours from now on
-      setLimits({ cgroup, limits, leave, mounts: table, note });
+      setLimits({ cgroup, limits, leave, take, mounts: table, note });
     }),
     leaf: action<CgroupActions['leaf']['params'], void>(async ({ path, limits, oomKills }, { note = ignore }) => {
       const table = mounts();
@@ -100,12 +100,12 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
     isThere: thereWith<CgroupActions>({
       create: ({ path }) => look(path, isOurs),
       leaf: ({ path }) => look(path, isOurs),
-      limit: ({ path, limits }) =>
-        look(path, (cgroup, table) => exists(cgroup) && !examine(cgroup, limits, table).limits.some(isDue)),
+      limit: ({ path, limits, take }) =>
+        look(path, (cgroup, table) => exists(cgroup) && !examine(cgroup, limits, table, take).limits.some(isDue)),
     }),
     explain: explainWith<CgroupActions>({
       create: ({ path }) => explainCreate(mounts(), path),
-      limit: ({ path, limits }) => explainLimit(mounts(), path, limits),
+      limit: ({ path, limits, take }) => explainLimit(mounts(), path, limits, take),
       leaf: ({ path, limits }) => explainLeaf(mounts(), path, limits),
       remove: ({ path }) => explainRemove(mounts(), path),
     }),

@@ -1,6 +1,6 @@
 /** The commands that a person would type for what this backend does. */
 import { existsSync } from 'node:fs';
-import { type Limits, shellCommand, shellQuote } from 'kuke/plugin';
+import { type LimitField, type Limits, shellCommand, shellQuote } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { cgroup2MountPoint, type Mount } from '../../src/host/mountinfo.ts';
 import { reach } from './delegation.ts';
@@ -27,13 +27,18 @@ const making = ({ path }: Cgroup) => [
 ];
 
 /** What there is to write; the kernel's word on what cannot be is a comment. */
-export function explainLimit(mounts: readonly Mount[], path: string, limits: Limits): string {
+export function explainLimit(
+  mounts: readonly Mount[],
+  path: string,
+  limits: Limits,
+  take?: readonly LimitField[],
+): string {
   const { cgroup } = place(mounts, path);
-  const lines = examine(cgroup, limits, mounts).limits.flatMap(({ knob, observation }) => {
+  const lines = examine(cgroup, limits, mounts, take).limits.flatMap(({ knob, observation, isTaken }) => {
     const { field, asked, manual, fault, notEnforced, due } = observation;
     const why = fault ?? notEnforced;
     const text = asked === undefined ? knob.unset : knob.text(asked);
-    if (due && (asked !== undefined || !manual)) {
+    if (due && (asked !== undefined || !manual || isTaken)) {
       const write = (what: string) => `echo ${shellQuote(what)} > ${shellQuote(`${cgroup.path}/${knob.file}`)}`;
       const instead = asked === undefined ? knob.unsetInstead?.() : undefined;
       return instead === undefined ? write(text) : `${write(text)} || ${write(instead)}`;

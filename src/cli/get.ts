@@ -24,12 +24,13 @@ export default command({
     ["get cells -o jsonpath='{.items[*].metadata.name}'", 'fields alone, as kubectl has them'],
     ["get cells -o custom-columns='NAME:.metadata.name,IMAGE:.spec.containers[*].image'", 'columns of your own'],
     ['get cells -A --resources', 'what limits they have, and what they use; -o wide says why one is not enforced'],
+    ['get --resources', 'the same of all levels, from the realms down to the containers'],
   ],
   args: {
     kind: {
       type: 'positional',
-      required: true,
-      description: 'realms, spaces, stacks, cells or containers (r sp st ce co)',
+      required: false,
+      description: 'realms, spaces, stacks, cells or containers (r sp st ce co); with --resources alone: all of them',
     },
     name: { type: 'positional', required: false, description: 'one of them' },
     ...scopeArgs,
@@ -44,7 +45,10 @@ export default command({
     'sort-by': { type: 'string', valueHint: 'PATH', description: 'a path such as .status.state, or a column’s header' },
     watch: { type: 'boolean', alias: 'w', description: 'go on: print each one that changes, until Ctrl-C' },
     'output-watch-events': { type: 'boolean', description: 'with -w: say whether it was added, modified or deleted' },
-    resources: { type: 'boolean', description: 'limits and use in place of the other columns' },
+    resources: {
+      type: 'boolean',
+      description: 'limits and use in place of the other columns; without KIND of all levels',
+    },
     'no-headers': { type: 'boolean', description: 'tables without their first line' },
     output: {
       type: 'enum',
@@ -64,9 +68,15 @@ export default command({
     }
     if (args['output-watch-events'] && !args.watch) throw new KukeError('Usage', '--output-watch-events is of -w');
     const selector = parseSelector(args.selector ?? '');
-    const kernel = await openKernel(invocation, { reads: true });
-    const kind = kindOf(kernel, args.kind, args);
     const by = args['sort-by'];
+    if (args.kind === undefined) requireAllLevels(args);
+    const kernel = await openKernel(invocation, { reads: true });
+    if (args.kind === undefined) {
+      const { printAllLevels } = await import('./get/all-levels.ts');
+      await printAllLevels(kernel, args, selector, output.format === 'table' && output.wide);
+      return 0;
+    }
+    const kind = kindOf(kernel, args.kind, args);
     const wanted = {
       kind,
       isNamesOnly: output.format === 'name' && !args.watch && by === undefined,
@@ -107,3 +117,19 @@ export default command({
     return 0;
   },
 });
+
+/** Throws Usage where a KIND is needed. */
+function requireAllLevels(args: {
+  resources?: boolean | undefined;
+  watch?: boolean | undefined;
+  'sort-by'?: string | undefined;
+}): void {
+  if (!args.resources)
+    throw new KukeError('Usage', 'KIND is needed', {
+      remedy: 'say which: realms, spaces, stacks, cells or containers, as in `kuke get cells`',
+    });
+  if (args.watch || args['sort-by'] !== undefined)
+    throw new KukeError('Usage', '-w and --sort-by need a KIND', {
+      remedy: 'say which, as in `kuke get cells --resources -w`; `kuke top` goes on',
+    });
+}

@@ -2,13 +2,14 @@ import { apply, type Outcome } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { ElementDefaults, KindDefinition, Resource } from '../kernel/kinds.ts';
 import { readManifest } from '../kernel/manifest.ts';
+import type { PlanOptions } from '../kernel/planning.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { describe, type Manifest, nameOf, type ResourceRef } from '../kernel/resource.ts';
 import { entriesOf } from '../kernel/schema.ts';
 import { notFound, type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { changeLimits } from './limits/change.ts';
-import { flagOf, type LimitChange, limitArgs, limitChanges, repeatableLimits } from './limits/flags.ts';
+import { flagOf, type LimitChange, liftedFields, limitArgs, limitChanges, repeatableLimits } from './limits/flags.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printPlanned } from './output/plan.ts';
 import { planArgs } from './plan-flags.ts';
@@ -22,7 +23,7 @@ export default command({
     ['set resources container nginx --cell web --pids 100', 'one of its containers'],
     ['set resources realm lab --memory 4Gi --memory-high 3.5Gi', 'for all that is in a realm'],
     ['set resources cell web --device /dev/vda:readBps=10Mi,writeIops=100', 'what it may read and write in a second'],
-    ['set resources cell web --memory none', 'lifts one limit; the others stay'],
+    ['set resources cell web --memory none', 'lifts one limit, also one that was written by hand; the others stay'],
   ],
   args: {
     kind: { type: 'positional', required: true, description: 'realm, space, stack, cell or container' },
@@ -54,7 +55,9 @@ export default command({
       notes.length = 0; // it may be asked twice
       return [await limited(kernel, tree, kind, ref, changes, message => void notes.push(message))];
     };
-    const options = { ...applyOptions(args), verb: 'limit' } as const;
+    const fields = liftedFields(changes);
+    const lifted = fields.length > 0 && { lifted: { ref, fields } };
+    const options: PlanOptions = { ...applyOptions(args), verb: 'limit', ...lifted };
     try {
       const outcomes = await withEngine(invocation, engine =>
         apply(kernel, openJournal(invocation), desired, engine, options),

@@ -149,7 +149,10 @@ async function applyOne(
   }
 }
 
-const withNotes = (outcome: Outcome, more: string[]): Outcome => ({ ...outcome, notes: [...outcome.notes, ...more] });
+const withNotes = (outcome: Outcome, more: string[]): Outcome => ({
+  ...outcome,
+  notes: [...new Set([...outcome.notes, ...more])],
+});
 
 /** Those below have not all got what they take from the resource: it is as it was, and so are they, whatever of that can be. */
 async function takenBack(

@@ -1,11 +1,11 @@
 /** The steps that make a resource's cgroup, and give it its limits. */
 import type { UseBackend } from './backend-operations.ts';
 import { CGROUP_ROOT, cgroupPath, observeCgroup, observeCgroups } from './cgroups.ts';
-import { type AskedOfGroup, askedOf, type WithCgroup } from './limits/asked.ts';
+import { askedOf, type WithCgroup } from './limits/asked.ts';
 import { checkLimits, type LimitsToGive } from './limits/plan.ts';
 import type { Added } from './plan.ts';
 import type { PlanContext } from './planning.ts';
-import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
+import { type Reserve, readReserve, reserveGroup } from './reserve.ts';
 import type { ResourceRef } from './resource.ts';
 
 /**
@@ -39,8 +39,7 @@ export async function planRoot(
   reserve: Reserve,
 ): Promise<Added<unknown> | undefined> {
   const root = await observeCgroup(use, context, { kind: ref.kind, path: [] });
-  const group: AskedOfGroup = { path: CGROUP_ROOT, resources: leftByReserve(reserve), field: 'reserve' };
-  const limits = await checkLimits(use, context, group);
+  const limits = await checkLimits(use, context, reserveGroup(reserve));
   const made = root?.ours ? undefined : context.plan.add(ref, 'cgroup.create', { path: CGROUP_ROOT });
   return planLimits(context, ref, CGROUP_ROOT, limits, made) ?? made;
 }
@@ -50,9 +49,10 @@ export async function planReserved(use: UseBackend, context: PlanContext, paths:
   const there = new Map((await observeCgroups(use, context)).map(group => [group.path, group]));
   for (const path of paths) {
     if (!there.get(path)?.ours) continue;
-    const left = path === CGROUP_ROOT ? leftByReserve(await readReserve(use)) : undefined;
-    const root = left && { path, resources: left, field: 'reserve', ref: { kind: 'Host', path: [] } };
-    const group = root ?? context.asked(path);
+    const isRoot = path === CGROUP_ROOT;
+    const group = isRoot
+      ? { ...reserveGroup(await readReserve(use)), ref: { kind: 'Host', path: [] } }
+      : context.asked(path);
     if (group !== undefined) planLimits(context, group.ref, path, await checkLimits(use, context, group));
   }
 }
@@ -62,9 +62,10 @@ export function planLimits(
   { plan }: PlanContext,
   ref: ResourceRef,
   path: string,
-  { limits, due, leave }: LimitsToGive,
+  { limits, due, leave, take }: LimitsToGive,
   after?: Added<unknown>,
 ): Added<unknown> | undefined {
   if (!due) return undefined;
-  return plan.add(ref, 'cgroup.limit', { path, limits, ...(leave.length > 0 && { leave }) }, [after]);
+  const params = { path, limits, ...(leave.length > 0 && { leave }), ...(take.length > 0 && { take }) };
+  return plan.add(ref, 'cgroup.limit', params, [after]);
 }

@@ -5,6 +5,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { Finding } from './extensible.ts';
 import type { Journal } from './journal.ts';
 import { journalFindings, lockState } from './journal-findings.ts';
+import { handFindings } from './limits/hand-findings.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import { orphanGroups } from './orphan-groups.ts';
 import type { Kernel } from './registry.ts';
@@ -59,6 +60,7 @@ export async function look(kernel: Kernel, journal: Journal, repairing?: Repairi
   if (claimed) left.push(...((await attempt(() => orphanGroups(kernel, tree))) ?? []));
   findings.push(...left.map(one => (claimed?.doubt && ORPHAN.test(one.code) ? inDoubt(one, claimed.doubt) : one)));
   findings.push(...((await attempt(() => reserveFindings(kernel.use))) ?? []));
+  findings.push(...((await attempt(() => handFindings(kernel, tree))) ?? []));
   findings.push(...(await journalFindings(kernel, journal, lock, repairing !== undefined)));
   if (silence !== undefined) return seen(findings, failures);
   const resources = await resourceFindings(kernel, observe, repairing);

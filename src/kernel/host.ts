@@ -12,8 +12,8 @@ import { planContext } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
 import { removeAll } from './remove.ts';
-import { changedReserve, RESERVE_FILE, type Reserve, readReserve } from './reserve.ts';
-import { byHand, reserveGroup, reserveText, TAKE_BACK } from './reserve-status.ts';
+import { changedReserve, RESERVE_FILE, type Reserve, readReserve, reserveGroup } from './reserve.ts';
+import { byHand, reserveText, TAKE_BACK } from './reserve-status.ts';
 import { describe } from './resource.ts';
 import { type EngineOptions, type Session, withSession } from './session.ts';
 

@@ -4,6 +4,7 @@ import type { FieldChange } from './diff.ts';
 import type { ObserveContext } from './kinds.ts';
 import type { AskedOf } from './limits/wanted.ts';
 import type { Plan } from './plan.ts';
+import type { ResourceRef } from './resource.ts';
 
 /**
  * Why there is planning: `apply` leaves what has ended as it is, `start` starts it, `restart` starts the `members` alone, in what they live
@@ -17,8 +18,17 @@ export interface PlanOptions {
   stopTimeoutMs: number | undefined;
   /** Of `restart` and `hold`: the ids of what is started again, where what of them runs is stopped before, or stopped. */
   members?: readonly string[];
-  /** What the host cannot enforce is refused, in place of a note. */
+  /** What the host cannot enforce, or somebody has set otherwise by hand, is refused, in place of a note. */
   strict?: boolean;
+  /** Limits that somebody asked to be lifted, by name: also where an administrator wrote them. */
+  lifted?: LiftedLimits;
+}
+
+export interface LiftedLimits {
+  /** Of what: `stack main/default/blog`, or a container by its own name. */
+  ref: ResourceRef;
+  /** `memory.limit`, or all that is below: `io.devices`, `io.devices./dev/vda`. */
+  fields: readonly string[];
 }
 
 /** As each container says. */

@@ -2,17 +2,10 @@
 import type { UseBackend } from './backend-operations.ts';
 import { CGROUP_ROOT } from './cgroups.ts';
 import type { Finding } from './extensible.ts';
-import type { AskedOfGroup } from './limits/asked.ts';
 import { limitsOf } from './limits/limits.ts';
 import { formatBytes } from './limits/quantity.ts';
 import { type LimitStatus, statusOf } from './limits/status.ts';
-import { leftByReserve, type Reserve, readReserve } from './reserve.ts';
-
-export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
-  path: CGROUP_ROOT,
-  resources: leftByReserve(reserve),
-  field: 'reserve',
-});
+import { type Reserve, readReserve, reserveGroup } from './reserve.ts';
 
 /** The limits of `/kukeon`: what init left of the host, and what somebody wrote there. Throws MetadataCorrupt. */
 export async function reserveStatus(use: UseBackend): Promise<LimitStatus[]> {

@@ -2,7 +2,9 @@
 import { cpus, totalmem } from 'node:os';
 import * as v from 'valibot';
 import type { UseBackend } from './backend-operations.ts';
+import { CGROUP_ROOT } from './cgroups.ts';
 import { KukeError } from './errors.ts';
+import type { AskedOfGroup } from './limits/asked.ts';
 import { formatBytes } from './limits/quantity.ts';
 import { LEAST_CPUS, type Resources } from './limits/schema.ts';
 
@@ -38,15 +40,32 @@ export async function readReserve(use: UseBackend): Promise<Reserve> {
 export function changedReserve(before: Reserve, given: Reserve): Reserve {
   const [memory, most] = [given.memory ?? before.memory ?? 0, totalmem()];
   const [share, all] = [given.cpus ?? before.cpus ?? 0, cpus().length];
-  if (memory < 0 || memory >= most) throw refused(formatBytes(memory), `${Math.floor(most / 2 ** 20)}Mi of memory`);
-  if (share < 0 || all - share < LEAST_CPUS) throw refused(`${share}`, `${all} CPUs`);
+  if (memory < 0 || most - memory < LEAST_MEMORY)
+    throw refused(formatBytes(memory), `${Math.floor(most / 2 ** 20)}Mi of memory`, most - memory, 'MiB');
+  if (share < 0 || all - share < LEAST_CPUS) throw refused(`${share}`, `${all} CPUs`, all - share, 'CPU');
   return { ...(memory > 0 && { memory }), ...(share > 0 && { cpus: share }) };
 }
 
-const refused = (what: string, all: string) =>
-  new KukeError('Usage', `${what} cannot be kept from kuke: this host has ${all}`, {
-    remedy: 'keep less than all of it; 0 keeps nothing',
+/** With less, nothing could be started. */
+const LEAST_MEMORY = 2 ** 20;
+
+/** `left`: bytes, or CPUs. */
+function refused(what: string, all: string, left: number, unit: 'MiB' | 'CPU'): KukeError {
+  const least = unit === 'CPU' ? `${LEAST_CPUS} of a CPU` : '1Mi';
+  const text = unit === 'CPU' ? `${Math.round(left * 1e6) / 1e6} of a CPU` : `${Math.floor(left / 2 ** 10)}Ki`;
+  const why = left > 0 ? `, so that kuke would have ${text}, and ${least} is the least` : '';
+  return new KukeError('Usage', `${what} cannot be kept from kuke: this host has ${all}${why}`, {
+    remedy: 'keep less; 0 keeps nothing',
   });
+}
+
+/** The group of all that kuke runs, with what is left to it. */
+export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
+  path: CGROUP_ROOT,
+  resources: leftByReserve(reserve),
+  field: 'reserve',
+  flags: { 'memory.limit': '--reserve-memory', 'cpu.limit': '--reserve-cpu' },
+});
 
 /** What is left to `/kukeon`. A host that has become smaller than what is to be kept of it keeps nothing. */
 export function leftByReserve({ memory = 0, cpus: share = 0 }: Reserve): Resources {

@@ -89,26 +89,38 @@ export function fakeLimits(host: FakeHost, path: string, limits: Limits): LimitO
 }
 
 /** `limits` all make sense. Returns what a person is to know: what was there by hand, memory that had to be given back. */
-export function fakeLimit(host: FakeHost, path: string, limits: Limits, leave: readonly LimitField[] = []): string[] {
+export function fakeLimit(
+  host: FakeHost,
+  path: string,
+  limits: Limits,
+  leave: readonly LimitField[] = [],
+  take: readonly LimitField[] = [],
+): string[] {
   const group = host.cgroups.get(path);
   if (group === undefined) throw new TypeError(`no group ${path}`);
   const seen = fakeLimits(host, path, limits).filter(({ field }) => !leave.includes(field));
   const values = new Map(group.values);
   const notes: string[] = [];
   for (const { field, file, asked, current, manual, due } of seen) {
-    if (!due) continue;
-    if (asked === undefined) {
-      if (!manual) values.delete(field);
-    } else values.set(field, kept(field, asked));
+    const isTaken = manual && take.includes(field);
+    const isLeft = asked === undefined && manual && !isTaken;
+    if (isLeft || (!due && !isTaken)) continue;
+    if (asked === undefined) values.delete(field);
+    else values.set(field, kept(field, asked));
     const was = current === undefined ? 'no limit' : formatLimit(field, current);
-    if (manual && asked !== undefined) notes.push(`${file} of ${path} was set by hand: ${was}`);
+    if (manual) notes.push(`${file} of ${path} was set by hand: ${was}`);
   }
   const record: NonNullable<typeof group.record> = new Map(
     seen.flatMap(({ field, asked, due, notEnforced }) => {
       if (asked === undefined) return [];
       const before = group.record?.get(field);
       const fresh = { asked, found: values.get(field), isDone: notEnforced === undefined };
-      return [[field, due || before === undefined || notEnforced !== undefined ? fresh : before] as const];
+      return [
+        [
+          field,
+          due || take.includes(field) || before === undefined || notEnforced !== undefined ? fresh : before,
+        ] as const,
+      ];
     }),
   );
   for (const [field, known] of group.record ?? []) if (leave.includes(field)) record.set(field, known);

@@ -49,14 +49,14 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
     host.cgroups.set(path, { ...found, ours: true });
   };
   const setLimits = (
-    { path, limits, leave = [] }: CgroupActions['limit']['params'],
+    { path, limits, leave = [], take }: CgroupActions['limit']['params'],
     note?: (message: string) => void,
   ): void => {
     const wrong = fakeLimits(host, path, limits).find(
       ({ field, fault }) => fault !== undefined && !leave.includes(field),
     );
     if (wrong !== undefined) throw new KukeError('InvalidManifest', `${wrong.field}: ${wrong.fault}`);
-    for (const message of fakeLimit(host, path, limits, leave)) note?.(message);
+    for (const message of fakeLimit(host, path, limits, leave, take)) note?.(message);
   };
   const isOurs = ({ path }: { path: string }) =>
     read('cgroup.isThere', () => host.cgroups.get(checkPath(path))?.ours === true);

@@ -21,6 +21,8 @@ export interface Outcome {
   passed: number;
   failed: number;
   seconds: number;
+  /** Of processors, with all that it started. */
+  cpuSeconds: number;
   /** What went wrong apart from the tests' own failures. */
   problems: string[];
   /** Folder with output.txt, and what else the job wrote to $KUKE_TEST_ARTIFACTS. */
@@ -45,13 +47,15 @@ export async function run(job: Job): Promise<Outcome> {
   const ending = await execute(job, artifacts, reportFile);
   const seconds = (performance.now() - started) / 1000;
   const { passed, failed, problems } = job.testFiles ? ofTests(reportFile, job.testFiles, ending) : ofCheck(ending);
-  return { job, passed, failed: failed + problems.length, seconds, problems, artifacts };
+  const { cpuSeconds } = ending;
+  return { job, passed, failed: failed + problems.length, seconds, cpuSeconds, problems, artifacts };
 }
 
 /** How a command ended. */
 interface Ending {
   well: boolean;
   how: string;
+  cpuSeconds: number;
 }
 
 async function execute(job: Job, artifacts: string, reportFile: string): Promise<Ending> {
@@ -73,10 +77,11 @@ async function execute(job: Job, artifacts: string, reportFile: string): Promise
     running.add(program);
     const status = await program.exited;
     running.delete(program);
-    if (limited.aborted) return { well: false, how: `ended after its limit of ${job.limit} s` };
-    return { well: status === 0, how: `exit status ${status}` };
+    const cpuSeconds = Number(program.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+    if (limited.aborted) return { well: false, how: `ended after its limit of ${job.limit} s`, cpuSeconds };
+    return { well: status === 0, how: `exit status ${status}`, cpuSeconds };
   } catch (error) {
-    return { well: false, how: String(error) };
+    return { well: false, how: String(error), cpuSeconds: 0 };
   } finally {
     closeSync(output);
   }

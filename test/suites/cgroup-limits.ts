@@ -195,6 +195,21 @@ export function cgroupLimitsSuite(name: string, make: () => Promise<CgroupUnderT
       expect(await cgroup.asked(path)).toBeUndefined();
     });
 
+    test('that somebody wrote by hand go when that is asked for, asked for before or not', async () => {
+      for (const asked of [some(0), {}]) {
+        await limit(some(0));
+        for (const field of enforced) await t.setByHand(path, field, VALUES[field]?.[2]);
+        await limit(asked);
+        const request = { path, limits: {}, take: enforced };
+        if (enforced.length > 0) expect(await cgroup.isThere('limit', request)).toBe(false);
+        const notes: string[] = [];
+        await cgroup.limit(request, { ...context(), note: message => notes.push(message) });
+        expect(notes).toHaveLength(enforced.length);
+        expect(await cgroup.limits({ path, limits: {} })).toEqual([]);
+        expect(await cgroup.asked(path)).toBeUndefined();
+      }
+    });
+
     test('that nobody asked for are seen, and left alone by what is asked for', async () => {
       const [first, ...others] = enforced;
       if (first === undefined) return expect(await cgroup.limits({ path, limits: {} })).toEqual([]);

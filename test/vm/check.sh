@@ -45,6 +45,10 @@ fails_and_prints() { # PATTERN COMMAND...
   grep -qE -- "$pattern" <<< "$output"
 }
 
+alike() { # FILE-BEFORE FILE-AFTER
+  diff "$1" "$2" && [ -s "$2" ] && echo "$(wc -l < "$2") lines compared, and none differs"
+}
+
 same() { # WHAT-IT-IS WHAT-IT-SHOULD-BE
   echo "$1"
   [ "$1" = "$2" ] || { echo "should be: $2"; return 1; }

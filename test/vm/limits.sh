@@ -149,3 +149,39 @@ shares() {
     printf "weights 800 and 100: %d ms and %d ms, ratio %.1f\n", load / 1000, rival / 1000, ratio
     exit !(ratio >= 3 && ratio <= 20)}'
 }
+
+# rate COUNTER MOST DD...: a dd of four seconds in the cell load: what it does in a second, by the counter of io.stat.
+rate() {
+  local counter=$1 most=$2 before after
+  shift 2
+  before=$(counted $counter)
+  ( echo $BASHPID > $tree/$stack/load/load_root/cgroup.procs; exec timeout 4 dd "$@" 2> /dev/null )
+  after=$(counted $counter)
+  echo "$(((after - before) / 4)) $counter a second, of $most"
+  [ $((after - before)) -gt 0 ] && [ $(((after - before) / 4)) -le $((most * 3 / 2)) ]
+}
+counted() { sed -n "s/^$disk .*\b$1=\([0-9]*\).*/\1/p" $tree/$stack/load/io.stat | grep . || echo 0; }
+
+# huge PAGES: so many of 2 MiB can be had in the cell load; of three that are asked for.
+huge() {
+  local file had=0
+  for file in /run/huge/{1,2,3}; do
+    ( echo $BASHPID > $tree/$stack/load/load_root/cgroup.procs; exec fallocate -l 2M $file ) && had=$((had + 1))
+  done
+  echo "$had pages, $(cat $tree/$stack/load/hugetlb.2MB.current) bytes, limit $(cat $tree/$stack/load/hugetlb.2MB.max)"
+  rm -f /run/huge/{1,2,3}
+  [ $had = "$1" ]
+}
+
+# caches LEAST MOST: what the cell load keeps of a file of 48 MiB that is read in it, in MiB.
+caches() {
+  local over kept
+  [ -e /var/tmp/data/read ] || dd if=/dev/zero of=/var/tmp/data/read bs=1M count=48 2> /dev/null
+  sync
+  echo 3 > /proc/sys/vm/drop_caches
+  over=$(awk '/^high / {print $2}' $tree/$stack/load/memory.events)
+  ( echo $BASHPID > $tree/$stack/load/load_root/cgroup.procs; exec dd if=/var/tmp/data/read of=/dev/null bs=1M 2> /dev/null )
+  kept=$(awk '/^file / {print int($2 / 2 ^ 20)}' $tree/$stack/load/memory.stat)
+  echo "$kept MiB kept of 48, $(($(awk '/^high / {print $2}' $tree/$stack/load/memory.events) - over)) times over $(cat $tree/$stack/load/memory.high)"
+  [ $kept -ge $1 ] && [ $kept -le $2 ]
+}

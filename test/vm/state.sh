@@ -14,16 +14,23 @@ settle_host() {
   systemctl start containerd
 }
 
+# Every limit that is set below $tree, one line each.
+limits() {
+  (cd $tree && grep -rHsE . --include={cpu.max,cpu.weight,cpuset.cpus,memory.max,memory.high,memory.low,memory.oom.group,pids.max,io.max} . |
+    grep -vE ':(max|max 100000|100|0)$|^\./memory\.max' | sort)
+}
+
 state() {
   # Sorted, since a folder's order is that of its making, which differs from boot to boot.
   # Of containerd's own store the namespaces tell: containerd takes away only empty ones.
-  find /etc /opt /root /usr /var \( -path /var/lib/containerd -o -path /root/kept -o -path '/var/log/journal*' -o -path '/var/lib/systemd*' \
-    -o -path '/var/tmp/systemd-private-*' \) -prune -o -print | LC_ALL=C sort
+  find /boot /dev/shm /etc /home /opt /root /srv /tmp /usr /var \( -path /var/lib/containerd -o -path /root/kept -o -path '/var/log/journal*' -o -path '/var/lib/systemd*' \
+    -o -path '/var/tmp/systemd-private-*' -o -path '/tmp/systemd-private-*' \) -prune -o -print | LC_ALL=C sort
   find /run -regex '/run/\(job\|systemd\|log\|udev\|containerd\)' -prune -o -print | LC_ALL=C sort
   # containerd and runc keep an empty folder for every namespace that they once saw.
   find /run/containerd -not -type d | LC_ALL=C sort
   find /etc -type f -not -name '*.cache' -exec sha256sum {} + | LC_ALL=C sort
   find /sys/fs/cgroup -type d -not -path '*.slice*' -not -path '*.scope*' | LC_ALL=C sort
+  sed 's/^/controllers of the root: /' /sys/fs/cgroup/cgroup.subtree_control
   findmnt --noheadings --list --output TARGET,FSTYPE | tr -s ' ' | sort
   systemctl list-unit-files --no-legend --plain
   systemctl list-units --all --no-legend --plain --type=service,socket,timer | awk '/containerd|kuke/ {print "unit", $1, $2, $3}'

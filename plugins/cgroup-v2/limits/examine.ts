@@ -1,5 +1,5 @@
 /** What of a group's limits is asked for, what is there, who wrote it, and what is left to do. Changes nothing. */
-import { eachLimit, type LimitObservation, type Limits, type LimitValue } from 'kuke/plugin';
+import { eachLimit, type LimitField, type LimitObservation, type Limits, type LimitValue } from 'kuke/plugin';
 import { blockDevicePath } from '../../../src/host/block-device.ts';
 import {
   type Cgroup,
@@ -35,11 +35,18 @@ export interface Examined {
   knob: Knob;
   /** What the file says; undefined: there is no such file. */
   text?: string;
+  /** Somebody wrote it by hand, and it is to be written all the same. */
+  isTaken: boolean;
   observation: LimitObservation;
 }
 
-/** Those that nobody asks for and nobody has set are left out. */
-export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]): Examination {
+/** Those that nobody asks for and nobody has set are left out. `take`: those that are due whoever wrote them. */
+export function examine(
+  cgroup: Cgroup,
+  limits: Limits,
+  mounts: readonly Mount[],
+  take: readonly LimitField[] = [],
+): Examination {
   const host = capacity({ root: cgroup.root, names: [], path: cgroup.root });
   const written = readRecord(cgroup) ?? { asked: {}, found: {} };
   const devices = namedDevices(limits['io.devices'] ?? {});
@@ -65,7 +72,10 @@ export function examine(cgroup: Cgroup, limits: Limits, mounts: readonly Mount[]
     const idle =
       asked === undefined ? undefined : (whyIdle(knob, asked, host) ?? whyUnclaimed(cgroup, knob, asked, mounts));
     const seen: Seen = { asked, text, found, before: before.get(knob.field), fault, absent, idle };
-    return [{ knob, ...(text !== undefined && { text }), observation: observation(knob, seen) }];
+    const observed = observation(knob, seen);
+    const isTaken = observed.manual && take.includes(knob.field);
+    const due = observed.due || isTaken;
+    return [{ knob, ...(text !== undefined && { text }), isTaken, observation: { ...observed, due } }];
   });
   return { record, limits: examined };
 }

@@ -37,7 +37,9 @@ export function plainFault(field: LimitField, value: LimitValue, host: Capacity)
 export function hugepagesFault(pageSize: number, limit: number, host: Capacity): string | undefined {
   const sizes = host.pageSizes();
   if (sizes.includes(pageSize)) {
-    return limit > 0 && limit < pageSize ? `one page is ${formatBytes(pageSize)}` : notMoreMemory(limit, host);
+    const next = Math.ceil(limit / pageSize) * pageSize;
+    if (next !== limit) return `one page is ${formatBytes(pageSize)}: the next that it can be is ${formatBytes(next)}`;
+    return notMoreMemory(limit, host);
   }
   return sizes.length === 0
     ? 'this host has no huge pages'

@@ -16,6 +16,8 @@ export interface Setting {
   limits: Limits;
   /** Of these, those that stay as they are. */
   leave?: readonly LimitField[] | undefined;
+  /** Written whoever wrote what is there. */
+  take?: readonly LimitField[] | undefined;
   mounts: readonly Mount[];
   /** What the person is to know. */
   note(message: string): void;
@@ -78,9 +80,9 @@ interface Delegated extends Examination {
 }
 
 /** Refuses what is at fault; hands down what a limit waits for. */
-function examineDelegated({ cgroup, limits, leave = [], mounts }: Setting): Delegated {
+function examineDelegated({ cgroup, limits, leave = [], take, mounts }: Setting): Delegated {
   const look = (): Examination => {
-    const { record, limits: all } = examine(cgroup, limits, mounts);
+    const { record, limits: all } = examine(cgroup, limits, mounts, take);
     return { record, limits: all.filter(({ knob }) => !leave.includes(knob.field)) };
   };
   const first = look();
@@ -103,9 +105,9 @@ function askedThen({ limits, leave = [] }: Setting, { record }: Examination): Li
 const isMemory = ({ knob }: Examined) => knob.controller === 'memory';
 
 /** What is there already is only recorded; of what is not asked for any more, what somebody wrote by hand stays. */
-function isToBeWritten({ knob, observation: { due, asked, manual }, text }: Examined): boolean {
+function isToBeWritten({ knob, observation: { due, asked, manual }, text, isTaken }: Examined): boolean {
   if (!due || text === undefined) return false;
-  return asked === undefined ? !manual : !isSame(knob, text, asked);
+  return asked === undefined ? !manual || isTaken : !isSame(knob, text, asked);
 }
 
 const textAfter = ({ knob, observation: { asked } }: Examined) => (asked === undefined ? knob.unset : knob.text(asked));
@@ -120,11 +122,11 @@ export function write(cgroup: Cgroup, knob: Knob, text: string): void {
   }
 }
 
-function replaced(cgroup: Cgroup, { knob, observation }: Examined): string[] {
+function replaced(cgroup: Cgroup, { knob, observation, isTaken }: Examined): string[] {
   const { field, manual, current, asked } = observation;
-  if (!manual || asked === undefined) return [];
-  const old = current === undefined ? 'no limit' : formatLimit(field, current);
-  return [`${knob.file} of ${pathOf(cgroup)} was set by hand: ${old}; it is ${formatLimit(field, asked)} now`];
+  if (!manual || (asked === undefined && !isTaken)) return [];
+  const [old, now] = [current, asked].map(value => (value === undefined ? 'no limit' : formatLimit(field, value)));
+  return [`${knob.file} of ${pathOf(cgroup)} was set by hand: ${old}; it is ${now} now`];
 }
 
 /** All as before, as far as that is possible; then the error, with what could not be taken back. */

@@ -3,7 +3,7 @@ import type { StringArgDef } from 'citty';
 import type * as v from 'valibot';
 import { KukeError } from '../../kernel/errors.ts';
 import type { DeviceRates } from '../../kernel/limits/limits.ts';
-import { parseQuantity } from '../../kernel/limits/quantity.ts';
+import { oneSpelling, parseQuantity } from '../../kernel/limits/quantity.ts';
 import { resourcesSchema } from '../../kernel/limits/schema.ts';
 import { didYouMean } from '../../kernel/names.ts';
 import { descriptionOf, entriesOf } from '../../kernel/schema.ts';
@@ -79,6 +79,15 @@ export function flagOf(field: string): string | undefined {
   return found === undefined ? undefined : `--${found[0]}`;
 }
 
+/** What is to be lifted, as `LiftedLimits` has it. */
+export function liftedFields(changes: readonly LimitChange[]): string[] {
+  return changes.flatMap(({ keys: [first = '', ...rest], value }) => {
+    if (value !== undefined) return [];
+    // Sizes of pages go by one spelling.
+    return [[first, ...(first === 'hugepages' ? rest.map(oneSpelling) : rest)].join('.')];
+  });
+}
+
 const changeOf = (keys: readonly string[], value: string): LimitChange =>
   value === 'none' ? { keys } : { keys, value: value.trim() };
 
@@ -87,7 +96,7 @@ function deviceChanges(text: string): LimitChange[] {
   if (text === 'none') return [{ keys: DEVICE }];
   const [, path, rates] = /^(\/[^\0]*[^:\0]):([^:]+)$/.exec(text) ?? [];
   if (path === undefined || rates === undefined) {
-    throw new KukeError('Usage', `--device: \`${text}\` is not PATH:RATE=VALUE,... such as /dev/vda:readBps=1Mi`);
+    throw untaken(`--device: \`${text}\` is not PATH:RATE=VALUE,... such as /dev/vda:readBps=1Mi`);
   }
   if (rates === 'none') return [{ keys: [...DEVICE, path] }];
   return rates.split(',').map(rate => {
@@ -96,7 +105,7 @@ function deviceChanges(text: string): LimitChange[] {
       return changeOf([...DEVICE, path, name], value);
     }
     const meant = didYouMean(name ?? rate, RATES);
-    throw new KukeError('Usage', `--device: \`${rate}\` is not one of ${RATES.join('=, ')}= with a value${meant}`);
+    throw untaken(`--device: \`${rate}\` is not one of ${RATES.join('=, ')}= with a value${meant}`);
   });
 }
 
@@ -104,5 +113,8 @@ function hugepagesChange(text: string): LimitChange {
   if (text === 'none') return { keys: HUGEPAGES };
   const [, size = '', limit = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (limit !== '' && 'value' in parseQuantity(size)) return changeOf([...HUGEPAGES, size], limit);
-  throw new KukeError('Usage', `--hugepages: \`${text}\` is not SIZE=LIMIT such as 2Mi=64Mi`);
+  throw untaken(`--hugepages: \`${text}\` is not SIZE=LIMIT such as 2Mi=64Mi`);
 }
+
+const untaken = (what: string): KukeError =>
+  new KukeError('Usage', what, { remedy: 'see `kuke set resources --help`' });

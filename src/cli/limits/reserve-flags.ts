@@ -31,10 +31,14 @@ export function reserveOf(
   };
 }
 
-/** A quantity, or `10%` of `all`: no less, to whole MiB and hundredths of a CPU (`parts` of one). */
+/** A quantity, or `10%` of `all`: no less, to whole MiB and hundredths of a CPU (`parts` of one), unless that would be all. */
 function amountOf(flag: string, text: string, all: number, parts: number): number {
   const [, percent] = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim()) ?? [];
-  if (percent !== undefined) return Math.max(0, Math.ceil((Number(percent) / 100) * all * parts - 1e-6)) / parts;
+  if (percent !== undefined) {
+    const exact = (Number(percent) / 100) * all;
+    const rounded = Math.max(0, Math.ceil(exact * parts - 1e-6)) / parts;
+    return rounded < all ? rounded : exact;
+  }
   const parsed = parseQuantity(text);
   if ('value' in parsed) return parsed.value;
   const example = flag === '--reserve-cpu' ? '0.5 or 10%' : '1Gi or 10%';

@@ -51,7 +51,15 @@ export function placesOf(
       (above?.below ?? places).push(place);
     }
   }
-  return places;
+  const deepest = flags.findLastIndex(flag => scope[flag] !== undefined);
+  return leadingTo(places, deepest + 1);
+}
+
+/** Without those in which nothing of that depth is wanted. */
+function leadingTo(places: readonly Place[], depth: number): Place[] {
+  return places
+    .map(place => (place.ref.path.length < depth ? { ...place, below: leadingTo(place.below, depth) } : place))
+    .filter(({ ref, below }) => ref.path.length >= depth || below.length > 0);
 }
 
 const pathKey = (path: readonly string[]): string => path.join('/').toLowerCase();

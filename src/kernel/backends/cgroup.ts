@@ -18,6 +18,8 @@ export interface CgroupLimiting extends CgroupRequest {
   limits: Limits;
   /** Of these, those that stay as they are, though they make no sense on this host any more. */
   leave?: LimitField[];
+  /** Those that are written, or lifted, though an administrator wrote what is there. */
+  take?: LimitField[];
 }
 
 export interface CgroupLeaf extends CgroupLimiting {

@@ -1,10 +1,9 @@
-import type { CgroupBackend, CgroupObservation } from '../backends/index.ts';
-import type { Limits } from '../limits/limits.ts';
+import type { CgroupBackend, CgroupLimiting, CgroupObservation, LimitObservation } from '../backends/index.ts';
 
 export function foreseenCgroup(real: CgroupBackend): Partial<CgroupBackend> {
   /** Undefined: removed. */
   const groups = new Map<string, CgroupObservation | undefined>();
-  const given = new Map<string, Limits>();
+  const given = new Map<string, Omit<CgroupLimiting, 'path'>>();
   const make = (path: string): void => {
     groups.set(path, { path, ours: true, populated: false, frozen: false });
   };
@@ -17,10 +16,10 @@ export function foreseenCgroup(real: CgroupBackend): Partial<CgroupBackend> {
     },
     async leaf({ path, limits }) {
       make(path);
-      given.set(path, limits);
+      given.set(path, { limits });
     },
-    async limit({ path, limits }) {
-      given.set(path, limits);
+    async limit({ path, ...request }) {
+      given.set(path, request);
     },
     async remove({ path }) {
       for (const known of [...groups.keys(), ...given.keys()]) {
@@ -36,12 +35,22 @@ export function foreseenCgroup(real: CgroupBackend): Partial<CgroupBackend> {
       return [...there, ...made.filter(group => isBelow(path, group.path))].sort((a, b) => (a.path < b.path ? -1 : 1));
     },
     async asked(path) {
-      return given.get(path) ?? (isGone(path) ? undefined : real.asked(path));
+      return given.get(path)?.limits ?? (isGone(path) ? undefined : real.asked(path));
     },
     async limits(request) {
       const seen = await real.limits(request);
-      const isGiven = Bun.deepEquals(given.get(request.path), request.limits);
-      return isGiven ? seen.map(one => ({ ...one, due: false })) : seen;
+      const { limits, take = [] } = given.get(request.path) ?? {};
+      if (limits === undefined || !Bun.deepEquals(limits, request.limits)) return seen;
+      return seen.flatMap(one => asGiven(one, take.includes(one.field)));
     },
   };
+}
+
+/** As it is when `limit` is done. `isTaken`: whoever wrote it. */
+function asGiven(one: LimitObservation, isTaken: boolean): LimitObservation[] {
+  const { current: _, ...others } = one;
+  const { asked, manual, due } = one;
+  if (!due && !isTaken) return [one];
+  if (asked === undefined) return manual && !isTaken ? [{ ...one, due: false }] : [];
+  return [{ ...others, current: asked, manual: false, due: false }];
 }

@@ -19,15 +19,17 @@ export type LimitContext = ObserveContext & Partial<Pick<PlanContext, 'asked'>>;
 /** How many of those below are named. */
 const MOST = 5;
 
-/** A group as people know it: `stack main/default/blog`, or by what is declared in a resource: `a container of cell main/default/blog/web`. */
+/** A group as people know it: `stack main/default/blog`, or by what is declared in a resource: `container side of cell main/default/blog/web`. */
 export async function groupName(context: LimitContext, path: string): Promise<string> {
   if (path === CGROUP_ROOT) return 'all that kuke runs';
   const owners = await cgroupOwners(context);
-  const ref = context.asked?.(path)?.ref ?? owners.get(path)?.ref ?? owners.get(parentOf(path))?.ref;
+  const asked = context.asked?.(path);
+  const ref = asked?.ref ?? owners.get(path)?.ref ?? owners.get(parentOf(path))?.ref;
   if (ref === undefined) return `cgroup ${path}`;
   if (cgroupPath(ref) === path) return describe(ref);
   const part = context.tree.partOf(ref.kind);
-  return part === undefined ? `cgroup ${path}` : `a ${part} of ${describe(ref)}`;
+  if (part === undefined) return `cgroup ${path}`;
+  return `${asked?.name === undefined ? `a ${part}` : `${part} ${asked.name}`} of ${describe(ref)}`;
 }
 
 interface ExcessAbove extends Excess {
@@ -72,6 +74,17 @@ export async function judgedByAbove(
       return { ...one, fault: `${fault}, not ${without}`, due: false };
     if (one.field !== RESERVATION || one.notEnforced !== undefined || less.length === 0) return one;
     return { ...one, notEnforced: `it counts only as far as all above reserve as much; less: ${less.join(', ')}` };
+  });
+}
+
+/** What its own limits make of it: memory.max comes before what is above it. */
+export function judgedByOwn(seen: readonly LimitObservation[]): LimitObservation[] {
+  const asked = seen.flatMap(({ field, asked }) => (asked === undefined ? [] : [[field, asked] as const]));
+  const over = excesses(limitsFrom(asked), heldBy(seen)).filter(({ field, ceiling }) => field !== ceiling);
+  return seen.map(one => {
+    const more = over.find(({ field }) => field === one.field);
+    if (more === undefined || one.notEnforced !== undefined || one.fault !== undefined) return one;
+    return { ...one, notEnforced: `it is more than ${ceilingText(more)}, which holds before it` };
   });
 }
 
@@ -165,7 +178,9 @@ export async function notesOnBelow(
   top: string,
   seen: readonly LimitObservation[],
 ): Promise<string[]> {
-  const held = heldBy(seen);
+  const held = new Map(heldBy(seen));
+  // What those below reserve is told of by `notesOnShared`.
+  held.delete(RESERVATION);
   if (held.size === 0) return [];
   const found: { who: string; excess: Excess }[] = [];
   for (const { path } of await observeCgroups(use, context)) {

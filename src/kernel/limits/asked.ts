@@ -2,7 +2,7 @@
 import { cgroupPath } from '../cgroups.ts';
 import { describe, type ResourceRef } from '../resource.ts';
 import { type DeviceLimit, deviceLimit, type LimitField } from './limits.ts';
-import { formatBytes, parseQuantity } from './quantity.ts';
+import { oneSpelling } from './quantity.ts';
 import type { Resources } from './schema.ts';
 
 export interface Asked {
@@ -11,11 +11,17 @@ export interface Asked {
   field: string;
   /** Whose manifest says it, where that is another resource's: a space's defaults. */
   by?: ResourceRef;
+  /** What says it in the place of a manifest: `--reserve-cpu`. */
+  flags?: Readonly<Partial<Record<LimitField, string>>>;
 }
 
 export interface AskedOfGroup extends Asked {
   /** `/kukeon/main` */
   path: string;
+  /** Of what its resource declares, such as a container: its id, by which it is known. */
+  name?: string;
+  /** What is to run in it is about to be made anew, and it with that. */
+  isAnew?: true;
   /** Nothing is to run in it: what it reserves of memory is given to nobody above it. */
   isIdle?: true;
   /** What runs in it has ended when the others beside it start: what it reserves comes not on top of theirs. */
@@ -34,11 +40,13 @@ export function askedOf({ ref, spec: { resources } }: WithCgroup): AskedOfGroup 
 
 /** Where a manifest says it: `spec.resources.memory.limit`, `spec.resources.io.devices[0].readBps`, `spec.resources.hugepages.2Mi`. */
 export function fieldPath(asked: Asked, limit: LimitField): string {
-  const { resources, field } = asked;
+  const { resources, field, flags } = asked;
+  const said = flags?.[limit];
+  if (said !== undefined) return said;
   const device = deviceLimit(limit);
   if (device !== undefined) return `${devicePath(asked, device)}.${device.rate}`;
   if (limit.startsWith('hugepages.')) {
-    const size = Object.keys(resources?.hugepages ?? {}).find(given => `hugepages.${sizeOf(given)}` === limit);
+    const size = Object.keys(resources?.hugepages ?? {}).find(given => `hugepages.${oneSpelling(given)}` === limit);
     return `${field}.hugepages.${size}`;
   }
   return `${field}.${limit}`;
@@ -57,9 +65,4 @@ function devicePath({ resources, field }: Asked, device: DeviceLimit): string {
 /** `spec`, or whose default it is: `space main/default`. */
 export function originOf({ by }: Asked): string {
   return by === undefined ? 'spec' : describe(by);
-}
-
-function sizeOf(given: string): string {
-  const parsed = parseQuantity(given);
-  return 'value' in parsed ? formatBytes(parsed.value) : given;
 }

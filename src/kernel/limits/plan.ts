@@ -4,8 +4,9 @@ import type { LimitObservation } from '../backends/index.ts';
 import { KukeError } from '../errors.ts';
 import type { PlanContext, Verb } from '../planning.ts';
 import { describe } from '../resource.ts';
-import { judgedByAbove, notesOnAbove, notesOnBelow, notesOnShared } from './above-and-below.ts';
+import { judgedByAbove, judgedByOwn, notesOnAbove, notesOnBelow, notesOnShared } from './above-and-below.ts';
 import { type AskedOfGroup, faultPath, fieldPath } from './asked.ts';
+import { isByHand, isLifted, keptByHand, notesOnLifted } from './by-hand.ts';
 import { eachLimit, type LimitField, type Limits, limitsOf } from './limits.ts';
 import { apart, withReserved } from './reserved.ts';
 
@@ -15,6 +16,8 @@ export interface LimitsToGive {
   due: boolean;
   /** They make no sense here any more, and stay as they are. */
   leave: LimitField[];
+  /** They are written though somebody has set them by hand. */
+  take: LimitField[];
 }
 
 /**
@@ -27,26 +30,37 @@ export async function checkLimits(use: UseBackend, context: PlanContext, group: 
   const said = limitsOf(group.resources);
   const { path } = group;
   const limits = withReserved(said, context.asked.reserved().get(path));
+  const isTaken = (field: LimitField) => isLifted(context.options.lifted, group, field);
   // Most have none, and then one look is enough.
-  if (isNone(limits) && isNone((await backend.asked(path)) ?? {})) return { limits, due: false, leave: [] };
+  if (isNone(limits) && isNone((await backend.asked(path)) ?? {}) && context.options.lifted === undefined)
+    return { limits, due: false, leave: [], take: [] };
   const { own, given } = apart(await backend.limits({ path, limits }), said);
-  const seen = await judgedByAbove(use, context, path, own);
+  const seen = await judgedByAbove(use, context, path, judgedByOwn(own));
   // What an administrator wrote by hand stays, whatever is reserved below it.
-  const isByHand = given?.manual === true;
-  const kept: LimitField[] = isByHand ? [given.field] : [];
-  const due = seen.some(one => one.due && one.fault === undefined) || (given?.due === true && !isByHand);
+  const take = [...own, ...(given ? [given] : [])]
+    .filter(one => one.manual && isTaken(one.field))
+    .map(one => one.field);
+  const isKept = given?.manual === true && !take.includes(given.field);
+  const kept: LimitField[] = isKept ? [given.field] : [];
+  const due =
+    seen.some(one => one.due && one.fault === undefined) || (given?.due === true && !isKept) || take.length > 0;
   if (LENIENT.has(context.options.verb)) {
     const faulty = seen.filter(({ fault }) => fault !== undefined).map(({ field }) => field);
-    return { limits, due, leave: [...faulty, ...kept] };
+    return { limits, due, leave: [...faulty, ...kept], take };
   }
   const lacks = notEnforced(group, seen);
-  refuse([...faults(group, seen), ...(context.options.strict === true ? lacks.map(unenforceable) : [])]);
+  const byHand = (await isByHand(use, context, group)) ? seen.filter(one => !take.includes(one.field)) : [];
+  const others = keptByHand(group, byHand);
+  const unmet = [...lacks.map(unenforceable), ...others.map(one => one.error)];
+  refuse([...faults(group, seen), ...(context.options.strict === true ? unmet : [])]);
   for (const { which, isOne, reason } of lacks)
     context.note(`${which} ${isOne ? 'is' : 'are'} not enforced: ${reason}`);
+  for (const { text } of others) context.note(text);
+  for (const note of notesOnLifted(byHand)) context.note(note);
   for (const note of await notesOnAbove(use, context, group, said)) context.note(note);
   for (const note of await notesOnShared(use, context, group)) context.note(note);
   if (due) for (const note of await notesOnBelow(use, context, path, seen)) context.note(note);
-  return { limits, due, leave: kept };
+  return { limits, due, leave: kept, take };
 }
 
 /** Nobody is kept from stopping what has a limit that makes no sense any more. */
@@ -72,19 +86,23 @@ interface Lack {
   isOne: boolean;
   field: string;
   reason: string;
+  /** Who says it, where that is another resource. */
+  resource?: string;
 }
 
 function notEnforced(group: AskedOfGroup, seen: readonly LimitObservation[]): Lack[] {
   const all = seen.filter(one => one.notEnforced !== undefined);
   return [...Map.groupBy(all, one => one.notEnforced ?? '')].map(([reason, same]) => {
     const [field = '', ...more] = same.map(one => fieldPath(group, one.field));
-    const which = `${[field, ...more].join(', ')}${group.by ? ` of ${describe(group.by)}` : ''}`;
-    return { which, isOne: more.length === 0, field, reason };
+    const resource = group.by && describe(group.by);
+    const which = `${[field, ...more].join(', ')}${resource ? ` of ${resource}` : ''}`;
+    return { which, isOne: more.length === 0, field, reason, ...(resource && { resource }) };
   });
 }
 
-const unenforceable = ({ which, field, reason }: Lack): KukeError =>
+const unenforceable = ({ which, field, reason, resource }: Lack): KukeError =>
   new KukeError('HostNotReady', `${which} cannot be enforced: ${reason}`, {
     field,
+    ...(resource && { resource }),
     remedy: 'make the host able to, take the limit out of the manifest, or leave out --strict',
   });

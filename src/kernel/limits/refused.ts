@@ -22,22 +22,34 @@ export async function refusedLimits(
   options: PlanOptions,
 ): Promise<ReadonlyMap<string, KukeError>> {
   const refused = new Map<string, KukeError>();
+  const told = new Set<string>();
   if (LENIENT.has(options.verb)) return refused;
   const asked = askedIn(kernel.kinds, wanted);
   const context = planContext(makePlan('create'), options, [], makeObserveContext(wanted), asked);
-  for (const group of groupsOf(kernel.kinds, wanted, resources)) {
+  // Who gives something to others says what is wrong with it; they do not say it again.
+  const groups = groupsOf(kernel.kinds, wanted, resources);
+  for (const group of [
+    ...groups.filter(({ by }) => by === undefined),
+    ...groups.filter(({ by }) => by !== undefined),
+  ]) {
     const { ref } = group;
     if (group.resources === undefined) continue;
     try {
       await checkLimits(kernel.use, context, group);
     } catch (thrown) {
       if (!(thrown instanceof KukeError)) throw thrown;
-      const [first, ...others] = [thrown, ...thrown.also].map(({ code, message, details }) =>
+      const all = [thrown, ...thrown.also].map(({ code, message, details }) =>
         new KukeError(code, message, details).at({ resource: describe(ref) }),
       );
+      const keyed = all.map(one => ({ one, key: `${one.details.resource} ${one.details.field} ${reasonIn(one)}` }));
+      const [first, ...others] = keyed.flatMap(({ one, key }) => (told.has(key) ? [] : [one]));
+      for (const { key } of keyed) told.add(key);
       const before = refused.get(keyOf(ref));
       if (first !== undefined) refused.set(keyOf(ref), before?.with([first, ...others]) ?? first.with(others));
     }
   }
   return refused;
 }
+
+/** Without the fields, which are named otherwise where another resource has them. */
+const reasonIn = ({ message }: KukeError): string => message.slice(message.indexOf(': ') + 1);

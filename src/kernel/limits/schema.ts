@@ -26,16 +26,14 @@ const inBytes = (value: number) =>
 const bytes = quantity(value => (value <= 0 ? 'must be more than 0' : inBytes(value)));
 /** Nothing of it may be used, or nothing of it is protected. */
 const bytesOrNone = quantity(value => (value < 0 ? 'must not be negative' : inBytes(value)));
-const rate = quantity(value => (value <= 0 ? 'must be more than 0 a second' : inBytes(value)));
+/** The kernel takes no less of a rate, and nobody means less (blk-throttle.c, tg_set_limit). */
+const LEAST_RATE = 2;
+const ofRate = (value: number) =>
+  Math.ceil(value) < LEAST_RATE ? `must be at least ${LEAST_RATE} a second` : inBytes(value);
+const rate = quantity(ofRate);
 /** What the kernel shows as `max` is one more (blk-throttle.c, UINT_MAX). */
 export const MOST_IOPS = 2 ** 32 - 2;
-const iops = quantity(value =>
-  value <= 0
-    ? 'must be more than 0 a second'
-    : value > MOST_IOPS
-      ? `must be at most ${MOST_IOPS} a second`
-      : inBytes(value),
-);
+const iops = quantity(value => (value > MOST_IOPS ? `must be at most ${MOST_IOPS} a second` : ofRate(value)));
 const count = quantity(value => (value < 1 ? 'must be at least 1' : whole(value)), '100 or 4k');
 
 /** The kernel gives out processor time in periods of 100 ms, and no less than 1 ms of each. */

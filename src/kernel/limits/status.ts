@@ -2,7 +2,7 @@
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
 import type { ObserveContext } from '../kinds.ts';
-import { judgedByAbove } from './above-and-below.ts';
+import { judgedByAbove, judgedByOwn } from './above-and-below.ts';
 import { type AskedOfGroup, originOf } from './asked.ts';
 import { formatLimit, type LimitValue, limitsOf } from './limits.ts';
 import { FROM_BELOW, RESERVATION } from './reserved.ts';
@@ -28,10 +28,15 @@ export async function limitStatus(
   { isIdle = false } = {},
 ): Promise<{ resources?: LimitStatus[] }> {
   const { path } = group;
-  const own = await (await use('cgroup')).limits({ path, limits: limitsOf(group.resources) });
+  const isEnded = isIdle && group.name !== undefined;
+  const own = judgedByOwn(await (await use('cgroup')).limits({ path, limits: limitsOf(group.resources) }));
   const judged = await judgedByAbove(use, context, path, own);
   // What those above give it comes with what is started, too.
-  const seen = judged.map((one, i) => (isIdle && one.field === RESERVATION ? (own[i] ?? one) : one));
+  const there = judged.map((one, i) => (isIdle && one.field === RESERVATION ? (own[i] ?? one) : one));
+  // What an ended container has left in its group holds nobody: its next start has what is asked for.
+  const seen = isEnded
+    ? there.filter(({ asked }) => asked !== undefined).map(one => ({ ...one, manual: false }))
+    : there;
   return seen.length === 0 ? {} : { resources: seen.map(one => statusOf(one, group, isIdle)) };
 }
 

@@ -64,9 +64,9 @@ test('what this host cannot enforce is told, shown by get --resources with its r
   expect(told).toMatch(/memory\.limit.*not enforced|not enforced.*memory\.limit/);
   expect(hugetlb(WEB)).toBe(String(64 * MiB));
   const lines = (await kuke('get', 'cells', '--resources', '-o', 'wide')).trimEnd().split('\n');
-  expect(lines.map(line => line.split(/ {2,}/).slice(0, 6))).toEqual([
-    ['NAME', 'CPU-LIMIT', 'MEMORY', 'PIDS', 'MANUAL', 'NOT-ENFORCED'],
-    ['web', '-', '-', '-', '-', 'memory.limit=64Mi,pids.limit=100'],
+  expect(lines.map(line => line.split(/ {2,}/).slice(0, 7))).toEqual([
+    ['NAME', 'CPU-LIMIT', 'MEMORY', 'PIDS', 'OTHER-LIMITS', 'MANUAL', 'NOT-ENFORCED'],
+    ['web', '-', '-', '-', 'hugepages.2Mi=64Mi', '-', 'memory.limit=64Mi,pids.limit=100'],
   ]);
   expect(lines[1]).toMatch(/(?:memory|pids)\S*$|controller/);
   // Those above are given what is reserved in them, where that is possible; here nothing is said of it.
@@ -91,6 +91,8 @@ test.each([
   [['--cpuset', '4000'], 'spec.resources.cpu.cpuset'],
   [['--device', '/dev/nothing:readBps=1Mi'], 'spec.resources.io.devices'],
   [['--hugepages', '3Mi=6Mi'], 'spec.resources.hugepages'],
+  [['--hugepages', '2Mi=3Mi'], 'spec.resources.hugepages.2Mi: one page is 2Mi: the next that it can be is 4Mi'],
+  [['--device', '/dev/null:readBps=1'], 'spec.resources.io.devices[0].readBps: must be at least 2 a second'],
 ])('%j makes no sense here: the field is named, and the old values stay', async (flags, field) => {
   await set('cell', 'web', '--hugepages', '2Mi=64Mi');
   const stderr = await failing(2, 'set', 'resources', 'cell', 'web', ...flags);
@@ -106,19 +108,19 @@ test('of a file nothing is applied when one limit makes no sense, or --strict ca
   const other = (resources: object) => cell('other', [container('main', { resources })]);
   const senseless = await tryApply(
     stack({ hugepages: { '2Mi': '32Mi' } }),
-    other({ cpu: { cpuset: '4000' }, io: { devices: [{ path: '/dev/nothing', readBps: 1 }] } }),
+    other({ cpu: { cpuset: '4000' }, io: { devices: [{ path: '/dev/nothing', readBps: 4 }] } }),
   );
   expect(senseless).toMatchObject({
     status: 2,
     stdout: expect.stringContaining('stack main/default/default not applied'),
   });
   for (const field of ['cpu.cpuset', 'io.devices[0]'])
-    expect(senseless.stderr).toContain(`cell main/default/default/other: spec.containers[0].resources.${field}: `);
+    expect(senseless.stderr).toContain(`cell main/default/default/other: spec.containers[main].resources.${field}: `);
   const memory = { memory: { limit: '64Mi' } };
   const documents = [stack(memory), other(memory)].map(one => JSON.stringify(one)).join('\n---\n');
   const strict = await run(['apply', '--strict', '-f', '-'], { stdin: documents });
   expect(strict.status).toBe(5);
-  for (const field of ['spec.resources.memory.limit', 'spec.containers[0].resources.memory.limit'])
+  for (const field of ['spec.resources.memory.limit', 'spec.containers[main].resources.memory.limit'])
     expect(strict.stderr).toContain(`${field} cannot be enforced`);
   expect(hugetlb('/sys/fs/cgroup/kukeon/main/default/default')).toBe('max');
   expect(await failing(3, 'get', 'cell', 'other')).toContain('not found');
@@ -127,12 +129,36 @@ test('of a file nothing is applied when one limit makes no sense, or --strict ca
 test('a value written by hand stays, and is manual', async () => {
   await set('cell', 'web', '--hugepages', '2Mi=64Mi');
   await Bun.write(`${WEB}/hugetlb.2MB.max`, `${16 * MiB}`);
-  expect(await set('cell', 'web', '--hugepages', '2Mi=64Mi')).toMatch(/ unchanged\n/);
+  const told = await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  expect(told).toMatch(/ unchanged\n/);
+  const notInForce = 'spec.resources.hugepages.2Mi (64Mi) is not in force: hugetlb.2MB.max was set by hand to 16Mi';
+  expect(told).toContain(notInForce);
+  expect(await failing(5, 'set', 'resources', 'cell', 'web', '--cpu-weight', '5', '--strict')).toContain(notInForce);
   const [header, row] = (await kuke('get', 'cells', '--resources', '-o', 'wide')).split('\n');
-  expect([header?.split(/ +/)[4], row?.split(/ +/)[4]]).toEqual(['MANUAL', 'hugepages.2Mi=16Mi']);
+  expect([header?.split(/ +/)[5], row?.split(/ +/)[5]]).toEqual(['MANUAL', 'hugepages.2Mi=16Mi']);
+  const { stdout } = await run(['doctor']);
+  expect(stdout).toContain('hugepages.2Mi of cell main/default/default/web was set by hand (hugetlb.2MB.max)');
   expect(hugetlb(WEB)).toBe(String(16 * MiB));
   await set('cell', 'web', '--hugepages', '2Mi=128Mi');
   expect(hugetlb(WEB)).toBe(String(128 * MiB));
+});
+
+test('a value written by hand stays when the manifest goes without, and goes when somebody asks for none', async () => {
+  await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  await Bun.write(`${WEB}/hugetlb.2MB.max`, `${16 * MiB}`);
+  const spec = { containers: [container('main'), container('side')] };
+  expect(await apply(cell('web', spec.containers))).toContain('hugepages.2Mi stays 16Mi');
+  expect(hugetlb(WEB)).toBe(String(16 * MiB));
+  expect(await set('cell', 'web', '--hugepages', '2048Ki=none')).toMatch(/^cell main\/default\/default\/web updated\n/);
+  expect(hugetlb(WEB)).toBe('max');
+  expect(await set('cell', 'web', '--hugepages', 'none')).toMatch(/ unchanged\n$/);
+  // At once.
+  await set('cell', 'web', '--hugepages', '2Mi=64Mi');
+  await Bun.write(`${WEB}/hugetlb.2MB.max`, `${16 * MiB}`);
+  const dry = await set('cell', 'web', '--hugepages', 'none', '--dry-run');
+  expect([hugetlb(WEB), dry]).toEqual([String(16 * MiB), expect.stringContaining('cgroup.limit')]);
+  await set('cell', 'web', '--hugepages', 'none');
+  expect(hugetlb(WEB)).toBe('max');
 });
 
 test('a container with its limits from its space keeps those that are not named; and what has to be made anew runs on', async () => {

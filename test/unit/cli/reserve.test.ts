@@ -44,7 +44,7 @@ test('doctor and every realm show what is reserved', async () => {
 
 test('what is not enforced is told by each init, by doctor and by the realm', async () => {
   fake.host.controllers.delete('cpu');
-  const warning = 'warning: reserve.cpu.limit is not enforced: no cgroup controller cpu\n';
+  const warning = 'warning: --reserve-cpu is not enforced: no cgroup controller cpu\n';
   for (const argv of [['--reserve-cpu', '0.5'], ['--reserve-cpu', '0.5'], []])
     expect((await init(...argv)).stderr).toContain(warning);
   expect(await findings()).toContainEqual({
@@ -103,7 +103,9 @@ test.each([
   [['--reserve-memory', `${totalmem() + 1}`], 'of memory'],
   [['--reserve-memory', '100%'], 'of memory'],
   [['--reserve-cpu', `${cpus().length}`], `this host has ${cpus().length} CPUs`],
-  [['--reserve-cpu=-1'], 'without a sign'],
+  [['--reserve-memory', '99.9999999%'], 'Ki, and 1Mi is the least'],
+  [['--reserve-cpu', `${cpus().length - 0.001}`], 'kuke would have 0.001 of a CPU'],
+  [['--reserve-cpu=-1'], 'without a minus'],
   [['--reserve-memory', '1 gallon'], 'such as 1Gi or 10%'],
 ])('init %j is refused, and nothing is made', async (argv, why) => {
   const { status, stdout, stderr } = await init(...argv);

@@ -149,12 +149,12 @@ describe('kuke set resources', () => {
     [['cell', 'web', '--memory-high', '1gb'], 'spec.resources.memory.high: `gb` is no suffix'],
     [['cell', 'web', '--cpu-weight', 'much'], 'spec.resources.cpu.weight: must be a whole number from 1 to 10000'],
     [['cell', 'web', '--cpuset', 'x'], 'spec.resources.cpu.cpuset: must be a list of CPUs'],
-    [['cell', 'web', '--memory=-1'], 'spec.resources.memory.limit: must be a quantity without a sign'],
+    [['cell', 'web', '--memory=-1'], 'spec.resources.memory.limit: must be a quantity without a minus'],
     [
       ['container', 'side', '--cell', 'web', '--pids', '0.5'],
       'spec.containers[1].resources.pids.limit: must be at least 1',
     ],
-    [['cell', 'web', '--device', '/tmp/x:readBps=1'], 'spec.resources.io.devices[0].path: must be a device'],
+    [['cell', 'web', '--device', '/tmp/x:readBps=4'], 'spec.resources.io.devices[0].path: must be a device'],
   ])('%j: the fault names the field, and the flag is what is to be mended', async (words, why) => {
     await set('cell', 'web', '--memory', '512Mi');
     const before = await specOf('cell', 'web');
@@ -179,6 +179,29 @@ describe('kuke set resources', () => {
     const { status, stdout, stderr } = await set(...words);
     expect([status, stdout]).toEqual([code, '']);
     expect(stderr).toContain(why);
+  });
+
+  test.each([
+    [['--device', 'x'], '--device: `x` is not'],
+    [['--device', '/dev/vda:reads=1'], '--device: `reads=1` is not one of'],
+    [['--hugepages', '2Mi'], '--hugepages: `2Mi` is not'],
+  ])('%j: what cannot be taken apart points to this command’s help', async (flags, why) => {
+    const { status, stderr } = await set('cell', 'web', ...flags);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(why)]);
+    expect(stderr).toContain('(see `kuke set resources --help`)');
+  });
+
+  test('none lifts what was written by hand, and says what is left else', async () => {
+    await set('cell', 'web', '--memory', '512Mi');
+    const values = () => fake.host.cgroups.get('/kukeon/main/default/default/web')?.values;
+    values()?.set('memory.limit', 2 ** 20);
+    const told = await set('cell', 'web', '--pids', '9');
+    expect(told.stdout).toContain(
+      'spec.resources.memory.limit (512Mi) is not in force: memory.max was set by hand to 1Mi',
+    );
+    expect((await set('cell', 'web', '--pids', '8', '--strict')).status).toBe(5);
+    expect((await set('cell', 'web', '--memory', 'none')).stdout).toContain('removed (was 512Mi)');
+    expect(Object.fromEntries(values() ?? [])).toEqual({ 'pids.limit': 9 });
   });
 
   test('what the host cannot enforce is told, and refused with --strict', async () => {
@@ -228,6 +251,6 @@ describe('kuke get --resources', () => {
     fake.host.controllers.delete('cpu');
     await set('cell', 'web', '--cpu', '1.5');
     const [web] = await rows('cells', '-o', 'wide');
-    expect([web?.[1], web?.[5], web?.[6]]).toEqual(['-', 'cpu.limit=1.5', expect.stringContaining('cpu')]);
+    expect([web?.[1], web?.[6], web?.[7]]).toEqual(['-', 'cpu.limit=1.5', expect.stringContaining('cpu')]);
   });
 });

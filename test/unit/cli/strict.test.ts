@@ -15,7 +15,7 @@ test('apply, without it: the cell runs, and the limit that does not hold is name
   const { status, stdout } = await fake.kuke('apply', '-f', fake.file('web.yaml', limited));
   expect([status, stdout]).toEqual([
     0,
-    expect.stringContaining('spec.containers[0].resources.memory.limit is not enforced'),
+    expect.stringContaining('spec.containers[web].resources.memory.limit is not enforced'),
   ]);
   expect((await fake.kuke('get', 'cells')).stdout).toContain('Ready');
 });
@@ -23,7 +23,7 @@ test('apply, without it: the cell runs, and the limit that does not hold is name
 test('apply --strict: refused, and nothing is made', async () => {
   const before = fake.host.inventory();
   const { status, stderr } = await fake.kuke('apply', '--strict', '-f', fake.file('web.yaml', limited));
-  expect([status, stderr]).toEqual([5, expect.stringContaining('spec.containers[0].resources.memory.limit')]);
+  expect([status, stderr]).toEqual([5, expect.stringContaining('spec.containers[web].resources.memory.limit')]);
   expect(fake.host.inventory()).toEqual(before);
 });
 

@@ -54,7 +54,7 @@ const volume = fc.oneof(
 );
 
 const bytes = fc.oneof(fc.constantFrom('512Mi', '1.5Gi', '1e9', '64M', 4096), fc.integer({ min: 1, max: 2 ** 32 }));
-const rate = fc.constantFrom(1, '1Mi', '500k');
+const rate = fc.constantFrom(2, '1Mi', '500k');
 const weight = fc.integer({ min: 1, max: 10_000 });
 /** What the fakes' host can give. */
 export const resources = optional({

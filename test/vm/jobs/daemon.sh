@@ -1,5 +1,5 @@
 # kukeond as systemd has it: set up by init, started anew, killed, and back after a hard reset with the cells that were to run and
-# without those that were stopped; what is its own goes with an uninstall.
+# without those that were stopped, their limits as they were at every level; what is its own goes with an uninstall.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
 # files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
 export KUKE_NO_DAEMON=0
@@ -9,6 +9,7 @@ export KUKE_NO_DAEMON=0
 kuke=/usr/local/bin/kuke
 unit=kukeond.service
 socket=/run/kukeon/kukeond.sock
+tree=/sys/fs/cgroup/kukeon
 
 # One line a cell: `web Ready PID`.
 cells() {
@@ -54,15 +55,36 @@ case $boot in
     check 'image load' succeeds_and_prints kuke-hello $kuke image load -i hello-image.tar
     for cell in web once idle; do
       # The one that is never started again comes back after a boot, too: it has not ended by itself.
-      case $cell in web) more='restartPolicy: always, ports: ["8080:80"]' ;; *) more='restartPolicy: never' ;; esac
+      case $cell in web) more='restartPolicy: always, ports: ["8080:80"], resources: { pids: { limit: 40 }, cpu: { cpuset: 1 } }' ;; *) more='restartPolicy: never' ;; esac
       printf '%s\n' --- 'apiVersion: v1beta1' 'kind: Cell' "metadata: { name: $cell }" \
         "spec: { id: $cell, realmId: main, spaceId: default, stackId: default, containers: [{ id: page, image: kuke-hello, root: true, $more }] }"
     done > cells.yaml
+    # Limits at each level.
+    cat >> cells.yaml << 'YAML'
+---
+apiVersion: v1beta1
+kind: Realm
+metadata: { name: main }
+spec: { id: main, resources: { memory: { limit: 512Mi, reservation: 32Mi } } }
+---
+apiVersion: v1beta1
+kind: Space
+metadata: { name: default }
+spec: { id: default, realmId: main, resources: { cpu: { weight: 300 } }, defaults: { container: { resources: { memory: { high: 96Mi } } } } }
+---
+apiVersion: v1beta1
+kind: Stack
+metadata: { name: default }
+spec: { id: default, realmId: main, spaceId: default, resources: { pids: { limit: 400 } } }
+YAML
     check 'apply' succeeds_and_prints 'web created' $kuke apply -f cells.yaml
     check 'a member of the group stops one, by the daemon' succeeds_and_prints 'idle stopped' \
       setpriv --reuid=65534 --regid="$(getent group kukeon | cut -d: -f3)" --clear-groups $kuke stop cell idle
     check 'and is audited' grep -E '"uid":65534.*"command":"kuke stop cell idle".*"result":"done"' /var/log/kukeon/audit.jsonl
     check 'the audit log is root'"'"'s and the group'"'"'s' same "$(stat -c '%a %U:%G' /var/log/kukeon/audit.jsonl)" '640 root:kukeon'
+    check 'a limit by the daemon' succeeds_and_prints 'added 1.5' $kuke set resources cell web --cpu 1.5 --memory 128Mi
+    limits | grep -v /idle > $kept/limits
+    check 'limits in force' sh -c 'cat "$0"; [ $(wc -l < "$0") -ge 9 ]' $kept/limits
     check 'two run' come_to 'idle Stopped once Ready web Ready'
     cells > ran
     before=$(main_pid)
@@ -83,9 +105,11 @@ case $boot in
     check 'after a hard reset it runs' active
     check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
     check 'the page, by the published port' page
+    limits | grep -v /idle > limits.after
+    check 'limits are in force as before' alike $kept/limits limits.after
     check 'uninstall' succeeds_and_prints 'has left this host' $kuke uninstall --yes
     own_state > $kept/after
-    check 'the machine is as it was before' diff $kept/before $kept/after
+    check 'the machine is as it was before' alike $kept/before $kept/after
     exit $failed
     ;;
 esac

@@ -1,4 +1,5 @@
-# Every limit bites at every level where it can be set, changed while the cells run, inherited, lifted, and set by hand.
+# Every limit bites at every level where it can be set, changed while the cells run, inherited, lifted, and set by hand. What each file does
+# is measured at one level, and at all five for one of a kind: memory.max, cpu.max, cpuset.cpus, the writes of io.max, pids.max.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
 # files: test/vm/check.sh test/vm/limits.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
@@ -33,6 +34,19 @@ done
 check 'lifted with a flag' succeeds_and_prints 'main' "$kuke" set resources realm main --cpu none --cpuset none --pids none --device none
 check 'nothing holds any more' free $stack/load
 
+load() { timeout 100 "$kuke" set resources cell load --space sp --stack st "$@"; }
+check 'rates of a disk, each by itself' succeeds_and_prints 'readIops: added 20' load --device /dev/vda:readBps=256Ki,readIops=20,writeIops=20
+check 'readBps' rate rbytes 262144 if=/var/tmp/data/file of=/dev/null bs=64k iflag=direct
+check 'readIops' rate rios 20 if=/var/tmp/data/file of=/dev/null bs=4k iflag=direct
+check 'writeIops' rate wios 20 if=/dev/zero of=/var/tmp/data/file bs=4k count=2000 oflag=direct conv=notrunc
+mkdir /run/huge && mount -t hugetlbfs none /run/huge && echo 8 > /proc/sys/vm/nr_hugepages
+check 'huge pages and memory.high' succeeds_and_prints 'hugepages.2Mi: added 4Mi' load --device none --hugepages 2Mi=4Mi --memory-high 16Mi
+check 'huge pages: two are to be had, a third is not' huge 2
+check 'memory.high: page cache is given back' caches 12 20
+check 'lifted' succeeds_and_prints 'removed \(was 16Mi\)' load --hugepages none --memory-high none
+check 'three are to be had' huge 3
+check 'and the page cache stays' caches 40 64
+
 echo 300 > $tree/$stack/rival/cpu.weight
 (loader load 'resources: { cpu: { weight: 800, cpuset: 1 } }'; loader rival 'resources: { cpu: { cpuset: 1 } }') > weights.yaml
 check 'weights' succeeds_and_prints 'load updated' "$kuke" apply -f weights.yaml
@@ -54,11 +68,10 @@ low() { # KIND LIMIT FLAG VALUE: of the container load, or of its cell
   fails_and_prints "$2( of cell main/sp/st/load)? \\($4\\) is too low to start it" "$kuke" start cell load --space sp --stack st
 }
 check 'stop' succeeds_and_prints 'load stopped' "$kuke" stop cell load --space sp --stack st
-check 'too few processes to start in' low container 'spec.containers.0..resources.pids.limit' --pids 2
-check 'too little memory to start in, of the container' low container 'spec.containers.0..resources.memory.limit' --memory 64Ki
-check 'too little memory to start in, of the cell' low cell 'spec.resources.memory.limit' --memory 256Ki
+check 'too few processes to start in' low container 'spec.containers.load..resources.pids.limit' --pids 2
+check 'too little memory to start in' low cell 'spec.resources.memory.limit' --memory 256Ki
 (cell tiny sp st && container tiny wait 'root: true, hostNetwork: true, resources: { pids: { limit: 2 } }') > tiny.yaml
-check 'also at its first start' fails_and_prints 'spec.containers.0..resources.pids.limit \(2\) is too low to start it' "$kuke" apply -f tiny.yaml
+check 'also at its first start' fails_and_prints 'spec.containers.tiny..resources.pids.limit \(2\) is too low to start it' "$kuke" apply -f tiny.yaml
 check 'which leaves no group' same "$(find $tree -name 'tiny*')" ''
 containers > /dev/null
 check 'the status says so' same "$(jq -r '.items[] | select(.metadata.name == "load") | .status | "\(.state) \(.reason)"' cells.json)" 'Failed LimitTooLow'

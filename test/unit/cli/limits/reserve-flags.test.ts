@@ -14,12 +14,13 @@ test.each([
   ],
   [{ 'reserve-cpu': '12.5 %' }, { cpus: 0.5 }],
   [{ 'reserve-cpu': '14.25%' }, { cpus: 0.57 }],
+  [{ 'reserve-memory': '75%' }, { memory: 6 * 2 ** 30 }],
   [{ 'reserve-memory': '100%' }, { memory: 8 * 2 ** 30 }],
   [{ 'reserve-cpu': '0%' }, { cpus: 0 }],
 ])('%j keeps %j', (args, kept) => expect(reserveOf(args, host)).toEqual(kept));
 
 test.each([
-  [{ 'reserve-memory': '-1Gi' }, '--reserve-memory: `-1Gi`: must be a quantity without a sign'],
+  [{ 'reserve-memory': '-1Gi' }, '--reserve-memory: `-1Gi`: must be a quantity without a minus'],
   [{ 'reserve-memory': '-10%' }, '--reserve-memory'],
   [{ 'reserve-memory': 'much' }, 'must be a quantity'],
   [{ 'reserve-memory': '1gb' }, 'did you mean 1G?'],

@@ -56,6 +56,21 @@ describe('kuke top', () => {
     expect(sample.items.map(({ name }) => name)).toEqual(expected);
   });
 
+  test.each([
+    [
+      ['--cell', 'web'],
+      ['main', 'default', 'default', 'web'],
+    ],
+    [
+      ['--stack', 'default', '--level', 'cell'],
+      ['main', 'default', 'default', 'web'],
+    ],
+    [['--realm', 'lab'], ['lab']],
+  ])('%j shows those alone, and what they lie in', async (flags, expected) => {
+    const sample: Sample = JSON.parse((await top('-o', 'json', ...flags)).stdout);
+    expect(sample.items.map(({ name }) => name)).toEqual(expected);
+  });
+
   test('what cannot be read is a warning, and the rest is shown', async () => {
     fake.host.store.spoilt.set('x', { path: '/opt/kukeon/x/realm.yaml', message: 'line 3: what is this?' });
     const { status, stdout, stderr } = await top('-o', 'json');
@@ -95,11 +110,54 @@ describe('kuke get --resources', () => {
     [['cells', '-A'], /^REALM +SPACE +STACK +NAME +CPU-LIMIT .*\nmain +default +default +web .*\n$/],
     [
       ['containers', '--cell', 'web', '-o', 'wide'],
-      /^CELL +NAME +CPU-LIMIT .* MANUAL +NOT-ENFORCED +WHY\nweb +web .*\nweb +side .*\n$/,
+      /^CELL +NAME +CPU-LIMIT .* OTHER-LIMITS +MANUAL +NOT-ENFORCED +WHY\nweb +web .*\nweb +side .*\n$/,
     ],
   ])('%j: every kind has the same columns', async (argv, expected) => {
     const { status, stdout } = await fake.kuke('get', ...argv, '--resources');
     expect([status, stdout]).toEqual([0, expect.stringMatching(expected)]);
+  });
+
+  test('without a KIND it is of all levels', async () => {
+    const { status, stdout } = await fake.kuke('get', '--resources');
+    expect([status, stdout.split('\n').map(line => line.split(/ +/).slice(0, 2).join(' '))]).toEqual([
+      0,
+      [
+        'KIND NAME',
+        'realm lab',
+        'realm main',
+        'space main/default',
+        'stack main/default/default',
+        'cell main/default/default/web',
+        'container main/default/default/web/side',
+        'container main/default/default/web/web',
+        '',
+      ],
+    ]);
+    expect((await fake.kuke('get', '--resources', '--realm', 'LAB', '--no-headers')).stdout).toMatch(
+      /^realm +lab .*\n$/,
+    );
+    for (const argv of [[], ['-A'], ['--resources', '-w'], ['--resources', '--sort-by', 'NAME']])
+      expect(await fake.kuke('get', ...argv)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining('kuke get cells'),
+      });
+  });
+
+  test('a cell tells of its containers’ too, and wide of limits without a column', async () => {
+    const set = (...argv: string[]) => fake.kuke('set', 'resources', ...argv);
+    fake.host.controllers.delete('memory');
+    await set('container', 'side', '--cell', 'web', '--memory', '64Mi');
+    await set('cell', 'web', '--cpuset', '0', '--io-weight', '50', '--cpu', '1');
+    fake.host.cgroups.get('/kukeon/main/default/default/web/web_root')?.values?.set('pids.limit', 7);
+    const [header = '', row = ''] = (await fake.kuke('get', 'cells', '--resources', '-o', 'wide')).stdout.split('\n');
+    const shown = Object.fromEntries(header.split(/ {2,}/).map((name, i) => [name, row.split(/ {2,}/)[i]]));
+    fake.host.controllers.add('memory');
+    expect(shown).toMatchObject({
+      'CPU-LIMIT': '1',
+      'OTHER-LIMITS': 'cpu.cpuset=0,io.weight=50',
+      'NOT-ENFORCED': 'side:memory.limit=64Mi',
+      WHY: 'no cgroup controller memory',
+    });
   });
 
   test('is no format for scripts', async () => {

@@ -99,15 +99,15 @@ test('a container that is made anew, and one that runs beside it', async () => {
 });
 
 test.each([
-  [of(main(), side({ resources: { cpu: { limit: 8192 } } })), 'spec.containers[1].resources.cpu.limit'],
-  [of(main({ resources: { memory: { limit: '4Pi' } } })), 'spec.containers[0].resources.memory.limit'],
+  [of(main(), side({ resources: { cpu: { limit: 8192 } } })), 'spec.containers[side].resources.cpu.limit'],
+  [of(main({ resources: { memory: { limit: '4Pi' } } })), 'spec.containers[main].resources.memory.limit'],
   [
     { ...of(main(memory('64Mi'))), resources: { pids: { limit: 5 }, cpu: { limit: 8192 } } },
     'spec.resources.cpu.limit',
   ],
   [
     { ...of(main({ resources: { cpu: { cpuset: '1' } } })), resources: { cpu: { cpuset: '0' } } },
-    'spec.containers[0].resources.cpu.cpuset',
+    'spec.containers[main].resources.cpu.cpuset',
   ],
 ])('%j is refused, and all stays as it was', async (spec, field) => {
   await kuke.put(web, of(main(memory('32Mi')), side()));
@@ -131,7 +131,7 @@ test('a cell and its container move to other CPUs together', async () => {
   await kuke.put(web, on('0'));
   expect(told(await kuke.put(web, on('1')))).toBe('updated');
   expect([kuke.values(web.group), kuke.values(leaf())]).toEqual([{ 'cpu.cpuset': '1' }, { 'cpu.cpuset': '1' }]);
-  expect((await kuke.put(web, on('0', '1'))).error?.details.field).toBe('spec.containers[0].resources.cpu.cpuset');
+  expect((await kuke.put(web, on('0', '1'))).error?.details.field).toBe('spec.containers[main].resources.cpu.cpuset');
 });
 
 test('what the host cannot enforce is said by its field, and refused with --strict', async () => {
@@ -140,12 +140,12 @@ test('what the host cannot enforce is said by its field, and refused with --stri
   const calls = kuke.host.calls.length;
   expect((await kuke.put(web, spec, STRICT)).error).toMatchObject({
     code: 'HostNotReady',
-    details: { field: 'spec.containers[0].resources.memory.limit' },
+    details: { field: 'spec.containers[main].resources.memory.limit' },
   });
   expect(kuke.host.calls.slice(calls)).toEqual([]);
   expect((await kuke.put(web, spec)).notes).toEqual([
-    'spec.containers[0].resources.memory.limit is not enforced: no cgroup controller memory',
-    'spec.containers[1].resources.memory.limit is not enforced: no cgroup controller memory',
+    'spec.containers[main].resources.memory.limit is not enforced: no cgroup controller memory',
+    'spec.containers[side].resources.memory.limit is not enforced: no cgroup controller memory',
   ]);
   expect((await kuke.status(web)).state).toBe('Ready');
   const [{ notEnforced } = {}] = (await contained('main')).resources as Fields[];
@@ -159,7 +159,7 @@ test('a container that asks for more than its cell or stack has is told of both'
   await kuke.put(stack, memory('100Mi'));
   const { notes } = await kuke.put(web, { ...memory('50Mi'), ...of(main(memory('200Mi'))) });
   expect(notes).toEqual([
-    'spec.containers[0].resources.memory.limit asks for 200Mi, which is more than it can have in cell main/default/default/web (memory.limit 50Mi) and stack main/default/default (memory.limit 100Mi)',
+    'spec.containers[main].resources.memory.limit asks for 200Mi, which is more than it can have in cell main/default/default/web (memory.limit 50Mi) and stack main/default/default (memory.limit 100Mi)',
   ]);
 });
 
@@ -194,7 +194,7 @@ test('CPUs that are not to be had are refused before anything changes, whatever 
   for (const given of [all('64Mi', '9', '0'), all('64Mi', '9'), all('64Mi', '3'), all('64Mi', '1', '0')])
     expect((await kuke.put(web, given)).error).toMatchObject({
       code: 'InvalidManifest',
-      details: { field: 'spec.containers[0].resources.cpu.cpuset' },
+      details: { field: 'spec.containers[main].resources.cpu.cpuset' },
     });
   expect([kuke.values(web.group), kuke.values(leaf())]).toEqual(before);
   expect(kuke.host.calls.slice(calls)).toEqual([]);

@@ -83,7 +83,7 @@ describe.each(levels)('%s', (_, level) => {
     [{ memory: { limit: '4Pi' } }, 'spec.resources.memory.limit', 'of memory'],
     [{ memory: { high: '4Pi' } }, 'spec.resources.memory.high', 'of memory'],
     [{ cpu: { cpuset: '0,8000' } }, 'spec.resources.cpu.cpuset', 'the CPUs here'],
-    [{ io: { devices: [{ path: '/dev/none', readBps: 1 }] } }, 'spec.resources.io.devices[0]', 'is not there'],
+    [{ io: { devices: [{ path: '/dev/none', readBps: 4 }] } }, 'spec.resources.io.devices[0]', 'is not there'],
     [{ hugepages: { '16Ki': 0 } }, 'spec.resources.hugepages.16Ki', 'no pages'],
   ])('is refused %j by its field, and keeps what it had', async (more, field, why) => {
     await kuke.put(level, memory('512Mi'));
@@ -343,7 +343,7 @@ describe('a child that asks for more than is above it', () => {
     ]);
     expect((await kuke.put(space, memory('250Mi'))).notes).toEqual([]);
     expect((await kuke.put(space, memory('100Mi'))).notes[0]).toEndWith(
-      'stack main/default/default (400Mi), cell main/default/default/web (300Mi), a container of cell main/default/default/web (200Mi)',
+      'stack main/default/default (400Mi), cell main/default/default/web (300Mi), container main of cell main/default/default/web (200Mi)',
     );
   });
 
@@ -359,4 +359,20 @@ test('what is written by hand while nothing is asked for costs an apply nothing'
   kuke.write(stack.group, 'memory.limit', 5 * MI);
   expect(told(await kuke.put(stack))).toBe('unchanged');
   expect(kuke.values(stack.group)).toEqual({ 'memory.limit': 5 * MI });
+});
+
+test('what is more than its own limit is not in force, and is refused with --strict', async () => {
+  const over = { resources: { memory: { limit: '64Mi', high: '80Mi', reservation: '128Mi' } } };
+  const why = 'it is more than memory.limit 64Mi, which holds before it';
+  expect((await kuke.put(web, over)).notes).toEqual([
+    `spec.resources.memory.high, spec.resources.memory.reservation are not enforced: ${why}`,
+  ]);
+  expect((await kuke.status(web)).resources?.map(({ field, notEnforced }) => [field, notEnforced])).toEqual([
+    ['memory.limit', undefined],
+    ['memory.high', why],
+    ['memory.reservation', why],
+  ]);
+  expect((await kuke.put(web, over, STRICT)).error?.code).toBe('HostNotReady');
+  const equal = { resources: { memory: { limit: '64Mi', high: '64Mi', reservation: '64Mi' } } };
+  expect((await kuke.put(web, equal, STRICT)).notes).toEqual([]);
 });

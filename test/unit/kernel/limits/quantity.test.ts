@@ -11,6 +11,9 @@ test.each([
   ['512Mi', 512 * 2 ** 20],
   ['1.5G', 1_500_000_000],
   ['500m', 0.5],
+  ['+64Mi', 64 * 2 ** 20],
+  ['250000u', 0.25],
+  ['1500000000n', 1.5],
   ['.5', 0.5],
   ['1.', 1],
   ['1e3', 1000],
@@ -34,8 +37,10 @@ test.each([
 
 test.each([
   ['', 'must be a quantity'],
-  ['-1', 'without a sign'],
-  ['+1Mi', 'without a sign'],
+  ['-1', 'without a minus'],
+  ['+', 'must be a quantity'],
+  ['++1', 'must be a quantity'],
+  ['1nn', 'no suffix'],
   ['1 Mi', 'must be a quantity'],
   ['512mb', 'did you mean 512M?'],
   ['512mib', 'did you mean 512Mi?'],

@@ -78,7 +78,11 @@ test.each([
   [{ cpus: CPUS }, `this host has ${CPUS} CPUs`],
   [{ cpus: -0.5 }, 'cannot be kept'],
   // The kernel gives a group no less than a hundredth of a CPU.
-  [{ cpus: CPUS - 0.005 }, `this host has ${CPUS} CPUs`],
+  [
+    { cpus: CPUS - 0.005 },
+    `this host has ${CPUS} CPUs, so that kuke would have 0.005 of a CPU, and 0.01 of a CPU is the least`,
+  ],
+  [{ memory: ALL - 15 * 1024 }, 'so that kuke would have 15Ki, and 1Mi is the least'],
 ])('%j is refused, and what was kept stays', async (given, why) => {
   await keep({ memory: 64 * MI });
   await expect(keep(given)).rejects.toMatchObject({ code: 'Usage', message: expect.stringContaining(why) });
@@ -105,8 +109,8 @@ test('that the kernel refuses is not kept', async () => {
 test('where the host enforces none of it, the person is told', async () => {
   kuke.host.controllers.clear();
   await keep({ memory: 64 * MI, cpus: 0.5 });
-  expect(kuke.notices).toContain('warning: reserve.memory.limit is not enforced: no cgroup controller memory');
-  expect(kuke.notices).toContain('warning: reserve.cpu.limit is not enforced: no cgroup controller cpu');
+  expect(kuke.notices).toContain('warning: --reserve-memory is not enforced: no cgroup controller memory');
+  expect(kuke.notices).toContain('warning: --reserve-cpu is not enforced: no cgroup controller cpu');
 });
 
 test('a first init that fails, and an uninstall, leave nothing of it', async () => {

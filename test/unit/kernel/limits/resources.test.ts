@@ -39,15 +39,20 @@ test.each([
   [{ pids: { limit: 1.5 } }, 'spec.resources.pids.limit: must be a whole number'],
   [{ io: { weight: 10_001 } }, 'spec.resources.io.weight: must be from 1 to 10000'],
   [{ io: { devices: [{ path: '/dev/vda' }] } }, 'must say at least one of readBps'],
-  [{ io: { devices: [{ path: 'vda', readBps: 1 }] } }, 'spec.resources.io.devices[0].path: must be a device'],
-  [{ io: { devices: [{ path: '/dev/../etc', readBps: 1 }] } }, 'io.devices[0].path: must be a device'],
-  [{ io: { devices: [{ path: '/dev/vda', readBps: 0 }] } }, 'io.devices[0].readBps: must be more than 0 a second'],
+  [{ io: { devices: [{ path: 'vda', readBps: 4 }] } }, 'spec.resources.io.devices[0].path: must be a device'],
+  [{ io: { devices: [{ path: '/dev/../etc', readBps: 4 }] } }, 'io.devices[0].path: must be a device'],
+  [{ io: { devices: [{ path: '/dev/vda', readBps: 0 }] } }, 'io.devices[0].readBps: must be at least 2 a second'],
+  [
+    { io: { devices: [{ path: '/dev/vda', writeBps: '900m' }] } },
+    'io.devices[0].writeBps: must be at least 2 a second',
+  ],
+  [{ io: { devices: [{ path: '/dev/vda', writeIops: 1 }] } }, 'io.devices[0].writeIops: must be at least 2 a second'],
   [
     { io: { devices: [{ path: '/dev/vda', readIops: 2 ** 32 - 1 }] } },
     'spec.resources.io.devices[0].readIops: must be at most 4294967294 a second',
   ],
   [
-    { io: { devices: ['1', '2'].map(readBps => ({ path: '/dev/vda', readBps })) } },
+    { io: { devices: ['4', '5'].map(readBps => ({ path: '/dev/vda', readBps })) } },
     'spec.resources.io.devices: names a device twice',
   ],
   [{ hugepages: { '2Mi': '4Mi', '2048Ki': '2Mi' } }, 'spec.resources.hugepages: names a size of pages twice'],
@@ -107,7 +112,7 @@ test('values read as people write them', () => {
 test('each has a place in its manifest', () => {
   const asked = {
     resources: {
-      io: { devices: ['/dev/a', '/dev/b'].map(path => ({ path, readBps: 1 })) },
+      io: { devices: ['/dev/a', '/dev/b'].map(path => ({ path, readBps: 4 })) },
       hugepages: { '2048Ki': 0 },
     } satisfies Resources,
     field: 'spec.containers[1].resources',

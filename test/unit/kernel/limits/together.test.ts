@@ -33,7 +33,7 @@ const reasons = (outcomes: Awaited<ReturnType<Limited['putAll']>>) =>
   outcomes.flatMap(({ error }) => (error === undefined ? [] : [error, ...error.also])).map(one => one.details.field);
 
 describe('nothing is applied of what one fault is in', () => {
-  const device = { io: { devices: [{ path: '/dev/none', readBps: 1, writeBps: 1 }] } };
+  const device = { io: { devices: [{ path: '/dev/none', readBps: 4, writeBps: 4 }] } };
   test.each<[string, [Level, Fields][], (string | undefined)[]]>([
     [
       'a cell beside it',
@@ -62,8 +62,8 @@ describe('nothing is applied of what one fault is in', () => {
         'spec.resources.cpu.limit',
         'spec.resources.io.devices[0]',
         'spec.resources.memory.limit',
-        'spec.containers[0].resources.cpu.cpuset',
-        'spec.containers[1].resources.memory.high',
+        'spec.containers[main].resources.cpu.cpuset',
+        'spec.containers[side].resources.memory.high',
       ],
     ],
     [
@@ -81,7 +81,7 @@ describe('nothing is applied of what one fault is in', () => {
         [stack, cpuset('0')],
         [web, of(main(cpuset('1')))],
       ],
-      ['spec.containers[0].resources.cpu.cpuset'],
+      ['spec.containers[main].resources.cpu.cpuset'],
     ],
     [
       'CPUs of what a space gives',
@@ -117,8 +117,8 @@ describe('nothing is applied of what one fault is in', () => {
     expect(reasons(outcomes)).toEqual([
       'spec.resources.memory.limit',
       'spec.resources.cpu.limit',
-      'spec.containers[0].resources.memory.limit',
-      'spec.containers[1].resources.cpu.cpuset',
+      'spec.containers[main].resources.memory.limit',
+      'spec.containers[side].resources.cpu.cpuset',
     ]);
     expect(kuke.host.calls.slice(calls)).toEqual([]);
     expect(results(await kuke.putAll(wanted))).toEqual(['updated', 'created', 'created']);
@@ -166,7 +166,7 @@ describe('nobody is told of an excess that the same command takes away', () => {
   test('and of one that stays he is', async () => {
     await kuke.put(web, { ...memory('64Mi'), ...of(main(memory('48Mi'))) });
     const lowered = await kuke.put(web, { ...memory('32Mi'), ...of(main(memory('48Mi'))) });
-    expect(lowered.notes.join()).toContain('spec.containers[0].resources.memory.limit asks for 48Mi');
+    expect(lowered.notes.join()).toContain('spec.containers[main].resources.memory.limit asks for 48Mi');
   });
 });
 
@@ -191,4 +191,25 @@ test('CPUs that the host has lost meanwhile are not taken from a group for anoth
   expect(kuke.values(stack.group)).toEqual({ 'cpu.cpuset': '2', 'io.devices./dev/vda.readBps': MI });
   expect((await kuke.status(stack)).resources).toMatchObject([{ notEnforced: 'the CPUs here are 0-1' }, {}]);
   expect(kuke.host.cgroups.get(stack.group)?.record?.get('io.devices./dev/vda.readBps')?.isDone).toBe(true);
+});
+
+describe('what a space gives and nobody can have', () => {
+  const four = (resources: Fields): [Level, Fields][] => [
+    [web, of(main(), side())],
+    [cell('two'), {}],
+    [space, defaults(resources)],
+  ];
+
+  test('is told once, of the space', async () => {
+    const outcomes = await kuke.putAll(four(memory('4Pi')));
+    expect(results(outcomes)).toEqual(['not applied', 'not applied', 'failed']);
+    expect(reasons(outcomes)).toEqual(['spec.defaults.container.resources.memory.limit']);
+  });
+
+  test('also with --strict', async () => {
+    kuke.host.controllers.delete('memory');
+    const outcomes = await kuke.putAll(four(memory('4Mi')), STRICT);
+    expect(results(outcomes)).toEqual(['not applied', 'not applied', 'failed']);
+    expect(reasons(outcomes)).toEqual(['spec.defaults.container.resources.memory.limit']);
+  });
 });

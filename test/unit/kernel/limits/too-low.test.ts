@@ -23,7 +23,7 @@ const start = async () => {
 
 describe('names the field and the level whose limit it was', () => {
   test.each([
-    ['its own', 1, leaf(), 'pids.limit', 'spec.containers[0].resources.pids.limit (1)'],
+    ['its own', 1, leaf(), 'pids.limit', 'spec.containers[main].resources.pids.limit (1)'],
     [
       'what its space gives',
       2,
@@ -65,9 +65,9 @@ describe('at a first start', () => {
   const fresh = cell('fresh');
 
   test.each([
-    ['runtime.create', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[0].resources.pids.limit (2)'],
+    ['runtime.create', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[main].resources.pids.limit (2)'],
     ['runtime.create', 2, fresh.group, 'pids.limit', 'pids.limit of cell main/default/default/fresh'],
-    ['runtime.start', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[0].resources.pids.limit (2)'],
+    ['runtime.start', 1, leaf('fresh_root', 'fresh'), 'pids.limit', 'spec.containers[main].resources.pids.limit (2)'],
     [
       'runtime.start',
       2,
@@ -95,7 +95,7 @@ describe('at a first start', () => {
     failing();
     kuke.host.limitHit = { path: leaf('prepare', 'fresh'), field: 'pids.limit' };
     expect(told(await kuke.put(fresh, { ...first, initContainers }))).toContain(
-      ': spec.initContainers[0].resources.pids.limit (2) is too low to start it: EOF',
+      ': spec.initContainers[prepare].resources.pids.limit (2) is too low to start it: EOF',
     );
   });
 
