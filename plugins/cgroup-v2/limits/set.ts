@@ -54,7 +54,7 @@ export function setLimits(setting: Setting): void {
     takeBack(cgroup, touched, before, error);
   }
   const after = settled(cgroup, examination, limits, refused);
-  if (!Bun.deepEquals(after, before)) writeRecord(cgroup, after);
+  if (changes.length > 0 || !Bun.deepEquals(after, before)) writeRecord(cgroup, after);
   for (const [field, why] of Object.entries(refused))
     if (examination.record.refused?.[field] !== why)
       notes.push(`${field} of ${pathOf(cgroup)} is not enforced: ${why}`);

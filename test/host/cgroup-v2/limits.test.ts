@@ -51,17 +51,17 @@ test('this host has what these tests set: hugetlb, with pages of two sizes', () 
   expect([pagesOf('2048'), pagesOf('1048576')]).toEqual([true, true]);
 });
 
-test('limits are in the kernel’s files, each in its own, rounded as the kernel does', async () => {
+test('limits are in the kernel’s files, each in its own', async () => {
   await create('/kukeon', main);
-  expect(await limit(huge(5 * MI, 2 ** 30))).toEqual([]);
+  expect(await limit(huge(4 * MI, 2 ** 30))).toEqual([]);
   expect([small(), file('hugetlb.1GB.max')]).toEqual([`${4 * MI}`, `${2 ** 30}`]);
-  expect(states(await seen(huge(5 * MI, 2 ** 30)))).toEqual([
+  expect(states(await seen(huge(4 * MI, 2 ** 30)))).toEqual([
     { field: 'hugepages.2Mi', manual: false, due: false },
     { field: 'hugepages.1Gi', manual: false, due: false },
   ]);
   // What the kernel holds is counted, from outside.
   expect(JSON.parse((await record()) ?? '')).toEqual({
-    asked: huge(5 * MI, 2 ** 30),
+    asked: huge(4 * MI, 2 ** 30),
     found: { 'hugepages.2Mi': `${4 * MI}`, 'hugepages.1Gi': `${2 ** 30}` },
   });
   await limit({});
@@ -296,10 +296,16 @@ test('what is explained does the same', async () => {
   expect(device).toContain('# io.devices./dev/none.readBps: there is no device /dev/none');
 });
 
-test('less than one huge page is refused, none is not', async () => {
+test('parts of huge pages are refused, none is not', async () => {
   await create('/kukeon', main);
-  expect((await seen(huge(MI))).map(({ fault }) => fault)).toEqual(['one page is 2Mi']);
-  await failure(limit(huge(MI)), 'InvalidManifest');
+  for (const [asked, next] of [
+    [MI, '2Mi'],
+    [5 * MI, '6Mi'],
+  ] as const) {
+    const fault = `one page is 2Mi: the next that it can be is ${next}`;
+    expect((await seen(huge(asked))).map(one => one.fault)).toEqual([fault]);
+    await failure(limit(huge(asked)), 'InvalidManifest');
+  }
   await limit(huge(0));
   expect(small()).toBe('0');
 });

@@ -149,6 +149,25 @@ cell main/two/default/web created (dry run)
   });
 });
 
+test('a file is judged as it is to be in the end: what lifts a limit above makes room below', async () => {
+  await well('set', 'resources', 'stack', 'default', '--cpuset', '0', '--memory', '64Mi');
+  const stack = `apiVersion: v1beta1
+kind: Stack
+metadata: { name: default }
+`;
+  const containers = '[{ id: web, image: busybox, resources: { cpu: { cpuset: 1 }, memory: { limit: 96Mi } } }]';
+  const file = fake.file('room.yaml', `${stack}---\n${cellYaml('web', containers)}`);
+  const before = state();
+  expect(await well('apply', '-f', file, '--dry-run')).not.toContain('more than it can have');
+  expect(state()).toBe(before);
+  await well('apply', '-f', file);
+  const groups = fake.host.cgroups;
+  expect(Object.fromEntries(groups.get('/kukeon/main/default/default/web/web_root')?.values ?? [])).toEqual({
+    'cpu.cpuset': '1',
+    'memory.limit': 96 * 2 ** 20,
+  });
+});
+
 describe('--explain', () => {
   test('with --dry-run prints a script', async () => {
     const before = state();

@@ -34,16 +34,16 @@ done
 check 'lifted with a flag' succeeds_and_prints 'main' "$kuke" set resources realm main --cpu none --cpuset none --pids none --device none
 check 'nothing holds any more' free $stack/load
 
-load() { timeout 100 "$kuke" set resources cell load --space sp --stack st "$@"; }
-check 'rates of a disk, each by itself' succeeds_and_prints 'readIops: added 20' load --device /dev/vda:readBps=256Ki,readIops=20,writeIops=20
+load=("$kuke" set resources cell load --space sp --stack st)
+check 'rates of a disk, each by itself' succeeds_and_prints 'readIops: added 20' "${load[@]}" --device /dev/vda:readBps=256Ki,readIops=20,writeIops=20
 check 'readBps' rate rbytes 262144 if=/var/tmp/data/file of=/dev/null bs=64k iflag=direct
 check 'readIops' rate rios 20 if=/var/tmp/data/file of=/dev/null bs=4k iflag=direct
 check 'writeIops' rate wios 20 if=/dev/zero of=/var/tmp/data/file bs=4k count=2000 oflag=direct conv=notrunc
 mkdir /run/huge && mount -t hugetlbfs none /run/huge && echo 8 > /proc/sys/vm/nr_hugepages
-check 'huge pages and memory.high' succeeds_and_prints 'hugepages.2Mi: added 4Mi' load --device none --hugepages 2Mi=4Mi --memory-high 16Mi
+check 'huge pages and memory.high' succeeds_and_prints 'hugepages.2Mi: added 4Mi' "${load[@]}" --device none --hugepages 2Mi=4Mi --memory-high 16Mi
 check 'huge pages: two are to be had, a third is not' huge 2
 check 'memory.high: page cache is given back' caches 12 20
-check 'lifted' succeeds_and_prints 'removed \(was 16Mi\)' load --hugepages none --memory-high none
+check 'lifted' succeeds_and_prints 'removed \(was 16Mi\)' "${load[@]}" --hugepages none --memory-high none
 check 'three are to be had' huge 3
 check 'and the page cache stays' caches 40 64
 
