@@ -41,10 +41,14 @@ export function changedReserve(before: Reserve, given: Reserve): Reserve {
   const [memory, most] = [given.memory ?? before.memory ?? 0, totalmem()];
   const [share, all] = [given.cpus ?? before.cpus ?? 0, cpus().length];
   if (memory < 0 || most - memory < LEAST_MEMORY)
-    throw refused(formatBytes(memory), `${Math.floor(most / 2 ** 20)}Mi of memory`, most - memory, 'MiB');
+    throw refused(mebibytes(memory), `${Math.floor(most / 2 ** 20)}Mi of memory`, most - memory, 'MiB');
   if (share < 0 || all - share < LEAST_CPUS) throw refused(`${share}`, `${all} CPUs`, all - share, 'CPU');
   return { ...(memory > 0 && { memory }), ...(share > 0 && { cpus: share }) };
 }
+
+/** A share may be no round number. */
+const mebibytes = (bytes: number) =>
+  Number.isInteger(bytes / 2 ** 10) ? formatBytes(bytes) : `${(bytes / 2 ** 20).toFixed(1)}Mi`;
 
 /** With less, nothing could be started. */
 const LEAST_MEMORY = 2 ** 20;
