@@ -18,8 +18,8 @@ runtimes() {
     case $file in '*'*) ;; */status) echo "crun ${file%/*}" ;; *) echo "runc ${file%/*}" ;; esac
   done | sort | awk '{count[$1]++; names[$1] = names[$1] " " $2} END {for (name in count) printf "%s:%s; ", name, names[name]}'
 }
-# Of what is started again after the reboot.
-lasting() { limits | grep -vE '/(kill|whole|stacked|spaced|realmed|rival)/'; }
+# Of what is started again after the reboot. A list of CPUs that is lifted while something runs names them all.
+lasting() { limits | grep -vE '/(kill|whole|stacked|spaced|realmed|rival)/|cpuset.cpus:0-1$'; }
 again() { levels "$(memory 128Mi)" "$(memory 96Mi)" "$(memory 64Mi)" && loader load "$(memory 48Mi)"; }
 
 settle_host
