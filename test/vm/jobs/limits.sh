@@ -35,7 +35,7 @@ check 'lifted with a flag' succeeds_and_prints 'main' "$kuke" set resources real
 check 'nothing holds any more' free $stack/load
 
 load=("$kuke" set resources cell load --space sp --stack st)
-check 'rates of a disk, each by itself' succeeds_and_prints 'readIops: added 20' "${load[@]}" --device /dev/vda:readBps=256Ki,readIops=20,writeIops=20
+check 'rates of a disk, each by itself' succeeds_and_prints '"readIops":20' "${load[@]}" --device /dev/vda:readBps=256Ki,readIops=20,writeIops=20
 check 'readBps' rate rbytes 262144 if=/var/tmp/data/file of=/dev/null bs=64k iflag=direct
 check 'readIops' rate rios 20 if=/var/tmp/data/file of=/dev/null bs=4k iflag=direct
 check 'writeIops' rate wios 20 if=/dev/zero of=/var/tmp/data/file bs=4k count=2000 oflag=direct conv=notrunc
