@@ -150,15 +150,15 @@ shares() {
     exit !(ratio >= 3 && ratio <= 20)}'
 }
 
-# rate COUNTER MOST DD...: a dd of four seconds in the cell load: what it does in a second, by the counter of io.stat.
+# rate COUNTER MOST DD...: a dd of three seconds in the cell load: what it does in a second, by the counter of io.stat.
 rate() {
   local counter=$1 most=$2 before after
   shift 2
   before=$(counted $counter)
-  ( echo $BASHPID > $tree/$stack/load/load_root/cgroup.procs; exec timeout 4 dd "$@" 2> /dev/null )
+  ( echo $BASHPID > $tree/$stack/load/load_root/cgroup.procs; exec timeout 3 dd "$@" 2> /dev/null )
   after=$(counted $counter)
-  echo "$(((after - before) / 4)) $counter a second, of $most"
-  [ $((after - before)) -gt 0 ] && [ $(((after - before) / 4)) -le $((most * 3 / 2)) ]
+  echo "$(((after - before) / 3)) $counter a second, of $most"
+  [ $((after - before)) -gt 0 ] && [ $(((after - before) / 3)) -le $((most * 3 / 2)) ]
 }
 counted() { sed -n "s/^$disk .*\b$1=\([0-9]*\).*/\1/p" $tree/$stack/load/io.stat | grep . || echo 0; }
 
