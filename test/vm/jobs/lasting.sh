@@ -1,6 +1,6 @@
-# What runs goes on when systemd and containerd are reloaded and restarted, and comes again with one command after a hard reset, with its
-# limits and with nothing old in its way, what was cut off in its making too. A reboot in good order: daemon.sh, debian-13.sh; what is left
-# after an uninstall: quickstart.sh and those two.
+# What runs goes on when systemd and containerd are reloaded and restarted, and comes again with one command after a reboot and after a hard
+# reset, with its limits and with nothing old in its way, what was cut off in its making too. With kukeond: daemon.sh; what is left after an
+# uninstall: quickstart.sh, daemon.sh and debian-13.sh.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
 # files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
@@ -83,11 +83,19 @@ case $boot in
     limits > limits.after
     check 'nor takes a limit' alike $kept/limits limits.after
     check 'and the next apply has nothing to do' succeeds_and_prints 'web unchanged' "$kuke" apply -f cells.yaml
+    boot_again systemctl reboot
+    ;;
+  1)
+    check 'after a reboot cells are known' same "$(states)" 'bench Failed web Failed'
+    check 'and start again' succeeds_and_prints 'web (updated|started)' "$kuke" apply -f cells.yaml
+    limits > limits.after
+    check 'limits are in force as before' alike $kept/limits limits.after
+    check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
     "$kuke" apply -f late.yaml > /dev/null 2>&1 &
     sleep 2
     boot_again tee /proc/sysrq-trigger <<< b
     ;;
-  1)
+  2)
     # One that was cut off in its making may be known already.
     check 'after a hard reset cells are known' same "$(states | sed 's/ late [A-Za-z]*//')" 'bench Failed web Failed'
     check 'and start again' succeeds_and_prints 'web (updated|started)' "$kuke" apply -f cells.yaml
