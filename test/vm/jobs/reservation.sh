@@ -73,8 +73,6 @@ check 'the one that reserves keeps it, the other loses it' hog 85 60 65 48
 echo 0 > $tree/memory.low
 check 'without it at one level, by hand, it counts for nothing' same "$(said)" \
   'memory.reservation=96Mi spec it counts only as far as all above reserve as much; less: all that kuke runs (memory.reservation 0)'
-check 'both read' reads
-check 'and both lose it' hog 25 0 45 45
 cell bare "$(reserving 16Mi)" > bare.yaml
 check 'another that comes to reserve' succeeds_and_prints 'bare updated' "$kuke" apply -f bare.yaml
 check 'is added at each level, save where somebody wrote by hand' same "$(lows)" '0 112 112 112 96 16'
