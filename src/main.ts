@@ -29,6 +29,8 @@ process.exit(
       ...(await import('./host/byte-flow.ts')),
       ...(await import('./host/readable.ts')),
     }),
+    fileTrees: () => import('./host/file-tree/places.ts'),
+    logs: () => import('./host/rotated-log/read.ts'),
     pipes: async () => ({ ...(await import('./host/byte-flow.ts')), ...(await import('./host/pipe.ts')) }),
     daemon: async () => ({
       ...(await import('./daemon/index.ts')),

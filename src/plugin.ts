@@ -62,6 +62,7 @@ export { formatBytes, parseQuantity } from './kernel/limits/quantity.ts';
 export { type Resources, resources } from './kernel/limits/schema.ts';
 export { type LimitStatus, limitStatus } from './kernel/limits/status.ts';
 export { watchLimits } from './kernel/limits/watch.ts';
+export { type LogLimits, logLimits } from './kernel/log-limits.ts';
 export { mountClashes, mountTarget, mountTargetFault } from './kernel/mount-target.ts';
 export { didYouMean, NAME_SHAPE, nameFault } from './kernel/names.ts';
 export { observeAttachments, observeNetwork } from './kernel/networks.ts';

@@ -5,6 +5,7 @@ import {
   didYouMean,
   imageNameFault,
   isCapability,
+  logLimits,
   mountTargetFault,
   NAME_SHAPE,
   nameFault,
@@ -275,6 +276,15 @@ export const containerSpec = v.strictObject({
     ),
   ),
   resources,
+  logs: v.exactOptional(
+    v.pipe(
+      logLimits,
+      inPlace(),
+      v.description(
+        'how much is kept of what it writes; absent: as the configuration says, else 10Mi in each of 5 files',
+      ),
+    ),
+  ),
   restartPolicy,
   restartMaxRetries,
   healthcheck,

@@ -70,7 +70,7 @@ async function orphanLogs(place: Place, names: readonly string[]): Promise<Findi
   const below: Finding[] = [];
   for (const name of folders) below.push(...(await orphanLogs(place, [...names, name])));
   const isOurs = names.length > 1 && isOfAny(place, names.slice(0, 1));
-  const isOrphan = isOurs && !isOfAny(place, names) && others.every(name => name.endsWith('.log'));
+  const isOrphan = isOurs && !isOfAny(place, names) && others.every(name => /\.log(?:\.|$)/.test(name));
   if (!isOrphan || folders.length > 0) return below;
   const path = join(place.root, ...names);
   return [

@@ -3,8 +3,10 @@ import type { ArgsDef, ParsedArgs } from 'citty';
 import type { TerminalSize } from '../kernel/backends/index.ts';
 import type { PluginSource } from '../kernel/registry.ts';
 import type { FindChangeable } from '../kernel/trusted-path.ts';
+import type { FileTrees } from './cp/file-trees.ts';
 import type { DaemonDoor } from './daemon/door.ts';
 import type { GlobalFlags } from './global-flags.ts';
+import type { Logs } from './logs/log-reader.ts';
 
 export interface Command<A extends ArgsDef = ArgsDef> {
   summary: string;
@@ -28,6 +30,10 @@ export interface Program {
   /** Opens a file for appending, as root: it throws where others could have put it there. Resolves to what gives the descriptor. */
   openLogFile(): Promise<(path: string) => number>;
   streams(): Promise<Streams>;
+  /** Copies files, as tar archives. */
+  fileTrees(): Promise<FileTrees>;
+  /** Reads what containers wrote. */
+  logs(): Promise<Logs>;
   pipes(): Promise<Pipes>;
   /** Resolves to what writes a file bit by bit, so that it is there whole, or not at all. */
   writeStreamed(): Promise<(path: string, parts: AsyncIterable<Uint8Array>) => Promise<void>>;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { asKukeError, KukeError } from '../kernel/errors.ts';
+import { logLimits } from '../kernel/log-limits.ts';
 import { faultsOf } from '../kernel/schema.ts';
 import { type FindChangeable, refuseWritable } from '../kernel/trusted-path.ts';
 import { settingKey, settings } from './global-flags.ts';
@@ -35,6 +36,8 @@ const own = {
       metricsPort: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
     }),
   ),
+  /** How much is kept of what containers write, where they do not say. */
+  logs: v.exactOptional(logLimits),
   /** By plugin: what its own schema takes. */
   plugins: v.exactOptional(v.record(v.string(), v.unknown())),
 };

@@ -3,7 +3,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
 import { placesOf } from './daemon/own-service.ts';
 import { follow as followed } from './logs/follow.ts';
-import { openLog } from './logs/log-file.ts';
+import { readerOf } from './logs/log-reader.ts';
 import { write } from './output/standard-output.ts';
 
 export default command({
@@ -22,7 +22,7 @@ export default command({
     const places = placesOf(invocation);
     if ((await program.daemon()).hasUnit(places)) return journal(places.unit, args.tail, args.follow === true, signal);
     const decoder = new TextDecoder();
-    using log = openLog(places.log, { lines: Number(args.tail) });
+    using log = readerOf(await program.logs(), places.log, { lines: Number(args.tail) });
     const pull = () =>
       log.pull(async bytes => {
         write(decoder.decode(bytes, { stream: true }));

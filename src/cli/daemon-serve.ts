@@ -24,8 +24,8 @@ export default command({
     const current = () => ({ ...invocation, line: 'kukeond', signal, globals });
     const settings = async (): Promise<DaemonSettings> => {
       globals = await readAgain(invocation.globals, program);
-      const { logLevel = 'info', metricsPort } = globals.config.daemon ?? {};
-      return { logLevel, ...(metricsPort !== undefined && { metricsPort }) };
+      const { logs, daemon: { logLevel = 'info', metricsPort } = {} } = globals.config;
+      return { logLevel, ...(metricsPort !== undefined && { metricsPort }), ...(logs && { logs }) };
     };
     const { recovered } = auditOf(current());
     const daemon = await program.daemon();

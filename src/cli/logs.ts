@@ -1,10 +1,12 @@
+import { pastTime } from '../kernel/duration.ts';
 import { KukeError } from '../kernel/errors.ts';
+import { describe } from '../kernel/resource.ts';
 import { cellRef, containersOf, pick, runtimeId } from './cell-process/containers.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import { follow } from './logs/follow.ts';
-import { openLog, type Sink } from './logs/log-file.ts';
-import { prefixedSink } from './logs/prefixed.ts';
+import { type LogRange, readerOf, type Sink } from './logs/log-reader.ts';
+import { prefixedSink, timePrefix } from './logs/prefixed.ts';
 import { openKernel } from './open-kernel.ts';
 import { colour } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';
@@ -18,6 +20,8 @@ export default command({
   examples: [
     ['logs web', 'of the root container'],
     ['logs web -c sidecar --tail 20', 'the last lines of another one'],
+    ['logs web --since 5m -t', 'what was written lately, and when'],
+    ['logs web -p', 'of the run before this one, of a container that was started again'],
     ['logs web -f', 'and what it writes from now on, until it ends'],
     ['logs web --all-containers -f --tail 0', 'of all containers, each line with the name of its container'],
   ],
@@ -27,32 +31,43 @@ export default command({
     'all-containers': { type: 'boolean', description: 'of all of its containers, each line with a name before it' },
     follow: { type: 'boolean', alias: 'f', description: 'go on with what is written, until it has ended' },
     tail: { type: 'string', valueHint: 'LINES', description: 'only the last so many lines (all)' },
-    since: { type: 'string', valueHint: 'TIME', description: 'refused: a log has no times, only what was written' },
-    timestamps: { type: 'boolean', alias: 't', description: 'refused, likewise' },
+    since: { type: 'string', valueHint: 'TIME', description: 'only what was written since: 5m, 2026-11-22T08:00:00Z' },
+    timestamps: { type: 'boolean', alias: 't', description: 'before each line, by when it had been written' },
+    previous: { type: 'boolean', alias: 'p', description: 'of the run before the last one' },
     ...scopeArgs,
   },
   async run(invocation) {
     const { args, program, signal } = invocation;
-    const timely = args.since !== undefined ? '--since' : args.timestamps ? '--timestamps' : undefined;
-    if (timely !== undefined) {
-      const remedy = 'leave it out; --tail LINES takes the end of the log';
-      throw new KukeError('Usage', `${timely}: a log has no times, only what the container wrote`, { remedy });
-    }
     if (args['all-containers'] && args.container !== undefined)
       throw new KukeError('Usage', 'give --container NAME or --all-containers, not both');
-    const lines = tailLines(args.tail);
+    if (args.previous && args.follow)
+      throw new KukeError('Usage', '--previous: that run has ended', { remedy: 'leave out --follow' });
+    const range: LogRange = {
+      isPrevious: args.previous,
+      since: sinceTime(args.since),
+      lines: tailLines(args.tail),
+    };
     const kernel = await openKernel(invocation, { reads: true });
     const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
     const chosen = args['all-containers'] ? cell.all : [pick(cell, args.container)];
     const { writeBytes } = await currentConsole().streams(program);
     const write: Sink = bytes => writeBytes(1, bytes);
     const width = Math.max(0, ...chosen.map(({ id }) => id.length));
+    const files = await program.logs();
     using opened = new DisposableStack();
-    const logs = chosen.map(({ id, logPath }, index) => {
-      const prefix = colour(COLOURS[index % COLOURS.length] ?? 'dim', `[${id}]`);
-      const padded = `${prefix}${' '.repeat(width - id.length + 1)}`;
-      const sink = args['all-containers'] ? prefixedSink(padded, write) : { take: write, end: async () => true };
-      return { log: opened.use(openLog(logPath, { lines })), sink };
+    const logs = chosen.flatMap(({ id, logPath }, index) => {
+      const name = colour(COLOURS[index % COLOURS.length] ?? 'dim', `[${id}]`);
+      const padded = args['all-containers'] ? `${name}${' '.repeat(width - id.length + 1)}` : '';
+      try {
+        const log = opened.use(readerOf(files, logPath, range));
+        const prefix = (offset: number) => `${padded}${args.timestamps ? timePrefix(log.timeOf(offset)) : ''}`;
+        const isPlain = !args['all-containers'] && !args.timestamps;
+        return [{ log, sink: isPlain ? { take: write, end: async () => true } : prefixedSink(prefix, write) }];
+      } catch (thrown) {
+        // Of several, not each has been started again.
+        if (thrown instanceof KukeError && thrown.code === 'NotFound' && chosen.length > 1) return [];
+        throw thrown instanceof KukeError ? thrown.at({ resource: `${describe(cell.ref)}, container ${id}` }) : thrown;
+      }
     });
     const pull = async () => {
       for (const { log, sink } of logs) if (!(await log.pull(sink.take))) return false;
@@ -86,4 +101,11 @@ function tailLines(given: string | undefined): number {
   if (given === undefined || given === 'all') return Number.POSITIVE_INFINITY;
   if (/^\d{1,15}$/.test(given)) return Number(given);
   throw new KukeError('Usage', `--tail: \`${given}\` is not a number of lines`, { remedy: 'give one, or `all`' });
+}
+
+function sinceTime(given: string | undefined): number | undefined {
+  const time = given === undefined ? undefined : pastTime(given, Date.now());
+  if (given === undefined || time !== undefined) return time;
+  const remedy = 'give how long ago, such as 5m or 2h, or a time such as 2026-11-22T08:00:00Z';
+  throw new KukeError('Usage', `--since: \`${given}\` is no time`, { remedy });
 }

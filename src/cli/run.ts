@@ -67,7 +67,7 @@ export default command({
     const tree = await readTree(kernel);
     const found = await containersIn(kernel, tree, cell);
     const container = pick(found, undefined);
-    const log = logBefore(container);
+    const log = await logBefore(container, invocation.program);
     const outcomes = await withEngine(invocation, options =>
       apply(kernel, openJournal(invocation), unlessThere(cell, invocation.args), options),
     );

@@ -64,7 +64,16 @@ export interface Client {
   kill(cell: Named, options?: ChangeOptions): Promise<Result>;
   logs(
     cell: Named,
-    options?: { container?: string; tail?: number; follow?: boolean; signal?: AbortSignal },
+    options?: {
+      container?: string;
+      tail?: number;
+      follow?: boolean;
+      /** How long ago (`5m`), or a time as RFC 3339 has it. */
+      since?: string;
+      timestamps?: boolean;
+      previous?: boolean;
+      signal?: AbortSignal;
+    },
   ): AsyncGenerator<Uint8Array>;
   exec(cell: Named, options: ExecOptions): Promise<Exec>;
   images(realm?: string): Promise<ImageInfo[]>;

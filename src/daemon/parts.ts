@@ -1,9 +1,10 @@
-/** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor. */
+/** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor, the logs of containers. */
 import { type AuditFile, actorOf, appendAudit } from '../kernel/audit.ts';
 import { asKukeError } from '../kernel/errors.ts';
 import { auditRequest } from './audit.ts';
 import { type CniCalls, startCniCalls } from './cni-calls.ts';
 import { makeConsoles, type RunCommandLine } from './console/consoles.ts';
+import { startKeepingLogs } from './logs/part.ts';
 import { makeMetricsPort } from './metrics/loopback.ts';
 import { makeMetrics } from './metrics/metrics.ts';
 import type { ServeOptions, StartPart } from './serve.ts';
@@ -69,5 +70,5 @@ export function partsOf({ audit, runCommandLine, version, engine, cni }: PartOpt
   // Before the API's socket goes: command lines that run still have to tell how they ended.
   const console: StartPart = async () => ({ name: 'the consoles', stop: consoles.stop });
 
-  return [measure, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising];
+  return [measure, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising, startKeepingLogs];
 }

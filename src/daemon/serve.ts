@@ -1,6 +1,7 @@
 /** kukeond itself: one process that holds the parts, from its start to its end. */
 import type { DaemonPlaces } from '../kernel/daemon-places.ts';
 import { asKukeError } from '../kernel/errors.ts';
+import type { LogLimits } from '../kernel/log-limits.ts';
 import type { Engine } from './engine.ts';
 import { claim } from './single-instance.ts';
 import { type Log, type LogLevel, makeLog } from './structured-log.ts';
@@ -11,6 +12,8 @@ export interface DaemonSettings {
   logLevel: LogLevel;
   /** TCP port on the loopback addresses where metrics are read, too; absent: on the socket alone. */
   metricsPort?: number;
+  /** Of the configuration file, `logs`: of containers that do not say. */
+  logs?: LogLimits;
 }
 
 /** What the daemon is given by the program around it. */

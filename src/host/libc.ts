@@ -18,6 +18,8 @@ const SYMBOLS = {
   ioctl: { args: ['i32', 'u64', 'i64'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
+  fallocate: { args: ['i32', 'i32', 'i64', 'i64'], returns: 'i32' },
+  lseek: { args: ['i32', 'i64', 'i32'], returns: 'i64' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   epoll_create1: { args: ['i32'], returns: 'i32' },
   epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },

@@ -1,4 +1,7 @@
 /** Containers in memory; what runs in them is made up by `program.ts`. */
+import { closeSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type ContainerConfig,
   type ContainerObservation,
@@ -137,6 +140,17 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
       await read('runtime.exec', () => {}, signal);
       return fakeExec(container, params, envOf(container));
+    },
+    openRoot: async params => {
+      const container = find(params);
+      if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
+      await read('runtime.openRoot', () => {});
+      if (container.task?.state !== 'running') throw new KukeError('Conflict', `container ${params.id} is not running`);
+      // Nothing is in it, and nothing can be put into it.
+      const folder = mkdtempSync(join(tmpdir(), 'kuke-root-'));
+      const fd = openSync(folder, 'r');
+      rmdirSync(folder);
+      return { fd, [Symbol.dispose]: () => closeSync(fd) };
     },
     signal: async (params, signal) => {
       const container = find(params);

@@ -1,6 +1,6 @@
 /** What every Runtime backend must do with what runs in a container: add to it, tell it, and wait for its end. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecProcess, RuntimeBackend } from '../../src/kernel/backends/index.ts';
@@ -123,6 +123,19 @@ export function runtimeProcessSuite(name: string, make: () => Promise<RuntimeUnd
       await failure(exec(shell('exit 0'), ended), 'Conflict');
       await runtime.remove(the('a'), context());
       await failure(exec(shell('exit 0'), ended), 'NotFound');
+    });
+
+    test('its root file system is at hand while it runs', async () => {
+      await created('a');
+      await failure(runtime.openRoot(the('a')), 'Conflict');
+      await runtime.start(the('a'), context());
+      {
+        using root = await runtime.openRoot(the('a'));
+        expect(fstatSync(root.fd).isDirectory()).toBe(true);
+      }
+      await runtime.stop({ ...the('a'), timeoutMs: 20_000 }, context());
+      await failure(runtime.openRoot(the('a')), 'Conflict');
+      await failure(runtime.openRoot(the('b')), 'NotFound');
     });
 
     test('called off before it is there, it does not run', async () => {

@@ -1,5 +1,6 @@
 /** Images as an archive: an OCI layout, with Docker's manifest.json for those that know nothing else (OCI image-spec, image-layout.md). */
 import { digestPattern, parseReference } from 'kuke/plugin';
+import { tarEnd, tarHeader, tarPadding } from '../../../src/host/file-tree/tar-header.ts';
 import type { Client, Image } from '../client/index.ts';
 import { ifFound } from '../errors.ts';
 import { pathOfDigest } from './archive.ts';
@@ -9,7 +10,6 @@ import { findImages } from './lookup.ts';
 import { keepSmall } from './memory.ts';
 import { type ResolvedImage, resolveAny } from './resolve.ts';
 import { cancellation } from './source.ts';
-import { tarEnd, tarHeader, tarPadding } from './tar-header.ts';
 
 interface Saved {
   name: string;
@@ -72,6 +72,8 @@ function documentsFor(saved: readonly Saved[]): Record<string, unknown> {
   };
 }
 
+const headerOf = (name: string, size: number) => tarHeader({ name, type: 'file', mode: 0o644, size, mtime: 0 });
+
 async function* archive(
   client: Client,
   documents: Record<string, unknown>,
@@ -80,11 +82,11 @@ async function* archive(
 ): AsyncGenerator<Uint8Array, void> {
   for (const [name, document] of Object.entries(documents)) {
     const bytes = new TextEncoder().encode(JSON.stringify(document));
-    yield* [tarHeader(name, bytes.length), bytes, tarPadding(bytes.length)];
+    yield* [headerOf(name, bytes.length), bytes, tarPadding(bytes.length)];
   }
   const passed = keepSmall();
   for (const [digest, size] of blobs) {
-    yield tarHeader(pathOfDigest(digest), size);
+    yield headerOf(pathOfDigest(digest), size);
     let count = 0;
     for await (const { data } of client.content.read({ digest })) {
       if (signal.aborted) throw cancellation(signal);

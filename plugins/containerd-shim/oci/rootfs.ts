@@ -1,9 +1,9 @@
 /** Reading files of a container's root file system without ever leaving it, whatever symbolic links its image holds. */
 
-import { ptr } from 'bun:ffi';
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, rmdirSync } from 'node:fs';
 import { KukeError } from 'kuke/plugin';
 import { hasCode } from '../../../src/host/errno.ts';
+import { openInRoot } from '../../../src/host/in-root.ts';
 import { checked, cstring, libc } from '../../../src/host/libc.ts';
 import { unmount } from '../../../src/host/mount.ts';
 
@@ -16,9 +16,6 @@ export interface SnapshotMount {
 
 const O_PATH = 0x200000;
 const O_CLOEXEC = 0x80000;
-const SYS_openat2 = 437; // the same number on every architecture
-const RESOLVE_NO_MAGICLINKS = 0x02n;
-const RESOLVE_IN_ROOT = 0x10n;
 const MS_READ_ONLY_AND_INERT = 0x1 | 0x2 | 0x4 | 0x8; // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC
 const MAX_MOUNT_DATA = 4095; // what is longer, mount(2) would cut short unseen
 const MAX_BYTES = 4 << 20;
@@ -74,21 +71,6 @@ function readAtMost(path: string, size: number): string {
     return new TextDecoder().decode(bytes.subarray(0, readSync(fd, bytes)));
   } finally {
     closeSync(fd);
-  }
-}
-
-/** openat2(2) with O_PATH and RESOLVE_IN_ROOT. */
-function openInRoot(root: number, path: string): number | undefined {
-  const name = cstring(path);
-  const how = new BigUint64Array([BigInt(O_PATH | O_CLOEXEC), 0n, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return checked('openat2', libc().syscall(SYS_openat2, root, ptr(name), ptr(how), how.byteLength, 0, 0), path);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
-      // EAGAIN: something was renamed or mounted meanwhile, so the kernel cannot vouch for a `..`.
-      if (!hasCode(error, 'EAGAIN') || attempt === 100) throw error;
-    }
   }
 }
 

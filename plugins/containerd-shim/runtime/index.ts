@@ -11,6 +11,7 @@ import { createNamespace, removeNamespace } from './namespace.ts';
 import { observeContainers } from './observe.ts';
 import { requireOciRuntime } from './oci-runtime.ts';
 import { removeContainer } from './remove.ts';
+import { openRoot } from './root.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
 import { sendSignal } from './task.ts';
@@ -72,6 +73,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     requireOciRuntime: async (name = containerd.runtime) => void requireOciRuntime(name),
     watch: (changed, signal) => watchContainers(containerd, changed, signal),
     exec: (params, signal) => named(undefined, execIn(containerd, params, signal)),
+    openRoot: params => named(undefined, openRoot(containerd, params)),
     signal: (params, signal) =>
       named(`send ${signal} to container ${params.id}`, sendSignal(containerd, params, signal)),
     wait: (params, signal) => named(`wait for container ${params.id}`, waitForEnd(containerd, params, signal)),

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { asKukeError, type ContainerParams, KukeError, type OciSpec } from 'kuke/plugin';
 import { errnoOf, hasCode } from '../../../src/host/errno.ts';
 import { systemError } from '../../../src/host/libc.ts';
+import { noteStart } from '../../../src/host/rotated-log/keep.ts';
 import { type Client, type Container, isGrpcError, type Mount } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
@@ -66,10 +67,18 @@ export async function prepareTask(
 const startTask = (client: Client, container: Container) =>
   orUndone(client, container, () => startRecorded(client, container));
 
-async function startRecorded(client: Client, { id }: Container): Promise<{ pid: number }> {
+async function startRecorded(client: Client, { id, labels: { [LOG_PATH]: log } }: Container): Promise<{ pid: number }> {
   const startedAt = new Date().toISOString();
+  noteRun(log, startedAt);
   const [{ pid }] = await Promise.all([client.tasks.start({ containerId: id }), recordStart(client, id, startedAt)]);
   return { pid };
+}
+
+/** What comes in the log is of another run, for who asks for the one before. It is no reason not to run it that this cannot be written. */
+function noteRun(log: string | undefined, startedAt: string): void {
+  try {
+    if (log !== undefined) noteStart(log, Date.parse(startedAt));
+  } catch {}
 }
 
 /** Undefined: somebody else has taken it away meanwhile, or has started it. */

@@ -167,6 +167,12 @@ async function positional(
     case 'command':
       // Of help; what `exec` runs is in the container.
       return Object.hasOwn(command.args, 'below') ? plain(Object.keys(commands)) : nothing;
+    case 'source':
+    case 'target': {
+      // Of `cp`: what is in a cell, or a file.
+      const cells = await known.names('cell', flags);
+      return { candidates: cells.map(value => ({ value: `${value}:`, description: '' })), directive: 'files' };
+    }
     case 'below': {
       const entry = commands[positionals[0] ?? ''];
       return plain(entry !== undefined && 'below' in entry ? Object.keys(entry.below) : []);
@@ -191,6 +197,6 @@ function plain(values: readonly string[]): Completion {
 /** Those that begin so; a space is not to stand behind one that wants more. */
 function matching({ candidates, directive }: Completion, current: string): Completion {
   const found = candidates.filter(({ value }) => value.startsWith(current));
-  const wantsMore = found.length > 0 && found.every(({ value }) => value.endsWith('='));
+  const wantsMore = found.length > 0 && found.every(({ value }) => /[=:]$/.test(value));
   return { candidates: found, directive: wantsMore ? 'nospace' : directive };
 }

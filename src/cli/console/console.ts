@@ -6,6 +6,7 @@
 
 import type { Looked } from '../../daemon/console/look.ts';
 import type { Program, Streams } from '../command.ts';
+import type { Unpacked } from '../cp/file-trees.ts';
 import type { ColourMode } from '../global-flags.ts';
 import { ownConsole } from './own-console.ts';
 
@@ -25,6 +26,15 @@ export interface Files {
   look(path: string): Promise<Looked>;
   read(path: string): AsyncIterable<Uint8Array>;
   /** A file is there whole, or not at all. Throws what the archive throws, too. */
+  /** A file or a folder as a tar archive, in which it has that name. */
+  pack(path: string, name: string, program: Pick<Program, 'fileTrees'>): AsyncIterable<Uint8Array>;
+  /** A tar archive to that path, or into it, if it is a folder. */
+  unpack(
+    path: string,
+    isFolder: boolean,
+    archive: AsyncIterable<Uint8Array>,
+    program: Pick<Program, 'fileTrees'>,
+  ): Promise<Unpacked>;
   save(path: string, archive: AsyncIterable<Uint8Array>, program: Pick<Program, 'writeStreamed'>): Promise<void>;
 }
 

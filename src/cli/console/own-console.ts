@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { isatty, WriteStream } from 'node:tty';
 import { look } from '../../daemon/console/look.ts';
+import { leftOut } from '../cp/left-out.ts';
 import type { Console } from './console.ts';
 import { ownOutput } from './own-standard-output.ts';
 
@@ -35,6 +36,11 @@ export const ownConsole: Console = {
   files: {
     look: async path => look(path),
     read: path => fs.createReadStream(path),
+    async *pack(path, name, program) {
+      yield* (await program.fileTrees()).packPath(path, name, leftOut);
+    },
+    unpack: async (path, isFolder, archive, program) =>
+      (await program.fileTrees()).unpackTo(path, isFolder, archive, leftOut),
     save: async (path, archive, program) =>
       (await import('../output/archive-file.ts')).saveFile(path, archive, program),
   },

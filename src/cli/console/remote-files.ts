@@ -1,6 +1,6 @@
 /** Files of the client's: asked of it, since a path is its own and so are the rights. */
 import type { Mux } from '../../daemon/console/mux.ts';
-import { WINDOW } from '../../daemon/console/mux.ts';
+import { type Receiver, WINDOW } from '../../daemon/console/mux.ts';
 import type { ClientMessage, DaemonMessage } from '../../daemon/console/protocol.ts';
 import { asFileError } from '../../kernel/file-errors.ts';
 import type { Files } from './console.ts';
@@ -25,6 +25,42 @@ export function makeRemoteFiles(mux: Mux, say: (message: DaemonMessage) => void)
     promise.catch(() => {}); // it may fail before it is awaited
     return promise.finally(() => waiting.delete(channel));
   };
+  async function* drained(channel: number, pieces: Receiver): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* pieces;
+    } finally {
+      pieces.fail({ code: 'ECANCELED', message: 'enough has been read' });
+      mux.forget(channel);
+    }
+  }
+  /** Resolves to what the client says when all of it is where it belongs. */
+  async function send(
+    archive: AsyncIterable<Uint8Array>,
+    message: (channel: number) => DaemonMessage,
+    path: string,
+  ): Promise<Answer | undefined> {
+    const channel = ++last;
+    const to = mux.sender(channel, WINDOW);
+    const done = answerOn(channel);
+    let answer: Answer | undefined;
+    say(message(channel));
+    try {
+      for await (const piece of archive) {
+        to.write(piece.slice());
+        if (!(await to.sent())) break;
+      }
+      to.end();
+      answer = (await Promise.race([done, to.broken()])) ?? undefined;
+    } catch (thrown) {
+      to.fail({ code: 'ECANCELED', message: 'the archive cannot be made' });
+      throw thrown;
+    } finally {
+      mux.forget(channel);
+    }
+    if (to.fault !== undefined)
+      throw asFileError(Object.assign(new Error(to.fault.message), to.fault)).at({ step: `write ${path}` });
+    return answer;
+  }
   return {
     async look(path) {
       const channel = ++last;
@@ -37,33 +73,20 @@ export function makeRemoteFiles(mux: Mux, say: (message: DaemonMessage) => void)
       const channel = ++last;
       const pieces = mux.receiver(channel);
       say({ type: 'open', channel, how: 'read', path });
-      try {
-        yield* pieces;
-      } finally {
-        pieces.fail({ code: 'ECANCELED', message: 'enough has been read' });
-        mux.forget(channel);
-      }
+      yield* drained(channel, pieces);
     },
-    async save(path, archive) {
+    async *pack(path, name) {
       const channel = ++last;
-      const to = mux.sender(channel, WINDOW);
-      const saved = answerOn(channel);
-      say({ type: 'open', channel, how: 'write', path });
-      try {
-        for await (const piece of archive) {
-          to.write(piece.slice());
-          if (!(await to.sent())) break;
-        }
-        to.end();
-        await Promise.race([saved, to.broken()]);
-      } catch (thrown) {
-        to.fail({ code: 'ECANCELED', message: 'the archive cannot be made' });
-        throw thrown;
-      } finally {
-        mux.forget(channel);
-      }
-      if (to.fault !== undefined)
-        throw asFileError(Object.assign(new Error(to.fault.message), to.fault)).at({ step: `write ${path}` });
+      const pieces = mux.receiver(channel);
+      say({ type: 'open', channel, how: 'pack', path, name });
+      yield* drained(channel, pieces);
+    },
+    async unpack(path, isFolder, archive) {
+      const unpacked = await send(archive, channel => ({ type: 'open', channel, how: 'unpack', path, isFolder }), path);
+      return unpacked?.type === 'unpacked' ? unpacked : { files: 0, bytes: 0 };
+    },
+    save: async (path, archive) => {
+      await send(archive, channel => ({ type: 'open', channel, how: 'write', path }), path);
     },
     answered: answer => waiting.get(answer.channel)?.resolve(answer),
     gone() {

@@ -1,27 +1,29 @@
 /** A container that runs in the foreground: what it writes comes out here, and signals go in. */
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { RuntimeBackend } from '../../kernel/backends/index.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type CellContainer, type CellContainers, runtimeId } from '../cell-process/containers.ts';
 import { takeSignals } from '../cell-process/pass-signals.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation, Program } from '../command.ts';
 import { currentConsole } from '../console/console.ts';
 import { follow } from '../logs/follow.ts';
-import { openLog } from '../logs/log-file.ts';
+import { readerOf, tried } from '../logs/log-reader.ts';
 
 /** How long one that nobody listens to has to end by SIGPIPE, before SIGKILL: a first process that does not handle it does not mind it. */
 const UNREAD_GRACE_MS = 1000;
 
 /** What of a log is there before the container writes to it. */
 export interface LogBefore {
+  /** Of all that was ever written. */
   offset: number;
   hasFolder: boolean;
 }
 
-export function logBefore({ logPath }: CellContainer): LogBefore {
-  return { offset: existsSync(logPath) ? statSync(logPath).size : 0, hasFolder: existsSync(dirname(logPath)) };
+export async function logBefore({ logPath }: CellContainer, program: Program): Promise<LogBefore> {
+  const { endOfLog } = await program.logs();
+  return { offset: tried(() => endOfLog(logPath)), hasFolder: existsSync(dirname(logPath)) };
 }
 
 /** Takes the log away with its folder, save where that was there before. */
@@ -43,7 +45,7 @@ export async function attached(
   // What came before that was to cancel a command that was done by then.
   if (signal.aborted) await target.signal('SIGINT');
   const { writeBytes } = await currentConsole().streams(program);
-  using log = openLog(container.logPath, { offset });
+  using log = readerOf(await program.logs(), container.logPath, { offset });
   const ended = runtime.wait(id, new AbortController().signal);
   let isOver = false;
   ended.finally(() => (isOver = true)).catch(() => {});

@@ -1,5 +1,5 @@
 /** The client's files, for a daemon that asks: those alone that the command line names. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, writeSync } from 'node:fs';
 import { writeStreamed } from '../../host/streamed-file.ts';
 import { faultOf } from './client-input.ts';
 import { look } from './look.ts';
@@ -16,10 +16,12 @@ export function tellOf({ channel, path }: Open, argv: readonly string[], say: Sa
 }
 
 /** Whatever becomes of it, the daemon is told. */
-export async function sendFile({ path }: Open, to: Sender, argv: readonly string[]): Promise<void> {
+export async function sendFile(open: Open, to: Sender, argv: readonly string[]): Promise<void> {
+  const { path } = open;
   try {
-    if (!isIn(path, argv)) throw refusal(path);
-    for await (const chunk of createReadStream(path)) {
+    if (!isIn(path, argv) || (open.how === 'pack' && !argv.includes('cp'))) throw refusal(path);
+    const bytes = open.how === 'pack' ? (await trees()).packPath(path, open.name, leftOut) : createReadStream(path);
+    for await (const chunk of bytes) {
       to.write(chunk);
       if (!(await to.sent())) return;
     }
@@ -29,20 +31,28 @@ export async function sendFile({ path }: Open, to: Sender, argv: readonly string
   }
 }
 
-/** There whole, or not at all. */
-export async function saveFile(
-  { channel, path }: Open,
-  from: Receiver,
-  argv: readonly string[],
-  say: Say,
-): Promise<void> {
+/** A file is there whole, or not at all. */
+export async function takeFiles(open: Open, from: Receiver, argv: readonly string[], say: Say): Promise<void> {
+  const { channel, path } = open;
   try {
-    if (!isIn(path, argv) || !argv.includes('save')) throw refusal(path);
-    await writeStreamed(path, from);
-    say({ type: 'saved', channel });
+    if (!isIn(path, argv) || !argv.includes(open.how === 'unpack' ? 'cp' : 'save')) throw refusal(path);
+    if (open.how === 'unpack') {
+      const done = await (await trees()).unpackTo(path, open.isFolder, from, leftOut);
+      say({ type: 'unpacked', channel, ...done });
+    } else {
+      await writeStreamed(path, from);
+      say({ type: 'saved', channel });
+    }
   } catch (thrown) {
     from.fail(faultOf(thrown));
   }
+}
+
+const trees = () => import('../../host/file-tree/places.ts');
+
+/** In the words of the command line. */
+function leftOut(name: string): void {
+  writeSync(2, `warning: ${name} is left out: it is no file, folder or link\n`);
 }
 
 const refusal = (path: string) => ({ code: 'EACCES', message: `EACCES: ${path} is not named by the command` });

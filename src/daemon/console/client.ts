@@ -65,10 +65,11 @@ export async function handOver(line: Line, argv: readonly string[]): Promise<Han
   /** Its channel is there from now on: what is said on it may come before what deals with it is loaded. */
   function open(message: Extract<DaemonMessage, { type: 'open' }>): void {
     const { channel, how } = message;
-    const [to, from] = [how === 'read' && mux.sender(channel), how === 'write' && mux.receiver(channel, WINDOW)];
+    const to = (how === 'read' || how === 'pack') && mux.sender(channel);
+    const from = (how === 'write' || how === 'unpack') && mux.receiver(channel, WINDOW);
     void import('./client-files.ts').then(async files => {
       if (to) await files.sendFile(message, to, argv);
-      else if (from) await files.saveFile(message, from, argv, say);
+      else if (from) await files.takeFiles(message, from, argv, say);
       else files.tellOf(message, argv, say);
       mux.forget(channel);
     });

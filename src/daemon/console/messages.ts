@@ -27,6 +27,7 @@ const message = v.variant('type', [
     hasFolder: v.boolean(),
   }),
   v.object({ type: v.literal('saved'), channel: v.number() }),
+  v.object({ type: v.literal('unpacked'), channel: v.number(), files: v.number(), bytes: v.number() }),
 ]);
 
 /** Throws for what is no such thing. */

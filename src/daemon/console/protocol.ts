@@ -44,7 +44,8 @@ export type ConsoleRequest = RunRequest & { peer: Peer };
 export type ClientMessage =
   | { type: 'signal'; name: string; stdio?: Descriptors }
   | ({ type: 'looked'; channel: number } & Looked)
-  | { type: 'saved'; channel: number };
+  | { type: 'saved'; channel: number }
+  | { type: 'unpacked'; channel: number; files: number; bytes: number };
 
 /** What the daemon says. */
 export type DaemonMessage =
@@ -58,7 +59,11 @@ export type DaemonMessage =
   | { type: 'listen' }
   /** These signals are of interest too. */
   | { type: 'signals'; names: NodeJS.Signals[] }
-  | { type: 'open'; channel: number; how: 'read' | 'write' | 'look'; path: string };
+  | { type: 'open'; channel: number; how: 'read' | 'write' | 'look'; path: string }
+  /** A file or a folder, as a tar archive in which it has that name. */
+  | { type: 'open'; channel: number; how: 'pack'; path: string; name: string }
+  /** A tar archive to that path, or into the folder that it is. */
+  | { type: 'open'; channel: number; how: 'unpack'; path: string; isFolder: boolean };
 
 /** Of the environment, what kuke reads. */
 export function isShared(name: string): boolean {

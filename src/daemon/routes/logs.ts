@@ -1,8 +1,11 @@
 /** What a container wrote, as it wrote it. */
 import { containersOf, pick, runtimeId } from '../../cli/cell-process/containers.ts';
 import { follow } from '../../cli/logs/follow.ts';
-import { openLog } from '../../cli/logs/log-file.ts';
-import { flag, text, wholeNumber } from './query.ts';
+import { prefixedSink, timePrefix } from '../../cli/logs/prefixed.ts';
+import { openLog } from '../../host/rotated-log/read.ts';
+import { KukeError } from '../../kernel/errors.ts';
+import { describe } from '../../kernel/resource.ts';
+import { flag, pastMoment, text, wholeNumber } from './query.ts';
 import { param } from './resources.ts';
 import { type Call, type Route, route } from './route.ts';
 
@@ -25,6 +28,9 @@ export const logRoutes: Route[] = [
     summary: 'what a container wrote to its standard output and standard error',
     query: {
       container: text('by name; absent: the root'),
+      since: pastMoment('only what was written since: 5m, or 2026-11-22T08:00:00Z'),
+      timestamps: flag('before each line, by when it had been written'),
+      previous: flag('of the run before the last one'),
       tail: wholeNumber('only the last so many lines', MOST_LINES),
       follow: flag('go on with what it writes, until it has ended'),
     },
@@ -34,17 +40,27 @@ export const logRoutes: Route[] = [
       const kernel = await call.daemon.reading();
       const cell = await containersOf(kernel, cellIn(call));
       const chosen = pick(cell, call.query.container);
-      using log = openLog(chosen.logPath, { lines: call.query.tail ?? Number.POSITIVE_INFINITY });
+      const { previous: isPrevious, since, tail: lines, timestamps } = call.query;
+      using log = openLog(chosen.logPath, { isPrevious, since, lines });
+      if (log === undefined)
+        throw new KukeError('NotFound', 'it has no earlier run that is known of', {
+          resource: `${describe(cell.ref)}, container ${chosen.id}`,
+          remedy: 'leave out `previous`',
+        });
       const bytes = call.bytes(TYPE);
       bytes.begin();
-      const pull = () => log.pull(bytes.write);
-      if (call.query.follow) {
+      const sink = timestamps
+        ? prefixedSink(offset => timePrefix(log.timeOf(offset)), bytes.write)
+        : { take: bytes.write, end: async () => true };
+      const pull = () => log.pull(sink.take);
+      if (call.query.follow && !isPrevious) {
         const runtime = await kernel.use('runtime');
         const ended = runtime.wait(runtimeId(cell, chosen), call.signal);
         await follow([chosen.logPath], pull, ended).catch(thrown => {
           if (!call.signal.aborted) throw thrown;
         });
       } else await pull();
+      await sink.end();
       bytes.end();
       return 'sent';
     },

@@ -1,7 +1,7 @@
 /** What stands in a query, as schemas: `?dryRun=true&timeout=10s`. */
 import * as v from 'valibot';
 import { parseSelector, type Selector } from '../../cli/selector.ts';
-import { durationMs, LONGEST_MS } from '../../kernel/duration.ts';
+import { durationMs, LONGEST_MS, pastTime } from '../../kernel/duration.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { nameFault } from '../../kernel/names.ts';
 
@@ -64,6 +64,17 @@ export const duration = (description: string) =>
       v.transform(given => durationMs(given)),
       v.number('must be a time such as 10s, 500ms or 5m'),
       v.maxValue(LONGEST_MS, 'must be less than 24 days'),
+    ),
+  );
+
+/** Milliseconds since 1970. */
+export const pastMoment = (description: string) =>
+  v.exactOptional(
+    v.pipe(
+      v.string(),
+      v.description(description),
+      v.transform(given => pastTime(given, Date.now())),
+      v.number('must be how long ago, such as 5m, or a time such as 2026-11-22T08:00:00Z'),
     ),
   );
 

@@ -151,6 +151,11 @@ export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
    * later the process is the caller's to end. Throws NotFound, Conflict (not running), ProgramNotFound, ProgramNotExecutable, RuntimeFailed.
    */
   exec(params: ExecParams, signal?: AbortSignal): Promise<ExecProcess>;
+  /**
+   * A descriptor of the root file system of a running container, with all that is mounted in it; it only names it (O_PATH). Nothing below it is to be opened
+   * but by openat2(2) with RESOLVE_IN_ROOT. Throws NotFound, Conflict (not running).
+   */
+  openRoot(params: ContainerParams): Promise<{ fd: number } & Disposable>;
   /** To the first process. It has ended, or there is none: nothing to do. */
   signal(params: ContainerParams, signal: NodeJS.Signals): Promise<void>;
   /** Resolves when it does not run, and all that it wrote is in its log. No exit code: nobody knows it. Rejects with the signal's reason. */

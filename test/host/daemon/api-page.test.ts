@@ -103,6 +103,9 @@ test('a log is followed, to its end', async () => {
   );
   expect(await textOf(kuke.logs({ name: 'talker' }, { follow: true }))).toBe('one\ntwo\n');
   expect(await textOf(kuke.logs({ name: 'talker' }, { tail: 1 }))).toBe('two\n');
+  expect(await textOf(kuke.logs({ name: 'talker' }, { since: '1h', timestamps: true }))).toMatch(
+    /^\S+Z one\n\S+Z two\n$/,
+  );
 });
 
 test('a container that is killed by hand is seen by who watches', async () => {

@@ -114,7 +114,12 @@ test('a cell is where the contract says', async () => {
   expect(read('/sys/fs/cgroup/kukeon/main/default/default/web/web_root/cgroup.procs').split('\n')).toContain(
     `${status.containers[0]?.pid}`,
   );
-  expect(readdirSync('/var/log/kukeon/main/default/default/web').sort()).toEqual(['main.log', 'side.log']);
+  expect(readdirSync('/var/log/kukeon/main/default/default/web').sort()).toEqual([
+    'main.log',
+    'main.log.index',
+    'side.log',
+    'side.log.index',
+  ]);
   const hash = new Bun.CryptoHasher('sha256').update('/opt/kukeon').digest('hex').slice(0, 16);
   expect(readdirSync('/run/kukeon')).toEqual([`${hash}.lock`]);
 });

@@ -67,9 +67,33 @@ test('what it cannot show is told', async () => {
   expect(await failing(3, 'logs', 'wbe')).toContain('`web`');
   expect(await failing(3, 'logs', 'web', '-c', 'man')).toContain('did you mean `main`?');
   expect(await failing(2, 'logs', 'web', '--tail', 'few')).toContain('`few` is not a number');
-  expect(await failing(2, 'logs', 'web', '--since', '1h')).toContain('no times');
+  expect(await failing(2, 'logs', 'web', '--since', 'yesterday')).toContain('`yesterday` is no time');
+  expect(await failing(2, 'logs', 'web', '-p', '-f')).toContain('leave out --follow');
+  expect(await failing(3, 'logs', 'web', '-p')).toContain('no earlier run');
   await kuke('create', 'cell', 'empty');
   expect(await failing(4, 'logs', 'empty')).toContain('it has no containers');
+});
+
+test('when it was written, and what the run before wrote', async () => {
+  const script = 'echo run $(cat /n); echo x >> /n; trap "echo end; exit 0" TERM; sleep 1000 & wait';
+  await apply(cell('web', [shell('main', `export PATH=/bin; [ -f /n ] || echo first > /n; ${script}`)]));
+  await written('web', 'run first');
+  await kuke('stop', 'cell', 'web');
+  await Bun.sleep(1100);
+  const between = new Date().toISOString();
+  await Bun.sleep(100);
+  await kuke('start', 'cell', 'web');
+  await written('web', 'x');
+  expect(await kuke('logs', 'web', '-p')).toBe('run first\nend\n');
+  expect(await kuke('logs', 'web', '-p', '--tail', '1')).toBe('end\n');
+  expect(await kuke('logs', 'web', '--since', between)).toBe('run first x\n');
+  expect(await kuke('logs', 'web', '--since', '1h')).toBe('run first\nend\nrun first x\n');
+  const lines = (await kuke('logs', 'web', '-t')).trim().split('\n');
+  expect(lines.map(line => line.slice(25))).toEqual(['run first', 'end', 'run first x']);
+  const times = lines.map(line => line.slice(0, 24));
+  expect(times.map(time => new Date(time).toISOString())).toEqual(times);
+  expect([...times].sort()).toEqual(times);
+  expect((times[1] ?? '') < between && between < (times[2] ?? '')).toBe(true);
 });
 
 test('a log of gigabytes costs no memory: the end is found from the end, the whole goes through in pieces', async () => {

@@ -74,6 +74,8 @@ export function kukeOnFakes({ uid = 0 } = {}): FakeKuke {
     }),
     writeStreamed: async () => (await import('../../../src/host/streamed-file.ts')).writeStreamed,
     daemon: async () => noDaemon,
+    fileTrees: () => import('../../../src/host/file-tree/places.ts'),
+    logs: () => import('../../../src/host/rotated-log/read.ts'),
     pipes: async () => ({
       ...(await import('../../../src/host/byte-flow.ts')),
       ...(await import('../../../src/host/pipe.ts')),

@@ -152,7 +152,10 @@ test('a log is read, and its end', async () => {
   // The fakes write none; one that is not there is empty.
   expect(await api.ask('GET', `${CELLS}/one/logs`)).toMatchObject({ status: 200, text: '' });
   expect((await api.ask('GET', `${CELLS}/one/logs?container=nope`)).status).toBe(404);
-  expect((await api.ask('GET', `${CELLS}/one/logs?tail=x`)).status).toBe(400);
+  for (const query of ['tail=x', 'since=yesterday', 'timestamps=yes'])
+    expect((await api.ask('GET', `${CELLS}/one/logs?${query}`)).status).toBe(400);
+  expect((await api.ask('GET', `${CELLS}/one/logs?since=5m&timestamps=true`)).status).toBe(200);
+  expect((await api.ask('GET', `${CELLS}/one/logs?previous=true`)).status).toBe(404);
 });
 
 test('what changes something is told to the audit log, and what only looks is not', async () => {

@@ -96,6 +96,7 @@ export const containerFields = {
   privileged: fc.boolean(),
   readOnlyRootFilesystem: fc.boolean(),
   securityOpts: some(fc.constantFrom('no-new-privileges', 'seccomp=unconfined', 'seccomp=/etc/profile.json')),
+  logs: optional({ maxSize: fc.constantFrom('1Mi', 131_072), maxFiles: fc.integer({ min: 1, max: 9 }) }),
   restartPolicy: fc.constantFrom('never', 'on-failure', 'always'),
   restartMaxRetries: fc.nat(10),
   healthcheck: fc

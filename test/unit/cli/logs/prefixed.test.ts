@@ -4,11 +4,18 @@ import { prefixedSink } from '../../../../src/cli/logs/prefixed.ts';
 
 async function prefixed(pieces: Uint8Array[]): Promise<string> {
   let text = '';
-  const sink = prefixedSink('[a] ', async bytes => {
-    text += Buffer.from(bytes).toString();
-    return true;
-  });
-  for (const piece of pieces) await sink.take(piece);
+  const sink = prefixedSink(
+    () => '[a] ',
+    async bytes => {
+      text += Buffer.from(bytes).toString();
+      return true;
+    },
+  );
+  let offset = 0;
+  for (const piece of pieces) {
+    await sink.take(piece, offset);
+    offset += piece.length;
+  }
   await sink.end();
   return text;
 }
@@ -30,7 +37,25 @@ test('a line without an end does not fill the memory', async () => {
 });
 
 test('who does not want more is not given more', async () => {
-  const sink = prefixedSink('', async () => false);
-  expect(await sink.take(Buffer.from('part'))).toBe(true);
-  expect(await sink.take(Buffer.from(' whole\n'))).toBe(false);
+  const sink = prefixedSink(
+    () => '',
+    async () => false,
+  );
+  expect(await sink.take(Buffer.from('part'), 0)).toBe(true);
+  expect(await sink.take(Buffer.from(' whole\n'), 4)).toBe(false);
+});
+
+test('what is before a line is asked for by where the line begins', async () => {
+  let text = '';
+  const sink = prefixedSink(
+    offset => `${offset} `,
+    async bytes => {
+      text += Buffer.from(bytes).toString();
+      return true;
+    },
+  );
+  await sink.take(Buffer.from('one\ntw'), 100);
+  await sink.take(Buffer.from('o\nthree'), 106);
+  await sink.end();
+  expect(text).toBe('100 one\n104 two\n108 three\n');
 });

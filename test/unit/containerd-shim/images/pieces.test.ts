@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { inPiecesOf } from '../../../../plugins/containerd-shim/images/pieces.ts';
-import { tarEnd, tarHeader, tarPadding } from '../../../../plugins/containerd-shim/images/tar-header.ts';
+import { tarEnd, tarHeader, tarPadding } from '../../../../src/host/file-tree/tar-header.ts';
 
 test('any crumbs come in pieces of one size, and whole', async () => {
   await fc.assert(
@@ -19,11 +19,13 @@ test('any crumbs come in pieces of one size, and whole', async () => {
   );
 });
 
+const headerOf = (name: string, size: number) => tarHeader({ name, type: 'file', mode: 0o644, size, mtime: 0 });
+
 test('an archive that tar(1) reads, also of a file larger than eight gigabytes', () => {
   const files = { 'blobs/one': 'hello', 'blobs/two': 'x'.repeat(512), empty: '' };
   const parts = Object.entries(files).flatMap(([name, text]) => {
     const bytes = Buffer.from(text);
-    return [tarHeader(name, bytes.length), bytes, tarPadding(bytes.length)];
+    return [headerOf(name, bytes.length), bytes, tarPadding(bytes.length)];
   });
   const stdin = Buffer.concat([...parts, tarEnd()]);
   const listed = Bun.spawnSync(['tar', '--list', '--verbose', '--numeric-owner', '--full-time', '--utc'], { stdin });
@@ -33,6 +35,6 @@ test('an archive that tar(1) reads, also of a file larger than eight gigabytes',
     expect.stringMatching(/^-rw-r--r-- 0\/0 +512 1970-01-01 00:00:00 blobs\/two$/),
     expect.stringMatching(/^-rw-r--r-- 0\/0 +0 1970-01-01 00:00:00 empty$/),
   ]);
-  const huge = Bun.spawnSync(['tar', '--list', '--verbose'], { stdin: tarHeader('huge', 9_876_543_210) });
+  const huge = Bun.spawnSync(['tar', '--list', '--verbose'], { stdin: headerOf('huge', 9_876_543_210) });
   expect(huge.stdout.toString()).toContain(' 9876543210 ');
 });
