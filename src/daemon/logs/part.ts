@@ -28,6 +28,8 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
   let dueAt = Number.POSITIVE_INFINITY;
   let restedAt = 0;
   let isWatched = false;
+  let known: Awaited<ReturnType<typeof logsOf>> | undefined;
+  let version = 0;
 
   const lookIn = (ms: number): void => {
     const at = Math.max(performance.now() + ms, restedAt);
@@ -36,15 +38,23 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
     dueAt = at;
     timer = setTimeout(() => void look(), at - performance.now()).unref();
   };
+  const readAnew = (): void => {
+    version++;
+    known = undefined;
+    lookIn(0);
+  };
   const look = async (): Promise<void> => {
     const began = performance.now();
     dueAt = Number.POSITIVE_INFINITY;
     try {
       kernel ??= engine.open({ reads: true });
       await followStore(await kernel);
-      watch.set(await logsOf(await kernel, limits));
+      const before = version;
+      known ??= await logsOf(await kernel, limits);
+      watch.set(known);
+      if (!isWatched || before !== version) known = undefined;
     } catch {
-      kernel = undefined; // nothing is set up yet, or the supervisor tells what is wrong with the files
+      kernel = known = undefined; // nothing is set up yet, or the supervisor tells what is wrong with the files
     }
     restedAt = performance.now() + Math.max(LEAST_REST_MS, (performance.now() - began) * REST);
     lookIn(SWEEP_MS);
@@ -52,8 +62,8 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
   const followStore = async (from: Kernel): Promise<void> => {
     if (isWatched) return;
     const store = await from.use('store');
-    await store.watch?.(() => lookIn(0), over.signal);
-    isWatched = true;
+    await store.watch?.(readAnew, over.signal);
+    isWatched = store.watch !== undefined;
   };
 
   lookIn(0);
@@ -61,7 +71,7 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
     name: 'the logs of containers',
     async reload(next) {
       limits = next.logs;
-      lookIn(0);
+      readAnew();
     },
     async stop() {
       over.abort();
