@@ -3,18 +3,20 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   futimesSync,
   linkSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeSync,
 } from 'node:fs';
 import { createTarDecoder } from 'modern-tar';
-import { hasCode } from '../errno.ts';
-import { asSystemError } from '../libc.ts';
+import { errnoOf, hasCode } from '../errno.ts';
+import { asSystemError, systemError } from '../libc.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const O_PATH = 0x200000;
@@ -80,6 +82,8 @@ async function layFile(
   { mode, mtime }: { mode: number; mtime: Date },
 ): Promise<void> {
   const [parts, name] = [path.slice(0, -1), path.at(-1) ?? ''];
+  const mounted = within(base, parts, parent => mountedAt(parent, name));
+  if (mounted !== undefined) return writeThrough(mounted, body);
   const temporary = temporaryName();
   const fd = within(base, parts, parent =>
     openSync(`${parent}/${temporary}`, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
@@ -94,6 +98,40 @@ async function layFile(
     throw asSystemError(error, path.join('/'));
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * A descriptor of what is mounted there, in whatever mount namespace. To replace that by rename(2) would take the mount away unasked: of mounts of
+ * another namespace, the kernel only spares those that it has, too.
+ */
+function mountedAt(parent: string, name: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(`${parent}/${name}`, O_PATH | O_NOFOLLOW);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  if (mountOf(fd) !== mountOf(Number(parent.slice(parent.lastIndexOf('/') + 1)))) return fd;
+  closeSync(fd);
+  return undefined;
+}
+
+/** Its id (proc_pid_fdinfo(5)). */
+const mountOf = (fd: number): string | undefined =>
+  /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
+
+/** Into a file that is a mount of its own, such as a volume or /etc/hosts; it keeps its permissions. */
+async function writeThrough(mounted: number, body: AsyncIterable<Uint8Array>): Promise<void> {
+  let fd: number | undefined;
+  try {
+    if (!fstatSync(mounted).isFile()) throw systemError('open', errnoOf('EBUSY'), 'what is mounted there');
+    fd = openSync(`/proc/self/fd/${mounted}`, O_WRONLY | constants.O_TRUNC);
+    for await (const piece of body) for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+  } finally {
+    closeSync(mounted);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -114,6 +152,11 @@ function layLink(
 /** What is in its place, unless it is a folder, is there until the new one is. */
 function replaced(base: number, path: readonly string[], make: (path: string) => void): void {
   within(base, path.slice(0, -1), parent => {
+    const mounted = mountedAt(parent, path.at(-1) ?? '');
+    if (mounted !== undefined) {
+      closeSync(mounted);
+      throw systemError('rename', errnoOf('EBUSY'), path.join('/'));
+    }
     const temporary = `${parent}/${temporaryName()}`;
     make(temporary);
     try {

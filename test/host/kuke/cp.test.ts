@@ -59,6 +59,25 @@ test('a folder goes in, and comes out as it was', async () => {
   expect(readFileSync(`${root}/srv/file`, 'utf8')).toBe('from the image\n');
 });
 
+test('a file that is a mount of its own is written into, and stays one', async () => {
+  const mounts = () => inContainer(pid, 'grep " /etc/hosts " /proc/mounts');
+  const pid = (await pidsOf('web')).main ?? 0;
+  const before = await mounts();
+  expect(before).not.toBe('');
+  writeFileSync(join(folder, 'hosts'), '127.0.0.1 localhost\n192.0.2.1 added\n');
+  expect((await cp('hosts', 'web:/etc/hosts')).status).toBe(0);
+  expect(await mounts()).toBe(before);
+  expect(await inContainer(pid, 'cat /etc/hosts')).toContain('192.0.2.1 added');
+  symlinkSync('/nowhere', join(folder, 'link'));
+  const link = await output(
+    'bash',
+    '-c',
+    `cd ${folder}; mv link hostname; tar -c hostname | "$0" cp - web:/etc 2>&1; true`,
+    binary,
+  );
+  expect(link).toContain('EBUSY');
+});
+
 test('archives, by pipes', async () => {
   const pipe = '"$0" cp web:/srv/file - | tar -xO file; tar -C site -c page | "$0" cp - web:/tmp -q';
   expect(await output('bash', '-c', `set -o pipefail; cd ${folder}; ${pipe}`, binary)).toBe('from the image\n');
