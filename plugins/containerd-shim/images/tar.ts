@@ -1,6 +1,7 @@
 /** The entries of an archive, plain or compressed, as they come by. Nothing is written by name, so no name in it can do harm. */
 import type { ReadableStreamDefaultReader } from 'node:stream/web';
 import { createTarDecoder } from 'modern-tar';
+import { feed } from '../../../src/host/file-tree/feed.ts';
 import { decompress } from './compression.ts';
 import { invalidImage } from './fault.ts';
 import { watchSource } from './source.ts';
@@ -51,22 +52,6 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, signal: AbortS
     watched.stop();
   }
   if (count === 0) throw notAnArchive(new Error('there is nothing in it'), count);
-}
-
-/** Never rejects before it is awaited: the reader sees the same error through the decoder. */
-function feed(bytes: AsyncIterable<Uint8Array>, writable: WritableStream<Uint8Array>): Promise<void> {
-  const done = (async () => {
-    const writer = writable.getWriter();
-    try {
-      for await (const chunk of bytes) await writer.write(chunk);
-      await writer.close();
-    } catch (error) {
-      await writer.abort(error).catch(() => {});
-      throw error;
-    }
-  })();
-  done.catch(() => {});
-  return done;
 }
 
 function typeOf(type: string | undefined): TarEntry['type'] {

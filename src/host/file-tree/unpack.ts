@@ -17,6 +17,7 @@ import {
 import { createTarDecoder } from 'modern-tar';
 import { errnoOf, hasCode } from '../errno.ts';
 import { asSystemError, systemError } from '../libc.ts';
+import { feed } from './feed.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const O_PATH = 0x200000;
@@ -214,19 +215,3 @@ function partsOf(name: string): string[] {
 }
 
 const temporaryName = (): string => `.kuke-${crypto.randomUUID()}`;
-
-/** Never rejects before it is awaited: the reader sees the same error through the decoder. */
-function feed(bytes: AsyncIterable<Uint8Array>, writable: WritableStream<Uint8Array>): Promise<void> {
-  const done = (async () => {
-    const writer = writable.getWriter();
-    try {
-      for await (const chunk of bytes) await writer.write(chunk);
-      await writer.close();
-    } catch (error) {
-      await writer.abort(error).catch(() => {});
-      throw error;
-    }
-  })();
-  done.catch(() => {});
-  return done;
-}

@@ -1,7 +1,7 @@
 // containerd: once, since what is between the client and the daemon is kuke's own
 /** Command lines through kukeond, as a person has them: what reaches the terminal, the files and the pipes of who typed them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../suites/contract.ts';
 import { cell, container, shell } from '../kuke/cells.ts';
@@ -116,6 +116,21 @@ describe('whose files they are', () => {
       status: 1,
       stderr: expect.stringMatching(/\/root\/image\.tar: .*(?:EACCES|ermission denied)/),
     });
+  });
+
+  test('what is copied is read and written with their rights', async () => {
+    const secret = join(folder, 'own-secret');
+    writeFileSync(secret, 'of root');
+    chmodSync(secret, 0o600);
+    const refused = await kuke(['cp', 'own-secret', 'web:/tmp/taken'], { prefix: member, cwd: folder });
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringMatching(/EACCES|ermission denied/) });
+    const out = await kuke(['cp', 'web:/srv/file', 'copied'], { prefix: member, cwd: folder });
+    expect(out).toMatchObject({ status: 0, stderr: expect.stringContaining('copied web:/srv/file to copied (1 file') });
+    expect(Bun.spawnSync(['stat', '-c', '%u', join(folder, 'copied')]).stdout.toString()).toBe('65534\n');
+    expect((await kuke(['cp', 'web:/srv/file', '/root/copied'], { prefix: member })).status).not.toBe(0);
+    expect(existsSync('/root/copied')).toBe(false);
+    const ls = await kuke(['exec', 'web', '--', 'ls', '/tmp']);
+    expect(ls.stdout).not.toContain('taken');
   });
 
   test('who is not of the group does without it', async () => {
