@@ -58,7 +58,7 @@ function isLean(): boolean {
  */
 async function startLean(): Promise<void> {
   const settings = leanSettings();
-  const long = /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|run|set|start|stop|tree|uninstall)$/;
+  const long = /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|rollout|run|set|start|stop|tree|uninstall)$/;
   if (import.meta.path.startsWith('/$bunfs/') && !isLean() && words.some(word => long.test(word)))
     (await import('./host/exec-anew.ts')).execAnew(settings);
   // Not for the programs that it runs.

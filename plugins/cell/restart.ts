@@ -1,6 +1,7 @@
 /** Starting containers of a cell again in what they live in: netns, address and the others stay as they are (spec.md §4). */
 import {
   type Added,
+  dependencies,
   KukeError,
   observeCgroup,
   type PlanContext,
@@ -8,13 +9,14 @@ import {
   planCgroup,
   watchLimits,
 } from 'kuke/plugin';
+import { planAwait } from './await-steps.ts';
 import type { EffectiveCell } from './effective.ts';
 import { type Cell, containerCgroup, containerdId, isRoot, leafName } from './layout.ts';
 import { checkContainers, planLeaf } from './limit-steps.ts';
 import { type ObservedCell, runs } from './observed.ts';
 import { startOrder } from './order.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
-import { planStopOne } from './stop-steps.ts';
+import { planEnds, planStopOne } from './stop-steps.ts';
 
 /** False: something that they live in is gone, so it takes a start. A cell that is to be stopped, or whose root is, gets no step. */
 export async function planRestart(
@@ -43,13 +45,20 @@ export async function planRestart(
   const isKept = (one: ContainerSpec) => runs(seen.of(one)) && !members.includes(one);
   const limits = await checkContainers(kernel, context, cell, isKept);
   const started = new Map<string, Added<unknown>>();
+  // All of it, as by `kuke rollout restart`: ended in its order, and each waits for what it depends on to be as it says.
+  const ends = context.options.members === undefined ? planEnds(context, cell, seen) : undefined;
   for (const one of members) {
     const params = { namespace: seen.namespace, id: containerdId(cell, one) };
-    const stopped = runs(seen.of(one)) ? planStopOne(context, cell, seen, params.id, []) : undefined;
+    const alone = () => (runs(seen.of(one)) ? planStopOne(context, cell, seen, params.id, []) : undefined);
+    const stopped = ends === undefined ? alone() : ends.get(params.id);
     const cleared = context.plan.add(cell.ref, 'runtime.clear', params, [stopped]);
     const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup, cleared]);
     const watch = watchLimits(kernel.use, context, containerCgroup(cell, one), limits.get(one)?.limits ?? {});
-    const before = [cleared, leaf, ...started.values()];
+    const awaited = dependencies(ends && one.dependsOn).map(({ id, condition }) => {
+      const other = members.find(member => member.id === id);
+      return other && planAwait(context, cell, cell, seen, other, condition, [started.get(id)]);
+    });
+    const before = [cleared, leaf, ...started.values(), ...awaited];
     started.set(one.id, context.plan.add(cell.ref, 'runtime.start', params, before, watch));
   }
   return true;

@@ -59,6 +59,13 @@ export function planEndOthers(
 
 /** All but the root, then the root, then the network (spec.md §6), for which what is to be done with the containers does not wait. */
 export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): Step[] {
+  const stopped = [...planEnds(context, cell, seen).values()];
+  planTeardown(context, cell, seen, stopped);
+  return stopped;
+}
+
+/** All but the root, then the root; by the ids that containerd has. */
+export function planEnds(context: PlanContext, cell: Cell, seen: ObservedCell): Map<string, Step> {
   const rootId = seen.root?.id;
   const running = seen.containers.filter(runs).map(one => one.id);
   const stops = new Map<string, Step>();
@@ -72,10 +79,7 @@ export function planStop(context: PlanContext, cell: Cell, seen: ObservedCell): 
   // Init containers, and what the manifest does not have any more.
   for (const id of running)
     if (id !== rootId && !stops.has(id)) stops.set(id, planStopOne(context, cell, seen, id, []));
-  const others = [...stops.values()];
-  const root =
-    rootId !== undefined && running.includes(rootId) ? planStopOne(context, cell, seen, rootId, others) : undefined;
-  const stopped = [...others, root];
-  planTeardown(context, cell, seen, stopped);
-  return stopped;
+  if (rootId !== undefined && running.includes(rootId))
+    stops.set(rootId, planStopOne(context, cell, seen, rootId, [...stops.values()]));
+  return stops;
 }

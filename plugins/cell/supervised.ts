@@ -10,6 +10,7 @@ import {
 } from 'kuke/plugin';
 import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
 import { type ObservedCell, observeCell, observeContainers, runs } from './observed.ts';
+import { oomOf, oomText } from './oom.ts';
 import { probeOnce, timesOf } from './probe.ts';
 import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
@@ -58,7 +59,7 @@ export async function superviseCell(kernel: PluginKernel, context: ObserveContex
     isWanted: isWanted(cell),
     autoDelete: cell.spec.autoDelete === true,
     ...(runs(seen.root) ? { hasPlace: true, isOpen: true } : await leftOf(kernel, context, cell)),
-    members: cell.spec.containers.map(one => memberOf(kernel, cell, seen, one)),
+    members: await Promise.all(cell.spec.containers.map(one => memberOf(kernel, context, cell, seen, one))),
   };
 }
 
@@ -86,11 +87,18 @@ const STATES = {
   unknown: 'unknown',
 } as const;
 
-function memberOf(kernel: PluginKernel, cell: Cell, seen: Seen, container: ContainerSpec): Member {
+async function memberOf(
+  kernel: PluginKernel,
+  context: ObserveContext,
+  cell: Cell,
+  seen: Seen,
+  container: ContainerSpec,
+): Promise<Member> {
   const there = seen.of(container);
   const stored = storedStatus(cell, container);
   const exitCode = exitCodeOf(cell, container, seen);
   const check = checkOf(kernel, cell, seen, container);
+  const { last } = there?.state === 'stopped' ? await oomOf(kernel, cell, container) : {};
   return {
     id: container.id,
     isRoot: isRoot(cell, container),
@@ -98,6 +106,7 @@ function memberOf(kernel: PluginKernel, cell: Cell, seen: Seen, container: Conta
     state: there === undefined ? 'pending' : STATES[there.state],
     ...(there?.pid !== undefined && { pid: there.pid }),
     ...(there?.state === 'stopped' && exitCode !== undefined && { exitCode }),
+    ...(last && { killed: await oomText(context, cell, container, last) }),
     ...policyOf(container, stored),
     ...(check && { check }),
     restarts: stored?.restarts ?? 0,

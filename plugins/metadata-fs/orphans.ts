@@ -16,11 +16,14 @@ export async function orphanFolders(root: string, logFolder: string, claims: Cla
     ...(await halfWritten({ root, claims }, [])),
     ...(await orphanLogs({ root: logFolder, claims }, [])),
     ...(await orphanFiles({ root: join(root, OWN_FOLDER), claims }, [ETC])),
+    ...(await orphanFiles({ root: join(root, OWN_FOLDER), claims }, [REVISIONS])),
   ];
 }
 
 /** Below `.kuke`: what containers have as their /etc/hosts and the like. */
 const ETC = 'etc';
+/** Earlier specs of cells. */
+const REVISIONS = 'revisions';
 
 /** Names in a folder: of folders, which are no links, and of all else. */
 async function entriesOf(root: string, names: readonly string[]): Promise<{ folders: string[]; others: string[] }> {

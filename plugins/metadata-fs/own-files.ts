@@ -7,8 +7,8 @@ import { removeStaleTemporaries, replaceFile, rewriteInPlace } from '../../src/h
 import { ignore, isFolder, makeFolders, removeBelow } from './folders.ts';
 import { OWN_FOLDER, partsOf } from './paths.ts';
 
-/** A file below `secrets/` is for root alone; others are 0644, for a container's users read its /etc/hosts. */
-export const modeOf = (path: string): number => (path.startsWith('secrets/') ? 0o600 : 0o644);
+/** A file below `secrets/` or `revisions/` (a spec may hold credentials) is for root alone; others are 0644, for a container's users read its /etc/hosts. */
+export const modeOf = (path: string): number => (/^(?:secrets|revisions)\//.test(path) ? 0o600 : 0o644);
 
 export async function writeOwnFile(root: string, { path, content, inPlace }: StoredFile): Promise<void> {
   const parts = partsOf(path);

@@ -27,6 +27,8 @@ export const auditFile = (globals: Invocation['globals']): AuditFile => ({
 });
 
 export interface CommandAudit extends JournalListener {
+  /** Who asks for it. */
+  actor(): Actor;
   /** Runs what may change the host, and tells what became of it. */
   of<T>(work: () => Promise<T>, affected?: (result: T) => Affected[]): Promise<T>;
 }
@@ -61,6 +63,7 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
     }
   });
   return {
+    actor: who,
     begun() {
       if (!isBegun) append({ id, ...who(), command, result: 'begun', resources: [] });
       isBegun = true;

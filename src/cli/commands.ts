@@ -17,6 +17,19 @@ export const commands: Record<string, CommandEntry> = below({
   start: { summary: 'start a cell', load: () => import('./start.ts') },
   stop: { summary: 'stop a cell', load: () => import('./stop.ts') },
   kill: { summary: 'stop a cell at once', load: () => import('./kill.ts') },
+  rollout: {
+    summary: 'restart cells, and go back to what they were before a change',
+    below: below({
+      restart: {
+        summary: 'start the containers of cells anew, in their order',
+        load: () => import('./rollout-restart.ts'),
+      },
+      undo: { summary: 'bring a cell back to an earlier revision', load: () => import('./rollout-undo.ts') },
+      history: { summary: 'see the revisions of a cell', load: () => import('./rollout-history.ts') },
+      status: { summary: 'wait until cells are Ready and healthy', load: () => import('./rollout-status.ts') },
+    }),
+  },
+  events: { summary: 'see what happened, with cells and on this host', load: () => import('./events.ts') },
   wait: { summary: 'wait until cells are as they are to be', load: () => import('./wait.ts') },
   run: { summary: 'run an image in a cell of its own', load: () => import('./run.ts') },
   exec: { summary: 'run a command in a container', load: () => import('./exec.ts') },

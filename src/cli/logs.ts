@@ -1,4 +1,3 @@
-import { pastTime } from '../kernel/duration.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
 import { cellRef, containersOf, pick, runtimeId } from './cell-process/containers.ts';
@@ -10,6 +9,7 @@ import { prefixedSink, timePrefix } from './logs/prefixed.ts';
 import { openKernel } from './open-kernel.ts';
 import { colour } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';
+import { sinceTime } from './since.ts';
 
 /** As a shell has it of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -101,11 +101,4 @@ function tailLines(given: string | undefined): number {
   if (given === undefined || given === 'all') return Number.POSITIVE_INFINITY;
   if (/^\d{1,15}$/.test(given)) return Number(given);
   throw new KukeError('Usage', `--tail: \`${given}\` is not a number of lines`, { remedy: 'give one, or `all`' });
-}
-
-function sinceTime(given: string | undefined): number | undefined {
-  const time = given === undefined ? undefined : pastTime(given, Date.now());
-  if (given === undefined || time !== undefined) return time;
-  const remedy = 'give how long ago, such as 5m or 2h, or a time such as 2026-11-22T08:00:00Z';
-  throw new KukeError('Usage', `--since: \`${given}\` is no time`, { remedy });
 }

@@ -74,6 +74,7 @@ export async function withEngine<T>(invocation: Opener, run: (options: EngineOpt
   const work = () =>
     run({
       command: invocation.line,
+      actor: auditOf(invocation).actor,
       lockTimeoutMs: invocation.globals.lockTimeoutMs,
       signal: invocation.signal,
       progress: progress.show,

@@ -1,10 +1,10 @@
 import { KukeError } from '../kernel/errors.ts';
-import type { Resource } from '../kernel/kinds.ts';
+import type { ObserveContext, Resource } from '../kernel/kinds.ts';
 import { makeObserveContext, observed, readTree } from '../kernel/observe.ts';
 import { inParallel } from '../kernel/parallel.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { describe, type ResourceRef } from '../kernel/resource.ts';
-import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
+import { refuseDamaged } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { followChanges } from './get/follow-changes.ts';
@@ -48,8 +48,9 @@ export default command({
     const left = new Map(refs.map(ref => [describe(ref), ref]));
     let last: Looked[] = [];
     const look = async (): Promise<boolean> => {
-      const tree = await readTree(kernel);
-      last = await inParallel([...left.values()], AT_ONCE, ref => lookAt(kernel, tree, ref, condition));
+      // One look at the host for all of them.
+      const context = makeObserveContext(await readTree(kernel));
+      last = await inParallel([...left.values()], AT_ONCE, ref => lookAt(kernel, context, ref, condition));
       for (const { ref, isMet } of last) {
         if (!isMet) continue;
         left.delete(describe(ref));
@@ -73,10 +74,16 @@ interface Looked {
 }
 
 /** Throws NotFound for what is not there, unless that is what is waited for. */
-async function lookAt(kernel: Kernel, tree: ResourceTree, ref: ResourceRef, condition: Condition): Promise<Looked> {
+async function lookAt(
+  kernel: Kernel,
+  context: ObserveContext,
+  ref: ResourceRef,
+  condition: Condition,
+): Promise<Looked> {
+  const { tree } = context;
   refuseDamaged(tree, ref, 'itself');
   const stored = condition.isAbsence ? tree.find(ref) : tree.get(ref);
-  const found = stored && (condition.isAbsence ? stored : await observed(kernel, makeObserveContext(tree), stored));
+  const found = stored && (condition.isAbsence ? stored : await observed(kernel, context, stored));
   return { ref, found, isMet: condition.isMet(found) };
 }
 

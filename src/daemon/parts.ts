@@ -4,6 +4,7 @@ import { asKukeError } from '../kernel/errors.ts';
 import { auditRequest } from './audit.ts';
 import { type CniCalls, startCniCalls } from './cni-calls.ts';
 import { makeConsoles, type RunCommandLine } from './console/consoles.ts';
+import { recordTo } from './events.ts';
 import { startKeepingLogs } from './logs/part.ts';
 import { makeMetricsPort } from './metrics/loopback.ts';
 import { makeMetrics } from './metrics/metrics.ts';
@@ -20,7 +21,14 @@ export interface PartOptions {
 }
 
 /** In the order in which they are started: whoever asks gets an answer before all cells have been looked at. */
-export function partsOf({ audit, runCommandLine, version, engine, cni }: PartOptions & ServeOptions): StartPart[] {
+export function partsOf({
+  audit,
+  runCommandLine,
+  version,
+  engine,
+  runPath,
+  cni,
+}: PartOptions & ServeOptions): StartPart[] {
   const metrics = makeMetrics(version, () => engine.open({ reads: true }));
   const consoles = makeConsoles({ run: runCommandLine });
 
@@ -70,5 +78,12 @@ export function partsOf({ audit, runCommandLine, version, engine, cni }: PartOpt
   // Before the API's socket goes: command lines that run still have to tell how they ended.
   const console: StartPart = async () => ({ name: 'the consoles', stop: consoles.stop });
 
-  return [measure, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising, startKeepingLogs];
+  const events: StartPart = async ({ log, listeners }) => {
+    listeners.add(
+      recordTo(runPath, thrown => log.error('the events cannot be written', { error: asKukeError(thrown) })),
+    );
+    return { name: 'the events', stop: async () => {} };
+  };
+
+  return [measure, events, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising, startKeepingLogs];
 }

@@ -33,6 +33,8 @@ export interface DaemonEvent {
   what: string;
   /** The containers that it is about. */
   members: readonly string[];
+  message?: string;
+  exitCode?: number;
 }
 
 export interface DaemonContext extends ServeOptions {

@@ -14,7 +14,8 @@ import { hasStatus, type Planned, planResource } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
 import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
-import { describe, keyOf, type ResourceRef } from './resource.ts';
+import { describe, keyOf, type Manifest, type ResourceRef } from './resource.ts';
+import { planRevision } from './revisions/keep.ts';
 import { fieldsWith } from './schema.ts';
 import { type EngineOptions, type Session, withSession } from './session.ts';
 import { isSettled } from './settle.ts';
@@ -29,6 +30,8 @@ export interface Outcome {
   steps: string[];
   notes: string[];
   error?: KukeError;
+  /** What was stored before, where there was something. */
+  previous?: Manifest;
 }
 
 /**
@@ -52,6 +55,7 @@ export async function apply(
   const outcomes: Outcome[] = [];
   const both = toldOnce(options);
   let resources: Resource[] = [];
+  const applying: Applying = { kernel, planOptions, engine: options, earlier: outcomes, ahead };
   const round = (isWanted: (resource: Resource) => boolean): Promise<Outcome[]> =>
     withSession(kernel, journal, both, async session => {
       resources = await desiredIn(session.tree);
@@ -65,7 +69,7 @@ export async function apply(
       const asked = askedIn(kernel.kinds, inTheEnd);
       await session.reserve(asked);
       await levelByLevel(kernel, session.observing, wanted, 'parents first', async (one, observe) => {
-        const outcome = await applyOne(kernel, session, one, planOptions, outcomes, observe, asked, isPlanned, ahead);
+        const outcome = await applyOne(applying, session, one, observe, asked, isPlanned);
         if (outcome !== undefined) outcomes.push(outcome);
       });
       return inOrderOf(resources, outcomes);
@@ -112,19 +116,27 @@ async function unchangedAll(
   return (await isSettled(kernel, tree, observe)) ? outcomes : undefined;
 }
 
+/** What is the same for all resources of a command. */
+interface Applying {
+  kernel: Kernel;
+  planOptions: PlanOptions;
+  engine: EngineOptions;
+  /** What became of those before. */
+  earlier: readonly Outcome[];
+  ahead: Ahead;
+}
+
 /** Undefined: it is put off. */
 async function applyOne(
-  kernel: Kernel,
+  { kernel, planOptions: options, engine, earlier, ahead }: Applying,
   session: Session,
   given: Resource,
-  options: PlanOptions,
-  earlier: readonly Outcome[],
   observe: ObserveContext,
   asked: AskedOf,
   isPlanned: (ref: ResourceRef) => boolean,
-  ahead: Ahead,
 ): Promise<Outcome | undefined> {
   const stored = session.tree.find(given.ref);
+  const previous = stored && { previous: stored.manifest };
   try {
     refuseDamaged(session.tree, given.ref, 'itself');
     requireNeeded(kernel, session.tree, given, options.verb, earlier);
@@ -136,16 +148,20 @@ async function applyOne(
     const isIdle = planned.plan.steps.length === 0;
     // A kuke that died just after the last step has left a resource without status, which others need, or with the one from before.
     if (isIdle && isUpToDate(stored)) return outcomeOf(resource, 'unchanged', planned);
+    const outcome = {
+      ...outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned),
+      ...previous,
+    };
+    if (planned.changes.length > 0) await planRevision(kernel, planned.plan, stored, resource, engine);
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
     const seen = await session.saveStatus(withFailure(resource));
-    const outcome = outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned);
     if (stored === undefined || planned.changes.length === 0) return withNotes(outcome, failureIn(seen));
     const { notes, unlimited } = await session.settleBelow(resource.ref, isPlanned);
     if (unlimited.length > 0) throw await takenBack(kernel, session, stored, unlimited, isPlanned);
     return withNotes(outcome, [...failureIn(seen), ...notes]);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(given.ref) });
-    return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error };
+    return { ref: given.ref, result: 'failed', changes: [], steps: [], notes: [], error, ...previous };
   }
 }
 

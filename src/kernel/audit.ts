@@ -14,7 +14,6 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
   rmdirSync,
   rmSync,
   writeSync,
@@ -23,7 +22,7 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import type { Outcome } from './apply.ts';
 import { DAEMON_GROUP } from './daemon-places.ts';
-import { asFileError } from './file-errors.ts';
+import { lineFiles, linesIn, lineValue, rotateLines } from './line-log.ts';
 import { describe } from './resource.ts';
 import { HIDDEN, isSecretField, withoutSecrets } from './secret-fields.ts';
 import { groupId, userName } from './system-accounts.ts';
@@ -102,7 +101,7 @@ export function appendAudit({ path, instance }: AuditFile, made: AuditEntry): vo
     if ((mode & 0o777) !== 0o640) fchmodSync(fd, 0o640);
     writeSync(fd, `${JSON.stringify(made)}\n`);
     fdatasyncSync(fd);
-    if (size > MAX_BYTES) rotate(path);
+    if (size > MAX_BYTES) rotateLines(path, KEPT);
   } finally {
     closeSync(fd);
   }
@@ -115,54 +114,29 @@ export function forgetAudit({ path, instance }: AuditFile): boolean {
   return true;
 }
 
-/** Two that do it at once make the next file shorter, and lose nothing but what would be the oldest. */
-function rotate(path: string): void {
-  for (let number = KEPT; number > 1; number--) {
-    if (existsSync(`${path}.${number - 1}`)) renameSync(`${path}.${number - 1}`, `${path}.${number}`);
-  }
-  renameSync(path, `${path}.1`);
-}
-
 function removeAudit(path: string): void {
   try {
-    for (const file of filesOf(path)) rmSync(file, { force: true });
+    for (const file of auditFiles(path)) rmSync(file, { force: true });
     rmdirSync(dirname(path));
   } catch {} // it is not there, or cannot be removed, or somebody's logs are in it
 }
 
-/** Newest last. */
-const filesOf = (path: string): string[] => [
-  ...Array.from({ length: KEPT }, (_, index) => `${path}.${KEPT - index}`),
-  path,
-];
+/** Oldest first; the last is the one that grows. */
+export const auditFiles = (path: string): string[] => lineFiles(path, KEPT);
+
+/** Undefined: it is none; the last one may be cut off. */
+export function auditLine(line: string): AuditEntry | undefined {
+  const parsed = v.safeParse(entry, lineValue(line));
+  return parsed.success ? parsed.output : undefined;
+}
 
 /** Oldest first; with `begun` only those that have no other line, for their command was killed or goes on. Throws file errors. */
 export function readAudit(path: string): AuditEntry[] {
-  const entries = filesOf(path)
-    .flatMap(linesOf)
-    .flatMap(line => {
-      const parsed = v.safeParse(entry, jsonOf(line));
-      return parsed.success ? [parsed.output] : []; // the last one may be cut off
-    });
+  const entries = auditFiles(path)
+    .flatMap(linesIn)
+    .flatMap(line => auditLine(line) ?? []);
   const ended = new Set(entries.flatMap(({ id, result }) => (id !== undefined && result !== 'begun' ? [id] : [])));
   return entries.filter(({ id, result }) => result !== 'begun' || id === undefined || !ended.has(id));
-}
-
-function linesOf(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split('\n');
-  } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
-    throw asFileError(thrown);
-  }
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What became of resources; those that stay as they were are left out. */
@@ -172,7 +146,7 @@ export function affectedBy(outcomes: readonly Outcome[]): Affected[] {
     .map(({ ref, result, changes, steps, error }) => ({
       resource: describe(ref),
       result,
-      ...(changes.length > 0 && { changes: changes.map(told) }),
+      ...(changes.length > 0 && { changes: changes.map(withoutSecret) }),
       ...(steps.length > 0 && { steps }),
       ...(error !== undefined && { error: { code: error.code, message: error.fault } }),
     }));
@@ -180,7 +154,8 @@ export function affectedBy(outcomes: readonly Outcome[]): Affected[] {
 
 const UNTOUCHED: ReadonlySet<Outcome['result']> = new Set(['unchanged', 'not found', 'not applied'] as const);
 
-function told({ path, keys, from, to }: Outcome['changes'][number]): v.InferOutput<typeof change> {
+/** A change as it may be told to whoever reads: what may be a secret is left out. */
+export function withoutSecret({ path, keys, from, to }: Outcome['changes'][number]): v.InferOutput<typeof change> {
   const shown = (value: unknown): unknown => {
     if (value === undefined) return undefined;
     return keys.some(isSecretField) ? HIDDEN : withoutSecrets(value);

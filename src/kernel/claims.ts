@@ -3,6 +3,7 @@ import { asKukeError } from './errors.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import type { Kernel } from './registry.ts';
 import { describe } from './resource.ts';
+import { hasRevisions, revisionsFile } from './revisions/revision.ts';
 import type { ResourceTree } from './tree.ts';
 
 export interface Claims {
@@ -42,6 +43,7 @@ export async function claimsOf(kernel: Kernel, tree: ResourceTree, observe: Obse
   const doubts = tree.problems.map(({ path }) => `${path} cannot be read, and it may be of that`);
   for (const resource of tree.all()) {
     claims.places.push(resource.ref.path.join('/'));
+    if (hasRevisions(kernel.kinds.get(resource.ref.kind))) claims.files.push(revisionsFile(resource.ref));
     const own = await claimedBy(kernel, observe, resource)?.catch((thrown): Partial<Claims> => {
       // Its realm's manifest is gone, say.
       doubts.push(`nobody knows what is of ${describe(resource.ref)}, and it may be: ${asKukeError(thrown).fault}`);

@@ -17,10 +17,19 @@ export const DESIRED_BY = { start: 'running', stop: 'stopped', kill: 'stopped' }
 export const hasDesiredState = ({ lifecycle, spec }: KindDefinition): boolean =>
   lifecycle !== undefined && entriesOf(spec)?.desiredState !== undefined;
 
+const DONE = {
+  start: 'started',
+  stop: 'stopped',
+  kill: 'stopped',
+  'rollout restart': 'restarted',
+  'rollout undo': 'brought back to a revision',
+  'rollout history': 'brought back to a revision',
+} as const;
+
 /** Throws Usage for a kind that nobody can start. */
-export function refuseStateless(kind: KindDefinition, verb: keyof typeof DESIRED_BY): void {
+export function refuseStateless(kind: KindDefinition, verb: keyof typeof DONE): void {
   if (hasDesiredState(kind)) return;
-  const what = verb === 'start' ? 'started' : 'stopped';
+  const what = DONE[verb];
   throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be ${what}`, {
     remedy: `name a cell: \`kuke ${verb} cell NAME\``,
   });

@@ -13,7 +13,8 @@ export function durationMs(given: string | number): number | undefined {
   return match === null ? undefined : Number(match[1]) * UNITS[(match[2] ?? 's') as keyof typeof UNITS];
 }
 
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+/** A day alone begins at midnight, UTC. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
 
 /** A time that has been, in milliseconds since 1970: so long before `now` (`5m`), or as RFC 3339 has it. Undefined: it is none. */
 export function pastTime(given: string, now: number): number | undefined {

@@ -100,13 +100,14 @@ function changesOf(kernel: Kernel, stored: Resource, desired: Resource): FieldCh
       remedy: 'delete the resource and create it anew, or leave the field as it is',
     });
   }
-  return [...changes, ...metadataChanges(stored, desired)];
+  return [...changes, ...metadataChanges(stored.manifest, desired.manifest)];
 }
 
-function metadataChanges(stored: Resource, desired: Resource): FieldChange[] {
+/** Of labels and annotations. */
+export function metadataChanges(before: Pick<Manifest, 'metadata'>, now: Pick<Manifest, 'metadata'>): FieldChange[] {
   return (['labels', 'annotations'] as const).flatMap(key => {
-    const from = stored.manifest.metadata[key] ?? {};
-    const to = desired.manifest.metadata[key] ?? {};
+    const from = before.metadata[key] ?? {};
+    const to = now.metadata[key] ?? {};
     if (Bun.deepEquals(from, to)) return [];
     return [{ path: `metadata.${key}`, keys: [key], from, to, change: 'in-place' as const }];
   });

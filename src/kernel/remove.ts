@@ -14,6 +14,7 @@ import type { PlanOptions } from './planning.ts';
 import { referrersIn } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type ResourceRef } from './resource.ts';
+import { planForget } from './revisions/keep.ts';
 import { type EngineOptions, type Session, withSession } from './session.ts';
 import { type ResourceTree, refuseDamaged } from './tree.ts';
 
@@ -130,6 +131,7 @@ async function removeOne(
     const context = planContext(plan, planOptions, [], observe, askedIn(kernel.kinds, session.tree));
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);
     const before = plan.steps.map(({ id }) => ({ id }));
+    await planForget(kernel, plan, resource, before);
     plan.add(ref, 'store.remove', { ref }, before);
     await session.run(plan);
     session.tree.remove(ref);

@@ -1,5 +1,6 @@
 /** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
 import hyperid from 'hyperid';
+import type { Actor } from './audit.ts';
 import type { StoreLock } from './backends/index.ts';
 import { planReserved } from './cgroup-steps.ts';
 import { asKukeError, type KukeError } from './errors.ts';
@@ -24,6 +25,8 @@ const nextId = hyperid({ urlSafe: true });
 export interface EngineOptions {
   /** As the user typed it: for the lock, the journal and whoever waits. */
   command: string;
+  /** Who asks; found out only where it is to be kept. */
+  actor?(): Actor;
   lockTimeoutMs: number;
   signal: AbortSignal;
   progress(event: Progress): void;

@@ -38,6 +38,8 @@ export interface Member {
   /** `pending`: it never ran. `ended` without an exit code: nobody knows how (a reboot, or its shim has died). */
   state: 'pending' | 'running' | 'ended' | 'unknown';
   exitCode?: number;
+  /** Of one that was ended by the kernel: `killed for want of memory: its own limit (64Mi) was hit; ...`. */
+  killed?: string;
   /** Of one that runs: by it, one life is told from the next. */
   pid?: number;
   policy: RestartPolicy;

@@ -7,11 +7,14 @@ import { warn } from '../output/failure.ts';
 /** What belongs together comes together: a start is a dozen events. */
 const GATHER_MS = 20;
 
-/** `look` is called at once, and after each change, until it resolves to false, `signal` aborts, or `over` resolves. */
+/**
+ * `look` is called at once, and after each change, until it resolves to false, `signal` aborts, or `over` resolves. What it resolves to as a
+ * number is milliseconds: it is called again then, change or not.
+ */
 export async function followChanges(
   kernel: Kernel,
   signal: AbortSignal,
-  look: () => Promise<boolean>,
+  look: () => Promise<boolean | number>,
   over?: Promise<void>,
 ): Promise<void> {
   const ended = new AbortController();
@@ -34,8 +37,11 @@ export async function followChanges(
     await Promise.all([begin('store'), begin('runtime'), begin('cgroup')]);
     while (!until.aborted) {
       changed = Promise.withResolvers();
-      if (!(await look())) return;
+      const next = await look();
+      if (next === false) return;
+      const timer = typeof next === 'number' ? setTimeout(changed.resolve, next) : undefined;
       await Promise.race([changed.promise, end.promise]);
+      clearTimeout(timer);
       if (!until.aborted) await Bun.sleep(GATHER_MS);
     }
   } finally {

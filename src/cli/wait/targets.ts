@@ -1,4 +1,4 @@
-/** Which resources are waited for. */
+/** Which resources a command means that takes several: `wait`, `rollout restart`. */
 import { KukeError } from '../../kernel/errors.ts';
 import type { KindDefinition } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
@@ -7,12 +7,13 @@ import type { ResourceTree } from '../../kernel/tree.ts';
 import { kindOf, refFor, scopePath } from '../scope.ts';
 import { matchesSelector, parseSelector } from '../selector.ts';
 
-/** `selector`, `all`, and those of the scope. */
+/** `selector`, `all`, `all-scopes`, and those of the scope. */
 type Flags = Readonly<Record<string, unknown>>;
 
 /** What the words and flags name. Words: `web`, `cell/web`, or `cell web`; with -l or --all a kind alone, or nothing. */
 export function targetsIn(kernel: Kernel, tree: ResourceTree, words: string[], flags: Flags): ResourceRef[] {
-  const isChosen = flags.selector !== undefined || flags.all === true;
+  const isOfAll = flags['all-scopes'] === true;
+  const isChosen = flags.selector !== undefined || flags.all === true || isOfAll;
   const [first = '', ...more] = words;
   const isKind = (words.length > 1 || isChosen) && kernel.kinds.all().some(kind => isNamed(kind, first));
   const kind = stored(kindOf(kernel, isKind ? first : 'cell', flags));
@@ -20,13 +21,13 @@ export function targetsIn(kernel: Kernel, tree: ResourceTree, words: string[], f
   if (isChosen && names.length > 0)
     throw new KukeError('Usage', `\`${names[0]}\` is one argument too many: give names, or --selector, or --all`);
   if (!isChosen && names.length === 0)
-    throw new KukeError('Usage', 'wait for what?', {
+    throw new KukeError('Usage', `which ${kind.plural}?`, {
       remedy: 'give names of cells, or KIND/NAME, or --selector, or --all',
     });
   if (!isChosen) return names.map(name => refOf(kernel, kind, name, flags));
   const selector = parseSelector(String(flags.selector ?? ''));
   const chosen = tree
-    .all(kind.kind, scopePath(kernel, kind, flags))
+    .all(kind.kind, isOfAll ? [] : scopePath(kernel, kind, flags))
     .filter(({ manifest }) => matchesSelector(selector, manifest.metadata.labels ?? {}));
   if (chosen.length === 0) throw new KukeError('NotFound', `no ${kind.kind.toLowerCase()} here is meant by that`);
   return chosen.map(({ ref }) => ref);
@@ -42,6 +43,6 @@ const isNamed = ({ kind, plural, aliases }: KindDefinition, word: string): boole
 
 function stored(kind: KindDefinition): KindDefinition {
   if (kind.embedded === undefined) return kind;
-  const remedy = `wait for its ${kind.parent?.toLowerCase()}, by jsonpath=.status.containers[0].state=Running, say`;
-  throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} cannot be waited for by itself`, { remedy });
+  const remedy = `name its ${kind.parent?.toLowerCase()}; to wait, by jsonpath=.status.containers[0].state=Running, say`;
+  throw new KukeError('Usage', `a ${kind.kind.toLowerCase()} is not to be had by itself here`, { remedy });
 }

@@ -1,5 +1,6 @@
 /** How every change of the host runs for a client: counted, under the lock, told as it goes on or in the end, and written down. */
 import type { Outcome } from '../../kernel/apply.ts';
+import { actorOf } from '../../kernel/audit.ts';
 import { type ErrorBody, errorBody } from '../../kernel/error-body.ts';
 import { asKukeError, type KukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
@@ -32,6 +33,7 @@ export async function answerChange(call: Call_, { isDryRun, change, fault }: Cha
       const kernel = await daemon.engine.open({ isDryRun });
       const done = await change(kernel, daemon.engine.journal(), {
         command: `${line} (uid ${peer.uid})`,
+        actor: () => actorOf(peer),
         lockTimeoutMs: daemon.engine.lockTimeoutMs,
         signal,
         progress: ({ type: step, ...event }) => void lines?.write({ type: 'progress', step, ...event }),
@@ -70,7 +72,7 @@ export async function answerChange(call: Call_, { isDryRun, change, fault }: Cha
   return 'sent';
 }
 
-export interface OutcomeBody extends Omit<Outcome, 'ref' | 'error' | 'changes'> {
+export interface OutcomeBody extends Omit<Outcome, 'ref' | 'error' | 'changes' | 'previous'> {
   resource: string;
   kind: string;
   path: readonly string[];
@@ -78,7 +80,7 @@ export interface OutcomeBody extends Omit<Outcome, 'ref' | 'error' | 'changes'> 
   error?: ErrorBody;
 }
 
-export function outcomeBody({ ref, error, changes, ...rest }: Outcome): OutcomeBody {
+export function outcomeBody({ ref, error, changes, previous: _, ...rest }: Outcome): OutcomeBody {
   return {
     resource: describe(ref),
     kind: ref.kind,

@@ -13,7 +13,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
 import { failed, held, notesOf, started } from './decide.ts';
-import { type Entry, lookAt, supervisionOf } from './entry.ts';
+import { type Entry, type Looked, lookAt, supervisionOf } from './entry.ts';
 import type { SupervisorEvent } from './index.ts';
 
 /** How many restarts run side by side under one lock. */
@@ -68,6 +68,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   const context = makeObserveContext(session.tree, entry.ref);
   const looked = await lookAt(kernel, entry, resource, context);
   if (looked === undefined) return;
+  tellDeaths(acting, entry, looked);
   const { decision } = looked;
   // Who has looked without the lock sees to what is due later.
   if (decision.lookAt !== undefined) entry.isAgain = true;
@@ -88,6 +89,18 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
     entry.isUnsaved = true;
     throw thrown;
   });
+}
+
+/** Whoever has looked tells it: the next look remembers that they have ended. */
+export function tellDeaths({ tell }: Pick<Acting, 'tell'>, { ref }: Entry, { died }: Looked): void {
+  for (const { id, exitCode, killed: message } of died)
+    tell({
+      ref,
+      what: message === undefined ? 'died' : 'killed',
+      members: [id],
+      ...(message !== undefined && { message }),
+      ...(exitCode !== undefined && { exitCode }),
+    });
 }
 
 const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>

@@ -3,8 +3,8 @@
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceRef } from '../../kernel/resource.ts';
-import type { Supervised, Supervision } from '../../kernel/supervision.ts';
-import { type Decision, decide, type Memory, nothing, remember } from './decide.ts';
+import type { Member, Supervised, Supervision } from '../../kernel/supervision.ts';
+import { type Decision, decide, type MemberMemory, type Memory, nothing, remember } from './decide.ts';
 import type { HealthWatch } from './health-watch.ts';
 
 export interface Entry {
@@ -50,6 +50,8 @@ export function supervisionOf(kernel: Kernel, { kind }: ResourceRef): Supervisio
 
 export interface Looked {
   seen: Supervised;
+  /** Those that ran when they were last seen, and have ended. */
+  died: Member[];
   decision: Decision;
 }
 
@@ -63,9 +65,12 @@ export async function lookAt(
   const seen = await supervisionOf(kernel, entry.ref)?.look(context, resource);
   if (seen === undefined) return undefined;
   const now = performance.now();
+  const before = entry.memory.members;
+  const ran = (known: MemberMemory | undefined) => known?.pid !== undefined && known.heldFor === undefined;
+  const died = seen.members.filter(({ id, state }) => state === 'ended' && ran(before.get(id)));
   entry.memory = remember(entry.memory, seen, now);
   // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
   entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
   entry.health.keep(seen.members);
-  return { seen, decision: decide(seen, entry.memory, now) };
+  return { seen, died, decision: decide(seen, entry.memory, now) };
 }

@@ -9,7 +9,7 @@ import { keyOf, type ResourceRef } from '../../kernel/resource.ts';
 import { type EngineOptions, withSession } from '../../kernel/session.ts';
 import { traced } from '../../kernel/trace.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { type Acting, actOn } from './act.ts';
+import { type Acting, actOn, tellDeaths } from './act.ts';
 import { deleteAll, startAll } from './bring-back.ts';
 import { changed } from './decide.ts';
 import { drop, type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
@@ -17,11 +17,24 @@ import { makeHealthWatch } from './health-watch.ts';
 
 export interface SupervisorEvent {
   ref: ResourceRef;
-  what: 'ended' | 'started' | 'restarted' | 'settled' | 'deleted' | 'healthy' | 'unhealthy' | 'failed';
+  /** `died`: seen to have ended by itself, or by somebody's signal; `killed`: by the kernel, for want of memory; `ended`: stopped by the supervisor. */
+  what:
+    | 'died'
+    | 'killed'
+    | 'ended'
+    | 'started'
+    | 'restarted'
+    | 'settled'
+    | 'deleted'
+    | 'healthy'
+    | 'unhealthy'
+    | 'failed';
   /** The containers that it is about. */
   members: string[];
-  /** Of `failed` and `unhealthy`: why. */
+  /** Of `failed`, `killed` and `unhealthy`: why. */
   message?: string;
+  /** Of `died` and `killed`, where it is known. */
+  exitCode?: number;
 }
 
 export interface SupervisorOptions {
@@ -122,6 +135,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     entry.isNew = false;
     const looked = await lookAt(kernel, entry, resource, shared?.context ?? makeObserveContext(read, entry.ref));
     if (looked === undefined) return;
+    tellDeaths(acting, entry, looked);
     for (const { container } of looked.seen.members) byContainer.set(`${container.namespace}/${container.id}`, entry);
     schedule(entry, looked);
   }

@@ -3,6 +3,8 @@ import { describe } from '../../kernel/resource.ts';
 import type { StartPart } from '../serve.ts';
 import { type SupervisorEvent, startSupervisor } from './index.ts';
 
+const WARNED: ReadonlySet<string> = new Set(['failed', 'unhealthy', 'killed']);
+
 export const startSupervising: StartPart = async ({ engine, log, listeners }) => {
   const over = new AbortController();
   const { ended } = await startSupervisor({
@@ -14,14 +16,15 @@ export const startSupervising: StartPart = async ({ engine, log, listeners }) =>
       notice: message => log.warn(message),
     },
     signal: over.signal,
-    onChange({ ref, what, members, message }: SupervisorEvent) {
-      const level = what === 'failed' || what === 'unhealthy' ? 'warn' : 'info';
+    onChange({ ref, what, members, message, exitCode }: SupervisorEvent) {
+      const level = WARNED.has(what) ? 'warn' : 'info';
       const resource = describe(ref);
-      for (const heard of listeners) heard({ resource, what, members });
+      const more = { ...(message && { message }), ...(exitCode !== undefined && { exitCode }) };
+      for (const heard of listeners) heard({ resource, what, members, ...more });
       log[level](what, {
         resource,
         ...(members.length > 0 && { members }),
-        ...(message && { message }),
+        ...more,
       });
     },
   });

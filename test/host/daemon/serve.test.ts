@@ -134,6 +134,30 @@ test('each change is audited, with who, what, the fields and the result, with th
   expect(await failing(3, 'history', 'nobody')).toContain('nobody');
 });
 
+test('what it sees and does is told by events, beside what commands did', async () => {
+  await apply(cell('kept', [container('main', { restartPolicy: 'always' })]));
+  const { main = 0 } = await pidsOf('kept');
+  process.kill(main, 'SIGKILL');
+  const events = async () => {
+    const told = await kuke('events', '--for', 'cell/kept', '-o', 'json');
+    return told
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)) as { what: string }[];
+  };
+  while (!(await events()).some(({ what }) => what === 'restarted')) await Bun.sleep(20);
+  expect(await events()).toMatchObject([
+    { what: 'created', by: 'root', command: 'kuke apply -f -' },
+    { what: 'died', containers: ['main'], exitCode: 137 },
+    { what: 'restarted', containers: ['main'] },
+  ]);
+  expect(await kuke('rollout', 'restart', 'kept')).toContain('restarted');
+  await kuke('delete', 'cell', 'kept', '--cascade');
+  // Whether kukeond has looked in between is chance.
+  const after = (await events()).slice(3).map(({ what }) => what);
+  expect(after.filter(what => what !== 'died')).toEqual(['restarted', 'deleted']);
+});
+
 test('status says what is not as it was asked for', async () => {
   expect(JSON.parse(await kuke('status', '-o', 'json'))).toMatchObject({ daemon: { answers: true }, drift: [] });
   const { pid } = await look();

@@ -28,8 +28,9 @@ export async function removeCells(): Promise<void> {
   for (const name of cells) await kuke('delete', 'cell', name.replace('cell/', ''), '--cascade', '--force');
 }
 
-/** What stays of cells that are gone: what containerd keeps of a namespace, and what the first cell of a space brings and the space keeps. */
+/** What stays of cells that are gone: what kukeond has seen of them, what containerd keeps of a namespace, and what the first cell of a space brings and the space keeps. */
 export const kept = [
+  /^file \/opt\/kukeon\/\.kuke\/events\.jsonl$/,
   /^file \/run\/containerd\/(?:runc|io\.containerd\.runtime\.v2\.task)\/kukeon-[^/]+\/$/,
   /^(?:mount|file) \/run\/netns(?: tmpfs)?$/,
   /^file \/var\/lib\/cni\/(?:networks|results)\/$/,

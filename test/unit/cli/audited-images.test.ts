@@ -7,6 +7,7 @@ import type { ImagesBackend } from '../../../src/kernel/backends/index.ts';
 test('what was done, to which images', async () => {
   const told: unknown[] = [];
   const audit: CommandAudit = {
+    actor: () => ({}),
     begun: () => {},
     recovered: () => {},
     async of(work, affected) {

@@ -7,6 +7,7 @@ import { planArgs } from '../../../src/cli/plan-flags.ts';
 /** They only look, or write what they were told to write. */
 const READERS = new Set([
   ...['completion', 'describe', 'diff', 'explain', 'get', 'help', 'history', 'logs', 'plugin list', 'schema'],
+  'events',
   ...['rollout history', 'rollout status', 'status', 'top', 'tree', 'version', 'wait'],
   ...['image inspect', 'image ls', 'image save'],
 ]);

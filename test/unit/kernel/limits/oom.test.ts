@@ -1,5 +1,6 @@
 /** What a status says of containers that were killed for want of memory. */
 import { beforeEach, describe, expect, test } from 'bun:test';
+import { makeObserveContext, readTree } from '../../../../src/kernel/observe.ts';
 import { cellRef } from '../kernel-on-fakes.ts';
 import {
   type Limited,
@@ -63,6 +64,17 @@ describe('whose limit it was', () => {
     expect(await kuke.status(web)).toMatchObject({ state: 'Failed', reason: 'OOMKilled' });
     expect((await kuke.status(web)).message).toStartWith(`the root container \`main\` was ${message}`);
   });
+});
+
+test('whoever keeps it running is told, too', async () => {
+  kill(SIDE, stack.group);
+  const tree = await readTree(kuke.kernel);
+  const { supervision } = kuke.kernel.kinds.lifecycle('Cell');
+  const seen = await supervision?.look(makeObserveContext(tree), tree.get(cellRef('web')));
+  expect(seen?.members.map(({ id, killed }) => [id, killed])).toEqual([
+    ['main', undefined],
+    ['side', 'killed for want of memory: the limit of stack main/default/default (700Mi) was hit'],
+  ]);
 });
 
 test('of one that is not the root, the cell is degraded and says why', async () => {

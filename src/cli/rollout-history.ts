@@ -1,0 +1,92 @@
+import { type AuditEntry, readAudit, withoutSecret } from '../kernel/audit.ts';
+import { refuseStateless } from '../kernel/desired-state.ts';
+import { formatDocument } from '../kernel/documents.ts';
+import { readTree } from '../kernel/observe.ts';
+import { describe } from '../kernel/resource.ts';
+import { changesIn, type Made, type Revision, revisionsOf } from '../kernel/revisions/revision.ts';
+import { noSuchRevision } from '../kernel/revisions/undo.ts';
+import { refuseDamaged } from '../kernel/tree.ts';
+import { auditPath } from './audit.ts';
+import { command } from './command.ts';
+import { ago, operationsOn, whoIs } from './describe/operations.ts';
+import { openKernel } from './open-kernel.ts';
+import { changeText } from './output/outcomes.ts';
+import { printable } from './output/printable.ts';
+import { print } from './output/standard-output.ts';
+import { alignColumns } from './output/table.ts';
+import { textOutputArg } from './output-arg.ts';
+import { parseRevision } from './rollout/revision-arg.ts';
+import { kindOf, refFor, scopeArgs } from './scope.ts';
+
+export default command({
+  summary:
+    'see the revisions of a cell’s manifest: when each was made, by whom, what it changed; the last is what holds',
+  examples: [
+    ['rollout history cell web', 'all that are kept, the oldest first'],
+    ['rollout history cell web --revision 3', 'one of them as a manifest'],
+    ['rollout history cell web -o json', 'for scripts, field by field'],
+  ],
+  args: {
+    kind: { type: 'positional', required: true, description: 'cell' },
+    name: { type: 'positional', required: true, description: 'its name' },
+    revision: { type: 'string', valueHint: 'N', description: 'the manifest of this one' },
+    ...textOutputArg,
+    ...scopeArgs,
+  },
+  async run(invocation) {
+    const { args, globals } = invocation;
+    const wanted = parseRevision(args.revision, '--revision');
+    const kernel = await openKernel(invocation, { reads: true });
+    const kind = kindOf(kernel, args.kind, args);
+    refuseStateless(kind, 'rollout history');
+    const ref = refFor(kernel, kind, args.name, args);
+    const tree = await readTree(kernel);
+    refuseDamaged(tree, ref, 'itself');
+    const revisions = await revisionsOf(kernel, tree.get(ref));
+    if (wanted !== undefined) {
+      const one = revisions.find(({ revision }) => revision === wanted);
+      if (one === undefined) throw noSuchRevision(ref, revisions, wanted);
+      print(args.output === 'json' ? JSON.stringify(one.manifest, null, 2) : formatDocument(one.manifest));
+      return 0;
+    }
+    const [first] = revisions;
+    const made =
+      first?.at === undefined && first?.revision === 1 ? madeBy(readAudit(auditPath(globals)), describe(ref)) : {};
+    const shown = revisions.map((one, index) => {
+      const before = revisions[index - 1]?.manifest;
+      const changes = before === undefined ? [] : changesIn(kind, before, one.manifest).map(withoutSecret);
+      const { manifest: _, ...rest } = index === 0 ? { ...one, ...made } : one;
+      return { ...rest, changes };
+    });
+    if (args.output === 'json') print(JSON.stringify(shown, null, 2));
+    else printRevisions(shown);
+    return 0;
+  },
+});
+
+type Shown = Omit<Revision, 'manifest'> & { changes: ReturnType<typeof withoutSecret>[] };
+
+/** Of the first one nothing is kept; the audit log may know. */
+function madeBy(entries: readonly AuditEntry[], name: string): Made {
+  const created = operationsOn(name, entries, Number.POSITIVE_INFINITY).find(({ result }) => result === 'created');
+  if (created === undefined) return {};
+  const { at, command, uid, user, login } = created;
+  const by = { ...(uid !== undefined && { uid }), ...(user && { user }), ...(login && { login }) };
+  return { at, command, by };
+}
+
+function printRevisions(revisions: readonly Shown[]): void {
+  const now = Date.now();
+  const rows = revisions.map(({ revision, at, by, command = '-' }) => [
+    `${revision}`,
+    at === undefined ? '-' : `${at.replace(/\.\d+Z$/, 'Z')} (${ago(now - Date.parse(at))})`,
+    by === undefined ? '-' : whoIs(by),
+    printable(command),
+  ]);
+  const [head = '', ...lines] = alignColumns([['REVISION', 'WHEN', 'BY', 'COMMAND'], ...rows]).split('\n');
+  print(head);
+  lines.forEach((line, index) => {
+    const changes = revisions[index]?.changes ?? [];
+    print([line, ...changes.map(one => `  ${printable(changeText(one))}`)].join('\n'));
+  });
+}

@@ -1,0 +1,115 @@
+/** Waiting until resources are Ready, and healthy where they have health checks; or until one of them cannot become so any more. */
+import { KukeError } from '../../kernel/errors.ts';
+import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
+import { makeObserveContext, observed, readTree } from '../../kernel/observe.ts';
+import { inParallel } from '../../kernel/parallel.ts';
+import type { Kernel } from '../../kernel/registry.ts';
+import { describe, keyOf, type ResourceRef } from '../../kernel/resource.ts';
+import { isDue, type Member, type Supervised } from '../../kernel/supervision.ts';
+import { refuseDamaged } from '../../kernel/tree.ts';
+import { followChanges } from '../get/follow-changes.ts';
+
+const AT_ONCE = 8;
+
+export interface Waiting {
+  /** 0: look once. */
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** Of each, once it is. */
+  ready(ref: ResourceRef, how: string): void;
+}
+
+type Verdict =
+  | { is: 'ready'; how: string }
+  /** `againMs`: nobody tells when a health check has another result. */
+  | { is: 'waiting'; why: string; againMs?: number }
+  | { is: 'lost'; why: string };
+
+/** Resolves to what is wrong with those that are not, each as an error: TimedOut, or Failed. Throws the signal's reason, and NotFound. */
+export async function untilReady(kernel: Kernel, refs: readonly ResourceRef[], waiting: Waiting): Promise<KukeError[]> {
+  const { timeoutMs, signal, ready } = waiting;
+  const left = new Map(refs.map(ref => [keyOf(ref), ref]));
+  const why = new Map<string, string>();
+  const lost: KukeError[] = [];
+  let pauseMs = FIRST_PAUSE_MS;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs === 0 ? LOOK_LIMIT_MS : timeoutMs)]);
+  const look = async (): Promise<boolean | number> => {
+    // One look at the host for all of them.
+    const context = makeObserveContext(await readTree(kernel));
+    const pauses: number[] = [];
+    await inParallel([...left.values()], AT_ONCE, async ref => {
+      const verdict = await judge(kernel, context, ref, until);
+      if (verdict.is === 'waiting') {
+        // What was called off says less than the look before.
+        if (!until.aborted || !why.has(keyOf(ref))) why.set(keyOf(ref), verdict.why);
+        if (verdict.againMs !== undefined) pauses.push(verdict.againMs);
+        return;
+      }
+      left.delete(keyOf(ref));
+      if (verdict.is === 'ready') ready(ref, verdict.how);
+      else
+        lost.push(
+          new KukeError('Failed', `will not become Ready: ${verdict.why}`, { resource: describe(ref), remedy: LOST }),
+        );
+    });
+    if (left.size === 0 || lost.length > 0 || timeoutMs === 0) return false;
+    if (pauses.length === 0) return true;
+    const againMs = Math.min(pauseMs, ...pauses);
+    pauseMs *= 2;
+    return againMs;
+  };
+  await followChanges(kernel, until, look);
+  signal.throwIfAborted();
+  if (lost.length > 0) return lost;
+  const after = timeoutMs === 0 ? '' : ` after ${timeoutMs / 1000} s`;
+  return [...left].map(([key, ref]) => {
+    const message = `is not Ready${after}: ${why.get(key) ?? 'it was not seen'}`;
+    return new KukeError('TimedOut', message, { resource: describe(ref), remedy: LATE });
+  });
+}
+
+const LOOK_LIMIT_MS = 60_000;
+/** Between looks at what is not healthy yet; they grow up to the interval of the check. */
+const FIRST_PAUSE_MS = 100;
+const LOST = 'see `kuke describe` and `kuke logs`';
+const LATE = 'give a longer --timeout, or see `kuke describe`';
+
+async function judge(kernel: Kernel, context: ObserveContext, ref: ResourceRef, until: AbortSignal): Promise<Verdict> {
+  const { tree } = context;
+  refuseDamaged(tree, ref, 'itself');
+  const resource = await observed(kernel, context, tree.get(ref));
+  const supervised = await kernel.kinds.get(ref.kind).lifecycle?.supervision?.look(context, resource);
+  const verdict = verdictOf(resource, supervised);
+  if (verdict.is !== 'ready') return verdict;
+  return (await unwell(supervised?.members ?? [], until)) ?? verdict;
+}
+
+export function verdictOf({ manifest }: Pick<Resource, 'manifest'>, supervised: Supervised | undefined): Verdict {
+  const { state = 'Unknown', reason, message } = manifest.status ?? {};
+  const now = `${state}${message === undefined ? '' : `: ${message}`}`;
+  if (supervised?.isWanted === false) return { is: 'ready', how: 'is not to run' };
+  if (state === 'Ready') return { is: 'ready', how: 'is Ready' };
+  if (state === 'Stopped' && reason === 'Completed') return { is: 'ready', how: 'has ended well' };
+  const dead = supervised?.members.find(
+    one => one.state === 'ended' && (one.exitCode ?? 0) !== 0 && !isDue(one, one.retries),
+  );
+  return { is: dead === undefined ? 'waiting' : 'lost', why: now };
+}
+
+/** kukeond may not have looked yet, or not be there: so it is looked here, once for each that runs. Undefined: all are well. */
+async function unwell(members: readonly Member[], until: AbortSignal): Promise<Verdict | undefined> {
+  const results = await Promise.all(
+    members.map(async ({ id, state, check }) => {
+      if (state !== 'running' || check === undefined) return undefined;
+      try {
+        const { ok, message } = await check.probe(until);
+        return ok ? undefined : { why: `\`${id}\` is not healthy: ${message}`, againMs: check.intervalMs };
+      } catch (thrown) {
+        if (!until.aborted) throw thrown;
+        return { why: `\`${id}\` has not answered its health check in time`, againMs: check.intervalMs };
+      }
+    }),
+  );
+  const [first] = results.filter(one => one !== undefined).sort((a, b) => a.againMs - b.againMs);
+  return first && { is: 'waiting', ...first };
+}

@@ -1,0 +1,36 @@
+/** A file of a JSON object a line that only grows, up to a size: then it is called `NAME.1`, the one before that `NAME.2`, and so on. */
+import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { asFileError } from './file-errors.ts';
+
+/** `kept`: how many earlier files there are at most. Newest last. */
+export const lineFiles = (path: string, kept: number): string[] => [
+  ...Array.from({ length: kept }, (_, index) => `${path}.${kept - index}`),
+  path,
+];
+
+/** Two that do it at once make the next file shorter, and lose nothing but what would be the oldest. */
+export function rotateLines(path: string, kept: number): void {
+  for (let number = kept; number > 1; number--) {
+    if (existsSync(`${path}.${number - 1}`)) renameSync(`${path}.${number - 1}`, `${path}.${number}`);
+  }
+  renameSync(path, `${path}.1`);
+}
+
+/** None where there is no file. Throws file errors. */
+export function linesIn(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
+    throw asFileError(thrown);
+  }
+}
+
+/** Undefined for what is none: the last line may be cut off. */
+export function lineValue(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
