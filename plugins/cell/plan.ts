@@ -245,7 +245,12 @@ const WAITS =
 export async function planDelete(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
   const stopped = planStop(context, cell, seen);
-  const removed = seen.containers.map(one => planRemove(context, cell, seen, one.id, stopped));
+  // Also of those whose object is gone already: where containerd was killed in their removal, their files are left.
+  const ids = new Set([
+    ...seen.containers.map(({ id }) => id),
+    ...allContainers(cell.spec).map(one => containerdId(cell, one)),
+  ]);
+  const removed = [...ids].map(id => planRemove(context, cell, seen, id, stopped));
   context.plan.add(cell.ref, 'store.removeFile', { path: etcFile(cell.ref) }, removed);
   const named = seen.containers.flatMap(one => one.labels[LABELS.container] ?? []);
   const leaves = [...new Set([`${nameOf(cell.ref)}_root`, ...allContainers(cell.spec).map(({ id }) => id), ...named])];

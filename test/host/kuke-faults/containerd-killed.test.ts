@@ -5,6 +5,7 @@ import type { Containerd } from '../containerd.ts';
 import { hostState } from '../crash-points/host-state.ts';
 import { cell, container, stateOf } from '../kuke/cells.ts';
 import { type Ran, run } from '../kuke/kuke.ts';
+import { ctr } from '../observe/containerd.ts';
 import { difference, type Inventory } from '../observe/inventory.ts';
 import { at, installKiller } from './killer.ts';
 import { warmHost } from './warm-host.ts';
@@ -62,3 +63,11 @@ test.each(['before runtime.stop', 'after runtime.stop', 'before runtime.remove',
     expect(difference(without, await hostState())).toEqual([]);
   },
 );
+
+test('in a delete, between the object of a container and its file system', async () => {
+  expect(await run(APPLY, { stdin })).toMatchObject({ status: 0 });
+  expect(await run(['stop', 'cell', 'web'])).toMatchObject({ status: 0 });
+  await ctr('kukeon-main', ['containers', 'rm', '--keep-snapshot', 'default_default_web_side']);
+  expect(await run(DELETE)).toMatchObject({ status: 0 });
+  expect(difference(without, await hostState())).toEqual([]);
+});
