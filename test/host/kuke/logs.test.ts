@@ -97,16 +97,16 @@ test('when it was written, and what the run before wrote', async () => {
 });
 
 test('a log of gigabytes costs no memory: the end is found from the end, the whole goes through in pieces', async () => {
-  // kukeond leaves it whole.
-  await apply(cell('web', [container('main', { logs: { maxSize: '8Gi' } })]));
-  await written('web', 'ready');
-  const path = logFile('web', 'main');
+  // kukeond leaves it whole: a cell that it has not known with another limit.
+  await apply(cell('big', [container('main', { logs: { maxSize: '8Gi' } })]));
+  await written('big', 'ready');
+  const path = logFile('big', 'main');
   const size = 5 * 2 ** 30;
   const fd = openSync(path, 'w');
   writeSync(fd, '\nlast line\n', size); // what is before it is a hole, which reads as zeros
   closeSync(fd);
-  expect(await kuke('logs', 'web', '--tail', '1')).toEndWith('last line\n');
-  const program = start(['logs', 'web']);
+  expect(await kuke('logs', 'big', '--tail', '1')).toEndWith('last line\n');
+  const program = start(['logs', 'big']);
   let [read, peak] = [0, Number.NaN];
   for await (const chunk of program.stdout) {
     read += chunk.length;
