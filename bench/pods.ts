@@ -8,17 +8,19 @@ const ROUNDS = roundsOr(20);
 
 export async function bench(): Promise<Table[]> {
   await using lab = await podLab();
-  const { kuke, runc, ctr, podman, cri } = lab;
-  const peers: Peer[] = [kuke, runc, ctr, podman, cri];
+  const { kuke, through, runc, ctr, podman, cri } = lab;
+  const peers: Peer[] = [kuke, through, runc, ctr, podman, cri];
   const seen = { up: samplesOf(peers), second: samplesOf(peers), down: samplesOf(peers) };
   const put = (of: Map<string, number[]>, peer: Peer, value: number) => void of.get(peer.name)?.push(value);
   for (let round = 0; round <= ROUNDS; round++) {
     const first = round % peers.length;
     for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
       const pod = `p${round}`;
+      await peer.awake?.(true);
       const up = await timed(() => peer.up(pod));
       const down = await timed(() => peer.down(pod));
       const second = await secondOf(peer, `s${round}`, up);
+      await peer.awake?.(false);
       if (round === 0) continue;
       put(seen.up, peer, up);
       put(seen.down, peer, down);
@@ -31,7 +33,7 @@ export async function bench(): Promise<Table[]> {
     unit: 'ms',
     rows: [...of].flatMap(([what, samples]) => {
       if (samples.length === 0) return [];
-      return [{ what, samples, ...(what === kuke.name && { against: against(goals) }) }];
+      return [{ what, samples, ...((what === kuke.name || what === through.name) && { against: against(goals) }) }];
     }),
   });
   return [
@@ -52,9 +54,10 @@ export async function bench(): Promise<Table[]> {
 
   /** Of kuke, which makes all of a cell by one command: what two containers take beyond one. */
   async function secondOf(peer: Peer, pod: string, one: number): Promise<number | undefined> {
-    if (peer === kuke) {
-      const both = await timed(() => kuke.two(pod));
-      await kuke.clear([pod]);
+    const own = [kuke, through].find(one => one === peer);
+    if (own !== undefined) {
+      const both = await timed(() => own.two(pod));
+      await own.clear([pod]);
       return both - one;
     }
     if (peer.second === undefined) return undefined;

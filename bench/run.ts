@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   pods: () => import('./pods.ts'),
   fifty: () => import('./fifty.ts'),
   crowd: () => import('./crowd.ts'),
+  kukeond: () => import('./kukeond.ts'),
   start: () => import('./start.ts'),
   restart: () => import('./restart.ts'),
   'daemon-latency': () => import('./daemon-latency.ts'),

@@ -12,6 +12,8 @@ export interface Peer {
   down(pod: string): Promise<void>;
   /** The same for many, as fast as it goes: what is not measured. */
   clear(pods: string[]): Promise<void>;
+  /** Of one with a daemon that watches: it may work while it is measured, and is held while others are. */
+  awake?(isAwake: boolean): Promise<void>;
 }
 
 /** Standard output; throws with the standard error of a program that fails. */

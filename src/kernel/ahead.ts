@@ -81,7 +81,7 @@ export function makeAhead(context: ExecuteContext): Ahead {
       const done = new Set(plan.steps.filter(step => isAhead(step) && outcomes.has(taskOf(step))));
       for (const step of done) {
         const failure = outcomes.get(taskOf(step));
-        if (failure !== undefined) throw failure;
+        if (failure !== undefined) throw failure.of(step.resource);
       }
       const ids = new Set([...done].map(({ id }) => id));
       const left = plan.steps.filter(step => !done.has(step));

@@ -96,6 +96,11 @@ export class KukeError extends Error {
     return error;
   }
 
+  /** The same failure of another resource, which waited for the same. */
+  of(resource: string): KukeError {
+    return new KukeError(this.code, this.message, { ...this.details, resource }, this.also);
+  }
+
   with(also: KukeError[]): KukeError {
     return new KukeError(this.code, this.message, this.details, [...this.also, ...also]);
   }

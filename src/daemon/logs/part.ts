@@ -36,7 +36,7 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
     if (over.signal.aborted || at >= dueAt) return;
     clearTimeout(timer);
     dueAt = at;
-    timer = setTimeout(() => void look(), at - performance.now()).unref();
+    timer = setTimeout(() => void look(), Math.max(0, at - performance.now())).unref();
   };
   const readAnew = (): void => {
     version++;

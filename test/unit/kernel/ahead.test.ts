@@ -49,6 +49,13 @@ test('a pull that fails fails its cells alone, and nothing of them is made', asy
   expect(kuke.host.inventory().filter(line => !line.includes('beside'))).toEqual(before);
 });
 
+test('a pull that several cells wait for fails each by its own name', async () => {
+  const outcomes = await kuke.apply(['a', 'b'].map(name => cellYaml(name)).join('\n---\n'));
+  expect(outcomes.map(({ error }) => error?.details.resource)).toEqual(
+    ['a', 'b'].map(name => `cell main/default/default/${name}`),
+  );
+});
+
 test('Always pulls for each new container, and for none that is there', async () => {
   publish(kuke.host, { name: 'busybox', cmd: ['sleep', '1000'] });
   const yaml = cellYaml('web').replaceAll(/image: busybox/g, 'image: busybox, imagePullPolicy: Always');
