@@ -12,7 +12,7 @@ import { cgroups, filesBelow } from '../observe/system.ts';
 /** Folders whose files are read, and not only listed. */
 const READ = ['/opt/kukeon', '/etc/cni/net.d', '/var/lib/cni', '/run/kukeon'];
 /** Of them: what is new each time, or tells nothing. */
-const UNREAD = /\/(last_reserved_ip\.\d+|lock|instance|group)$|\/plugins\/|\/containerd\/|\/\.by-id\//;
+const UNREAD = /\/(last_reserved_ip\.\d+|lock|instance|group|events\.jsonl)$|\/plugins\/|\/containerd\/|\/\.by-id\//;
 const KNOBS = ['cgroup.subtree_control', 'cgroup.freeze', 'cgroup.events', 'hugetlb.2MB.max'];
 
 export async function hostState(): Promise<Inventory> {

@@ -17,9 +17,10 @@ export interface Point {
   after: number;
 }
 
-/** Of each moment the moment itself, and one in the middle of what comes after it. */
-export function* pointsOf(index: number): Generator<Point, undefined> {
-  for (const point of momentsOf(index, 5)) yield { moment: Math.ceil(point / 2), after: point % 2 === 1 ? 0 : MIDDLE };
+/** Of each moment the moment itself, and one in the middle of what comes after it. `stride` is odd: both come in turn. */
+export function* pointsOf(index: number, stride = 5): Generator<Point, undefined> {
+  for (const point of momentsOf(index, stride))
+    yield { moment: Math.ceil(point / 2), after: point % 2 === 1 ? 0 : MIDDLE };
   return undefined;
 }
 
