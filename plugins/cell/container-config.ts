@@ -6,7 +6,7 @@ import { LABELS, type ObservedCell } from './observed.ts';
 import { type ContainerSpec, rootOf } from './schema.ts';
 
 /** Another hash takes a new container. It covers what the user wrote, so that a new default in a newer kuke recreates nothing. */
-export function configHash(kernel: PluginKernel, cell: Cell, container: ContainerSpec): string {
+function configHash(kernel: PluginKernel, cell: Cell, container: ContainerSpec): string {
   const inPlace = new Set(fieldsWith(kernel.schema('Container'), said => said.change === 'in-place'));
   const said = Object.entries(container).filter(([field]) => !inPlace.has(field) && field !== 'root');
   const { runtime } = cell.spec;
@@ -16,6 +16,17 @@ export function configHash(kernel: PluginKernel, cell: Cell, container: Containe
     sortKeys,
   );
   return new Bun.CryptoHasher('sha256').update(sorted).digest('hex').slice(0, 16);
+}
+
+/** There is none that is as its manifest, with what its space gives, has it. */
+export function needsNew(
+  kernel: PluginKernel,
+  cell: Cell,
+  container: ContainerSpec,
+  seen: Pick<ObservedCell, 'of'>,
+): boolean {
+  const there = seen.of(container);
+  return there === undefined || there.labels[LABELS.config] !== configHash(kernel, cell, container);
 }
 
 function sortKeys(_: string, value: unknown): unknown {

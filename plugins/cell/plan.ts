@@ -12,7 +12,7 @@ import {
   watchLimits,
 } from 'kuke/plugin';
 import { planAwait, planAwaitCells } from './await-steps.ts';
-import { configHash, containerConfig } from './container-config.ts';
+import { containerConfig, needsNew } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { type PlannedEtcFiles, planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
@@ -186,11 +186,6 @@ async function planRunning(
       rootStarted ??= started;
     }
   }
-}
-
-function needsNew(kernel: PluginKernel, cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {
-  const there = seen.of(container);
-  return there === undefined || there.labels[LABELS.config] !== configHash(kernel, cell, container);
 }
 
 /** Processes live in a namespace that no path leads to any more: what is attached now would not reach them. */

@@ -10,6 +10,7 @@ import {
   type ObserveContext,
   type PluginKernel,
 } from 'kuke/plugin';
+import { needsNew } from './container-config.ts';
 import { askedOfContainer, type EffectiveCell, effectiveCell, inheritedFields, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup, containerdId, isRoot, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
@@ -131,9 +132,12 @@ async function containerStatus(
     ...(lastTermination && { lastTermination }),
     ...(kills > 0 && { oomKills: kills }),
     ...(await limitStatus(kernel.use, context, askedOfContainer(cell, container), { isIdle: !runs(there) })),
+    ...(runs(there) && needsNew(kernel, cell, container, seen) && { outdated: OUTDATED }),
     ...(defaults && { defaults }),
   };
 }
+
+const OUTDATED = 'it runs as it was made before its manifest or its space was changed: apply its cell';
 
 const heldFor = (reason = '') => (Object.hasOwn(HELD, reason) ? { reason, message: HELD[reason] ?? '' } : undefined);
 

@@ -51,6 +51,8 @@ export interface ContainerStatus {
   oomKills?: number;
   /** Its limits; absent: none. */
   resources?: LimitStatus[];
+  /** It runs as it was made, and its manifest or its space says something else by now: what to do. */
+  outdated?: string;
   /** What it took from its space, where it says nothing itself: `{user: {value: 'nobody', from: 'space main/default'}}`. */
   defaults?: Record<string, { value: unknown; from: string }>;
 }

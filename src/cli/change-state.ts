@@ -3,12 +3,11 @@ import type { ArgsDef } from 'citty';
 import { apply } from '../kernel/apply.ts';
 import { type DESIRED_BY, inState, refuseStateless } from '../kernel/desired-state.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../kernel/planning.ts';
-import { describe } from '../kernel/resource.ts';
 import type { Invocation } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
+import { doneLines } from './output/outcomes.ts';
 import { printPlanned } from './output/plan.ts';
-import { printable } from './output/printable.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 import { kindOf, refFor, scopeArgs } from './scope.ts';
@@ -46,6 +45,6 @@ export async function changeState(invocation: StateInvocation, verb: keyof typeo
   const isTold = isDryRun || isExplained || outcome?.result === 'failed' || outcome?.result === 'unchanged';
   if (outcome === undefined || isTold) return printPlanned(invocation, kernel, outcome === undefined ? [] : [outcome]);
   const done = verb === 'start' ? 'started' : verb === 'stop' ? 'stopped' : 'killed';
-  print([`${describe(outcome.ref)} ${done}`, ...outcome.notes.map(note => `  ${printable(note)}`)].join('\n'));
+  print(doneLines(outcome, done).join('\n'));
   return 0;
 }

@@ -1,13 +1,13 @@
 import { apply } from '../kernel/apply.ts';
 import { refuseStateless } from '../kernel/desired-state.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../kernel/planning.ts';
-import { describe, nameOf } from '../kernel/resource.ts';
+import { nameOf } from '../kernel/resource.ts';
 import { type ResourceTree, refuseDamaged } from '../kernel/tree.ts';
 import { timeoutArg } from './change-state.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { exitCodeOf } from './output/outcomes.ts';
+import { doneLines, exitCodeOf } from './output/outcomes.ts';
 import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
@@ -52,7 +52,7 @@ export default command({
     const { isDryRun, isExplained } = planFlags(args);
     if (isDryRun || isExplained) return printPlanned(invocation, kernel, outcomes);
     const [well, others] = [outcomes.filter(isRestarted), outcomes.filter(one => !isRestarted(one))];
-    for (const { ref } of well) print(`${describe(ref)} restarted`);
+    for (const one of well) print(doneLines(one, 'restarted').join('\n'));
     const idle = others.map(one =>
       one.result === 'unchanged'
         ? { ...one, notes: [...one.notes, `it does not run: \`kuke start cell ${nameOf(one.ref)}\``] }

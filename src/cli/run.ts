@@ -77,8 +77,8 @@ export default command({
       printFailure(outcome.error);
       return outcome.error.code === 'CommandNotFound' ? NOT_FOUND : outcome.error.exitCode;
     }
+    for (const note of outcome?.notes ?? []) warn(note);
     if (invocation.args.detach) {
-      for (const note of outcome?.notes ?? []) warn(note);
       print(nameOf(cell.ref));
       return 0;
     }

@@ -48,7 +48,7 @@ export function changedReserve(before: Reserve, given: Reserve): Reserve {
 
 /** A share may be no round number. */
 const mebibytes = (bytes: number) =>
-  Number.isInteger(bytes / 2 ** 10) ? formatBytes(bytes) : `${(bytes / 2 ** 20).toFixed(1)}Mi`;
+  Number.isInteger(bytes / LEAST_MEMORY) ? formatBytes(bytes) : `${(bytes / LEAST_MEMORY).toFixed(1)}Mi`;
 
 /** With less, nothing could be started. */
 const LEAST_MEMORY = 2 ** 20;
@@ -71,9 +71,9 @@ export const reserveGroup = (reserve: Reserve): AskedOfGroup => ({
   flags: { 'memory.limit': '--reserve-memory', 'cpu.limit': '--reserve-cpu' },
 });
 
-/** What is left to `/kukeon`. A host that has become smaller than what is to be kept of it keeps nothing. */
+/** What is left to `/kukeon`, in whole MiB: it stands in statuses. A host that has become smaller than what is to be kept of it keeps nothing. */
 export function leftByReserve({ memory = 0, cpus: share = 0 }: Reserve): Resources {
-  const bytes = memory > 0 ? Math.floor(totalmem() - memory) : 0;
+  const bytes = memory > 0 ? Math.floor((totalmem() - memory) / LEAST_MEMORY) * LEAST_MEMORY : 0;
   const count = share > 0 ? cpus().length - share : 0;
   return {
     ...(bytes > 0 && { memory: { limit: bytes } }),

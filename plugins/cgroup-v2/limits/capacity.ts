@@ -40,8 +40,9 @@ export function capacity(root: Cgroup): Capacity {
   };
 }
 
-/** `0-3` */
-export const onlineCpus = (): string => readKernelFile('/sys/devices/system/cpu/online').trim();
+/** `0-3`; and those that are off, or may be plugged in (kernel's cputopology.rst). */
+const onlineCpus = (): string => readKernelFile('/sys/devices/system/cpu/online').trim();
+export const possibleCpus = (): string => readKernelFile('/sys/devices/system/cpu/possible').trim();
 
 function hugepageSizes(): number[] {
   try {

@@ -11,7 +11,7 @@ import {
   type LimitValue,
 } from 'kuke/plugin';
 import { nestedKeyed } from '../../../src/host/cgroupfs/keyed.ts';
-import { onlineCpus, PAGE } from './capacity.ts';
+import { PAGE, possibleCpus } from './capacity.ts';
 
 export interface Knob {
   field: LimitField;
@@ -92,8 +92,8 @@ const PLAIN: readonly Knob[] = [
   {
     ...amount('cpu.cpuset', 'cpuset', 'cpuset.cpus', ''),
     read: content => content,
-    // In a group in which something runs the list may not become empty (ENOSPC).
-    unsetInstead: onlineCpus,
+    // In a group in which something runs the list may not become empty (ENOSPC). One that is off may come back.
+    unsetInstead: possibleCpus,
     value: text => (text === '' ? undefined : text),
   },
   {

@@ -30,6 +30,7 @@ function oneContainer(spec: Fields, status: Fields, isPart: boolean): string {
   const pairs: Pair[] = [
     ['Image', text(image)],
     ['State', isPart || ended !== '' ? stateText({ state: `${state ?? 'Pending'}${ended}`, reason, message }) : ''],
+    ['Outdated', text(status.outdated)],
     ['PID', text(status.pid)],
     ['Started', text(status.startedAt)],
     ['Finished', text(status.finishedAt)],

@@ -9,6 +9,7 @@ import { printRows } from '../output/resources.ts';
 import { tell } from '../output/terminal.ts';
 import { SCOPES } from '../scope.ts';
 import type { Selector } from '../selector.ts';
+import { placesOf } from '../top/places.ts';
 import { selectResources } from './select.ts';
 
 /** `flags`: those of the scope keep to what is there, and below; `no-headers`. */
@@ -26,7 +27,11 @@ export async function printAllLevels(
     SCOPES.every((flag, depth) => flags[flag] === undefined || isSame(flags[flag], path[depth]));
   const rows = found.filter(isWanted).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);
-  if (rows.length === 0) return tell('nothing here has limits');
+  if (rows.length === 0) {
+    // Whose name was mistyped is told which there are.
+    placesOf(kernel, tree, 'cell', Object.fromEntries(SCOPES.map(flag => [flag, flags[flag]])));
+    return tell('nothing here has limits');
+  }
   const columns = (await limitColumns(kernel)).filter(column => wide || !column.wide);
   const header = ['KIND', 'NAME', ...columns.map(column => column.header)];
   printRows([

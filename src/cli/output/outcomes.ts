@@ -41,6 +41,12 @@ export function linesOf({ ref, result, changes, steps, notes }: Outcome, said = 
   ];
 }
 
+/** Of what a verb has done that is no change of a manifest: `started`, and what is to be known of it. */
+export const doneLines = ({ ref, notes }: Outcome, done: string): string[] => [
+  `${describe(ref)} ${done}`,
+  ...notes.map(note => `  ${printable(note)}`),
+];
+
 export function changeText({ path, from, to }: Pick<FieldChange, 'path'> & { from?: unknown; to?: unknown }): string {
   if (from === undefined) return `${path}: added ${shown(to)}`;
   if (to === undefined) return `${path}: removed (was ${shown(from)})`;

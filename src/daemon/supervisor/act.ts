@@ -13,7 +13,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
 import { failed, held, notesOf, started } from './decide.ts';
-import { type Entry, type Looked, lookAt, supervisionOf } from './entry.ts';
+import { type Entry, type Looked, lookAt, supervisionOf, tellNotes } from './entry.ts';
 import type { SupervisorEvent } from './index.ts';
 
 /** How many restarts run side by side under one lock. */
@@ -79,7 +79,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   const before = await observed(kernel, context, resource);
   if (decision.act === 'restart') await restart(acting, session, entry, before, context, decision.members);
   else if (decision.act === 'hold') {
-    await runVerb(acting, session, before, context, 'hold', decision.members);
+    await runVerb(acting, session, entry, before, context, 'hold', decision.members);
     entry.memory = held(entry.memory, decision.members, decision.why);
     tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
     entry.isAgain = true;
@@ -115,8 +115,9 @@ async function restart(
   members: string[],
 ): Promise<void> {
   try {
-    await runVerb(acting, session, resource, context, 'restart', members);
+    await runVerb(acting, session, entry, resource, context, 'restart', members);
     entry.memory = started(entry.memory, members);
+    for (const id of members) entry.told.delete(id);
     acting.tell({ ref: entry.ref, what: 'restarted', members });
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
@@ -132,15 +133,17 @@ function noteFailure({ tell }: Acting, entry: Entry, members: string[], error: K
 }
 
 async function runVerb(
-  { kernel }: Acting,
+  { kernel, engine }: Acting,
   session: Session,
+  entry: Entry,
   resource: Resource,
   context: ObserveContext,
   verb: Verb,
   members: readonly string[],
 ): Promise<void> {
   const options = { verb, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, members };
-  const { plan } = await planResource(kernel, session.tree, resource, options, context);
+  const { plan, notes } = await planResource(kernel, session.tree, resource, options, context);
+  if (verb === 'restart') tellNotes(entry, notes, engine.notice);
   await session.run(plan);
 }
 

@@ -7,7 +7,7 @@ import { remove } from '../../kernel/remove.ts';
 import { describe, keyOf } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import type { Acting } from './act.ts';
-import type { Entry } from './entry.ts';
+import { type Entry, tellNotes } from './entry.ts';
 
 /** So many under one lock: what has crashed meanwhile has its turn in between. */
 const AT_ONCE = 8;
@@ -32,10 +32,11 @@ async function startSome({ kernel, journal, engine, tell }: Acting, entries: rea
     stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS,
   });
   for (const entry of entries) {
-    const { error, result } = outcomes.find(({ ref }) => keyOf(ref) === keyOf(entry.ref)) ?? {};
+    const { error, result, notes = [] } = outcomes.find(({ ref }) => keyOf(ref) === keyOf(entry.ref)) ?? {};
     const { starts } = entry.memory;
     const isTried = error !== undefined && error.code !== 'RuntimeUnavailable';
     if (isTried) entry.memory = { ...entry.memory, starts: { failures: starts.failures + 1, at: performance.now() } };
+    tellNotes(entry, notes, engine.notice);
     if (error) tell({ ref: entry.ref, what: 'failed', members: [], message: error.summary });
     else if (result === 'updated') tell({ ref: entry.ref, what: 'started', members: [] });
     entry.isAgain = true;

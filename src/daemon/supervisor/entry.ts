@@ -2,7 +2,7 @@
 
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
-import type { ResourceRef } from '../../kernel/resource.ts';
+import { describe, type ResourceRef } from '../../kernel/resource.ts';
 import type { Member, Supervised, Supervision } from '../../kernel/supervision.ts';
 import { type Decision, decide, type MemberMemory, type Memory, nothing, remember } from './decide.ts';
 import type { HealthWatch } from './health-watch.ts';
@@ -24,6 +24,10 @@ export interface Entry {
   isBusy: boolean;
   /** Something has happened while it was busy. */
   isAgain: boolean;
+  /** What was said of its last plan: it is told once. */
+  noted: readonly string[];
+  /** The members of whose end people have been told. */
+  told: Set<string>;
 }
 
 export const makeEntry = (ref: ResourceRef, needs: ResourceRef[], health: HealthWatch): Entry => ({
@@ -35,7 +39,15 @@ export const makeEntry = (ref: ResourceRef, needs: ResourceRef[], health: Health
   isUnsaved: false,
   isBusy: false,
   isAgain: false,
+  noted: [],
+  told: new Set(),
 });
+
+/** What a person should know about a plan of it, such as a limit that the host cannot enforce: told when it is not what was told before. */
+export function tellNotes(entry: Entry, notes: readonly string[], notice: (message: string) => void): void {
+  for (const note of notes) if (!entry.noted.includes(note)) notice(`${describe(entry.ref)}: ${note}`);
+  entry.noted = notes;
+}
 
 /** It is waited for no more. */
 export function drop(entry: Entry): void {
@@ -50,7 +62,7 @@ export function supervisionOf(kernel: Kernel, { kind }: ResourceRef): Supervisio
 
 export interface Looked {
   seen: Supervised;
-  /** Those that ran when they were last seen, and have ended. */
+  /** Those that have ended, and nobody knows it yet. */
   died: Member[];
   decision: Decision;
 }
@@ -66,11 +78,26 @@ export async function lookAt(
   if (seen === undefined) return undefined;
   const now = performance.now();
   const before = entry.memory.members;
-  const ran = (known: MemberMemory | undefined) => known?.pid !== undefined && known.heldFor === undefined;
-  const died = seen.members.filter(({ id, state }) => state === 'ended' && ran(before.get(id)));
   entry.memory = remember(entry.memory, seen, now);
+  const decision = decide(seen, entry.memory, now);
+  const died = diedSince(entry, seen, before, decision);
   // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
   entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
   entry.health.keep(seen.members);
-  return { seen, died, decision: decide(seen, entry.memory, now) };
+  return { seen, died, decision };
+}
+
+/** Those of whose end nobody has been told: they were seen to run, or are started again, however short that life was. */
+function diedSince(entry: Entry, seen: Supervised, before: Memory['members'], decision: Decision): Member[] {
+  for (const { id, state } of seen.members) if (state !== 'ended') entry.told.delete(id);
+  // Who has stopped it has been told of.
+  if (!seen.isWanted) return [];
+  const again = decision.act === 'restart' ? decision.members : [];
+  const ran = (known: MemberMemory | undefined) =>
+    (known?.pid !== undefined || known?.isExpected === true) && known.heldFor === undefined;
+  const isNews = ({ id, state }: Member) =>
+    state === 'ended' && !entry.told.has(id) && (ran(before.get(id)) || again.includes(id));
+  const died = seen.members.filter(isNews);
+  for (const { id } of died) entry.told.add(id);
+  return died;
 }

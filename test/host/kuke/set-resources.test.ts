@@ -2,7 +2,7 @@
 /** set resources, and get --resources, with what is real in a box: of the controllers hugetlb alone; the others are not enforced, and say so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { cell, container, getCell, manifest, pidsOf } from './cells.ts';
+import { cell, container, getCell, IMAGE, manifest, pidsOf } from './cells.ts';
 import { apply, failing, get, kuke, run, tryApply } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
@@ -69,6 +69,21 @@ test('what this host cannot enforce is told, shown by get --resources with its r
     ['web', '-', '-', '-', 'hugepages.2Mi=64Mi', '-', 'memory.limit=64Mi,pids.limit=100'],
   ]);
   expect(lines[1]).toMatch(/(?:memory|pids)\S*$|controller/);
+  expect(await failing(3, 'get', '--resources', '--cell', 'wbe')).toContain(
+    'no cell with --cell wbe; there: main/default/default/web',
+  );
+  await set('container', 'side', '--cell', 'web', '--pids', '10');
+  expect(await kuke('rollout', 'restart', 'web')).toMatch(
+    /^cell main\/default\/default\/web restarted\n( {2}.*\n)* {2}spec\.containers\[side\]\.resources\.pids\.limit is not enforced: /,
+  );
+  await set('container', 'side', '--cell', 'web', '--pids', 'none');
+  await apply(
+    manifest('Space', 'default', { realmId: 'main', defaults: { container: { resources: { pids: { limit: 10 } } } } }),
+  );
+  const ran = await run(['run', '--rm', IMAGE, '--', 'echo', 'hi']);
+  expect([ran.status, ran.stdout]).toEqual([0, 'hi\n']);
+  expect(ran.stderr).toContain('spec.defaults.container.resources.pids.limit of space main/default is not enforced');
+  await apply(manifest('Space', 'default', { realmId: 'main' }));
   // Those above are given what is reserved in them, where that is possible; here nothing is said of it.
   expect(await set('cell', 'web', '--memory-reservation', '8Mi')).toMatch(/memory\.reservation, .* not enforced/);
   for (const [kind = '', name = ''] of [

@@ -34,6 +34,9 @@ test('limits come to running containers at once; the rest with the next apply, a
   expect(told).toContain('cell main/default/default/web: its containers have to be made anew for that: apply it again');
   expect([value('web/web_root'), value('web/side')]).toEqual([4, 6]);
   expect(await pidsOf('web')).toEqual(pids);
+  const outdated = 'it runs as it was made before its manifest or its space was changed: apply its cell';
+  expect((await getCell('web')).status.containers).toMatchObject([{ outdated }, { outdated }]);
+  expect(await kuke('describe', 'cell', 'web')).toContain(outdated);
   await apply(cell('web', [container('main'), container('side', { ...pages('6Mi'), user: '1000' })]));
   const { main, side } = await pidsOf('web');
   expect([userOf(main), userOf(side)]).toEqual([65534, 1000]);
@@ -46,6 +49,7 @@ test('limits come to running containers at once; the rest with the next apply, a
     },
     { resources: [{ value: '6Mi', from: 'spec' }], defaults: { readOnlyRootFilesystem: { value: true, from } } },
   ]);
+  expect(await kuke('describe', 'cell', 'web')).not.toContain(outdated);
   expect(await apply(cell('web', [container('main'), container('side', { ...pages('6Mi'), user: '1000' })]))).toContain(
     'unchanged',
   );

@@ -103,6 +103,37 @@ describe('a root that has ended', () => {
     });
   });
 
+  test('is told of before it is started again, however short its life was; not when a person has stopped it', async () => {
+    await kuke.apply(cellYaml('web', containers('always')));
+    kuke.host.oomKill('kukeon-main', ROOT, '/kukeon/main/default/default/web/web_root');
+    await begin();
+    await until('restarted web main');
+    expect(said()).toEqual(['killed web main', 'restarted web main']);
+    events = [];
+    await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'stopped' }), {
+      verb: 'stop',
+      stopTimeoutMs: 1000,
+    });
+    await settled('web');
+    expect(said()).toEqual([]);
+  });
+
+  test('is started again without a limit that the host lacks, which is told once', async () => {
+    kuke.host.controllers.delete('pids');
+    await kuke.apply(cellYaml('web', containers('always', ', resources: { pids: { limit: 10 } }')));
+    await begin();
+    for (let round = 1; round <= 2; round++) {
+      kuke.host.exit('kukeon-main', ROOT, 1);
+      await eventually(async () => {
+        await supervisor.sweep();
+        return said().filter(line => line === 'restarted web main').length === round ? true : undefined;
+      });
+    }
+    expect(kuke.notices.filter(text => text.includes('pids'))).toEqual([
+      'cell main/default/default/web: spec.containers[main].resources.pids.limit is not enforced: no cgroup controller pids',
+    ]);
+  });
+
   test('is left alone by a command meanwhile, with its network and the others', async () => {
     await kuke.apply(cellYaml('web', containers('always')));
     kuke.host.exit('kukeon-main', ROOT, 1);
