@@ -139,21 +139,39 @@ const AT_ONCE = 32 * 1024;
 
 async function writeOut(fd: 1 | 2, from: Receiver): Promise<void> {
   let written = 0;
+  let isWriting = false;
+  const fail = (thrown: unknown): void => {
+    const { code, message } = thrown as { code?: string; message: string };
+    from.fail({ code: code ?? 'EIO', message });
+  };
+  from.atOnce = bytes => {
+    if (isWriting || written + bytes.length > AT_ONCE) return bytes;
+    try {
+      refuseClosed(fd);
+      const rest = writtenAtOnce(fd, bytes);
+      written += bytes.length - rest.length;
+      return rest;
+    } catch (thrown) {
+      fail(thrown);
+      return new Uint8Array();
+    }
+  };
   try {
     for (let bytes = await from.next(); bytes !== undefined; bytes = await from.next()) {
-      if (isClosedByCaller(fd)) throw Object.assign(new Error('EBADF: bad file descriptor, write'), { code: 'EBADF' });
-      written += bytes.length;
-      const rest = written > AT_ONCE ? bytes : writtenAtOnce(fd, bytes);
-      if (rest.length > 0) {
-        const { writeBytes } = await import('../../host/byte-flow.ts');
-        if (!(await writeBytes(fd, rest))) throw NOBODY;
-      }
+      isWriting = true;
+      refuseClosed(fd);
+      const { writeBytes } = await import('../../host/byte-flow.ts');
+      if (!(await writeBytes(fd, bytes))) throw NOBODY;
+      isWriting = false;
       from.done(bytes.length);
     }
   } catch (thrown) {
-    const { code, message } = thrown as { code?: string; message: string };
-    from.fail({ code: code ?? 'EIO', message });
+    fail(thrown);
   }
+}
+
+function refuseClosed(fd: 1 | 2): void {
+  if (isClosedByCaller(fd)) throw Object.assign(new Error('EBADF: bad file descriptor, write'), { code: 'EBADF' });
 }
 
 /** What a pipe that does not block has no room for. */

@@ -251,6 +251,11 @@ export class Receiver implements AsyncIterable<Uint8Array> {
   #isOver = false;
   #fault: ChannelFault | undefined;
   #waiting: (() => void) | undefined;
+  /**
+   * Deals with what comes, at once, and returns what of it is to be read: so channels that lead to one place keep the order of what was
+   * written to them. Never throws.
+   */
+  atOnce: (bytes: Uint8Array) => Uint8Array = bytes => bytes;
 
   constructor(credit: number, send: SendFrame) {
     this.#granted = credit;
@@ -293,7 +298,10 @@ export class Receiver implements AsyncIterable<Uint8Array> {
     if (bytes.length > this.#granted) throw new FrameError('more than there was credit for');
     this.#granted -= bytes.length;
     if (this.#fault !== undefined) return;
-    this.#queue.push(bytes);
+    const rest = this.#queue.length === 0 ? this.atOnce(bytes) : bytes;
+    if (rest.length < bytes.length) this.done(bytes.length - rest.length);
+    if (rest.length === 0) return;
+    this.#queue.push(rest);
     this.#wake();
   }
 

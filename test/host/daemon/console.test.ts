@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../suites/contract.ts';
-import { cell, container, shell } from '../kuke/cells.ts';
+import { cell, container, manifest, shell } from '../kuke/cells.ts';
 import { binary, type RunOptions, run, start } from '../kuke/kuke.ts';
 import { onTerminal } from '../kuke/on-terminal.ts';
 import { type ReadyHost, readyHost } from '../kuke/ready-host.ts';
@@ -42,6 +42,22 @@ describe('exec', () => {
     const ran = await kuke(['exec', '-i', 'web', '--', 'sh', '-c', script], { stdin: 'x'.repeat(3_000_000) });
     const sum = new Bun.CryptoHasher('md5').update('x'.repeat(3_000_000)).digest('hex');
     expect(ran).toEqual({ status: 7, stdout: `${sum}  -\n`, stderr: 'err\n' });
+  });
+
+  test('keeps the order of what is written to both outputs where they lead to one place', async () => {
+    const spec = { resources: { cpu: { limit: 5000 } } };
+    const realm = manifest('Realm', 'main', spec);
+    const space = manifest('Space', 'default', { realmId: 'main', ...spec });
+    writeFileSync(`${folder}/wrong`, `${JSON.stringify(realm)}\n---\n${JSON.stringify(space)}`);
+    const typed = `${binary} apply -f <(cat ${folder}/wrong) 2>&1`;
+    const program = Bun.spawn(['bash', '-c', typed], { env: { ...process.env, KUKE_NO_DAEMON: undefined } });
+    const lines = (await program.stdout.text()).trimEnd().split('\n');
+    expect(lines.map(line => line.replace(/: this host has.*/, ''))).toEqual([
+      'realm main failed',
+      'error: realm main: spec.resources.cpu.limit',
+      'space main/default failed',
+      'error: space main/default: spec.resources.cpu.limit',
+    ]);
   });
 
   test('does not take a byte of standard input without -i', async () => {
