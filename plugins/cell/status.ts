@@ -89,6 +89,8 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
   };
 }
 
+const RESTARTING = 'Restarting';
+
 const states = {
   created: 'Created',
   running: 'Running',
@@ -150,6 +152,8 @@ function terminationOf(
   if (there?.state !== 'stopped') return undefined;
   const { exitCode, finishedAt: at, startedAt = '' } = there;
   if (exitCode === undefined) return (known?.at ?? '') >= startedAt ? known : { reason: 'Lost' };
+  // The kernel's word of it goes with the group.
+  if (oom === undefined && known !== undefined && known.at === at) return known;
   return { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...oom, ...(at && { at }) };
 }
 
@@ -173,11 +177,11 @@ function stateOf(
   const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
   if (due.has(root.id)) {
-    const { exitCode, reason } = root.lastTermination ?? {};
+    const { exitCode, reason, message: why } = root.lastTermination ?? {};
     const how =
-      reason === OOM_KILLED ? root.message : `ended${exitCode === undefined ? '' : ` with exit code ${exitCode}`}`;
+      reason === OOM_KILLED ? `was ${why}` : `ended${exitCode === undefined ? '' : ` with exit code ${exitCode}`}`;
     const message = `the root container \`${root.id}\` ${how}; kukeond starts it again`;
-    return { state: 'Failed', reason: 'Restarting', message };
+    return { state: 'Failed', reason: RESTARTING, message };
   }
   if (heldFor(root.reason) !== undefined)
     return {
@@ -211,7 +215,8 @@ function stateOf(
 function afterFailure(state: State, { reason, message }: NonNullable<CellStatus['lastFailure']>): State {
   if (state.state === 'Ready' || state.state === 'Unknown') return state;
   if (state.state === 'Degraded') return { ...state, message: `${state.message}; the last change failed: ${message}` };
-  return { state: 'Failed', reason, message: `it could not be started: ${message}` };
+  const again = state.reason === RESTARTING ? '; kukeond tries it again' : '';
+  return { state: 'Failed', reason, message: `it could not be started: ${message}${again}` };
 }
 
 function whileRootRuns(

@@ -1,4 +1,4 @@
-import { apply } from '../kernel/apply.ts';
+import { apply, isOfFailure } from '../kernel/apply.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { Resource } from '../kernel/kinds.ts';
 import { scopeField } from '../kernel/kinds.ts';
@@ -77,7 +77,7 @@ export default command({
       printFailure(outcome.error);
       return outcome.error.code === 'CommandNotFound' ? NOT_FOUND : outcome.error.exitCode;
     }
-    for (const note of outcome?.notes ?? []) warn(note);
+    for (const note of outcome?.notes ?? []) if (invocation.args.detach || !isOfFailure(note)) warn(note);
     if (invocation.args.detach) {
       print(nameOf(cell.ref));
       return 0;

@@ -5,6 +5,7 @@ import type { FieldChange } from './diff.ts';
 import { asKukeError, KukeError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
+import { withFailure } from './last-failure.ts';
 import { levelByLevel } from './levels.ts';
 import { refusedLimits } from './limits/refused.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
@@ -193,8 +194,12 @@ async function takenBack(
 
 /** What was done well, and has come to nothing all the same: a container that ended at once, say. */
 function failureIn({ manifest: { status } }: Resource): string[] {
-  return status?.state === 'Failed' ? [`it is Failed: ${status.message ?? status.reason}`] : [];
+  return status?.state === 'Failed' ? [`${FAILED}${status.message ?? status.reason}`] : [];
 }
+
+const FAILED = 'it is Failed: ';
+/** For those who see its end for themselves. */
+export const isOfFailure = (note: string): boolean => note.startsWith(FAILED);
 
 /** When an update fails half-way, what the manifest says may be stored already: the status is that of what is stored. */
 async function runPlan(kernel: Kernel, session: Session, resource: Resource, plan: Plan): Promise<void> {
@@ -215,14 +220,6 @@ async function runPlan(kernel: Kernel, session: Session, resource: Resource, pla
 /** Its status is there, and not one of a command that has failed. */
 const isUpToDate = (stored: Resource | undefined): boolean =>
   hasStatus(stored) && stored?.manifest.status?.lastFailure === undefined;
-
-/** A kind whose status has `lastFailure` hands it on from what is stored, and shows it where what is seen follows from it. */
-function withFailure(resource: Resource, error?: KukeError): Resource {
-  const { lastFailure: _, ...before } = resource.manifest.status ?? {};
-  const failure = error && { reason: error.code, message: error.message, at: new Date().toISOString() };
-  const status = { ...before, ...(failure && { lastFailure: failure }) };
-  return { ...resource, manifest: { ...resource.manifest, status } };
-}
 
 function outcomeOf(resource: Resource, result: Outcome['result'], planned: Planned): Outcome {
   const steps = planned.plan.steps.map(step => step.type).filter(type => type !== 'store.write');

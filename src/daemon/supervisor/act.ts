@@ -3,6 +3,7 @@
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
+import { withFailure } from '../../kernel/last-failure.ts';
 import { askedIn } from '../../kernel/limits/wanted.ts';
 import { makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
@@ -77,7 +78,8 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   if (decision.act === 'none' && !entry.isUnsaved) return;
   // How it ended, while that can be seen.
   const before = await observed(kernel, context, resource);
-  if (decision.act === 'restart') await restart(acting, session, entry, before, context, decision.members);
+  let seen = before;
+  if (decision.act === 'restart') seen = await restart(acting, session, entry, before, context, decision.members);
   else if (decision.act === 'hold') {
     await runVerb(acting, session, entry, before, context, 'hold', decision.members);
     entry.memory = held(entry.memory, decision.members, decision.why);
@@ -85,7 +87,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
     entry.isAgain = true;
   } else if (decision.act === 'settle') await settle(acting, session, entry, before);
   entry.isUnsaved = false;
-  await session.saveStatus(withNotes(kernel, entry, before)).catch(thrown => {
+  await session.saveStatus(withNotes(kernel, entry, seen)).catch(thrown => {
     entry.isUnsaved = true;
     throw thrown;
   });
@@ -106,6 +108,7 @@ export function tellDeaths({ tell }: Pick<Acting, 'tell'>, { ref }: Entry, { die
 const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>
   supervisionOf(kernel, entry.ref)?.note(resource, notesOf(entry.memory)) ?? resource;
 
+/** Returns the resource, with what of it has failed. */
 async function restart(
   acting: Acting,
   session: Session,
@@ -113,17 +116,19 @@ async function restart(
   resource: Resource,
   context: ObserveContext,
   members: string[],
-): Promise<void> {
+): Promise<Resource> {
+  entry.isAgain = true;
   try {
     await runVerb(acting, session, entry, resource, context, 'restart', members);
     entry.memory = started(entry.memory, members);
     for (const id of members) entry.told.delete(id);
     acting.tell({ ref: entry.ref, what: 'restarted', members });
+    return withFailure(resource);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
     noteFailure(acting, entry, members, error);
+    return error.code === 'RuntimeUnavailable' ? resource : withFailure(resource, error);
   }
-  entry.isAgain = true;
 }
 
 /** Its pauses grow, save where containerd is away: then nothing was tried. */

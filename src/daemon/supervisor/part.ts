@@ -19,13 +19,10 @@ export const startSupervising: StartPart = async ({ engine, log, listeners }) =>
     onChange({ ref, what, members, message, exitCode }: SupervisorEvent) {
       const level = WARNED.has(what) ? 'warn' : 'info';
       const resource = describe(ref);
-      const more = { ...(message && { message }), ...(exitCode !== undefined && { exitCode }) };
-      for (const heard of listeners) heard({ resource, what, members, ...more });
-      log[level](what, {
-        resource,
-        ...(members.length > 0 && { members }),
-        ...more,
-      });
+      const code = exitCode !== undefined && { exitCode };
+      for (const heard of listeners) heard({ resource, what, members, ...(message && { message }), ...code });
+      // Of a line of the log `message` is what has happened.
+      log[level](what, { resource, ...(members.length > 0 && { members }), ...(message && { why: message }), ...code });
     },
   });
   return {

@@ -1,6 +1,7 @@
 /** The whole supervisor on the fakes, which tell of nothing: each look is a sweep that is asked for. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { type Supervisor, type SupervisorEvent, startSupervisor } from '../../../src/daemon/supervisor/index.ts';
+import { KukeError } from '../../../src/kernel/errors.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
 import { addImage } from '../../fakes/index.ts';
 import { eventually } from '../../suites/contract.ts';
@@ -116,6 +117,25 @@ describe('a root that has ended', () => {
     });
     await settled('web');
     expect(said()).toEqual([]);
+  });
+
+  test('that a limit keeps from being started again says so, until it is', async () => {
+    const side = '{ id: side, image: busybox, restartPolicy: always, resources: { pids: { limit: 1 } } }';
+    await kuke.apply(cellYaml('web', `[{ id: main, image: busybox }, ${side}]`));
+    kuke.host.limitHit = { path: '/kukeon/main/default/default/web/side', field: 'pids.limit' };
+    kuke.host.faults.fail('runtime.start', new KukeError('RuntimeFailed', 'EOF'));
+    kuke.host.exit('kukeon-main', 'default_default_web_side', 1);
+    await begin();
+    await until('failed web side');
+    const message = 'spec.containers[side].resources.pids.limit (1) is too low to start it: EOF';
+    expect(await statusOf('web')).toMatchObject({
+      state: 'Degraded',
+      message: expect.stringContaining(message),
+      lastFailure: { reason: 'LimitTooLow', message },
+    });
+    await until('restarted web side');
+    expect(await statusOf('web')).toMatchObject({ state: 'Ready' });
+    expect(await statusOf('web')).not.toHaveProperty('lastFailure');
   });
 
   test('is started again without a limit that the host lacks, which is told once', async () => {

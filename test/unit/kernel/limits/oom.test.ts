@@ -154,3 +154,16 @@ test('the count outlives a time in which nobody could see the containers', async
   kuke.host.runtime.up = false;
   expect(await contained('main')).toMatchObject({ state: 'Unknown', oomKills: 1 });
 });
+
+test('whose root is to be started again says by whose limit it ended, also when nothing of that is left to be seen', async () => {
+  await kuke.put(web, { containers: [{ ...main(memory('64Mi')), restartPolicy: 'always' }, side()] });
+  kill(ROOT, leaf());
+  await kuke.put(realm, memory('800Mi'));
+  kuke.host.cgroups.delete(leaf());
+  expect(await kuke.status(web)).toMatchObject({
+    state: 'Failed',
+    reason: 'Restarting',
+    message:
+      'the root container `main` was killed for want of memory: its own limit (64Mi) was hit; kukeond starts it again',
+  });
+});
