@@ -171,7 +171,7 @@ async function excessTexts(
   return Promise.all(texts);
 }
 
-/** Those whose groups are there, as they are to be when the command is done; whoever comes later is told then. */
+/** Those whose groups are there, as they are to be when the command is done; whoever comes later is told then, as is what is declared with it. */
 export async function notesOnBelow(
   use: UseBackend,
   context: PlanContext,
@@ -183,8 +183,10 @@ export async function notesOnBelow(
   held.delete(RESERVATION);
   if (held.size === 0) return [];
   const found: { who: string; excess: Excess }[] = [];
+  const own = context.asked(top)?.ref;
   for (const { path } of await observeCgroups(use, context)) {
     const group = path.startsWith(`${top}/`) ? context.asked(path) : undefined;
+    if (group && own && keyOf(group.ref) === keyOf(own)) continue;
     for (const excess of excesses(limitsOf(group?.resources), held))
       found.push({ who: `${await groupName(context, path)} (${valueText(excess)})`, excess });
   }
