@@ -134,7 +134,10 @@ async function containerStatus(
     ...(lastTermination && { lastTermination }),
     ...(kills > 0 && { oomKills: kills }),
     ...(await limitStatus(kernel.use, context, askedOfContainer(cell, container), { isIdle: !runs(there) })),
-    ...(runs(there) && needsNew(kernel, cell, container, seen) && { outdated: OUTDATED }),
+    // Nobody can say so while its space is not known.
+    ...(runs(there) &&
+      cell.inherited.has(container.id) &&
+      needsNew(kernel, cell, container, seen) && { outdated: OUTDATED }),
     ...(defaults && { defaults }),
   };
 }
