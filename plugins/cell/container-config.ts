@@ -81,6 +81,8 @@ export async function containerConfig(
     ...(!hostNetwork && { netns: netnsPath(seen.hash) }),
     cgroup: containerCgroup(cell, container),
     logPath: logPath(cell, container),
+    ...(container.tty && { terminal: true as const }),
+    ...(container.stdin && { stdin: container.stdinOnce ? ('once' as const) : ('open' as const) }),
   };
 }
 

@@ -127,7 +127,7 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     if (earlier !== undefined)
       faults.push({ path: `${path}.id`, message: `\`${container.id}\` is ${earlier}'s already` });
     ids.set(container.id.toLowerCase(), path);
-    faults.push(...mountFaults(container, path));
+    faults.push(...mountFaults(container, path), ...inputFaults(container, path));
   }
   for (const [index, container] of (spec.initContainers ?? []).entries())
     faults.push(...initFaults(container, `spec.initContainers[${index}]`));
@@ -146,6 +146,13 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     faults.push({ path: 'spec.containers', message: 'a cell on the host’s network joins no other networks' });
   }
   return faults;
+}
+
+/** What is read once has an end, which that of a terminal has not. */
+function inputFaults({ stdin, stdinOnce, tty }: ContainerSpec, path: string): Fault[] {
+  if (!stdinOnce || (stdin && !tty)) return [];
+  const message = tty ? 'with `tty`, the end of the input is a key, Ctrl-D' : 'needs `stdin: true`';
+  return [{ path: `${path}.stdinOnce`, message }];
 }
 
 /** What makes no sense of a container that runs once, before the others. */

@@ -187,6 +187,25 @@ export const containerSpec = v.strictObject({
       v.description('user, or user:group, that it runs as, by name or number; absent: that of the image, else root'),
     ),
   ),
+  tty: v.exactOptional(
+    v.pipe(v.boolean(), v.description('gives it a terminal, which `kuke attach` is at; absent: it has none')),
+  ),
+  stdin: v.exactOptional(
+    v.pipe(
+      v.boolean(),
+      v.description(
+        'keeps its standard input for `kuke attach`, open as long as it runs; absent: it reads from nothing',
+      ),
+    ),
+  ),
+  stdinOnce: v.exactOptional(
+    v.pipe(
+      v.boolean(),
+      v.description(
+        'ends its standard input with that of the first `kuke attach`; with `stdin`, and without `tty`, whose end is a key (Ctrl-D)',
+      ),
+    ),
+  ),
   ports: v.exactOptional(
     v.pipe(
       v.array(port),

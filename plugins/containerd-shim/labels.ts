@@ -8,6 +8,8 @@ export const CONFIGURATION = 'kukeon.io/configuration';
 export const GROUP = 'kukeon.io/group';
 /** On a container: the file that takes what it writes. */
 export const LOG_PATH = 'kukeon.io/log-path';
+/** On a container: its standard input is kept, `open` for whoever attaches or up to the end of what the first one feeds it (`once`). */
+export const STDIN = 'kukeon.io/stdin';
 /** On a container: when it was last started, RFC 3339. Absent: never. */
 export const STARTED_AT = 'kukeon.io/started-at';
 

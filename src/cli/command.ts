@@ -57,8 +57,8 @@ export interface Streams {
 /** Descriptors for others, whose other ends are ours; nothing of it holds up the event loop. */
 export interface Pipes {
   makePipe(): { reading: PipeEnd; writing: PipeEnd };
-  /** The next that comes, at most so much of it; undefined: that was all. */
-  readPiece(fd: number, most: number): Promise<Uint8Array | undefined>;
+  /** The next that comes, at most so much of it; undefined: that was all, or no more is wanted. */
+  readPiece(fd: number, most: number, until?: AbortSignal): Promise<Uint8Array | undefined>;
   writeBytes(fd: number, bytes: Uint8Array): Promise<boolean>;
 }
 

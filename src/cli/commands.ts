@@ -33,6 +33,7 @@ export const commands: Record<string, CommandEntry> = below({
   wait: { summary: 'wait until cells are as they are to be', load: () => import('./wait.ts') },
   run: { summary: 'run an image in a cell of its own', load: () => import('./run.ts') },
   exec: { summary: 'run a command in a container', load: () => import('./exec.ts') },
+  attach: { summary: 'be at the terminal, or the input, of a container', load: () => import('./attach.ts') },
   cp: { summary: 'copy files into a container, or out of it', load: () => import('./cp.ts') },
   logs: { summary: 'show what a container wrote', load: () => import('./logs.ts') },
   set: {

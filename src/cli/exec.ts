@@ -1,13 +1,12 @@
-import type { ExecProcess } from '../kernel/backends/index.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
 import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
 import { checkEnv } from './cell-process/env.ts';
 import { takeSignals } from './cell-process/pass-signals.ts';
-import { command, type Streams } from './command.ts';
+import { followSize, requireTyping, terminalHere } from './cell-process/terminal.ts';
+import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
-import { isTerminal } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';
 
 export default command({
@@ -90,19 +89,10 @@ export default command({
 
 /** The descriptor of ours whose size the process's terminal takes. */
 function requireTerminal(isInteractive: boolean): number {
-  if (isInteractive && !isTerminal(0)) {
-    const remedy = 'leave out -t: `exec -i` passes on what comes by a pipe or from a file';
-    throw new KukeError('Usage', '-t: standard input is not a terminal', { remedy });
-  }
-  if (isTerminal(1)) return 1;
-  if (isTerminal(0)) return 0;
+  if (isInteractive) requireTyping('exec -i');
+  const here = terminalHere();
+  if (here !== undefined) return here;
   throw new KukeError('Usage', '-t: neither standard input nor standard output is a terminal', {
     remedy: 'leave it out',
   });
-}
-
-/** A process that has ended, and a terminal that is gone, have no size. */
-function followSize({ terminalSize }: Streams, fd: number, { resize }: ExecProcess): void {
-  const follow = async () => resize(terminalSize(fd));
-  currentConsole().on('SIGWINCH', () => void follow().catch(() => {}));
 }

@@ -9,7 +9,10 @@ import type { Kernel } from '../kernel/registry.ts';
 import { remove } from '../kernel/remove.ts';
 import { describe, nameOf } from '../kernel/resource.ts';
 import type { ResourceTree } from '../kernel/tree.ts';
-import { cellRef, containersIn, pick, scopeFlags } from './cell-process/containers.ts';
+import { DETACH_KEYS, parseDetachKeys } from './attach/detach-keys.ts';
+import { tellLeft } from './attach/leaving.ts';
+import { cellRef, containersIn, pick, runtimeId, scopeFlags } from './cell-process/containers.ts';
+import { requireTyping } from './cell-process/terminal.ts';
 import { command, type Invocation } from './command.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printFailure, warn } from './output/failure.ts';
@@ -41,8 +44,13 @@ const runArgs = {
   user: { type: 'string', alias: 'u', valueHint: 'USER[:GROUP]', description: 'name or number (the image’s)' },
   rm: { type: 'boolean', description: 'delete the cell and its log once it has ended' },
   detach: { type: 'boolean', alias: 'd', description: 'print the cell’s name, and leave it running' },
-  interactive: { type: 'boolean', alias: 'i', description: 'refused: see `kuke exec -it`' },
-  tty: { type: 'boolean', alias: 't', description: 'refused, likewise' },
+  interactive: { type: 'boolean', alias: 'i', description: 'pass standard input on' },
+  tty: { type: 'boolean', alias: 't', description: 'give it a terminal' },
+  'detach-keys': {
+    type: 'string',
+    valueHint: 'KEYS',
+    description: `leave it running by these, with -it (${DETACH_KEYS})`,
+  },
   ...scopeArgs,
   ...planArgs,
 } as const;
@@ -51,13 +59,16 @@ export default command({
   summary: 'run an image in a cell of its own, until it ends',
   examples: [
     ['run --rm alpine -- echo hello', 'and leave nothing; the exit code is that of the command'],
+    ['run -it --rm alpine -- sh', 'a shell; ctrl-p ctrl-q leaves it running, `kuke attach` comes back'],
     ['run -d --name web -p 8080:80 nginx', 'a server, in the background'],
     ['run -v ./site:/srv:ro -e DEBUG=1 site', 'with a folder of the host, and a variable'],
   ],
   args: runArgs,
   repeatable: ['env', 'volume', 'publish', 'command'],
   async run(invocation) {
-    refuseMisuse(invocation.args);
+    const { args } = invocation;
+    refuseMisuse(args);
+    const keys = parseDetachKeys(args['detach-keys'] ?? DETACH_KEYS);
     const kernel = await openKernel(invocation);
     const cell = await readManifest(kernel, manifestFor(kernel, invocation)).catch(thrown => {
       throw inFlags(thrown);
@@ -77,29 +88,33 @@ export default command({
       printFailure(outcome.error);
       return outcome.error.code === 'CommandNotFound' ? NOT_FOUND : outcome.error.exitCode;
     }
-    for (const note of outcome?.notes ?? []) if (invocation.args.detach || !isOfFailure(note)) warn(note);
-    if (invocation.args.detach) {
-      print(nameOf(cell.ref));
+    for (const note of outcome?.notes ?? []) if (args.detach || !isOfFailure(note)) warn(note);
+    const name = nameOf(cell.ref);
+    if (args.detach) {
+      print(name);
       return 0;
     }
-    if (invocation.args.name === undefined && !invocation.globals.quiet) tell(`in cell ${nameOf(cell.ref)}`);
+    if (args.name === undefined && !invocation.globals.quiet) tell(`in cell ${name}`);
+    const place = { ...container, ...log, runtime: await kernel.use('runtime'), id: runtimeId(found, container) };
+    const input = args.interactive || args.tty ? { keys, isFed: args.interactive === true } : undefined;
     try {
-      const code = await attached(await kernel.use('runtime'), found, container, log, invocation);
-      if (!invocation.args.rm) return code;
+      const code = await attached(place, cell.ref, invocation, input);
+      if (code === undefined) {
+        tellLeft(name, args);
+        if (args.rm) warn('it is not deleted when it ends, since nobody waits for that');
+        return 0;
+      }
+      if (!args.rm) return code;
       return (await removed(kernel, cell, invocation, () => removeLog(container, log))) || code;
     } catch (thrown) {
-      if (invocation.args.rm) await removed(kernel, cell, invocation, () => removeLog(container, log));
+      if (args.rm) await removed(kernel, cell, invocation, () => removeLog(container, log));
       throw thrown;
     }
   },
 });
 
 function refuseMisuse({ interactive, tty, rm, detach }: Invocation<typeof runArgs>['args']): void {
-  if (interactive || tty) {
-    throw new KukeError('Unsupported', `-${interactive ? 'i' : 't'}: without a daemon nobody holds a terminal for it`, {
-      remedy: 'run it with -d, then `kuke exec -it NAME -- sh`',
-    });
-  }
+  if (interactive && tty && !detach) requireTyping('run -i');
   if (rm && detach) {
     throw new KukeError('Usage', '--rm and -d: nobody waits for its end', { remedy: 'leave out one of them' });
   }
@@ -117,7 +132,13 @@ function manifestFor(kernel: Kernel, { args, lists }: Invocation<typeof runArgs>
     publish: lists.publish ?? [],
     workdir: args.workdir,
     user: args.user,
+    ...inputOf(args),
   });
+}
+
+/** Without a terminal, the end of ours is the end of its. */
+function inputOf({ interactive, tty, detach }: Invocation<typeof runArgs>['args']) {
+  return { tty, stdin: interactive, stdinOnce: interactive && !tty && !detach };
 }
 
 /** A run is always of a new cell. */

@@ -80,7 +80,8 @@ export function openProcess(who: number | ProcessIdentity): ProcessHandle | unde
   };
 }
 
-function openPidfd(pid: number): number | undefined {
+/** A descriptor of a process; undefined if it has gone. */
+export function openPidfd(pid: number): number | undefined {
   try {
     return checked('pidfd_open', libc().syscall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0), `pid ${pid}`);
   } catch (error) {

@@ -18,6 +18,8 @@ export interface OciSpec {
   ociVersion: string;
   process: {
     terminal?: boolean;
+    /** In characters. */
+    consoleSize?: { width: number; height: number };
     user: { uid: number; gid: number; additionalGids?: number[]; umask?: number };
     args: string[];
     env: string[];

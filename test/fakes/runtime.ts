@@ -152,6 +152,15 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
       rmdirSync(folder);
       return { fd, [Symbol.dispose]: () => closeSync(fd) };
     },
+    // Nothing in a fake container reads.
+    attach: async params => {
+      const container = find(params);
+      if (container === undefined) throw new KukeError('NotFound', `no container ${params.id} in ${params.namespace}`);
+      await read('runtime.attach', () => {});
+      if (container.task?.state !== 'running') throw new KukeError('Conflict', `container ${params.id} is not running`);
+      const hasTerminal = container.config.terminal === true;
+      return { hasTerminal, stdin: undefined, fed: async () => {}, resize: async () => {}, [Symbol.dispose]() {} };
+    },
     signal: async (params, signal) => {
       const container = find(params);
       await read('runtime.signal', () => {});

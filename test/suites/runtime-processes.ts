@@ -138,6 +138,18 @@ export function runtimeProcessSuite(name: string, make: () => Promise<RuntimeUnd
       await failure(runtime.openRoot(the('b')), 'NotFound');
     });
 
+    test('nothing goes in where no input is kept; who has no terminal says so', async () => {
+      await created('a');
+      await failure(runtime.attach(the('a')), 'Conflict');
+      await runtime.start(the('a'), context());
+      {
+        using input = await runtime.attach(the('a'));
+        expect([input.hasTerminal, input.stdin]).toEqual([false, undefined]);
+        await input.fed();
+      }
+      await failure(runtime.attach(the('b')), 'NotFound');
+    });
+
     test('called off before it is there, it does not run', async () => {
       await running('a');
       const controller = new AbortController();

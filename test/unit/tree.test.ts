@@ -59,7 +59,7 @@ const rules: { files: RegExp; may: RegExp[]; why: string }[] = [
     files: /^src\/daemon\/routes\//,
     may: [
       /^src\/(?:kernel|host|daemon)\//,
-      /^src\/cli\/(?:selector|cell-process\/containers|logs\/(?:prefixed|follow))\.ts$/,
+      /^src\/cli\/(?:selector|attach\/attend|cell-process\/containers|logs\/(?:prefixed|follow))\.ts$/,
     ],
     why: 'routes know the kernel, and what of the command line is about neither words nor terminals',
   },

@@ -27,21 +27,24 @@ export function processArgs(
 export interface EnvironmentBasis {
   hostname: string;
   home: string;
+  /** Programs that know nothing of it take it for an xterm, as Docker has it. */
+  hasTerminal?: boolean;
 }
 
 /**
- * Later ones win: PATH, HOSTNAME and HOME as Docker sets them, the image's ENV, `defaultEnv`, `env`. There is no TERM, for there is no
+ * Later ones win: PATH, HOSTNAME and HOME as Docker sets them, the image's ENV, `defaultEnv`, `env`; TERM where there is a
  * terminal. Throws InvalidManifest for an entry of ours that is not KEY=VALUE; such a one of the image's is passed over, as in Docker.
  */
 export function processEnv(
   config: Pick<ContainerConfig, 'defaultEnv' | 'env'>,
   image: Pick<ImageConfig, 'env'>,
-  { hostname, home }: EnvironmentBasis,
+  { hostname, home, hasTerminal = false }: EnvironmentBasis,
 ): string[] {
   const merged = new Map([
     ['PATH', PATH],
     ['HOSTNAME', hostname],
     ['HOME', home],
+    ...(hasTerminal ? [['TERM', 'xterm'] as const] : []),
   ]);
   for (const entry of image.env) {
     const [key, value] = split(entry);

@@ -41,9 +41,14 @@ export function buildSpec({ config, image, user, host }: SpecInput): OciSpec {
   return {
     ociVersion: '1.0.2',
     process: {
+      ...(config.terminal && { terminal: true, consoleSize: { width: 80, height: 24 } }),
       user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
       args: processArgs(config, image),
-      env: processEnv(config, image, { hostname: config.hostname, home: user.home }),
+      env: processEnv(config, image, {
+        hostname: config.hostname,
+        home: user.home,
+        hasTerminal: config.terminal === true,
+      }),
       cwd: processCwd(config, image),
       // Neither inheritable nor ambient: they would outlive the change to another user (CVE-2022-24769).
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },

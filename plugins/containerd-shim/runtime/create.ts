@@ -13,6 +13,7 @@ import {
   isOurs,
   LOG_PATH,
   STARTED_AT,
+  STDIN,
   STOP_SIGNAL,
 } from '../labels.ts';
 import { clearMountPoint, readSnapshotFiles } from '../oci/rootfs.ts';
@@ -156,7 +157,7 @@ function containerOf(
   spec: OciSpec,
   instance: string,
 ) {
-  const { [STARTED_AT]: _, ...labels } = config.labels;
+  const { [STARTED_AT]: _, [STDIN]: __, ...labels } = config.labels;
   return {
     id: config.id,
     image: image.name,
@@ -166,6 +167,7 @@ function containerOf(
       [CONFIGURATION]: digestOf(config),
       [GROUP]: config.group,
       [LOG_PATH]: config.logPath,
+      ...(config.stdin !== undefined && { [STDIN]: config.stdin }),
       ...(image.stopSignal !== undefined && { [STOP_SIGNAL]: image.stopSignal }),
     },
     runtime: runtimeOf(containerd, config.runtime),

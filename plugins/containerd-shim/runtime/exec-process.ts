@@ -5,13 +5,10 @@ import { processCwd, processEnv } from '../oci/process.ts';
 import { readInRoot } from '../oci/rootfs.ts';
 import { type ResolvedUser, resolveUser } from '../oci/user.ts';
 
-/** An OCI runtime's `process` (runtime-spec, config.md), with a terminal. */
-export type ExecSpec = OciSpec['process'] & { consoleSize?: { width: number; height: number } };
+/** An OCI runtime's `process` (runtime-spec, config.md). */
+export type ExecSpec = OciSpec['process'];
 
 type Asked = Pick<ExecParams, 'command' | 'env' | 'workingDir' | 'user' | 'terminal'>;
-
-/** What a program that knows nothing of the terminal takes it for, as Docker has it. */
-const TERM = 'TERM=xterm';
 
 /** Users are looked up in the files that the running container has now. Throws InvalidManifest for one that is not there. */
 export function processFor(spec: OciSpec, asked: Asked, pid: number): ExecSpec {
@@ -29,15 +26,16 @@ export function execProcess(
   another?: { user: ResolvedUser; home: string },
 ): ExecSpec {
   const own = process.env.filter(entry => another === undefined || entry !== `HOME=${another.home}`);
-  const hasTerm = own.some(entry => entry.startsWith('TERM='));
   const { uid, gid, additionalGids, home } = another?.user ?? { ...process.user, home: '/' };
+  const { consoleSize: _, ...rest } = process;
+  const hasTerminal = terminal !== undefined;
   return {
-    ...process,
-    terminal: terminal !== undefined,
+    ...rest,
+    terminal: hasTerminal,
     ...(terminal && { consoleSize: consoleSize(terminal) }),
     user: { ...process.user, uid, gid, ...(additionalGids && { additionalGids }) },
     args: command,
-    env: processEnv({ defaultEnv: terminal && !hasTerm ? [TERM] : [], env }, { env: own }, { hostname, home }),
+    env: processEnv({ defaultEnv: [], env }, { env: own }, { hostname, home, hasTerminal }),
     cwd: processCwd(workingDir === undefined ? {} : { workingDir }, { workingDir: process.cwd }),
   };
 }

@@ -7,7 +7,7 @@ import {
   type OciSpec,
   type TerminalSize,
 } from 'kuke/plugin';
-import { type Client, isGrpcError, ociProcess } from '../client/index.ts';
+import { type Client, ociProcess } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
@@ -17,6 +17,7 @@ import { processFor } from './exec-process.ts';
 import { type ExecRecord, endLeftExecs, noteExec } from './exec-records.ts';
 import { lookUp } from './look-up.ts';
 import { SIGKILL, SIGPIPE, signalNumber } from './signals.ts';
+import { ifThere } from './task.ts';
 
 /** How long a process that nobody listens to has to end by SIGPIPE, before SIGKILL. */
 const UNREAD_GRACE_MS = 1000;
@@ -160,15 +161,4 @@ export async function discard({ tasks }: Client, ids: ExecIds): Promise<boolean>
 export async function ordered(deletion: Promise<unknown>): Promise<void> {
   deletion.catch(() => {});
   await Promise.race([deletion, Bun.sleep(ORDER_TAKEN_MS)]);
-}
-
-/** A process that has ended, or has gone with its container, does not mind. */
-async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await ifFound(call);
-  } catch (error) {
-    if (isGrpcError(error, 'FAILED_PRECONDITION')) return undefined;
-    if (isGrpcError(error, 'UNKNOWN') && /process already finished|ttrpc: closed/.test(error.message)) return undefined;
-    throw error;
-  }
 }

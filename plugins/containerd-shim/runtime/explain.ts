@@ -11,7 +11,7 @@ import {
   shellCommand,
   shellQuote,
 } from 'kuke/plugin';
-import { CONFIGURATION, GROUP, INSTANCE, LOG_PATH } from '../labels.ts';
+import { CONFIGURATION, GROUP, INSTANCE, LOG_PATH, STDIN } from '../labels.ts';
 import { boundingSet } from '../oci/capabilities.ts';
 import { digestOf } from './configuration.ts';
 
@@ -54,7 +54,11 @@ function startCommands(params: ContainerParams): string {
     `log=$(printf %s "$info" | jq -r ${shellQuote(`.Labels["${LOG_PATH}"] // "/dev/null"`)})`,
     `cgroup=$(printf %s "$info" | jq -r ${shellQuote(`.Spec.annotations["${CGROUP}"] // .Spec.linux.cgroupsPath`)})`,
     'mkdir -p "$(dirname "$log")"',
-    `${ctr(params, 'tasks', 'start', '--detach', '--log-uri')} "file://$log" ${shellQuote(params.id)}`,
+    // To one with a terminal ctr gives the one that it has itself, which script(1) keeps a log of.
+    `if printf %s "$info" | jq -e .Spec.process.terminal > /dev/null`,
+    `then script -qaf -c ${shellQuote(ctr(params, 'tasks', 'start', params.id))} "$log"`,
+    `else ${ctr(params, 'tasks', 'start', '--detach', '--log-uri')} "file://$log" ${shellQuote(params.id)}`,
+    'fi',
     'group="$(findmnt -nt cgroup2 -o TARGET | head -1)/${cgroup#/}"',
     `! [ -d "$group" ] || ${pid} > "$group/cgroup.procs"`,
   ].join('\n');
@@ -90,6 +94,7 @@ function createFlags(config: ContainerConfig): string[] {
     ...config.devices.flatMap(device => ['--device', device]),
     ...capabilityFlags(config),
     ...(config.privileged ? ['--privileged'] : ['--seccomp']),
+    ...(config.terminal ? ['--tty'] : []),
     ...(config.readOnlyRootFilesystem ? ['--read-only'] : []),
     ...(config.securityOpts.includes('no-new-privileges') ? [] : ['--allow-new-privs']),
     ...(netns === undefined ? ['--net-host'] : ['--with-ns', `network:${netns}`]),
@@ -101,6 +106,7 @@ const labelsOf = (config: ContainerConfig): Record<string, string> => ({
   [CONFIGURATION]: digestOf(config),
   [GROUP]: config.group,
   [LOG_PATH]: config.logPath,
+  ...(config.stdin !== undefined && { [STDIN]: config.stdin }),
 });
 
 /** ctr adds first and drops then, by full names alone. */

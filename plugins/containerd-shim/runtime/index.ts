@@ -3,6 +3,7 @@ import { type ActionContext, asKukeError, type RuntimeBackend } from 'kuke/plugi
 import { readOnly } from '../containerd.ts';
 import { asContainerdError } from '../errors.ts';
 import { isOurs } from '../labels.ts';
+import { attachTo } from './attach.ts';
 import { clearTask } from './clear.ts';
 import { type Creation, createContainer } from './create.ts';
 import { execIn } from './exec.ts';
@@ -74,6 +75,7 @@ export function containerdRuntime(creation: Creation): RuntimeBackend {
     watch: (changed, signal) => watchContainers(containerd, changed, signal),
     exec: (params, signal) => named(undefined, execIn(containerd, params, signal)),
     openRoot: params => named(undefined, openRoot(containerd, params)),
+    attach: params => named(undefined, attachTo(containerd, params)),
     signal: (params, signal) =>
       named(`send ${signal} to container ${params.id}`, sendSignal(containerd, params, signal)),
     wait: (params, signal) => named(`wait for container ${params.id}`, waitForEnd(containerd, params, signal)),

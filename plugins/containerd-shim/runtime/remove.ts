@@ -5,6 +5,7 @@ import { ifFound } from '../errors.ts';
 import { GROUP, isOurs } from '../labels.ts';
 import { clearUserFiles } from './create.ts';
 import { forgetExecsIn } from './exec-records.ts';
+import { removeInput } from './input.ts';
 import { lookUp } from './look-up.ts';
 import { removeShimSocket } from './shim-socket.ts';
 import { clearStray } from './stray.ts';
@@ -32,6 +33,7 @@ export async function removeContainer(
   if (snapshot !== undefined && isOurs(snapshot, instance))
     await ifFound(client.snapshots.remove({ snapshotter, key }));
   clearUserFiles({ namespace, id });
+  removeInput(containerd, { namespace, id });
   forgetExecsIn({ socket: containerd.socket, namespace, id });
   const group = container?.labels[GROUP] ?? given;
   if (group !== undefined) await removeShimSocket(client, containerd.socket, namespace, group);

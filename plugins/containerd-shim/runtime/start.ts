@@ -4,12 +4,15 @@ import { basename, dirname } from 'node:path';
 import { asKukeError, type ContainerParams, KukeError, type OciSpec } from 'kuke/plugin';
 import { errnoOf, hasCode } from '../../../src/host/errno.ts';
 import { systemError } from '../../../src/host/libc.ts';
+import { makeAppend } from '../../../src/host/open-elsewhere.ts';
+import { parentOf } from '../../../src/host/pidfd.ts';
 import { noteStart } from '../../../src/host/rotated-log/keep.ts';
 import { type Client, type Container, isGrpcError, type Mount } from '../client/index.ts';
 import { type Containerd, inNamespace } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { unpackJson } from '../grpc/any.ts';
 import { GROUP, LOG_PATH, STARTED_AT } from '../labels.ts';
+import { makeInput } from './input.ts';
 import { lookUp } from './look-up.ts';
 import { ociRuntimeOf, requireOciRuntime } from './oci-runtime.ts';
 import { inTurn } from './shim-group.ts';
@@ -55,12 +58,15 @@ export async function prepareTask(
   signal: AbortSignal,
 ): Promise<void> {
   const client = inNamespace(containerd, namespace);
-  const output = outputs(container);
+  const isTerminal = processOf(container)?.terminal === true;
+  const log = logOf(container);
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
   const group = `${namespace}/${container.labels[GROUP] ?? container.id}`;
-  const task = { rootfs: [...rootfs], ...output };
+  const input = makeInput(containerd, namespace, container);
+  const task = { rootfs: [...rootfs], ...input, ...outputs(log, isTerminal) };
   await orUndone(client, container, async () => {
-    await inTurn(group, () => createTask(containerd, namespace, container, task, signal));
+    const pid = await inTurn(group, () => createTask(containerd, namespace, container, task, signal));
+    if (isTerminal) appendTo(log, pid);
   });
 }
 
@@ -98,7 +104,7 @@ async function orUndone<T>(client: Client, container: Container, work: () => Pro
   try {
     return await work();
   } catch (error) {
-    const failure = startFailure(error, { command: commandOf(container), image: container.image });
+    const failure = startFailure(error, { command: processOf(container)?.args[0] ?? '', image: container.image });
     throw await undo(client, container, failure);
   }
 }
@@ -114,13 +120,13 @@ async function createTask(
   container: Container,
   task: Omit<Parameters<Client['tasks']['create']>[0], 'containerId'>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const client = inNamespace(containerd, namespace);
   const containerId = container.id;
   for (let attempt = 1; ; attempt++) {
     try {
-      await client.tasks.create({ ...task, containerId });
-      return;
+      const { pid } = await client.tasks.create({ ...task, containerId });
+      return pid;
     } catch (error) {
       const isInTheWay = isGrpcError(error, 'ALREADY_EXISTS') || isStrayInTheWay(error) || isShimLeaving(error);
       if (!isInTheWay || attempt === CLEANUP_ATTEMPTS || signal.aborted) throw error;
@@ -137,10 +143,8 @@ const SHIM_LEAVING =
 
 const isShimLeaving = (error: unknown) => error instanceof Error && SHIM_LEAVING.test(error.message);
 
-function commandOf({ spec }: Container): string {
-  const { process } = (spec === undefined ? {} : unpackJson(spec)) as Partial<OciSpec>;
-  return process?.args[0] ?? '';
-}
+const processOf = ({ spec }: Container): OciSpec['process'] | undefined =>
+  ((spec === undefined ? {} : unpackJson(spec)) as Partial<OciSpec>).process;
 
 async function undo(client: Client, container: Container, failure: KukeError): Promise<KukeError> {
   const undone = await Promise.allSettled([
@@ -159,23 +163,40 @@ async function recordStart(client: Client, id: string, time: string): Promise<vo
   await client.containers.update({ container: { id, labels: { [STARTED_AT]: time } }, updateMask });
 }
 
-/**
- * Where the shim is to write: paths of the log, made here, so that not everybody may read it; it appends to what is there. They differ,
- * for where they are the same (and with `file://` they always are) the shim closes the file for both streams when one of them ends, and
- * the last words on stderr are lost (containerd 1.6 to 2.1, copyPipes in pkg/process/io.go).
- */
-function outputs({ id, labels }: Container): { stdout: string; stderr: string } {
+/** Made here, so that not everybody may read it. */
+function logOf({ id, labels }: Container): string {
   const path = labels[LOG_PATH];
   if (path === undefined) throw new KukeError('RuntimeFailed', `container ${id} has no label ${LOG_PATH}`);
-  const folder = dirname(path);
   try {
     makeLog(path);
+    return path;
   } catch (error) {
     if (!hasCode(error, 'EISDIR', 'ELOOP', 'ENXIO', 'ENOTDIR', 'EEXIST')) throw error;
     const message = `${path} cannot be its log: ${error instanceof Error ? error.message : error}`;
     throw new KukeError('Conflict', message, { cause: error, remedy: 'move away what is there, then run it again' });
   }
-  return { stdout: path, stderr: `${folder}/./${basename(path)}` };
+}
+
+/**
+ * Where the shim is to write: paths of the log; it appends to what is there. They differ, for where they are the same (and with `file://`
+ * they always are) the shim closes the file for both streams when one of them ends, and the last words on stderr are lost (containerd 1.6
+ * to 2.1, copyPipes in pkg/process/io.go). A terminal has one stream.
+ */
+function outputs(log: string, terminal: boolean): { stdout: string; stderr?: string; terminal: boolean } {
+  if (terminal) return { stdout: log, terminal };
+  return { stdout: log, stderr: `${dirname(log)}/./${basename(log)}`, terminal };
+}
+
+/** What the shim copies from a terminal it would write from the beginning of the file on. The first process waits yet, `pid`. */
+function appendTo(log: string, pid: number): void {
+  try {
+    makeAppend(parentOf(pid) ?? pid, log);
+  } catch (error) {
+    if (!hasCode(error, 'EPERM', 'EACCES')) throw error;
+    const message = `the log of a terminal cannot be made to grow: ${error instanceof Error ? error.message : error}`;
+    const remedy = 'it needs `sysctl kernel.yama.ptrace_scope` below 3, and CAP_SYS_PTRACE; or leave out `tty`';
+    throw new KukeError('RuntimeFailed', message, { cause: error, remedy });
+  }
 }
 
 function makeLog(path: string): void {

@@ -56,3 +56,14 @@ async function unlessGone<T>(client: Client, containerId: string, call: Promise<
     return undefined;
   }
 }
+
+/** A process that has ended, or has gone with its container, does not mind. */
+export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await ifFound(call);
+  } catch (error) {
+    if (isGrpcError(error, 'FAILED_PRECONDITION')) return undefined;
+    if (isGrpcError(error, 'UNKNOWN') && /process already finished|ttrpc: closed/.test(error.message)) return undefined;
+    throw error;
+  }
+}

@@ -1,7 +1,6 @@
 /** Waiting for a container to end, until its last words are in its log. */
-import { readdirSync, readlinkSync } from 'node:fs';
 import type { ContainerParams } from 'kuke/plugin';
-import { hasCode } from '../../../src/host/errno.ts';
+import { descriptorsOf } from '../../../src/host/open-elsewhere.ts';
 import { parentOf } from '../../../src/host/pidfd.ts';
 import type { Containerd } from '../containerd.ts';
 import { LOG_PATH } from '../labels.ts';
@@ -29,23 +28,5 @@ export async function waitForEnd(
 /** The shim copies what is left in the pipes after it has told of the end, and says nothing when it is done but that it closes the log. */
 async function untilClosed(pid: number, path: string, signal: AbortSignal): Promise<void> {
   const limit = Date.now() + WORDS_LIMIT_MS;
-  while (hasOpen(pid, path) && Date.now() < limit && !signal.aborted) await Bun.sleep(INTERVAL_MS);
-}
-
-function hasOpen(pid: number, path: string): boolean {
-  const folder = `/proc/${pid}/fd`;
-  try {
-    return readdirSync(folder).some(fd => target(`${folder}/${fd}`) === path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH')) return false; // the shim has ended, and so has what it had open
-    throw error;
-  }
-}
-
-function target(link: string): string | undefined {
-  try {
-    return readlinkSync(link);
-  } catch {
-    return undefined; // closed meanwhile
-  }
+  while (descriptorsOf(pid, path).length > 0 && Date.now() < limit && !signal.aborted) await Bun.sleep(INTERVAL_MS);
 }

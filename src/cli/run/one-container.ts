@@ -17,11 +17,14 @@ export interface RunFlags {
   publish: string[];
   workdir?: string | undefined;
   user?: string | undefined;
+  tty?: boolean | undefined;
+  stdin?: boolean | undefined;
+  stdinOnce?: boolean | undefined;
 }
 
 /** `scope`: the spec's fields that name its parents. Throws Usage for a flag that cannot be read; what it says is checked as any manifest is. */
 export function oneContainer({ path }: ResourceRef, scope: Record<string, string>, flags: RunFlags): Manifest {
-  const { image, command, env, volume, publish, workdir, user } = flags;
+  const { image, command, env, volume, publish, workdir, user, tty, stdin, stdinOnce } = flags;
   const some = <T>(key: string, list: T[]) => (list.length > 0 ? { [key]: list } : {});
   const container = {
     id: CONTAINER,
@@ -32,6 +35,9 @@ export function oneContainer({ path }: ResourceRef, scope: Record<string, string
     ...some('ports', publish),
     ...(workdir !== undefined && { workingDir: workdir }),
     ...(user !== undefined && { user }),
+    ...(tty && { tty }),
+    ...(stdin && { stdin }),
+    ...(stdinOnce && { stdinOnce }),
   };
   return {
     apiVersion: API_VERSION,

@@ -59,6 +59,10 @@ export interface ContainerConfig extends ContainerParams {
   cgroup: string;
   /** What the container writes goes here. */
   logPath: string;
+  /** It has a terminal of its own; what it writes to it, and what is typed as far as it is echoed, goes to the log. */
+  terminal?: true;
+  /** Its standard input is kept for who attaches; `once`: up to the end of what the first one feeds it. Absent: it reads from nothing. */
+  stdin?: 'open' | 'once';
   /**
    * It is started in the same plan, and all that it lives in is there already, its leaf too: so whatever of the start takes long is done
    * with its creation, up to the first process, which waits. A runtime may leave all of that to the start.
@@ -124,6 +128,17 @@ export interface ExecProcess {
   resize(size: TerminalSize): Promise<void>;
 }
 
+/** The way to the input and to the terminal of a container's first process. What it writes is in its log. */
+export interface ProcessInput extends Disposable {
+  hasTerminal: boolean;
+  /** A descriptor of ours, open without blocking, by which it is fed. Undefined: it reads nothing, or no more. */
+  readonly stdin: number | undefined;
+  /** There is no more to feed it with: if its input is kept `once`, it reads an end now. */
+  fed(): Promise<void>;
+  /** Of its terminal. It has ended: nothing to do. */
+  resize(size: TerminalSize): Promise<void>;
+}
+
 export type ContainerState = 'created' | 'running' | 'paused' | 'stopped' | 'unknown';
 
 export interface ContainerObservation extends ContainerParams {
@@ -156,6 +171,8 @@ export interface RuntimeBackend extends Backend<RuntimeActions>, Watchable {
    * but by openat2(2) with RESOLVE_IN_ROOT. Throws NotFound, Conflict (not running).
    */
   openRoot(params: ContainerParams): Promise<{ fd: number } & Disposable>;
+  /** Several may do so at once. Throws NotFound, Conflict (not running). */
+  attach(params: ContainerParams): Promise<ProcessInput>;
   /** To the first process. It has ended, or there is none: nothing to do. */
   signal(params: ContainerParams, signal: NodeJS.Signals): Promise<void>;
   /** Resolves when it does not run, and all that it wrote is in its log. No exit code: nobody knows it. Rejects with the signal's reason. */

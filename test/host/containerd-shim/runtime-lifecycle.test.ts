@@ -1,7 +1,9 @@
 /** Starting, stopping and removing, seen from outside. */
 import { describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import type { ContainerConfig } from 'kuke/plugin';
 import { connect } from '../../../plugins/containerd-shim/client/index.ts';
+import { writeBytes } from '../../../src/host/byte-flow.ts';
 import { context, eventually, failure } from '../../suites/contract.ts';
 import '../containerd.ts';
 import { output } from '../observe/command.ts';
@@ -197,6 +199,65 @@ test('the commands that explain prints do the same', async () => {
   await sh(runtime.explain('removeNamespace', { namespace }));
   expect(await ctr.namespaces()).not.toContain(namespace);
   rmdirSync(`/sys/fs/cgroup/${namespace}`); // where ctr puts it, and leaves it
+});
+
+describe('input', () => {
+  /** As somebody who is attached types it. */
+  async function typing(id: string, ...texts: string[]): Promise<void> {
+    using input = await runtime.attach(the(id));
+    for (const text of texts) expect(await writeBytes(input.stdin ?? -1, Buffer.from(text))).toBe(true);
+  }
+  const logged = (id: string, what: RegExp) => eventually(async () => (what.test(log(id)) ? log(id) : undefined));
+
+  test('of a terminal goes on when who typed has gone; each run is appended to the log, and the FIFO goes at last', async () => {
+    const shell: Partial<ContainerConfig> = {
+      command: ['/bin/sh', '-c', 'stty -echo; echo ready; exec sh'],
+      terminal: true,
+      stdin: 'open',
+    };
+    await running('a', shell);
+    await typing('a', 'echo $TERM; stty size\n');
+    await logged('a', /xterm\r\n.*24 80\r\n/s);
+    const [first, second] = [await runtime.attach(the('a')), await runtime.attach(the('a'))];
+    expect([first.hasTerminal, second.hasTerminal]).toEqual([true, true]);
+    await first.resize({ columns: 70, rows: 10 });
+    first[Symbol.dispose]();
+    expect(first.stdin).toBeUndefined();
+    await second.fed(); // of a terminal, no end
+    await writeBytes(second.stdin ?? -1, Buffer.from('stty size; exit 7\n'));
+    await logged('a', /10 70\r\n/);
+    expect(await runtime.wait(the('a'), new AbortController().signal)).toEqual({ exitCode: 7 });
+    second[Symbol.dispose]();
+    await failure(runtime.attach(the('a')), 'Conflict');
+    const before = log('a');
+    await start('a');
+    await typing('a', 'echo again; exit 0\n');
+    await logged('a', /again\r\n/);
+    expect(log('a').startsWith(before)).toBe(true);
+    await inState('a', 'stopped');
+    const fifos = () => readdirSync('/run/kukeon').filter(name => name.startsWith('stdin-'));
+    expect(fifos()).toHaveLength(1);
+    await remove('a');
+    expect(fifos()).toEqual([]);
+    await failure(runtime.attach(the('a')), 'NotFound');
+  });
+
+  test('that is kept once ends when it is fed; other input never does, and without any there is nothing to read', async () => {
+    const cat = ['/bin/sh', '-c', 'echo ready; cat; echo end'];
+    for (const [id, stdin] of [['once', 'once'], ['open', 'open'], ['none']] as const)
+      await running(id, { command: cat, ...(stdin && { stdin }) });
+    expect(await logged('none', /end/)).toBe('ready\nend\n');
+    for (const id of ['once', 'open']) {
+      using input = await runtime.attach(the(id));
+      expect(input.hasTerminal).toBe(false);
+      await writeBytes(input.stdin ?? -1, Buffer.from('fed\n'));
+      await input.fed();
+    }
+    expect(await runtime.wait(the('once'), new AbortController().signal)).toEqual({ exitCode: 0 });
+    expect(log('once')).toBe('ready\nfed\nend\n');
+    await typing('open', 'more\n');
+    expect(await logged('open', /more/)).toBe('ready\nfed\nmore\n');
+  });
 });
 
 test('20 rounds leave nothing', async () => {

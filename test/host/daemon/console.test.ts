@@ -18,6 +18,7 @@ const descriptorsOfDaemon = () => readdirSync(`/proc/${pidOfDaemon()}/fd`).lengt
 /** Much more than a pipe, the connection and our windows hold. */
 const LINES = 300_000;
 const LONG_LOG = `i=0; while [ $i -lt ${LINES / 100} ]; do yes 0123456789 | head -100; i=$((i+1)); done; exec sleep 100000`;
+const TICKING = 'while :; do echo tick; sleep 0.1; done';
 
 let host: ReadyHost;
 beforeAll(async () => {
@@ -26,13 +27,13 @@ beforeAll(async () => {
   chmodSync(folder, 0o777);
   Bun.spawnSync(['groupadd', '--system', 'kukeon']); // as init makes it
   expect(await kuke(['daemon', 'start'])).toMatchObject({ status: 0 });
-  const web = cell('web', [container('main'), shell('long', LONG_LOG)]);
+  const web = cell('web', [container('main'), shell('long', LONG_LOG), shell('ticking', TICKING, { stdin: true })]);
   const applied = await kuke(['apply', '-f', '-'], { stdin: JSON.stringify(web) });
   expect(applied).toMatchObject({ status: 0, stdout: 'cell main/default/default/web created\n' });
 });
 afterAll(async () => {
   await kuke(['daemon', 'stop']);
-  await run(['delete', 'cell', 'web', '--cascade', '--force']);
+  for (const name of ['web', 'box']) await run(['delete', 'cell', name, '--cascade', '--force']);
   await host.containerd.stop();
 });
 
@@ -83,6 +84,35 @@ describe('exec', () => {
     const shown = await terminal.shown(/ended with 3[\s\S]*icanon/);
     expect(shown).toMatch(/ended with 3[\s\S]* icanon/);
     expect(shown).not.toMatch(/ended with 3[\s\S]*-icanon/);
+  });
+});
+
+describe('attach', () => {
+  test('has the terminal of the first process, which goes on when it is left', async () => {
+    const first = onTerminal('run -it --name box test:1 -- sh');
+    await first.shown(/# /);
+    first.type('x=kept; stty size\r');
+    await first.shown(/20 90/);
+    first.type('\u0010\u0011');
+    expect(await first.shown(/ended with 0[\s\S]*icanon/)).toContain('left; it runs on');
+    const again = onTerminal('attach box');
+    await again.shown(/attached/);
+    again.resize(70, 10);
+    again.type('while [ "$(stty size)" != "10 70" ]; do :; done; echo $x-$x\r');
+    await again.shown(/kept-kept/);
+    again.type('sleep 99998\r');
+    await eventually(async () => ((await psOf('box')).includes('sleep 99998') ? true : undefined));
+    again.type('\u0003');
+    await eventually(async () => ((await psOf('box')).includes('sleep 99998') ? undefined : true));
+    again.type('exit 4\r');
+    expect(await again.shown(/ended with 4[\s\S]*icanon/)).not.toMatch(/ended with 4[\s\S]*-icanon/);
+    expect(await kuke(['delete', 'cell', 'box', '--cascade'])).toMatchObject({ status: 0 });
+  });
+
+  test('passes on what comes by a pipe, to its end', async () => {
+    const many = 'x'.repeat(1_000_000);
+    const ran = await kuke(['run', '-i', '--rm', '-q', 'test:1', '--', 'wc', '-c'], { stdin: many });
+    expect(ran).toEqual({ status: 0, stdout: '1000000\n', stderr: '' });
   });
 });
 
@@ -198,13 +228,26 @@ test('commands leave nothing open in the daemon', async () => {
     ['get', 'cell', 'none'],
     ['logs', 'web', '--tail', '1'],
   ];
+  const attachAndLeave = async () => {
+    const program = start(['attach', 'web', '-c', 'ticking'], through);
+    await program.stdout.getReader().read();
+    program.kill('SIGINT');
+    await program.exited;
+  };
   for (const argv of commands) await kuke(argv);
+  await attachAndLeave();
   const before = descriptorsOfDaemon();
+  for (let i = 0; i < 3; i++) await attachAndLeave();
   for (const argv of [...commands, ...commands, ...commands]) await kuke(argv);
   await eventually(async () => (descriptorsOfDaemon() <= before ? true : undefined));
 });
 
 test('a daemon that dies in the middle is told, and the next command does without it', async () => {
+  expect(await kuke(['run', '-dit', '--name', 'box', 'test:1', '--', 'sh'])).toMatchObject({ stdout: 'box\n' });
+  const terminal = onTerminal('attach box');
+  await terminal.shown(/attached/);
+  terminal.type('x=kept; echo $x-$x\r');
+  await terminal.shown(/kept-kept/);
   const child = start(['exec', 'web', '--', 'sleep', '100000'], through);
   await eventually(async () => ((await psOf('web')).includes('sleep 100000') ? true : undefined));
   process.kill(pidOfDaemon(), 'SIGKILL');
@@ -212,5 +255,11 @@ test('a daemon that dies in the middle is told, and the next command does withou
     5,
     'error: kukeond has gone away, and this may be done in part (run it again: what was begun is finished or undone first, with kukeond or without it)\n',
   ]);
-  expect(await kuke(['get', 'cells', '-o', 'name'])).toMatchObject({ status: 0, stdout: 'cell/web\n' });
+  expect(await terminal.shown(/ended with 5[\s\S]*icanon/)).not.toMatch(/ended with 5[\s\S]*-icanon/);
+  expect(await kuke(['get', 'cells', '-o', 'name'])).toMatchObject({ status: 0, stdout: 'cell/box\ncell/web\n' });
+  // Nothing of it was kukeond's.
+  const without = onTerminal('attach box');
+  await without.shown(/attached/);
+  without.type('echo still $x; exit 9\r');
+  await without.shown(/still kept[\s\S]*ended with 9/);
 });

@@ -31,28 +31,35 @@ const script = `export PATH=/bin; until [ -f /go ]; do sleep 0.05; done; i=0
 test('no line is lost or comes twice, also where kukeond is killed; the files are as many and as large as they may be', async () => {
   const logs = { maxSize: '64Ki', maxFiles: 3 };
   await apply(
-    cell('web', [shell('main', script, { logs }), shell('all', script, { logs: { maxSize: '64Ki', maxFiles: 100 } })]),
+    cell('web', [
+      shell('main', script, { logs }),
+      shell('all', script, { logs: { maxSize: '64Ki', maxFiles: 100 } }),
+      shell('typed', script, { tty: true, logs: { maxSize: '64Ki', maxFiles: 100 } }),
+    ]),
   );
   const pid = Number(JSON.parse(await kuke('daemon', 'status', '-o', 'json')).pid);
   // Of kuke itself, which outlives the daemon.
   const follower = start(['logs', '-f', 'web', '--no-daemon']);
   const followed = follower.stdout.text();
-  for (const id of ['main', 'all']) await kuke('exec', 'web', '-c', id, '--', '/bin/touch', '/go');
+  for (const id of ['main', 'all', 'typed']) await kuke('exec', 'web', '-c', id, '--', '/bin/touch', '/go');
   const folder = dirname(logFile('web', 'main'));
   const piecesOf = (id: string) => readdirSync(folder).filter(name => new RegExp(`^${id}\\.log\\.\\d+$`).test(name));
   await eventually(async () => (piecesOf('all').length > 0 ? true : undefined), 60_000);
   process.kill(pid, 'SIGKILL');
   await Bun.sleep(500);
   await kuke('daemon', 'start');
-  for (const id of ['main', 'all'])
+  for (const id of ['main', 'all', 'typed'])
     await eventually(
       async () =>
-        (await kuke('logs', 'web', '-c', id, '--tail', '1')) === `${BURSTS * A_BURST - 1}\n` ? true : undefined,
+        (await kuke('logs', 'web', '-c', id, '--tail', '1')).trim() === `${BURSTS * A_BURST - 1}` ? true : undefined,
       60_000,
     );
   await eventually(async () => (statSync(logFile('web', 'main')).blocks * 512 < 96 * 1024 ? true : undefined), 60_000);
   expect(await kuke('logs', 'web', '-c', 'all')).toBe(lines);
   expect(await kuke('logs', 'web', '-c', 'all', '--no-daemon')).toBe(lines);
+  // Of a terminal, too, which the shim would write over.
+  expect(await kuke('logs', 'web', '-c', 'typed')).toBe(lines.replaceAll('\n', '\r\n'));
+  expect(piecesOf('typed').length).toBeGreaterThan(3);
   const kept = await kuke('logs', 'web');
   expect(kept.length).toBeLessThan(lines.length);
   expect(lines.endsWith(kept)).toBe(true);

@@ -52,6 +52,25 @@ describe('exec', () => {
     expect(await failing(status, 'exec', ...argv)).toMatch(words);
   });
 
+  test('and the terminal of a first process is left, and come back to', async () => {
+    await apply(onCrun('typed', container('main', { command: ['sh'], tty: true, stdin: true })));
+    for (const [typed, what] of [
+      ['x=kept; stty size', /20 90/],
+      ['echo $x-$x', /kept-kept/],
+    ] as const) {
+      const terminal = onTerminal('attach typed');
+      await terminal.shown(/attached/);
+      terminal.type(`${typed}\r`);
+      await terminal.shown(what);
+      terminal.type('\u0010\u0011');
+      await terminal.shown(/ended with 0/);
+      await terminal.exited;
+    }
+    expect(await run(['attach', 'typed'], { stdin: 'exit 6\n' })).toMatchObject({ status: 6 });
+    expect(await kuke('logs', 'typed')).toContain('kept-kept\r\n');
+    await kuke('delete', 'cell', 'typed', '--cascade');
+  });
+
   test('takes signals', async () => {
     const program = start([
       'exec',

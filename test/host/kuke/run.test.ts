@@ -153,8 +153,7 @@ describe('in the background', () => {
   });
 
   test.each([
-    [['-i'], 'kuke exec -it'],
-    [['-t'], 'kuke exec -it'],
+    [['-it'], 'standard input is not a terminal'],
     [['-d', '--rm'], 'nobody waits'],
     [['-v', 'data:/x'], 'not a path'],
   ])('%j is refused by name', async (flags, message) => {

@@ -13,7 +13,7 @@ const READERS = new Set([
 ]);
 
 /** What they do is one command already, which systemctl or a program in a container is given. */
-const DIRECT = /^(?:exec|daemon .*)$/;
+const DIRECT = /^(?:attach|exec|daemon .*)$/;
 
 async function allBelow(entries: Record<string, CommandEntry>, above: string[] = []): Promise<[string, Command][]> {
   const found = Object.entries(entries).map(async ([word, entry]): Promise<[string, Command][]> => {

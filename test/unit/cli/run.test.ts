@@ -42,8 +42,22 @@ describe('run', () => {
   });
 
   test.each([
-    [['-i', 'busybox'], 2, 'kuke exec -it'],
-    [['-t', 'busybox'], 2, 'kuke exec -it'],
+    ['-i', { stdin: true, stdinOnce: true }],
+    ['-t', { tty: true }],
+    ['-dit', { tty: true, stdin: true }],
+    ['-di', { stdin: true }],
+  ])('%s is what the manifest says of its input', async (flag, said) => {
+    const { status } = await run(flag, '--name', 'web', 'busybox', '--', 'sh', '-c', 'exit 0');
+    expect(status).toBe(0);
+    const { stdout } = await fake.kuke('get', 'cell', 'web', '-o', 'json');
+    expect(JSON.parse(stdout).spec.containers[0]).toMatchObject(said);
+    expect(Object.keys(JSON.parse(stdout).spec.containers[0])).toHaveLength(3 + Object.keys(said).length);
+  });
+
+  test.each([
+    [['-it', 'busybox'], 2, '-t: standard input is not a terminal (leave out -t: `run -i` passes on'],
+    [['-it', '--detach-keys', 'ctrl-1', 'busybox'], 2, 'is not a terminal'],
+    [['--detach-keys', 'ctrl-1', 'busybox'], 2, '--detach-keys: `ctrl-1` is no key'],
     [['-d', '--rm', 'busybox'], 2, 'leave out one of them'],
     [['-v', 'data:/srv', 'busybox'], 2, '`data` is not a path'],
     [['-p', '80', 'busybox'], 2, 'error: --publish: must be [IP:]HOST:CONTAINER'],

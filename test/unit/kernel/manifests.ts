@@ -85,6 +85,10 @@ export const containerFields = {
   workingDir: absolutePath,
   env: some(fc.tuple(fc.stringMatching(/^[A-Z_]{1,5}$/), text).map(([key, value]) => `${key}=${value}`)),
   user: fc.constantFrom('root', '1000', 'www-data:33'),
+  tty: fc.boolean(),
+  stdin: fc.boolean(),
+  /** Only where `stdin` is, and `tty` is not. */
+  stdinOnce: fc.boolean(),
   /** Told apart by `apart`, since a port of the host leads to one place. */
   ports: some(fc.constantFrom(':80', ':8080/tcp', ':53/udp')),
   volumes: some(volume),
@@ -133,7 +137,8 @@ const containers = fc
   })
   .chain(list => fc.tuple(fc.constant(list), fc.nat({ max: list.length }), fc.boolean(), fc.boolean()))
   .map(([list, root, said, hostNetwork]) =>
-    list.map((given, index) => {
+    list.map(({ stdinOnce, ...rest }, index) => {
+      const given = { ...rest, ...(rest.stdin && !rest.tty && stdinOnce !== undefined && { stdinOnce }) };
       const one = given.ports && { ...given, ports: hostNetwork ? [] : apart(given.ports, index) };
       const joined = { ...given, ...one, ...(given.networks && hostNetwork && { networks: [] }) };
       if (index !== root % list.length) return joined;

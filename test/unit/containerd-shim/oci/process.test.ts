@@ -37,6 +37,13 @@ describe('environment', () => {
     ]);
   });
 
+  test('has a TERM where there is a terminal, unless the image or somebody else says which', () => {
+    const terminal = { ...basis, hasTerminal: true };
+    expect(processEnv({ defaultEnv: [], env: [] }, { env: [] }, terminal)).toContain('TERM=xterm');
+    expect(processEnv({ defaultEnv: [], env: [] }, { env: ['TERM=linux'] }, terminal)).toContain('TERM=linux');
+    expect(processEnv({ defaultEnv: [], env: ['TERM=dumb'] }, { env: [] }, terminal)).toContain('TERM=dumb');
+  });
+
   test('image, then defaults, then the user: the last one wins', () => {
     const env = processEnv(
       { defaultEnv: ['B=default', 'C=default'], env: ['C=user', 'HOME=/root', 'C=later'] },
