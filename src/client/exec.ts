@@ -1,4 +1,4 @@
-/** A program in a container, over a connection that is upgraded to `kuke-exec`. */
+/** A process in a container, over a connection that is upgraded to `kuke-exec`. */
 import { connect, type Socket } from 'node:net';
 import { Mux, WINDOW } from '../daemon/console/mux.ts';
 import { ApiError } from './api-error.ts';
@@ -36,11 +36,27 @@ export interface Exec {
   close(): void;
 }
 
+export interface AttachOptions {
+  /** The root, where it is absent. */
+  container?: string;
+  /** It reads what is written to `stdin`, if its manifest has `stdin: true`. */
+  stdin?: boolean;
+  /** Of its terminal, if its manifest has `tty: true`. */
+  size?: { columns: number; rows: number };
+}
+
+/** What it writes from now on is `stdout`; to let go of it ends nothing. */
+export type Attached = Omit<Exec, 'stderr'>;
+
 type Said = { type: 'exit'; code: number } | { type: 'error'; error: ErrorBody };
 
-export async function exec(socketPath: string, path: string, options: ExecOptions): Promise<Exec> {
-  const { tty, ...given } = options;
-  const query: Record<string, QueryValue> = { ...given, ...(tty && { tty: true, ...tty }) };
+export const exec = (socketPath: string, path: string, { tty, ...given }: ExecOptions): Promise<Exec> =>
+  framed(socketPath, path, { ...given, ...(tty && { tty: true, ...tty }) });
+
+export const attach = (socketPath: string, path: string, { size, ...given }: AttachOptions): Promise<Attached> =>
+  framed(socketPath, path, { ...given, ...size });
+
+async function framed(socketPath: string, path: string, query: Record<string, QueryValue>): Promise<Exec> {
   const { socket, head } = await upgraded(socketPath, pathWith(path, query));
   const exited = Promise.withResolvers<number>();
   exited.promise.catch(() => {}); // it need not be asked for

@@ -8,7 +8,7 @@
  * What the daemon refuses is an ApiError. Bun's fetch has 256 requests at once at most (BUN_CONFIG_MAX_HTTP_REQUESTS).
  */
 import { ApiError } from './api-error.ts';
-import { type Exec, type ExecOptions, exec } from './exec.ts';
+import { type Attached, type AttachOptions, attach, type Exec, type ExecOptions, exec } from './exec.ts';
 import { type Asking, type QueryValue, type Transport, transportOn } from './transport.ts';
 import type {
   AnyManifest,
@@ -27,7 +27,7 @@ import type {
 } from './types.ts';
 
 export { ApiError } from './api-error.ts';
-export type { Exec, ExecOptions } from './exec.ts';
+export type { Attached, AttachOptions, Exec, ExecOptions } from './exec.ts';
 export type * from './types.ts';
 
 export interface Selecting {
@@ -76,6 +76,7 @@ export interface Client {
     },
   ): AsyncGenerator<Uint8Array>;
   exec(cell: Named, options: ExecOptions): Promise<Exec>;
+  attach(cell: Named, options?: AttachOptions): Promise<Attached>;
   images(realm?: string): Promise<ImageInfo[]>;
   pullImage(
     name: string,
@@ -181,6 +182,7 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
     stop: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/stop`, options),
     kill: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/kill`, options),
     logs: (cell, { signal, ...query } = {}) => to.bytes(`${pathOf('Cell', cell)}/logs`, { query, signal }),
+    attach: (cell, options = {}) => attach(socket, `${pathOf('Cell', cell)}/attach`, options),
     exec: (cell, options) => exec(socket, `${pathOf('Cell', cell)}/exec`, options),
     images: async realm => (await to.json<{ items: ImageInfo[] }>(imagesOf(realm))).items,
     async pullImage(name, { realm, told, signal, ...options } = {}) {

@@ -1,34 +1,18 @@
-/**
- * A process in a container that runs, over a connection that becomes `kuke-exec`: frames as consoles have them (daemon/console/mux.ts).
- * Channel 0 is its standard input, 1 its output, 2 its error output; messages are `{type: 'signal', name}` and `{type: 'resize', columns,
- * rows}` from the client, and in the end `{type: 'exit', code}` or `{type: 'error', error}` to it.
- */
-import type { Duplex } from 'node:stream';
-import * as v from 'valibot';
+/** A process in a container that runs, over a connection that becomes frames. */
 import { containersOf, pick, runtimeId, whyNot } from '../../cli/cell-process/containers.ts';
 import { writeBytes } from '../../host/byte-flow.ts';
 import { makePipe, type PipeEnd, readPiece } from '../../host/pipe.ts';
 import type { ExecProcess } from '../../kernel/backends/index.ts';
-import { errorBody } from '../../kernel/error-body.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { describe } from '../../kernel/resource.ts';
-import { Mux, type Receiver, type Sender, WINDOW } from '../console/mux.ts';
+import { type Mux, type Receiver, type Sender, WINDOW } from '../console/mux.ts';
+import { MOST_CHARACTERS, PROTOCOL, type Served, serveFrames } from './frames.ts';
 import { CELL, cellIn } from './logs.ts';
 import { flag, text, texts, wholeNumber } from './query.ts';
 import { type UpgradeRoute, upgradeRoute } from './route.ts';
 
-const PROTOCOL = 'kuke-exec';
-const UPGRADED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`;
-const MOST_CHARACTERS = 10_000;
 /** Between the SIGHUP and the SIGKILL to what a client has left. */
 const PARTING_MS = 10_000;
-/** What a client that does not read may make us hold. */
-const MOST_UNSENT = 4 * WINDOW;
-
-const message = v.variant('type', [
-  v.object({ type: v.literal('signal'), name: v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{2,8}$/)) }),
-  v.object({ type: v.literal('resize'), columns: v.number(), rows: v.number() }),
-]);
 
 export const execRoute: UpgradeRoute = upgradeRoute({
   method: 'POST',
@@ -83,7 +67,7 @@ export const execRoute: UpgradeRoute = upgradeRoute({
       const request = `POST /v1beta1/${describe(ref)}/exec ${container.id} -- ${command.join(' ').slice(0, 500)}`;
       const durationMs = performance.now() - began;
       await daemon.audit({ peer, request, outcomes: [], startedAt: new Date(), durationMs });
-      return (socket, head) => serve(socket, head, process, pipes);
+      return serveFrames(serve(process, pipes));
     } catch (thrown) {
       pipes.close();
       const why = await whyNot(kernel, cell.ref, container.id, {}, thrown);
@@ -112,56 +96,27 @@ function makePipes(isFed: boolean): Pipes {
   return { stdout, stderr, ...(stdin && { stdin }), close };
 }
 
-function serve(socket: Duplex, head: Buffer, process: ExecProcess, pipes: Pipes): void {
-  socket.on('error', () => socket.destroy());
-  socket.write(UPGRADED);
-  let parting: Timer | undefined;
-  const mux = new Mux(
-    {
-      write(bytes) {
-        socket.write(bytes);
-        if (socket.writableLength > MOST_UNSENT) mux.close('it does not read');
-      },
-      close: () => socket.destroy(),
-    },
-    {
-      message: value => hear(value, process),
-      closed() {
+function serve(process: ExecProcess, pipes: Pipes): (mux: Mux) => Served {
+  return mux => {
+    const out = [pump(pipes.stdout.reading, mux.sender(1, WINDOW)), pump(pipes.stderr.reading, mux.sender(2, WINDOW))];
+    const { stdin } = pipes;
+    if (stdin !== undefined) feed(mux.receiver(0, WINDOW), stdin.writing).catch(() => {}); // its end is the end of the input
+    let parting: Timer | undefined;
+    return {
+      process,
+      gone() {
         process.signal('SIGHUP').catch(() => {});
         parting = setTimeout(() => process.signal('SIGKILL').catch(() => {}), PARTING_MS).unref();
       },
-    },
-  );
-  const pumps = [pump(pipes.stdout.reading, mux.sender(1, WINDOW)), pump(pipes.stderr.reading, mux.sender(2, WINDOW))];
-  const { stdin } = pipes;
-  if (stdin !== undefined) feed(mux.receiver(0, WINDOW), stdin.writing).catch(() => {}); // its end is the end of the input
-  socket.on('data', chunk => mux.received(chunk));
-  socket.once('close', () => mux.close('the client has gone'));
-  socket.once('end', () => mux.close('the client has gone'));
-  if (head.length > 0) mux.received(head);
-  const end = async (): Promise<void> => {
-    const told = await process.exited.then(
-      code => ({ type: 'exit', code }),
-      thrown => ({ type: 'error', error: errorBody(thrown) }),
-    );
-    clearTimeout(parting);
-    pipes.stdout.writing.close();
-    pipes.stderr.writing.close();
-    await Promise.allSettled(pumps);
-    pipes.close();
-    if (!mux.isOpen) return;
-    mux.message(told);
-    socket.end();
+      async ended() {
+        clearTimeout(parting);
+        pipes.stdout.writing.close();
+        pipes.stderr.writing.close();
+        await Promise.allSettled(out);
+        pipes.close();
+      },
+    };
   };
-  void end();
-}
-
-/** What is no message is a breach of the protocol, and throws. */
-function hear(value: unknown, process: ExecProcess): void {
-  const heard = v.parse(message, value);
-  // One that has ended is told nothing.
-  if (heard.type === 'signal') process.signal(heard.name as NodeJS.Signals).catch(() => {});
-  else process.resize({ columns: heard.columns, rows: heard.rows }).catch(() => {});
 }
 
 async function pump(from: PipeEnd, to: Sender): Promise<void> {

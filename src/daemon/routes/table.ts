@@ -2,6 +2,7 @@
 import type { KindRegistry } from '../../kernel/kinds.ts';
 import { openApiOf } from '../openapi.ts';
 import type { ServerOptions } from '../server/server-options.ts';
+import { attachRoute } from './attach.ts';
 import { changeRoutes } from './changes.ts';
 import { consoleRoute } from './console.ts';
 import { execRoute } from './exec.ts';
@@ -13,7 +14,7 @@ import { resourceRoutes } from './resources.ts';
 import { type Route, route, type UpgradeRoute } from './route.ts';
 
 export function routesFor(kinds: KindRegistry, version: string, console: ServerOptions['console']): RouteTable {
-  const upgrades: UpgradeRoute[] = [execRoute, ...(console === undefined ? [] : [consoleRoute(console)])];
+  const upgrades: UpgradeRoute[] = [execRoute, attachRoute, ...(console === undefined ? [] : [consoleRoute(console)])];
   let text: string | undefined;
   const openApi: Route = route({
     method: 'GET',

@@ -85,6 +85,24 @@ test('a program in a container: input, output, error output, exit code, terminal
   expect([missingCell.code, missingCell.status]).toEqual(['NotFound', 404]);
 });
 
+test('the first process of a container: its terminal, which several are at, and who goes ends nothing', async () => {
+  const shell = container('main', { command: ['/bin/busybox', 'sh'], tty: true, stdin: true });
+  await kuke.apply(JSON.stringify(cell('typed', [shell])));
+  const size = { columns: 91, rows: 17 };
+  const first = await kuke.attach({ name: 'typed' }, { stdin: true, size });
+  await first.stdin.write('busybox stty size\n');
+  for await (const bytes of first.stdout) if (Buffer.from(bytes).toString().includes('17 91')) break;
+  first.close();
+  const second = await kuke.attach({ name: 'typed' }, { stdin: true });
+  second.resize({ columns: 44, rows: 11 });
+  await second.stdin.write('while [ "$(busybox stty size)" != "11 44" ]; do :; done; echo seen-seen; exit 5\n');
+  expect(await textOf(second.stdout)).toContain('\nseen-seen\r\n');
+  expect(await second.exited).toBe(5);
+  const ended = await kuke.attach({ name: 'typed' }).catch(thrown => thrown);
+  expect([ended.code, ended.status]).toEqual(['Conflict', 409]);
+  expect(ended.message).toContain('does not run');
+});
+
 test('a client that is gone takes its program along', async () => {
   const { main = 0 } = await pidsOf('box');
   const inside = async () =>
