@@ -4,7 +4,7 @@ import type { ArgDef, ArgsDef } from 'citty';
 import { KukeError } from '../kernel/errors.ts';
 import { didYouMean, nearest } from '../kernel/names.ts';
 import type { Command, CommandEntry } from './command.ts';
-import { globalArgs } from './global-flags.ts';
+import { globalArgs, switchValue } from './global-flags.ts';
 
 export interface FoundCommand {
   /** `['image', 'load']` */
@@ -144,7 +144,7 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
   );
   try {
     const { values, positionals } = parseArgs({
-      args: withLongNames(argv, options),
+      args: withSwitches(withLongNames(argv, options), options, usage),
       options,
       strict: true,
       allowPositionals: true,
@@ -179,6 +179,18 @@ function withLongNames(argv: string[], options: Record<string, { type: string; s
   return [...flags, ...argv.slice(end)];
 }
 
+/** `--watch=false`, as kubectl takes it: parseArgs knows `--watch` and `--no-watch`. Throws Usage for what is neither true nor false. */
+function withSwitches(argv: string[], options: Record<string, { type: string }>, usage: Fault): string[] {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  return argv.map((arg, index) => {
+    const [, no, name = '', word = ''] = /^--(no-)?([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (index >= end || !Object.hasOwn(options, name) || options[name]?.type !== 'boolean') return arg;
+    const value = switchValue(word);
+    if (value === undefined) throw usage(`--${no ?? ''}${name}: \`${word}\` is neither true nor false`);
+    return value === (no === undefined) ? `--${name}` : `--no-${name}`;
+  });
+}
+
 /** `--output` of `-o` and of `-o, --output <value>`. */
 function longName(flag: string, options: Record<string, { short?: string }>): string {
   const long = /--[^\s]+/.exec(flag)?.[0];
@@ -188,7 +200,6 @@ function longName(flag: string, options: Record<string, { short?: string }>): st
 
 /** parseArgs says it in three lines, and in terms of programs. */
 function valueFault(flag: string, message: string): string {
-  if (message.includes('does not take')) return `${flag} takes no value`;
   if (!message.includes('ambiguous')) return `${flag} needs a value`;
   return `${flag} needs a value; one that begins with a dash is given as ${flag}=VALUE`;
 }

@@ -1,6 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
-import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
+import { containersOf, pick, runtimeId, typedCell, whyNot } from './cell-process/containers.ts';
 import { checkEnv } from './cell-process/env.ts';
 import { takeSignals } from './cell-process/pass-signals.ts';
 import { followSize, requireTyping, terminalHere } from './cell-process/terminal.ts';
@@ -18,7 +18,7 @@ export default command({
     ['exec -i db -- psql < dump.sql', 'standard input goes in'],
   ],
   args: {
-    cell: { type: 'positional', required: true, description: 'name of the cell' },
+    cell: { type: 'positional', required: true, description: 'name of the cell: web, or cell/web' },
     command: { type: 'positional', required: true, description: 'program and arguments, after --' },
     container: { type: 'string', alias: 'c', valueHint: 'NAME', description: 'container (the root)' },
     interactive: { type: 'boolean', alias: 'i', description: 'pass standard input on' },
@@ -42,7 +42,7 @@ export default command({
     const terminal = args.tty === true ? requireTerminal(args.interactive === true) : undefined;
     requireRoot();
     const kernel = await openKernel(invocation, { reads: true });
-    const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
+    const cell = await containersOf(kernel, typedCell(kernel, args.cell, args));
     const container = pick(cell, args.container);
     const runtime = await kernel.use('runtime');
     signal.throwIfAborted();

@@ -158,10 +158,15 @@ const WORDS: Readonly<Record<string, boolean>> = {
   off: false,
 };
 
+/** What a switch is set to by a word, as in `KUKE_QUIET=1` and `--quiet=true`; undefined: by no such word. */
+export function switchValue(word: string): boolean | undefined {
+  const lower = word.toLowerCase();
+  return Object.hasOwn(WORDS, lower) ? WORDS[lower] : undefined;
+}
+
 function isOn(setting: Setting | undefined): boolean {
   if (setting === undefined) return false;
-  const word = String(setting.value).toLowerCase();
-  const value = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined;
+  const value = switchValue(String(setting.value));
   if (value !== undefined) return value;
   throw new KukeError('Usage', `${setting.source}: \`${setting.value}\` is neither true nor false`);
 }

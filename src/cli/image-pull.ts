@@ -66,6 +66,7 @@ async function pull(
     const pulled = await images.pull(request, {
       signal,
       progress: (message, transfer) => progress.show({ ...step, message, ...(transfer && { transfer }) }),
+      ...(!globals.quiet && { note: progress.notice }),
     });
     return pulled.name;
   } finally {

@@ -1,6 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
-import { cellRef, containersOf, pick, runtimeId } from './cell-process/containers.ts';
+import { containersOf, pick, runtimeId, typedCell } from './cell-process/containers.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import { follow } from './logs/follow.ts';
@@ -26,7 +26,7 @@ export default command({
     ['logs web --all-containers -f --tail 0', 'of all containers, each line with the name of its container'],
   ],
   args: {
-    cell: { type: 'positional', required: true, description: 'name of the cell' },
+    cell: { type: 'positional', required: true, description: 'name of the cell: web, or cell/web' },
     container: { type: 'string', alias: 'c', valueHint: 'NAME', description: 'container (the root)' },
     'all-containers': { type: 'boolean', description: 'of all of its containers, each line with a name before it' },
     follow: { type: 'boolean', alias: 'f', description: 'go on with what is written, until it has ended' },
@@ -48,7 +48,7 @@ export default command({
       lines: tailLines(args.tail),
     };
     const kernel = await openKernel(invocation, { reads: true });
-    const cell = await containersOf(kernel, cellRef(kernel, args.cell, args));
+    const cell = await containersOf(kernel, typedCell(kernel, args.cell, args));
     const chosen = args['all-containers'] ? cell.all : [pick(cell, args.container)];
     const { writeBytes } = await currentConsole().streams(program);
     const write: Sink = bytes => writeBytes(1, bytes);

@@ -31,27 +31,33 @@ export interface FlowPoint extends Disposable {
   readonly fd: number;
   /** It can block: it is asked before each use, and given little. */
   readonly blocks: boolean;
+  /** What errors call it. */
+  readonly name: string;
 }
+
+const STANDARD = ['standard input', 'standard output', 'standard error'];
+const nameOf = (fd: number): string => STANDARD[fd] ?? `fd ${fd}`;
 
 /** A point for a descriptor that blocks: standard input, standard output. */
 export function flowPoint(fd: number, direction: 'read' | 'write'): FlowPoint {
   const stat = fstatSync(fd);
-  if (stat.isFile()) return { fd, blocks: false, [Symbol.dispose]() {} };
+  const asItIs = { fd, name: nameOf(fd), [Symbol.dispose]() {} };
+  if (stat.isFile()) return { ...asItIs, blocks: false };
   if (stat.isFIFO() || stat.isCharacterDevice()) {
     const access = direction === 'read' ? constants.O_RDONLY : constants.O_WRONLY;
     try {
       const own = openSync(`/proc/self/fd/${fd}`, access | constants.O_NONBLOCK | constants.O_NOCTTY);
-      return ownPoint(own);
+      return ownPoint(own, nameOf(fd));
     } catch {
       // Nobody reads it, or it is a terminal of somebody else's: then as it is.
     }
   }
-  return { fd, blocks: true, [Symbol.dispose]() {} };
+  return { ...asItIs, blocks: true };
 }
 
 /** A point for a descriptor of one's own, open with O_NONBLOCK; it is closed with the point. */
-export function ownPoint(fd: number): FlowPoint {
-  return { fd, blocks: false, [Symbol.dispose]: () => closeSync(fd) };
+export function ownPoint(fd: number, name = nameOf(fd)): FlowPoint {
+  return { fd, blocks: false, name, [Symbol.dispose]: () => closeSync(fd) };
 }
 
 /** Copies until the end of `from`. Throws SystemError for what neither end is to do (ENOSPC, EIO on a disk). */
@@ -74,7 +80,7 @@ export async function flow(
   for (let piece = 1; copied < most; piece++) {
     if (piece % PIECES_A_TURN === 0) await new Promise(setImmediate);
     if (from.blocks && (await hasStopped())) return 'stopped';
-    const length = read(from.fd, buffer);
+    const length = read(from, buffer);
     if (length === 'wait') {
       if (await hasStopped()) return 'stopped';
     } else if (length === 0) return 'ended';
@@ -92,7 +98,7 @@ export async function readPiece(from: FlowPoint, most: number, until?: AbortSign
   const buffer = new Uint8Array(Math.min(most, PIECE));
   for (;;) {
     if (until?.aborted || (from.blocks && (await stopped(from.fd, until)))) return undefined;
-    const length = read(from.fd, buffer);
+    const length = read(from, buffer);
     if (length !== 'wait') return length === 0 ? undefined : buffer.subarray(0, length);
     if (await stopped(from.fd, until)) return undefined;
   }
@@ -112,14 +118,14 @@ async function stopped(
   }
 }
 
-function read(fd: number, buffer: Uint8Array): number | 'wait' {
+function read({ fd, name }: FlowPoint, buffer: Uint8Array): number | 'wait' {
   try {
     return readSync(fd, buffer);
   } catch (error) {
     if (hasCode(error, 'EAGAIN')) return 'wait';
     // A terminal that is gone; a socket whose other side is.
     if (hasCode(error, 'EIO', 'ECONNRESET')) return 0;
-    throw asSystemError(error, `fd ${fd}`);
+    throw asSystemError(error, name);
   }
 }
 
@@ -131,7 +137,7 @@ export async function writeBytes(fd: number, bytes: Uint8Array): Promise<boolean
 
 /** Undefined: all is written. */
 async function writeAll(
-  { fd, blocks }: FlowPoint,
+  { fd, blocks, name }: FlowPoint,
   bytes: Uint8Array,
   cut: AbortSignal | undefined,
 ): Promise<'unread' | 'stopped' | undefined> {
@@ -144,7 +150,7 @@ async function writeAll(
       rest = rest.subarray(writeSync(fd, blocks ? rest.subarray(0, SMALL_PIECE) : rest));
     } catch (error) {
       if (isUnread(error, fd)) return 'unread';
-      if (!hasCode(error, 'EAGAIN')) throw asSystemError(error, `fd ${fd}`);
+      if (!hasCode(error, 'EAGAIN')) throw asSystemError(error, name);
       waits = true;
     }
   }

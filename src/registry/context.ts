@@ -11,6 +11,8 @@ export class Context {
   readonly timing: Timing;
   readonly signal: AbortSignal;
   readonly #log: ((line: string) => void) | undefined;
+  readonly #warn: ((line: string) => void) | undefined;
+  readonly #warned = new Set<string>();
   readonly #secrets = new Set<string>();
 
   constructor(
@@ -21,6 +23,7 @@ export class Context {
       timing: Timing;
       signal: AbortSignal;
       log?: ((line: string) => void) | undefined;
+      warn?: ((line: string) => void) | undefined;
     },
   ) {
     this.name = name;
@@ -29,6 +32,7 @@ export class Context {
     this.timing = options.timing;
     this.signal = options.signal;
     this.#log = options.log;
+    this.#warn = options.warn;
   }
 
   /** From now on `text` is taken out of whatever a server says. */
@@ -44,6 +48,12 @@ export class Context {
 
   log(line: string): void {
     this.#log?.(line);
+  }
+
+  /** `what`: by which it is known to have been told. */
+  warn(line: string, what = line): void {
+    if (!this.#warned.has(what)) this.#warn?.(line);
+    this.#warned.add(what);
   }
 
   patience(less: Partial<Timing> = {}): Patience {

@@ -33,11 +33,11 @@ const dockersHost = 'registry-1.docker.io';
 /** `registry`: as in the image's name, `docker.io` or `localhost:5000`. Throws RegistryError `configuration`. */
 export function endpointsOf(
   registry: string,
-  { certsFolder, plainHttp, log }: { certsFolder: string; plainHttp: boolean; log(line: string): void },
+  { certsFolder, plainHttp, warn }: { certsFolder: string; plainHttp: boolean; warn(line: string): void },
 ): Endpoint[] {
   const folders = foldersOf(registry).map(name => join(certsFolder, name));
   const folder = folders.find(path => existsSync(path));
-  const hosts = folder === undefined ? [] : readHostFolder(folder, log);
+  const hosts = folder === undefined ? [] : readHostFolder(folder, warn);
   if (hosts.length === 0) hosts.push(plain);
   return hosts.map(settings => endpoint(registry, settings, plainHttp, folder ?? folders[0] ?? certsFolder));
 }

@@ -24,33 +24,33 @@ const all = ['pull', 'resolve', 'push', 'referrers'];
 const known = ['capabilities', 'ca', 'client', 'skip_verify', 'header', 'override_path', 'dial_timeout'];
 
 /** Told of what is passed over, one line each. */
-type Log = (line: string) => void;
+type Warn = (line: string) => void;
 
 /** The hosts in the order in which they are tried, the registry itself last. Throws RegistryError `configuration`. */
-export function readHostFolder(folder: string, log: Log): HostSettings[] {
+export function readHostFolder(folder: string, warn: Warn): HostSettings[] {
   const path = join(folder, 'hosts.toml');
   const text = readText(path) ?? '';
   try {
-    return text.trim() === '' ? [certificatesIn(folder)] : parseHosts(text, folder, line => log(`${path}: ${line}`));
+    return text.trim() === '' ? [certificatesIn(folder)] : parseHosts(text, folder, line => warn(`${path}: ${line}`));
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
     throw new RegistryError('configuration', `${path}: ${fault}`, { remedy: `mend ${path}`, cause: error });
   }
 }
 
-export function parseHosts(text: string, folder: string, log: Log): HostSettings[] {
+export function parseHosts(text: string, folder: string, warn: Warn): HostSettings[] {
   const { server, host = {}, ...own }: Record<string, unknown> = table(Bun.TOML.parse(text), 'the file');
   const mirrors = Object.entries(table(host, 'host')).map(([url, settings]) =>
-    readSettings(url, table(settings, `host."${url}"`), folder, log),
+    readSettings(url, table(settings, `host."${url}"`), folder, warn),
   );
   const last = server === undefined || server === '' ? undefined : string(server, 'server');
-  return [...mirrors, readSettings(last, own, folder, log)];
+  return [...mirrors, readSettings(last, own, folder, warn)];
 }
 
-function readSettings(url: string | undefined, own: Record<string, unknown>, folder: string, log: Log): HostSettings {
+function readSettings(url: string | undefined, own: Record<string, unknown>, folder: string, warn: Warn): HostSettings {
   // A newer containerd may know more.
   for (const name of Object.keys(own)) {
-    if (!known.includes(name)) log(`${name} is no field that kuke knows, and is passed over`);
+    if (!known.includes(name)) warn(`${name} is no field that kuke knows, and is passed over`);
   }
   const path = (name: unknown) => absolute(string(name, 'a path'), folder);
   const dialTimeout = own.dial_timeout === undefined ? undefined : duration(string(own.dial_timeout, 'dial_timeout'));

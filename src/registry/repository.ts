@@ -14,7 +14,7 @@ const small = 1 << 18;
 
 /** `name` with its registry, in full: `docker.io/library/nginx`. Asks nobody yet. Throws RegistryError `configuration`. */
 export function openRepository(name: string, options: RegistryOptions): Repository {
-  const { credentials, signal, certsFolder = defaultCertsFolder, plainHttp = false, log } = options;
+  const { credentials, signal, certsFolder = defaultCertsFolder, plainHttp = false, log, warn } = options;
   const [, registry, path] = /^([A-Za-z0-9.:[\]-]+)\/([a-z0-9][a-z0-9._/-]*)$/.exec(name) ?? [];
   if (registry === undefined || path === undefined || path.split('/').some(part => /^\.*$/.test(part))) {
     throw new RegistryError('configuration', `${JSON.stringify(name.slice(0, 100))} is no REGISTRY/REPOSITORY`);
@@ -23,9 +23,10 @@ export function openRepository(name: string, options: RegistryOptions): Reposito
     credentials,
     signal,
     log,
+    warn,
     timing: { ...defaultTiming, ...options.timing },
   });
-  const endpoints = endpointsOf(registry, { certsFolder, plainHttp, log: line => context.log(line) });
+  const endpoints = endpointsOf(registry, { certsFolder, plainHttp, warn: line => context.warn(line) });
   const hosts = endpoints.map((endpoint, index) => new Host(endpoint, context, index === endpoints.length - 1));
   return new Hosts(hosts, context);
 }
@@ -160,7 +161,9 @@ class Hosts implements Repository {
     if (!(error instanceof RegistryError)) throw error;
     faults.push({ host, error });
     host.isDown = error.code === 'unreachable';
-    if (this.#hosts.length > 1) this.#context.log(`${error.message}; passed over`);
+    // That the registry itself fails is told by the error, if no mirror helps.
+    const { host: name } = host.endpoint.url;
+    if (host !== this.#hosts.at(-1)) this.#context.warn(`${error.message}; passed over`, `${name} ${error.fault}`);
   }
 
   /** The registry's own fault if it was asked, with what the mirrors said. */

@@ -209,7 +209,7 @@ const words: Record<string, string> = {
   ETIMEDOUT: 'no connection in time',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to its network',
-  EPROTO: 'the TLS handshake failed; it may speak plain HTTP',
+  EPROTO: 'the TLS handshake failed; it may speak plain HTTP, or want a client’s certificate',
 };
 const certificateFault = /CERT|VERIFY|ISSUER|SELF_SIGNED|CRL/;
 

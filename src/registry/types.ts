@@ -29,8 +29,10 @@ export interface RegistryOptions {
   certsFolder?: string;
   /** HTTP also where the host is no loopback address. */
   plainHttp?: boolean;
-  /** Told of each retry and of each mirror that was passed over: one line, without credentials. */
+  /** Told of each retry: one line, without credentials. */
   log?: ((line: string) => void) | undefined;
+  /** Likewise, of each mirror and each field of hosts.toml that was passed over, and why; of the same once. */
+  warn?: ((line: string) => void) | undefined;
   /** How patient it is; each has a default (patience.ts). */
   timing?: Partial<Timing>;
 }

@@ -9,7 +9,7 @@ import {
   type Reference,
   type Transfer,
 } from 'kuke/plugin';
-import { type Descriptor, openRepository, type Repository } from '../../../src/registry/index.ts';
+import { type Descriptor, openRepository, type RegistryOptions, type Repository } from '../../../src/registry/index.ts';
 import type { Client } from '../client/index.ts';
 import { type Containerd, inNamespace, unlimited } from '../containerd.ts';
 import { credentialsFrom } from './credentials.ts';
@@ -43,7 +43,7 @@ function slotsOf(containerd: object): Slots {
 export async function pull(
   containerd: Pick<Containerd, 'client' | 'snapshotter' | 'instance'>,
   { namespace, name, platform, plainHttp, credentials = [] }: ImagePull,
-  { signal, progress }: ActionContext,
+  { signal, progress, note = progress }: ActionContext,
 ): Promise<ImageInfo> {
   if (signal.aborted) throw cancellation(signal);
   const reference = pullable(name);
@@ -53,11 +53,12 @@ export async function pull(
   const { snapshotter } = containerd;
   const instance = await containerd.instance();
   const stopped = new AbortController();
-  const repository = openRepository(reference.repository, {
+  const repository = opened(reference.repository, {
     credentials: credentialsFrom(credentials),
     signal: AbortSignal.any([signal, stopped.signal]),
     plainHttp: plainHttp === true,
     log: line => progress(line),
+    warn: line => note(line),
   });
   const work = async (leased: Client, lease: string) => {
     const stop = (reason: unknown) => stopped.abort(reason);
@@ -71,6 +72,14 @@ export async function pull(
   };
   const full = await withLease(client, instance, work, { takesOver: true });
   return describeImage(client, await client.images.get({ name: full }));
+}
+
+function opened(name: string, options: RegistryOptions): Repository {
+  try {
+    return openRepository(name, options);
+  } catch (error) {
+    throw asRegistryFailure(error) ?? error;
+  }
 }
 
 /** Throws ImageNotFound on what names no repository. */

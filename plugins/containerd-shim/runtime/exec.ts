@@ -7,6 +7,7 @@ import {
   type OciSpec,
   type TerminalSize,
 } from 'kuke/plugin';
+import { SystemError } from '../../../src/host/errno.ts';
 import { type Client, ociProcess } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
@@ -127,7 +128,8 @@ function started(client: Client, ids: ExecIds, { pipes, exit, terminal, record }
       ended.abort();
       if (await discard(client, ids)) record.forget();
       else record.leave();
-      throw asContainerdError(error);
+      // Where output or input broke, containerd has no part in it.
+      throw error instanceof SystemError ? asKukeError(error) : asContainerdError(error);
     } finally {
       pipes[Symbol.dispose]();
     }

@@ -82,6 +82,14 @@ export function cellRef(kernel: Kernel, name: string, flags: Record<string, unkn
   return refFor(kernel, kernel.kinds.get('Cell'), name, flags);
 }
 
+/** `web`, or `cell/web`, as `get -o name` prints it. Throws Usage for another kind. */
+export function typedCell(kernel: Kernel, typed: string, flags: Record<string, unknown>): ResourceRef {
+  const [, word, name = typed] = /^([^/]+)\/([^/]+)$/.exec(typed) ?? [];
+  const kind = kernel.kinds.lookup(word ?? 'cell').kind;
+  if (kind === 'Cell') return cellRef(kernel, name, flags);
+  throw new KukeError('Usage', `\`${typed}\` is no cell`, { remedy: 'give the name of one: `web` or `cell/web`' });
+}
+
 /** By name; without one, the root. Throws NotFound with the nearest name. */
 export function pick({ ref, all }: CellContainers, name: string | undefined): CellContainer {
   const found = all.find(one => (name === undefined ? one.root : one.id.toLowerCase() === name.toLowerCase()));

@@ -20,7 +20,7 @@ const OWN: ReadonlySet<string> = new Set([
 ]);
 
 /** What a daemon has of its own, and shares with nobody. */
-const OWN_FLAGS = /^--(?:no-daemon|run-path|containerd-socket|config)(?:=|$)/;
+const OWN_FLAGS = /^--(?:no-daemon(?!=(?:0|no|false|off)$)|run-path|containerd-socket|config)(?:=|$)/;
 const OWN_VARIABLES = [
   'KUKE_RUN_PATH',
   'KUKE_CONTAINERD_SOCKET',

@@ -181,7 +181,8 @@ describe('what goes in and comes out', () => {
 
   test('that does not fit on the disk is told', async () => {
     const error = await bash(`kuke exec web -- yes 2>&1 > /dev/full || true`);
-    expect(error).toContain('No space left on device (ENOSPC)');
+    expect(error).toContain('standard output: No space left on device (ENOSPC)');
+    expect(error).not.toContain('containerd');
     expect(isThere('yes')).toBe(false);
   });
 

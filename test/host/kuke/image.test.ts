@@ -219,6 +219,26 @@ test('a registry with a CA of one’s own, and the login that `docker login` has
   expect(await run(['image', 'pull', image], { env })).toMatchObject({ status: 0, stdout: `pulled ${image}\n` });
 });
 
+test('a mirror that is passed over, and what is wrong in a hosts.toml, are told of', async () => {
+  const folder = `/etc/containerd/certs.d/${registry.host}`;
+  mkdirSync(folder, { recursive: true });
+  const pulling = async (hosts: string, ...flags: string[]) => {
+    writeFileSync(`${folder}/hosts.toml`, hosts);
+    return run(['image', 'pull', web(), ...flags]);
+  };
+  const down = '[host."http://127.0.0.1:1"]\nfly = true\n';
+  const { status, stderr } = await pulling(down);
+  expect(status).toBe(0);
+  expect(stderr).toContain(`${folder}/hosts.toml: fly is no field that kuke knows, and is passed over\n`);
+  expect(stderr).toContain('127.0.0.1:1: connection refused; passed over\n');
+  expect(await pulling(down, '-q')).toMatchObject({ status: 0, stderr: '' });
+  expect(await pulling('server = http')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(`(mend ${folder}`),
+  });
+  await Bun.$`rm -r ${folder}`;
+});
+
 test('pulling, saving and loading take less than 100 MB of memory, whatever the size of the image', async () => {
   const noise = crypto.getRandomValues(Buffer.alloc(1 << 16));
   const layers = [1, 2, 3, 4].map(at => {

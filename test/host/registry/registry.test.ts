@@ -114,7 +114,7 @@ describe('plain', () => {
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, 'hosts.toml'), `[host."http://127.0.0.1:${port}"]\ndial_timeout = "50ms"\n`);
     const lines: string[] = [];
-    await pull(open(registry.host, undefined, { log: line => lines.push(line) }), image);
+    await pull(open(registry.host, undefined, { warn: line => lines.push(line) }), image);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(`127.0.0.1:${port}: no connection within 0.05 s (dial_timeout); passed over`);
     await Bun.$`rm -r ${path}`;

@@ -158,6 +158,17 @@ describe('parseLine', () => {
     expect(parse('cells', '--no-all', '-A', '-A').values.all).toBe(true);
   });
 
+  test.each([
+    [['--all=true'], true],
+    [['--all=false'], false],
+    [['-A=0'], false],
+    [['--no-all=false'], true],
+    [['--all', '--all=no'], false],
+    [['--', '--all=true'], undefined],
+  ])('a switch may be given a value, as with kubectl: %j', (argv, all) => {
+    expect(parse('cells', ...argv).values.all).toBe(all);
+  });
+
   test('help needs nothing else, and behind -- is a word like others', () => {
     expect(parse('--help').globals).toEqual({ help: true });
     expect(parseLine(needy, ['needy'], ['-h']).globals).toEqual({ help: true });
@@ -178,7 +189,7 @@ describe('parseLine', () => {
     [['cells', '-o', 'jsn'], '--output is one of table, json, not `jsn`; did you mean `json`?'],
     [['cells', '-o='], '--output is one of table, json, not ``'],
     [['cells', '-o==json'], '--output is one of table, json, not `=json`; did you mean `json`?'],
-    [['cells', '-A=yes'], '--all takes no value'],
+    [['cells', '-A=x'], '--all: `x` is neither true nor false'],
     [['cells', '-zo=json'], 'unknown flag -z'],
     [['cells', '-f', '-o=json'], '--filename needs a value; one that begins with a dash is given as --filename=VALUE'],
     [['cells', '--output='], '--output is one of table, json, not ``'],
@@ -186,8 +197,9 @@ describe('parseLine', () => {
     [['cells', '-o'], '--output needs a value'],
     [['cells', '--realm', '--all'], '--realm needs a value; one that begins with a dash is given as --realm=VALUE'],
     [['cells', '-f', '-x'], '--filename needs a value; one that begins with a dash is given as --filename=VALUE'],
-    [['cells', '--all=yes'], '--all takes no value'],
-    [['cells', '--quiet=no'], '--quiet takes no value'],
+    [['cells', '--all='], '--all: `` is neither true nor false'],
+    [['cells', '--no-all=2'], '--no-all: `2` is neither true nor false'],
+    [['cells', '--quiet=maybe'], '--quiet: `maybe` is neither true nor false'],
     [[], 'KIND is needed'],
     [['--all'], 'KIND is needed'],
     [['a', 'b', 'c'], '`c` is one argument too many'],

@@ -39,6 +39,8 @@ describe('with a socket', () => {
     ['--run-path=/x get cells', false],
     ['get cells --config /x', false],
     ['get cells --no-daemon', false],
+    ['get cells --no-daemon=true', false],
+    ['get cells --no-daemon=false', true],
     ['version --host ssh://there', true],
   ])('kuke %s: %p', (line, isFor) => {
     expect(mayBeForDaemon(words(line), {}, THERE)).toBe(isFor);

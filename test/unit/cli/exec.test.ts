@@ -17,6 +17,11 @@ describe('exec', () => {
     expect(await exec('web', '-e', 'A=b', '--', 'sh', '-c', script)).toEqual({ status: 7, stdout: 'b\n', stderr: '' });
   });
 
+  test.each(['cell/web', 'ce/web', 'Cell/web'])('takes %s, as `get -o name` prints it', async name => {
+    expect(await exec(name, '--', 'sh', '-c', 'exit 5')).toMatchObject({ status: 5, stderr: '' });
+    expect(await fake.kuke('logs', name)).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('flags behind -- are the command’s', async () => {
     expect((await exec('web', '--', 'sh', '-c', 'exit 4', '--help')).status).toBe(4);
   });
@@ -24,6 +29,8 @@ describe('exec', () => {
   test.each([
     [['web', '--', 'no-such'], 127, 'no-such cannot be run'],
     [['wbe', '--', 'true'], 3, '`web`'],
+    [['space/default', '--', 'true'], 2, '`space/default` is no cell'],
+    [['cel/web', '--', 'true'], 2, 'did you mean `cell`?'],
     [['web', '-c', 'sied', '--', 'true'], 3, 'there is no container `sied`'],
     [['web'], 2, 'COMMAND is needed'],
     [['web', '-e', 'A', '--', 'true'], 2, '--env: `A` is not KEY=VALUE'],

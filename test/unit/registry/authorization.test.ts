@@ -26,6 +26,7 @@ function open(host: string, options: Partial<RegistryOptions> = {}) {
     signal: new AbortController().signal,
     certsFolder: '/nonexistent',
     log: line => lines.push(line),
+    warn: line => lines.push(line),
     timing: { backoff: 1, longestBackoff: 2, silence: 20_000 },
     ...options,
   });

@@ -23,7 +23,7 @@ function write(path: string, text: string): string {
 }
 const told: string[] = [];
 const find = (registry: string, plainHttp = false) =>
-  endpointsOf(registry, { certsFolder: certs, plainHttp, log: line => told.push(line) });
+  endpointsOf(registry, { certsFolder: certs, plainHttp, warn: line => told.push(line) });
 const urls = (registry: string, plainHttp = false) => find(registry, plainHttp).map(({ url }) => url.href);
 
 describe('without a file', () => {
@@ -205,11 +205,26 @@ describe('mirrors', () => {
     const image = registry.add('web', '1', layer);
     mirrored(registry.host, mirror.host);
     const lines: string[] = [];
-    const repository = open(registry.host, { log: line => lines.push(line) });
+    const repository = open(registry.host, { warn: line => lines.push(line) });
     expect((await repository.resolve('1')).descriptor).toEqual(image.manifest);
     expect(lines.at(-1)).toContain(`${mirror.host}: HTTP ${status}`);
     expect(lines.at(-1)).toEndWith('passed over');
     expect(registry.seen.map(({ query }) => query)).toEqual(['']);
+    await repository.resolve('1');
+    expect(lines).toHaveLength(1);
+  });
+
+  test('are not told of the registry itself, which is what fails', async () => {
+    using mirror = scriptedRegistry();
+    using registry = scriptedRegistry();
+    mirrored(registry.host, mirror.host);
+    const lines: string[] = [];
+    const error = await open(registry.host, { warn: line => lines.push(line) })
+      .resolve('1')
+      .catch(String);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(mirror.host);
+    expect(error).toContain('HTTP 404');
   });
 
   test('that cannot be reached are asked last from then on', async () => {
@@ -217,7 +232,7 @@ describe('mirrors', () => {
     const image = registry.add('web', '1', layer);
     mirrored(registry.host, '127.0.0.1:1');
     const lines: string[] = [];
-    const repository = open(registry.host, { log: line => lines.push(line) });
+    const repository = open(registry.host, { warn: line => lines.push(line) });
     await repository.resolve('1');
     const before = lines.length;
     await repository.manifest(image.manifest);
