@@ -23,7 +23,7 @@ export function auditedJournal(journal: Journal, listener: JournalListener): Jou
       const taken = plans.map(plan => {
         const ended = (isWhole: boolean, isDropped: boolean) => {
           const finished = isWhole ? 'finished after a crash' : 'failed after a crash';
-          const how = plan.intent === 'create' ? 'undone after a crash' : finished;
+          const how = plan.onFailure === 'undo' ? 'undone after a crash' : finished;
           const result = isDropped ? 'taken over' : how;
           const resources = [...new Set(plan.steps.map(({ resource }) => resource))];
           listener.recovered({

@@ -56,6 +56,8 @@ export interface ErrorDetails {
   resource?: string;
   /** What was being done: `attach to network main-default`. */
   step?: string;
+  /** The type of the operation that failed: `cgroup.limit`. */
+  operation?: string;
   /** What to do next; replaces the catalogue's default. */
   remedy?: string;
   /** The path of the field at fault: `spec.containers[1].imgae`. */
@@ -90,7 +92,7 @@ export class KukeError extends Error {
   }
 
   /** The same failure with resource and step filled in where it did not know them. */
-  at(details: Pick<ErrorDetails, 'resource' | 'step'>): KukeError {
+  at(details: Pick<ErrorDetails, 'resource' | 'step' | 'operation'>): KukeError {
     const error = new KukeError(this.code, this.message, { ...details, ...this.details }, this.also);
     if (this.stack !== undefined) error.stack = this.stack;
     return error;

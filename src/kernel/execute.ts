@@ -4,7 +4,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
 import type { OperationRegistry } from './operations.ts';
-import type { Intent, Step } from './plan.ts';
+import type { OnFailure, Step } from './plan.ts';
 import { pick, resolveRefs } from './step-references.ts';
 import { traced } from './trace.ts';
 
@@ -31,16 +31,14 @@ export interface ExecuteContext {
 
 export interface Execution {
   id: string;
-  intent: Intent;
+  onFailure: OnFailure;
   steps: Step[];
   journal: PlanJournal;
   /** The steps that have begun, with what each found before it, when an earlier kuke began this plan. */
   started: Map<string, unknown>;
   /** Of the steps that are done already. */
   results: Map<string, unknown>;
-  /** An update that was made to be undone, and is, as long as none of its irreversible steps has begun. */
-  isUndoable?: boolean;
-  /** An earlier kuke began it: an update or delete that cannot be finished now stays in the journal, for the next one. */
+  /** An earlier kuke began it: what cannot be finished now stays in the journal, for the next one. */
   isTakenUp?: boolean;
   /** Called when every step is done, and the journal does not say so yet. */
   whole?(): void;
@@ -50,8 +48,7 @@ type StepOutcome = 'done' | 'failed' | 'skipped';
 
 /**
  * Runs the steps that are not done. Throws the first failure, with the others in `also`:
- * what could be undone has been by then (a create, and an update before it has ended or taken away anything), else all has been done
- * that did not depend on the failure.
+ * by then it has been undone, or all has been done that its `onFailure` says.
  */
 export async function execute(execution: Execution, context: ExecuteContext): Promise<void> {
   const stop = new AbortController();
@@ -66,7 +63,7 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
       outcomes.set(step.id, 'done');
     } catch (thrown) {
       outcomes.set(step.id, 'failed');
-      const where = { resource: step.resource, step: step.type };
+      const where = { resource: step.resource, step: step.type, operation: step.type };
       const error = asKukeError(thrown, isAbort(thrown, signal) ? 'Cancelled' : 'Failed', where);
       // What an earlier failure called off says nothing new.
       if (error.code !== 'Cancelled' || !stop.signal.aborted) failures.push(error);
@@ -90,7 +87,7 @@ export async function execute(execution: Execution, context: ExecuteContext): Pr
     if (running.size === 0) break;
     await Promise.race(running.values());
   }
-  const isWhole = outcomes.values().every(outcome => outcome === 'done') && execution.intent !== 'create';
+  const isWhole = outcomes.values().every(outcome => outcome === 'done') && !canUndo(execution, context);
   const isCancelled = failures.length === 0 && context.signal.aborted && !isWhole;
   failures.push(...stuck(execution, outcomes));
   if (failures.length === 0 && !isCancelled) {
@@ -122,10 +119,12 @@ const UNDONE = 'what was made has been undone';
 const HALF_UNDONE = 'the next command undoes the rest of what was made';
 const GO_ON = 'run the command again to finish it';
 
-/** Nothing has been ended or taken away yet. */
-function canUndo({ intent, isUndoable, steps, started }: Execution, { operations }: ExecuteContext): boolean {
-  if (intent === 'create' || isUndoable !== true) return intent === 'create';
-  return !steps.some(({ id, type }) => started.has(id) && operations.find(type)?.irreversible === true);
+/** It is to be undone, and nothing has been ended or taken away yet. */
+function canUndo({ onFailure, steps, started }: Execution, { operations }: ExecuteContext): boolean {
+  return (
+    onFailure === 'undo' &&
+    !steps.some(({ id, type }) => started.has(id) && operations.find(type)?.irreversible === true)
+  );
 }
 
 /** Only at the end is it known whether what a step tells lasts. */
@@ -168,7 +167,7 @@ function readiness(
   const before = step.after.map(id => outcomes.get(id));
   if (before.some(outcome => outcome === undefined)) return 'wait';
   if (before.every(outcome => outcome === 'done')) return 'run';
-  const insists = execution.intent !== 'delete' || context.operations.find(step.type)?.onlyAfterSuccess === true;
+  const insists = execution.onFailure !== 'goOn' || context.operations.find(step.type)?.onlyAfterSuccess === true;
   return insists ? 'skip' : 'run';
 }
 
@@ -179,7 +178,7 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   await context.hooks.call('step:before', event);
   if (!execution.started.has(step.id)) {
     // Another step has failed just now, and this one would be in the way of undoing.
-    if (operation.irreversible && execution.isUndoable) signal.throwIfAborted();
+    if (operation.irreversible && execution.onFailure === 'undo') signal.throwIfAborted();
     // Only what is to be undone has to know what it may not take away.
     const looks = canUndo(execution, context);
     const look = () => operation.look?.(params, actionContext(step, context, signal));

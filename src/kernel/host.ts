@@ -69,11 +69,11 @@ async function prepare(
   options: EngineOptions,
 ): Promise<Step[]> {
   const store = await kernel.use('store');
-  const plan = makePlan('create');
-  const update = makePlan('update');
+  const plan = makePlan('undo');
+  const update = makePlan('finish');
   await withSession(kernel, journal, { ...options, settles: false }, async session => {
     if ((await store.instance()) === undefined) {
-      const first = makePlan('create');
+      const first = makePlan('undo');
       first.add(host, 'store.writeFile', { path: 'instance', content: `${id}\n` });
       await session.run(first);
     }
@@ -130,13 +130,13 @@ async function leaveAsFound(
     if (!(await isOurs())) return [];
     await withSession(kernel, journal, engine, async session => {
       if (!(await isOurs()) || session.tree.all().length > 0) return;
-      const leaving = makePlan('delete');
+      const leaving = makePlan('goOn');
       await kernel.hooks.call('host:uninstall', { plan: leaving });
       leaving.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
       leaving.add(host, 'store.removeFile', { path: RESERVE_FILE });
       await session.run(leaving);
       // By the id, what could not be removed is known as ours; so it goes last, and only then.
-      const last = makePlan('delete');
+      const last = makePlan('goOn');
       last.add(host, 'store.removeFile', { path: 'instance' });
       await session.run(last);
     });
@@ -185,7 +185,7 @@ export async function uninstall(
     const [first] = errors;
     if (first !== undefined)
       throw new KukeError(first.code, 'not everything could be removed, so kuke stays', {}, errors);
-    const plan = makePlan('delete');
+    const plan = makePlan('goOn');
     plan.add(host, 'cgroup.remove', { path: CGROUP_ROOT });
     await kernel.hooks.call('host:uninstall', { plan });
     const before = plan.steps.map(({ id }) => ({ id }));

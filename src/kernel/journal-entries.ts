@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { Step } from './plan.ts';
 
 /** Of what the lines mean; a kuke goes on with plans of its own version alone. */
-export const VERSION = 3;
+export const VERSION = 4;
 
 const keys = v.array(v.union([v.string(), v.number()]));
 
@@ -11,7 +11,7 @@ const head = v.object({
   event: v.literal('plan'),
   version: v.literal(VERSION),
   id: v.string(),
-  intent: v.picklist(['create', 'update', 'delete']),
+  onFailure: v.picklist(['undo', 'finish', 'goOn']),
   command: v.string(),
   steps: v.array(
     v.object({
@@ -37,7 +37,7 @@ const event = v.variant('event', [
 
 export type Entry = v.InferOutput<typeof head> | v.InferOutput<typeof event>;
 
-export interface ParsedPlan extends Pick<v.InferOutput<typeof head>, 'id' | 'intent' | 'command'> {
+export interface ParsedPlan extends Pick<v.InferOutput<typeof head>, 'id' | 'onFailure' | 'command'> {
   steps: Step[];
   started: Map<string, unknown>;
   results: Map<string, unknown>;
@@ -64,8 +64,8 @@ export function parseJournal(text: string): ParsedPlan | 'over' | { why: string 
   });
   if (events.some(one => one.event === 'ended')) return 'over';
   // What has been begun to be undone is not gone on with: half of it may be away.
-  const intent = events.some(one => one.event === 'undoing') ? 'create' : plan.output.intent;
-  return { ...plan.output, intent, ...stateOf(intent, events), steps: plan.output.steps as Step[] };
+  const onFailure = events.some(one => one.event === 'undoing') ? 'undo' : plan.output.onFailure;
+  return { ...plan.output, onFailure, ...stateOf(onFailure, events), steps: plan.output.steps as Step[] };
 }
 
 /** As by a kuke's death, or by a power cut, which leaves zeros. */
@@ -75,7 +75,7 @@ function isCutOff(text: string): boolean {
   return written.startsWith(beginning) || beginning.startsWith(written);
 }
 
-function stateOf(intent: ParsedPlan['intent'], events: v.InferOutput<typeof event>[]) {
+function stateOf(onFailure: ParsedPlan['onFailure'], events: v.InferOutput<typeof event>[]) {
   const started = new Map<string, unknown>();
   const results = new Map<string, unknown>();
   for (const one of events) {
@@ -86,7 +86,7 @@ function stateOf(intent: ParsedPlan['intent'], events: v.InferOutput<typeof even
   const over = events.flatMap(one => (one.event === 'reverted' || one.event === 'dropped' ? [one] : []));
   for (const one of over) {
     started.delete(one.step);
-    if (one.event === 'dropped' && intent !== 'create' && !results.has(one.step)) results.set(one.step, undefined);
+    if (one.event === 'dropped' && onFailure !== 'undo' && !results.has(one.step)) results.set(one.step, undefined);
   }
   return { started, results };
 }

@@ -20,7 +20,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { asFileError } from './file-errors.ts';
 import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
-import type { Intent, Step } from './plan.ts';
+import type { OnFailure, Step } from './plan.ts';
 import { traced } from './trace.ts';
 
 /** Durable when it returns: called before a step runs, and after. */
@@ -42,8 +42,8 @@ export interface UnfinishedPlan {
   id: string;
   /** Of its file. */
   path: string;
-  /** `create` also where it was being undone. */
-  intent: Intent;
+  /** `undo` also where it was being undone. */
+  onFailure: OnFailure;
   command: string;
   steps: Step[];
   /** With what each found before it. */
@@ -61,7 +61,7 @@ export interface UnreadablePlan {
 export interface Journal {
   /** What the id of a plan begins with that is to be opened: behind those of all that are there, whatever has become of the clock. */
   nextTime(): string;
-  open(id: string, plan: { intent: Intent; steps: Step[] }, command: string): PlanJournal;
+  open(id: string, plan: { onFailure: OnFailure; steps: Step[] }, command: string): PlanJournal;
   /** No plan runs, and none has been left unfinished. */
   isEmpty(): boolean;
   /**
@@ -100,7 +100,7 @@ export function makeJournal(folder: string): Journal {
         makeFolder(folder, 0o700);
         const fd = openSync(path, 'wx', 0o600);
         try {
-          append(fd, { event: 'plan', version: VERSION, id, intent: plan.intent, command, steps: plan.steps });
+          append(fd, { event: 'plan', version: VERSION, id, onFailure: plan.onFailure, command, steps: plan.steps });
           syncFolder(folder);
         } catch (error) {
           closeSync(fd);

@@ -30,8 +30,8 @@ export async function planResource(
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);
   const changes = stored === undefined ? [] : changesOf(kernel, stored, desired);
-  // Undone when it fails, also where it changes a resource; save when it takes away what was there: `intentOf`.
-  const context = planContext(makePlan('create'), options, changes, observe, asked);
+  // Undone when it fails, also where it changes a resource; save when it takes away what was there: `onDeath`.
+  const context = planContext(makePlan('undo'), options, changes, observe, asked);
   const { plan } = context;
   if (stored === undefined || changes.length > 0) {
     const previous = stored?.manifest;

@@ -4,8 +4,11 @@ import type { OperationRegistry, OperationType, ParamsOf, ResultOf } from './ope
 import { describe, type ResourceRef } from './resource.ts';
 import { type Key, type PlacedReference, type Ref, referTo, separate, type WithRefs } from './step-references.ts';
 
-/** What becomes of a plan that did not get to its end: a create is undone, a delete and an update are finished. */
-export type Intent = 'create' | 'update' | 'delete';
+/**
+ * What becomes of a plan when a step fails. `undo`: it is undone, as long as nothing has been ended or taken away. `finish`: what does not
+ * depend on the failure is done. `goOn`: what depends on it too, save for steps that are `onlyAfterSuccess`: a teardown does all it can.
+ */
+export type OnFailure = 'undo' | 'finish' | 'goOn';
 
 export interface Step {
   id: string;
@@ -30,7 +33,7 @@ export interface Added<R> {
 }
 
 export interface Plan {
-  intent: Intent;
+  onFailure: OnFailure;
   steps: Step[];
   add<T extends OperationType>(
     resource: ResourceRef,
@@ -41,12 +44,12 @@ export interface Plan {
   ): Added<ResultOf<T>>;
 }
 
-export function makePlan(intent: Intent): Plan {
+export function makePlan(onFailure: OnFailure): Plan {
   const steps: Step[] = [];
   // Steps may be taken out of it again.
   let made = 0;
   return {
-    intent,
+    onFailure,
     steps,
     add(resource, type, given, after = [], watch = undefined) {
       const id = String(++made);
@@ -60,8 +63,8 @@ export function makePlan(intent: Intent): Plan {
   };
 }
 
-/** A plan that was made to be undone cannot be, once a step has ended or taken away what was there: it is gone on with. */
-export function intentOf({ intent, steps }: Plan, operations: OperationRegistry): Intent {
+/** What the next kuke does with it when this one dies: a plan that ends or takes away what was there is finished, for nobody knows how far it came. */
+export function onDeath({ onFailure, steps }: Plan, operations: OperationRegistry): OnFailure {
   const isFinal = steps.some(({ type }) => operations.find(type)?.irreversible === true);
-  return intent === 'create' && isFinal ? 'update' : intent;
+  return onFailure === 'undo' && isFinal ? 'finish' : onFailure;
 }

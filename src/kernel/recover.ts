@@ -1,4 +1,4 @@
-/** What a kuke that died has left is undone (creates) or finished (deletes and updates) before anything else changes. */
+/** What a kuke that died has left is undone or finished, as its journal says, before anything else changes. */
 import type { KukeError } from './errors.ts';
 import { asKukeError } from './errors.ts';
 import { type ExecuteContext, execute, undo } from './execute.ts';
@@ -22,7 +22,7 @@ export async function recover(plans: readonly UnfinishedPlan[], context: Execute
 const NOTICE_MS = 1000;
 
 async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
-  const how = plan.intent === 'create' ? 'undone' : 'finished';
+  const how = plan.onFailure === 'undo' ? 'undone' : 'finished';
   const telling = `an earlier command that did not end is being ${how}: ${plan.command}`;
   const timer = setTimeout(() => context.note?.(telling), NOTICE_MS);
   try {
@@ -33,7 +33,7 @@ async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promis
 }
 
 async function undoOrFinish(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
-  if (plan.intent === 'create') {
+  if (plan.onFailure === 'undo') {
     const failures = await undo(plan, context);
     if (failures.length === 0) plan.journal.close();
     return { plan, done: 'undone', failures };

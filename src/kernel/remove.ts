@@ -126,7 +126,7 @@ async function removeOne(
     const left = session.tree.children(ref);
     if (left.length > 0) throw new KukeError('Failed', `stays, for it still has ${list(left)}`);
     if (kept.length > 0) throw new KukeError('Failed', `stays, for it is still referred to by ${list(kept)}`);
-    const plan = makePlan('delete');
+    const plan = makePlan('goOn');
     const planOptions: PlanOptions = { verb: 'delete', stopTimeoutMs: options.stopTimeoutMs };
     const context = planContext(plan, planOptions, [], observe, askedIn(kernel.kinds, session.tree));
     await kernel.kinds.lifecycle(ref.kind).planDelete(context, resource);

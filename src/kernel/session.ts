@@ -10,7 +10,7 @@ import type { ObserveContext, Resource } from './kinds.ts';
 import { differing } from './limits/reserved.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, observed, readTree } from './observe.ts';
-import { intentOf, makePlan, type Plan } from './plan.ts';
+import { makePlan, onDeath, type Plan } from './plan.ts';
 import { planContext } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import { type Recovery, recover, supersede } from './recover.ts';
@@ -63,6 +63,9 @@ export interface Session {
   saveStatus(resource: Resource): Promise<Resource>;
 }
 
+const ofLimits = (error: KukeError): boolean =>
+  [error, ...error.also].some(({ details }) => details.operation === 'cgroup.limit');
+
 /** Takes the lock, and gives it back whatever happens. */
 export async function withSession<T>(
   kernel: Kernel,
@@ -113,15 +116,13 @@ export async function withSession<T>(
         seen = undefined;
         if (kernel.dryRun) return kernel.dryRun.plan(plan, kernel.operations, kernel.use);
         const id = `${journal.nextTime()}-${nextId()}`;
-        const { steps } = plan;
-        const intent = intentOf(plan, kernel.operations);
-        const entry = journal.open(id, { intent, steps }, command);
+        const { steps, onFailure } = plan;
+        const entry = journal.open(id, { onFailure: onDeath(plan, kernel.operations), steps }, command);
         const whole = () => {
           if (!isDue) left = supersede(left, new Set(steps.map(({ resource }) => resource)));
         };
-        const isUndoable = plan.intent === 'create';
         const state = { started: new Map(), results: new Map(), whole };
-        await execute({ id, intent, isUndoable, steps, journal: entry, ...state }, execution);
+        await execute({ id, onFailure, steps, journal: entry, ...state }, execution);
       },
       async settleBelow(ref, isPlanned) {
         const told: Told[] = [];
@@ -129,7 +130,7 @@ export async function withSession<T>(
           return { notes: [], unlimited: [] };
         const below = tree.descendants(ref).filter(one => !isPlanned(one.ref));
         await settle(kernel, session, below, makeObserveContext(tree), one => void told.push(one));
-        const unlimited = told.flatMap(({ error }) => (error?.details.step === 'cgroup.limit' ? [error] : []));
+        const unlimited = told.flatMap(({ error }) => (error !== undefined && ofLimits(error) ? [error] : []));
         const others = told.filter(({ error }) => error === undefined || !unlimited.includes(error));
         const notes = [...Map.groupBy(others, ({ message }) => message)].map(
           ([message, same]) => `${same.map(({ resource }) => resource).join(', ')}: ${message}`,
@@ -141,7 +142,7 @@ export async function withSession<T>(
         reserved = asked.reserved();
         if (paths.length === 0) return;
         const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-        const context = planContext(makePlan('update'), options, [], session.observing(), asked);
+        const context = planContext(makePlan('finish'), options, [], session.observing(), asked);
         try {
           await planReserved(kernel.use, context, paths);
           await session.run(context.plan, { isDue: true });

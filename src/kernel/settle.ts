@@ -27,7 +27,7 @@ async function planDue(
   asked: AskedOf,
 ): Promise<{ plan: Plan; notes: string[]; isDue: boolean }> {
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-  const context = planContext(makePlan('update'), options, [], observe, asked);
+  const context = planContext(makePlan('finish'), options, [], observe, asked);
   await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);
   const { plan, notes, keeps } = context;
   // One that was made by hand, or by a kuke that died just then, has no status yet, which others may need.

@@ -153,7 +153,7 @@ async function runVerb(
 }
 
 async function settle({ kernel, tell }: Acting, session: Session, { ref }: Entry, resource: Resource): Promise<void> {
-  const plan = makePlan('update');
+  const plan = makePlan('finish');
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
   const observe = makeObserveContext(session.tree, ref);
   const context = planContext(plan, options, [], observe, askedIn(kernel.kinds, session.tree));

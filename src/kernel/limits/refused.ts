@@ -25,7 +25,7 @@ export async function refusedLimits(
   const told = new Set<string>();
   if (LENIENT.has(options.verb)) return refused;
   const asked = askedIn(kernel.kinds, wanted);
-  const context = planContext(makePlan('create'), options, [], makeObserveContext(wanted), asked);
+  const context = planContext(makePlan('undo'), options, [], makeObserveContext(wanted), asked);
   // Who gives something to others says what is wrong with it; they do not say it again.
   const groups = groupsOf(kernel.kinds, wanted, resources);
   for (const group of [

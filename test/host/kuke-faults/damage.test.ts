@@ -87,7 +87,7 @@ describe('the manifest of a cell', () => {
 describe('the journal', () => {
   const folder = '/opt/kukeon/.kuke/journal';
   const plan = (steps: unknown[]) =>
-    JSON.stringify({ event: 'plan', version: 3, id: 'x', intent: 'create', command: 'kuke test', steps });
+    JSON.stringify({ event: 'plan', version: 4, id: 'x', onFailure: 'undo', command: 'kuke test', steps });
   const step = {
     id: '1',
     type: 'cgroup.create',
@@ -120,7 +120,7 @@ describe('the journal', () => {
     ['without its first line', `${start}\n`],
     ['whose first line is damaged', `${plan([step]).slice(7)}\n${start}\n`],
     ['whose first line is of another shape', '{"event":"plan","id":5,"steps":"none"}\n'],
-    ['of another kuke’s', `${plan([step]).replace('"version":3', '"version":1')}\n${start}\n`],
+    ['of another kuke’s', `${plan([step]).replace('"version":4', '"version":1')}\n${start}\n`],
   ])(
     '%s, is kept, told of by each command that changes something, and keeps nobody from anything',
     async (_, content) => {
@@ -141,11 +141,11 @@ describe('the journal', () => {
     },
   );
 
-  test.each(['create', 'update', 'delete'])(
-    'of a %s whose plugin is gone is kept until somebody gives it up',
-    async intent => {
+  test.each(['undo', 'finish', 'goOn'])(
+    'of a plan (%s) whose plugin is gone is kept until somebody gives it up',
+    async onFailure => {
       await leavingNothing(async () => {
-        const strange = plan([{ ...step, type: 'stranger.act' }]).replace('"create"', `"${intent}"`);
+        const strange = plan([{ ...step, type: 'stranger.act' }]).replace('"undo"', `"${onFailure}"`);
         writeFileSync(path, `${strange}\n${start}\n`);
         for (const name of ['a', 'b']) {
           const { status, stderr } = await run(['create', 'stack', name]);

@@ -90,7 +90,7 @@ function leaveJournal(attempt: string): void {
     isRestart: false,
   };
   const step = { id: 's1', type: 'containerd-shim.serve', params, after: [], resource: 'host' };
-  const head = { event: 'plan', version: 3, id: '0', intent: 'create', command: 'kuke init --early', steps: [step] };
+  const head = { event: 'plan', version: 4, id: '0', onFailure: 'undo', command: 'kuke init --early', steps: [step] };
   const lines = [head, { event: 'start', step: 's1' }].map(line => JSON.stringify(line));
   mkdirSync('/opt/kukeon/.kuke/journal', { recursive: true, mode: 0o700 });
   writeFileSync('/opt/kukeon/.kuke/journal/0.jsonl', `${lines.join('\n')}\n`, { mode: 0o600 });

@@ -126,11 +126,11 @@ cell main/two/default/web created (dry run)
     const step = { id: '1', type: 'cgroup.create', params: { path: '/kukeon/x' }, resource: 'realm x' } as const;
     const journal = makeJournal(join(fake.runPath, '.kuke/journal'));
     journal
-      .open('1', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm x')
+      .open('1', { onFailure: 'undo', steps: [{ ...step, after: [] }] }, 'kuke create realm x')
       .start('1', undefined);
     // Of a kuke that has just begun.
     const folder = join(fake.runPath, '.kuke/journal');
-    journal.open('2', { intent: 'create', steps: [{ ...step, after: [] }] }, 'kuke create realm y');
+    journal.open('2', { onFailure: 'undo', steps: [{ ...step, after: [] }] }, 'kuke create realm y');
     const files = readdirSync(folder).sort();
     expect(files).toHaveLength(2);
     const before = state();

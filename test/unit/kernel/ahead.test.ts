@@ -128,7 +128,7 @@ test('a resource is put off for its own steps once, and not for ever where they 
   const ahead = makeAhead({ operations } as ExecuteContext);
   const ref = { kind: 'Cell', path: ['web'] };
   const puts = () => {
-    const plan = makePlan('create');
+    const plan = makePlan('undo');
     plan.add(ref, 'cgroup.create', { path: crypto.randomUUID() });
     return ahead.putsOff(ref, plan);
   };

@@ -18,7 +18,7 @@ import { type AuditEntry, actorOf, affectedBy, appendAudit, readAudit } from '..
 import { auditedJournal } from '../../../src/kernel/audited-journal.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
-import { type Intent, makePlan } from '../../../src/kernel/plan.ts';
+import { makePlan, type OnFailure } from '../../../src/kernel/plan.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-audit-'));
 afterAll(() => rmSync(top, { recursive: true }));
@@ -161,8 +161,8 @@ test('who asks: this process, or who is at the other end', () => {
 });
 
 describe('the journal', () => {
-  function plan(intent: Intent) {
-    const made = makePlan(intent);
+  function plan(onFailure: OnFailure) {
+    const made = makePlan(onFailure);
     made.add(web, 'cgroup.create', { path: '/kukeon/main' });
     made.add({ kind: 'Realm', path: ['main'] }, 'cgroup.create', { path: '/kukeon' });
     return made;
@@ -174,26 +174,26 @@ describe('the journal', () => {
     const { journal } = fresh();
     const told: string[] = [];
     const heard = auditedJournal(journal(), { begun: command => told.push(command), recovered: () => {} });
-    heard.open('a', plan('create'), 'kuke apply').close();
-    heard.open('b', plan('create'), 'kuke apply').close();
+    heard.open('a', plan('undo'), 'kuke apply').close();
+    heard.open('b', plan('undo'), 'kuke apply').close();
     expect(told).toEqual(['kuke apply']);
   });
 
   test.each([
-    ['create', 'undone after a crash'],
-    ['delete', 'finished after a crash'],
-    ['update', 'taken over'],
-    ['delete', 'failed after a crash'],
-  ] as const)('a %s that a dead kuke left is told as %s', (intent, result) => {
+    ['undo', 'undone after a crash'],
+    ['goOn', 'finished after a crash'],
+    ['finish', 'taken over'],
+    ['goOn', 'failed after a crash'],
+  ] as const)('a plan (%s) that a dead kuke left is told as %s', (onFailure, result) => {
     const { journal } = fresh();
-    const dead = journal().open('a', plan(intent), 'kuke apply');
+    const dead = journal().open('a', plan(onFailure), 'kuke apply');
     dead.start('1', undefined);
     dead.done('1', undefined);
     dead.start('2', undefined);
     const told: unknown[] = [];
     const heard = auditedJournal(journal(), { begun: () => {}, recovered: one => told.push(one) });
     const [left] = heard.unfinished().plans;
-    if (intent === 'create') for (const step of ['2', '1']) left?.journal.reverted(step);
+    if (onFailure === 'undo') for (const step of ['2', '1']) left?.journal.reverted(step);
     else if (result === 'taken over') for (const step of ['1', '2']) left?.journal.dropped(step);
     else if (result !== 'failed after a crash') left?.journal.done('2', undefined);
     left?.journal.close();

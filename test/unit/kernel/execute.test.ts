@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { Intent } from '../../../src/kernel/plan.ts';
+import type { OnFailure } from '../../../src/kernel/plan.ts';
 import { planRunner, type RunnerOptions } from './plan-runner.ts';
 
 const at = (log: string[], entry: string): number => log.indexOf(entry);
@@ -120,20 +120,20 @@ describe('a create that fails', () => {
   });
 });
 
-describe.each<Intent>(['update', 'delete'])('an %s that fails', intent => {
+describe.each<OnFailure>(['finish', 'goOn'])('a plan (%s) that fails', onFailure => {
   test('does all that does not hang on the failure, undoes nothing, and reports every failure', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), broken, async (s, { cautious, ...options }) => {
-        const { log, error } = await scheduled(s, { ...options, intent, cautious });
+        const { log, error } = await scheduled(s, { ...options, onFailure, cautious });
         const all = options.after.map((_, index) => index);
         const spoilt = below(options.after, options.failing);
         const held = all.filter(index => {
           const waits = (options.after[index] ?? []).some(one => spoilt.has(one));
-          return intent === 'update' ? waits : waits && cautious.has(index);
+          return onFailure === 'finish' ? waits : waits && cautious.has(index);
         });
         // In a delete what is held back spoils nothing but what is cautious as well.
         const ran = those(log, 'start').toSorted();
-        if (intent === 'update') expect(ran).toEqual(all.filter(index => !held.includes(index)));
+        if (onFailure === 'finish') expect(ran).toEqual(all.filter(index => !held.includes(index)));
         else for (const index of all) if (!cautious.has(index)) expect(ran).toContain(index);
         expect(those(log, 'undo')).toEqual([]);
         const failed = ran.filter(index => options.failing.has(index)).map(index => `no ${index}`);
@@ -144,7 +144,7 @@ describe.each<Intent>(['update', 'delete'])('an %s that fails', intent => {
   });
 
   test('and a step that only comes after success does not', async () => {
-    const options = { intent, after: [[], [], [0, 1]], cautious: new Set([2]) };
+    const options = { onFailure, after: [[], [], [0, 1]], cautious: new Set([2]) };
     const failing = planRunner({ ...options, failing: new Set([0]) });
     await failing.run();
     expect(failing.log).not.toContain('start 2');
@@ -210,9 +210,9 @@ describe('Ctrl-C', () => {
   });
 
   test('after the last step of a delete comes too late to be a failure', async () => {
-    const runner = planRunner({ after: [[]], intent: 'delete', turn: async () => runner.abort() });
+    const runner = planRunner({ after: [[]], onFailure: 'goOn', turn: async () => runner.abort() });
     expect(await runner.run()).toBeUndefined();
-    const midway = planRunner({ after: [[], [0]], intent: 'delete', turn: async () => midway.abort() });
+    const midway = planRunner({ after: [[], [0]], onFailure: 'goOn', turn: async () => midway.abort() });
     expect(await midway.run()).toMatchObject({ code: 'Cancelled', remedy: 'run the command again to finish it' });
   });
 });

@@ -13,7 +13,7 @@ beforeEach(() => {
   hooks = makeHooks({ timeLimitMs: 20, warn: message => void warnings.push(message) });
 });
 
-const plan = makePlan('create');
+const plan = makePlan('undo');
 const never = () => new Promise<void>(() => {});
 const failing = (error: unknown) => () => {
   throw error;
@@ -182,7 +182,7 @@ describe('in an apply', () => {
   test('a plan:made may add steps of its own, which are undone with the others', async () => {
     const { kuke, before } = await setUp();
     kuke.kernel.hooks.tap('audit', 'plan:made', ({ plan }) => {
-      if (plan.intent !== 'create') return;
+      if (plan.onFailure !== 'undo') return;
       plan.add({ kind: 'Cell', path: ['audit'] }, 'store.writeFile', { path: 'audit/last', content: 'x' });
     });
     kuke.host.faults.fail('runtime.start', new Error('no'));

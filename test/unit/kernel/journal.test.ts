@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { type Journal, makeJournal, type PlanJournal } from '../../../src/kernel/journal.ts';
-import { type Intent, makePlan } from '../../../src/kernel/plan.ts';
+import { makePlan, type OnFailure } from '../../../src/kernel/plan.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-journal-'));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
@@ -26,8 +26,8 @@ const fresh = (): { folder: string; journal: Journal } => {
   return { folder, journal: makeJournal(folder) };
 };
 
-function plan(intent: Intent = 'create') {
-  const made = makePlan(intent);
+function plan(onFailure: OnFailure = 'undo') {
+  const made = makePlan(onFailure);
   const ref = { kind: 'Cell', path: ['main', 'default', 'blog', 'web'] };
   const first = made.add(ref, 'cgroup.create', { path: '/kukeon/main' });
   made.add(ref, 'network.open', { path: '/run/netns/kuke-1' }, [first]);
@@ -36,14 +36,14 @@ function plan(intent: Intent = 'create') {
 }
 
 /** The first line of a file. */
-const head = `${JSON.stringify({ event: 'plan', version: 3, id: 'a', intent: 'create', command: 'kuke apply', steps: [] })}\n`;
+const head = `${JSON.stringify({ event: 'plan', version: 4, id: 'a', onFailure: 'undo', command: 'kuke apply', steps: [] })}\n`;
 
 describe('a journal', () => {
   test('holds a plan from its first step to its end', () => {
     const { folder, journal } = fresh();
     expect(journal.isEmpty()).toBe(true);
     expect(journal.unfinished()).toEqual({ plans: [], unreadable: [] });
-    const entry = journal.open('a', plan('delete'), 'kuke delete cell web');
+    const entry = journal.open('a', plan('goOn'), 'kuke delete cell web');
     entry.start('1', { content: 'before' });
     entry.done('1', { missing: ['cpu'] });
     entry.start('2', undefined);
@@ -51,7 +51,7 @@ describe('a journal', () => {
     const [left, ...others] = makeJournal(folder).unfinished().plans;
     expect(others).toEqual([]);
     expect(left?.path).toBe(join(folder, 'a.jsonl'));
-    expect(left).toMatchObject({ id: 'a', intent: 'delete', command: 'kuke delete cell web', steps: plan().steps });
+    expect(left).toMatchObject({ id: 'a', onFailure: 'goOn', command: 'kuke delete cell web', steps: plan().steps });
     expect(left?.started).toEqual(
       new Map<string, unknown>([
         ['1', { content: 'before' }],
@@ -94,16 +94,19 @@ describe('a journal', () => {
     expect(journal.unfinished().plans[0]?.started).toEqual(new Map([['1', false]]));
   });
 
-  test.each<Intent>(['create', 'update'])('of a step of a %s that was dropped neither runs nor undoes it', intent => {
-    const { journal } = fresh();
-    const entry = journal.open('a', plan(intent), 'kuke apply');
-    for (const step of ['1', '2']) entry.start(step, undefined);
-    entry.done('1', { missing: [] });
-    for (const step of ['1', '2']) entry.dropped(step);
-    const [left] = journal.unfinished().plans;
-    expect(left?.started.size).toBe(0);
-    if (intent === 'update') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
-  });
+  test.each<OnFailure>(['undo', 'finish'])(
+    'of a step of a %s that was dropped neither runs nor undoes it',
+    onFailure => {
+      const { journal } = fresh();
+      const entry = journal.open('a', plan(onFailure), 'kuke apply');
+      for (const step of ['1', '2']) entry.start(step, undefined);
+      entry.done('1', { missing: [] });
+      for (const step of ['1', '2']) entry.dropped(step);
+      const [left] = journal.unfinished().plans;
+      expect(left?.started.size).toBe(0);
+      if (onFailure === 'finish') expect([...(left?.results.keys() ?? [])]).toEqual(['1', '2']);
+    },
+  );
 
   test('are taken up in the order in which they were begun, also where the clock was put back', () => {
     const { journal } = fresh();
@@ -119,20 +122,23 @@ describe('a journal', () => {
     expect(journal.unfinished().plans.map(({ id }) => id)).toEqual(ids);
   });
 
-  test.each<Intent>(['update', 'delete'])('a %s that is being undone is undone further, and not finished', intent => {
-    const { journal } = fresh();
-    const entry = journal.open('a', plan(intent), 'kuke apply');
-    for (const step of ['1', '2']) entry.start(step, undefined);
-    entry.done('1', undefined);
-    expect(journal.unfinished().plans[0]?.intent).toBe(intent);
-    entry.undoing();
-    entry.reverted('2');
-    const [left] = journal.unfinished().plans;
-    expect({ intent: left?.intent, started: [...(left?.started.keys() ?? [])] }).toEqual({
-      intent: 'create',
-      started: ['1'],
-    });
-  });
+  test.each<OnFailure>(['finish', 'goOn'])(
+    'a %s that is being undone is undone further, and not finished',
+    onFailure => {
+      const { journal } = fresh();
+      const entry = journal.open('a', plan(onFailure), 'kuke apply');
+      for (const step of ['1', '2']) entry.start(step, undefined);
+      entry.done('1', undefined);
+      expect(journal.unfinished().plans[0]?.onFailure).toBe(onFailure);
+      entry.undoing();
+      entry.reverted('2');
+      const [left] = journal.unfinished().plans;
+      expect({ onFailure: left?.onFailure, started: [...(left?.started.keys() ?? [])] }).toEqual({
+        onFailure: 'undo',
+        started: ['1'],
+      });
+    },
+  );
 
   test('its folder stays for the next plan where there is an installation, and goes where there is none', () => {
     const { folder, journal } = fresh();
@@ -188,10 +194,10 @@ describe('a journal', () => {
     ['null\n', 'it holds no plan'],
     ['garbage', 'it holds no plan'],
     ['\0\0\0\n\u0001\u0002', 'its first line, which holds the plan, is damaged'],
-    [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 3'],
+    [head.replace(/"version":\d+/, '"version":1'), 'it is of version 1, and this kuke reads version 4'],
     [
       `${head.replace(/"version":\d+/, '"version":99')}{"event":"start","step":"1"}\n`,
-      'it is of version 99, and this kuke reads version 3',
+      'it is of version 99, and this kuke reads version 4',
     ],
   ])(
     'a file that says that steps ran and not which is kept, and told of until somebody removes it: %j',

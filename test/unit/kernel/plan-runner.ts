@@ -4,12 +4,12 @@ import { execute } from '../../../src/kernel/execute.ts';
 import { makeHooks } from '../../../src/kernel/hooks.ts';
 import type { PlanJournal } from '../../../src/kernel/journal.ts';
 import { makeOperationRegistry } from '../../../src/kernel/operations.ts';
-import { type Intent, makePlan, type Plan } from '../../../src/kernel/plan.ts';
+import { makePlan, type OnFailure, type Plan } from '../../../src/kernel/plan.ts';
 
 export interface RunnerOptions {
   /** By step: the ones that come before it; all of them are smaller. */
   after: number[][];
-  intent?: Intent;
+  onFailure?: OnFailure;
   /** Steps that fail; with `late`, after their effect. */
   failing?: ReadonlySet<number>;
   late?: boolean;
@@ -38,8 +38,8 @@ const ref = { kind: 'Cell', path: ['main', 'default', 'default', 'web'] };
 const nobody: ReadonlySet<number> = new Set();
 
 /** One `cgroup.create` a step (cautious ones are `cgroup.remove`), whose path is the step's number. */
-export function numberedPlan({ after, intent = 'create', cautious = nobody }: RunnerOptions): Plan {
-  const plan = makePlan(intent);
+export function numberedPlan({ after, onFailure = 'undo', cautious = nobody }: RunnerOptions): Plan {
+  const plan = makePlan(onFailure);
   for (const [index, before] of after.entries()) {
     const type = cautious.has(index) ? 'cgroup.remove' : 'cgroup.create';
     plan.add(
@@ -78,7 +78,7 @@ export function planRunner(options: RunnerOptions): Run {
   const operations = makeOperationRegistry();
   operations.add({ type: 'cgroup.create', apply, revert, explain: () => '' });
   operations.add({ type: 'cgroup.remove', apply, onlyAfterSuccess: true, explain: () => '' });
-  const { steps, intent } = numberedPlan(options);
+  const { steps, onFailure } = numberedPlan(options);
   const entry: PlanJournal = {
     start: step => void journal.push(`start ${Number(step) - 1}`),
     done: step => void journal.push(`done ${Number(step) - 1}`),
@@ -90,7 +90,7 @@ export function planRunner(options: RunnerOptions): Run {
   const hooks = makeHooks({ timeLimitMs: 1000, warn: message => void log.push(message) });
   const context = { operations, hooks, signal: controller.signal, progress: () => {} };
   const run = () =>
-    execute({ id: 'p', intent, steps, journal: entry, started: new Map(), results: new Map() }, context);
+    execute({ id: 'p', onFailure, steps, journal: entry, started: new Map(), results: new Map() }, context);
   return {
     log,
     effects,

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { makeOperationRegistry } from '../../../src/kernel/operations.ts';
-import { type Intent, intentOf, makePlan } from '../../../src/kernel/plan.ts';
+import { makePlan, type OnFailure, onDeath } from '../../../src/kernel/plan.ts';
 import { pick, type Ref, referTo, resolveRefs, separate } from '../../../src/kernel/step-references.ts';
 
 const ref = { kind: 'Cell', path: ['main', 'default', 'blog', 'web'] };
 
 describe('a plan', () => {
   test('numbers its steps, and a reference makes a dependency', () => {
-    const plan = makePlan('create');
+    const plan = makePlan('undo');
     const open = plan.add(ref, 'network.open', { path: '/run/netns/kuke-1' });
     const request = { name: 'n', configPath: '/etc', attachmentId: 'x', netns: '/run', interface: 'eth0' };
     const attach = plan.add(ref, 'network.attach', request, [open, undefined, open]);
@@ -26,7 +26,7 @@ describe('a plan', () => {
   });
 
   test('never gives an id twice, also where a step has been taken out', () => {
-    const plan = makePlan('create');
+    const plan = makePlan('undo');
     plan.add(ref, 'cgroup.create', { path: '/a' });
     plan.add(ref, 'cgroup.create', { path: '/b' });
     plan.steps.shift();
@@ -35,26 +35,26 @@ describe('a plan', () => {
   });
 
   test('is plain data, for the journal', () => {
-    const plan = makePlan('create');
+    const plan = makePlan('undo');
     const first = plan.add(ref, 'cgroup.create', { path: '/kukeon' });
     plan.add(ref, 'cgroup.create', { path: first.result<string>('missing', 0) });
     expect(JSON.parse(JSON.stringify(plan.steps))).toEqual(plan.steps);
   });
 
-  test.each<[Intent, Intent]>([
-    ['create', 'update'],
-    ['update', 'update'],
-    ['delete', 'delete'],
-  ])('%s with a step that nothing brings back is run as %s', (intent, run) => {
+  test.each<[OnFailure, OnFailure]>([
+    ['undo', 'finish'],
+    ['finish', 'finish'],
+    ['goOn', 'goOn'],
+  ])('a plan (%s) with a step that nothing brings back is journalled as %s', (onFailure, run) => {
     const operations = makeOperationRegistry();
     const rest = { apply: async () => undefined, explain: () => '' };
     operations.add({ type: 'network.open', ...rest });
     operations.add({ type: 'network.close', ...rest, irreversible: true });
-    const plan = makePlan(intent);
+    const plan = makePlan(onFailure);
     plan.add(ref, 'network.open', { path: '/run/netns/kuke-1' });
-    expect(intentOf(plan, operations)).toBe(intent);
+    expect(onDeath(plan, operations)).toBe(onFailure);
     plan.add(ref, 'network.close', { path: '/run/netns/kuke-1' });
-    expect(intentOf(plan, operations)).toBe(run);
+    expect(onDeath(plan, operations)).toBe(run);
   });
 });
 

@@ -231,7 +231,7 @@ test('of what cannot be finished, only the part that another plan has seen to is
     resource,
   });
   const steps = [step('1', 'cell a'), step('2', 'cell b')];
-  const rest = { id: 'x', path: '/x', intent: 'delete', command: 'kuke test', journal } as const;
+  const rest = { id: 'x', path: '/x', onFailure: 'goOn', command: 'kuke test', journal } as const;
   const plan = { ...rest, steps, started: new Map(), results: new Map() };
   const left = supersede([plan], new Set(['cell a']));
   expect([left, log.splice(0)]).toEqual([[plan], ['dropped 1']]);

@@ -9,10 +9,10 @@ import { makePlan, type Plan } from '../../../src/kernel/plan.ts';
 const silent = () => {};
 
 function executed(plan: Plan, journal: PlanJournal, operations: OperationRegistry, hooks: Hooks): Promise<void> {
-  const { intent, steps } = plan;
+  const { onFailure, steps } = plan;
   const state = { started: new Map(), results: new Map() };
   const context = { operations, hooks, signal: new AbortController().signal, progress: silent };
-  return execute({ id: 'p', intent, steps, journal, ...state }, context);
+  return execute({ id: 'p', onFailure, steps, journal, ...state }, context);
 }
 
 const conflict = () => new KukeError('Conflict', 'somebody’s');
@@ -23,7 +23,7 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
   const inTheWay = async () => Promise.reject(conflict());
   operations.add({ type: 'cgroup.create', apply: async () => ({}), revert: inTheWay, explain: () => '' });
   operations.add({ type: 'network.open', apply: inTheWay, revert: inTheWay, explain: () => '' });
-  const plan = makePlan('create');
+  const plan = makePlan('undo');
   const ref = { kind: 'Cell', path: ['web'] };
   plan.add(ref, 'network.open', { path: '/run/netns/x' }, [plan.add(ref, 'cgroup.create', { path: '/kukeon' })]);
   const journal: string[] = [];
@@ -63,7 +63,7 @@ function sideBySide(
     explain: () => '',
   };
   operations.add(create);
-  const plan = makePlan('create');
+  const plan = makePlan('undo');
   for (const path of ['/a', '/b']) plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path });
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   hooks.tap('test', 'step:before', ({ params }) => before(pathOf(params)));
@@ -123,7 +123,7 @@ test('what needed another step is undone before that one, wherever it stands in 
     revert: async (params: unknown) => void log.push(pathOf(params)),
     explain: () => '',
   });
-  const plan = makePlan('create');
+  const plan = makePlan('undo');
   const ref = { kind: 'Cell', path: ['web'] };
   const needy = plan.add(ref, 'cgroup.create', { path: '/needy' });
   plan.add(ref, 'cgroup.create', { path: '/fails' }, [needy]);
@@ -148,7 +148,7 @@ test('what would only tell more of a failure fails nothing', async () => {
   const operations = makeOperationRegistry();
   const done: string[] = [];
   operations.add({ type: 'cgroup.create', apply: async () => void done.push('made'), explain: () => '' });
-  const plan = makePlan('create');
+  const plan = makePlan('undo');
   plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path: '/a' }, [], async () => {
     throw new Error('no counters');
   });

@@ -1,5 +1,6 @@
 /** What a space gives to its containers: `spec.defaults.container`. */
 import { beforeEach, describe, expect, test } from 'bun:test';
+import { KukeError } from '../../../../src/kernel/errors.ts';
 import { cellRef } from '../kernel-on-fakes.ts';
 import {
   cell,
@@ -161,10 +162,13 @@ describe('limits that change', () => {
     const groups = [leaf(), leaf('side'), leaf('two_root', 'two')];
     for (const nth of [1, 2, 3]) {
       const before = kuke.host.inventory();
-      kuke.host.faults.fail('cgroup.limit', new Error('EBUSY'), { nth });
+      // A backend says more of what it was at.
+      kuke.host.faults.fail('cgroup.limit', new KukeError('CgroupFailed', 'EBUSY', { step: 'write memory.max' }), {
+        nth,
+      });
       const outcome = await kuke.put(space, defaults(memory('64Mi')));
       expect([outcome.result, outcome.error?.exitCode]).toEqual(['failed', 1]);
-      expect(told(outcome)).toMatch(/^cell main\/default\/default\/\w+: cgroup\.limit: EBUSY/);
+      expect(told(outcome)).toMatch(/^cell main\/default\/default\/\w+: write memory\.max: EBUSY/);
       for (const group of groups) expect(kuke.values(group)).toEqual({ 'memory.limit': 32 * MI });
       expect(kuke.host.inventory()).toEqual(before);
       expect(told(await kuke.put(space, defaults(memory('32Mi'))))).toBe('unchanged');
