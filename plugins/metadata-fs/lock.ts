@@ -1,5 +1,5 @@
 /** The lock on a run path: flock(2) on `/run/kukeon/<hash of the run path>.lock`, which says who holds it (spec.md §2). */
-import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { asKukeError, KukeError, runPathTag, type StoreBackend, type StoreLock } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
@@ -78,7 +78,9 @@ export function lockState(path: string): Awaited<ReturnType<NonNullable<StoreBac
   const held = lockingProcess(path);
   // As the person has typed it.
   const heldBy = held?.pid === writtenBy?.pid ? writtenBy : held;
-  return { path, ...(heldBy && { heldBy }), ...(writtenBy && { writtenBy }) };
+  // Its holders write into it, and empty it.
+  const { ino, mtimeNs } = statSync(path, { bigint: true, throwIfNoEntry: false }) ?? {};
+  return { path, ...(heldBy && { heldBy }), ...(writtenBy && { writtenBy }), turn: `${ino} ${mtimeNs}` };
 }
 
 /** The file holds `PID COMMAND`. From one holder's end until the next has written it is empty, which may take long on a busy machine. */

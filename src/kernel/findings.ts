@@ -31,7 +31,32 @@ export interface Repairing {
 /** Codes of what is left over. */
 const ORPHAN = /^Orphan/;
 
+/**
+ * Without the lock another kuke may begin and end meanwhile, and what it was at is no fault: then it is looked again, and when kukes follow one
+ * upon the other, that is told.
+ */
 export async function look(kernel: Kernel, journal: Journal, repairing?: Repairing): Promise<Sight> {
+  if (repairing !== undefined) return lookOnce(kernel, journal, repairing);
+  const turn = async () => (await lockState(kernel).catch(() => undefined))?.turn;
+  for (let times = 1; ; times++) {
+    const before = await turn();
+    const sight = await lookOnce(kernel, journal);
+    if (before === (await turn())) return sight;
+    if (times < LOOKS) continue;
+    const isTold = sight.findings.some(({ code }) => code === BUSY.code);
+    return { ...sight, findings: [...sight.findings, ...(isTold ? [] : [BUSY])] };
+  }
+}
+
+const LOOKS = 3;
+const BUSY: Finding = {
+  level: 'warning',
+  code: 'Busy',
+  what: 'other kukes were at work all the while, and what they were at may be told here as a fault',
+  remedy: 'run it again when they have ended',
+};
+
+async function lookOnce(kernel: Kernel, journal: Journal, repairing?: Repairing): Promise<Sight> {
   const findings: Finding[] = [];
   const failures: KukeError[] = [];
   const attempt = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {

@@ -66,8 +66,8 @@ export interface StoreBackend extends Backend<StoreActions>, Watchable {
   filePath(path: string): string;
   /** The instance id; undefined before `kuke init`. */
   instance(): Promise<string | undefined>;
-  /** Of the lock, where it is a file: who holds it, and who says so in it. */
-  lockState?(): Promise<{ path: string; heldBy?: LockHolder; writtenBy?: LockHolder }>;
+  /** Of the lock, where it is a file: who holds it, who says so in it, and what is another each time that it was taken or let go of. */
+  lockState?(): Promise<{ path: string; heldBy?: LockHolder; writtenBy?: LockHolder; turn?: string }>;
   /** Exclusive among all kukes of this run path. `onWait` is told the holder, if one is known, after a second. Throws Locked at the time limit. */
   lock(request: {
     command: string;

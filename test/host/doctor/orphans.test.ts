@@ -237,8 +237,10 @@ test.each(Object.keys(leftovers))('%s', async name => {
   expect(await stateOf('web')).toBe('Ready');
 });
 
-/** What whoever takes the lock sees to, and rules that were changed and are not just gone. */
-const BY_KUKE = ['JournalLeft', 'StaleLock', 'NotAsApplied', 'PortsMissing', 'RulesMissing'];
+/** What whoever takes the lock sees to, rules of published ports among it (docs/plans.md). */
+const BY_KUKE = ['JournalLeft', 'StaleLock', 'NotAsApplied', 'PortsMissing'];
+/** Rules that were changed, and are not just gone. */
+const isChanged = (name: string, code: string) => name === 'among the rules' && code === 'RulesMissing';
 
 test.each(Object.keys(leftovers))('%s, put right by what --fix --dry-run --explain prints', async name => {
   const made = leftovers[name] ?? [];
@@ -251,7 +253,7 @@ test.each(Object.keys(leftovers))('%s, put right by what --fix --dry-run --expla
   expect(difference(disturbed, await footprint(), [/^process /])).toEqual([]);
   await output('bash', '-c', script);
   const { codes } = await doctor();
-  expect({ script, left: codes.filter(code => !BY_KUKE.includes(code)) }).toEqual({ script, left: [] });
+  expect({ script, left: codes.filter(code => !BY_KUKE.includes(code) && !isChanged(name, code)) }).toEqual({ script, left: [] });
   if (codes.length > 0) await fixAll();
   // The socket of a shim that ctr has ended stays.
   expect(difference(before, await footprint(), [/^file \/run\/containerd\/s\//])).toEqual([]);

@@ -100,6 +100,24 @@ test.each([
   },
 );
 
+test.each([1, 2, 3])(
+  'what a kuke was at that began and ended while it was looked is told in no way, by look %d',
+  async until => {
+    const store = await kuke.kernel.use('store');
+    store.lockState = async () => ({ path: '/run/x.lock', turn: `${Math.min(times, until)}` });
+    looked = (time, findings) => {
+      if (time <= until) findings.push({ level: 'error', code: 'OrphanThing', what: 'half-made' });
+    };
+    const found = await doctor();
+    if (until < 3) expect(found).toEqual([]);
+    else
+      expect(found).toMatchObject([
+        { code: 'OrphanThing' },
+        { code: 'Busy', what: expect.stringContaining('all the while') },
+      ]);
+  },
+);
+
 test('a plan of a command that has ended by the second look was not left by anybody', async () => {
   const one = { path: '/none/1.jsonl', command: 'kuke create stack short' };
   const other = { path: '/none/2.jsonl', command: 'kuke create stack left' };

@@ -55,6 +55,17 @@ describe('the lock', () => {
     expect(exitCode).toBe(6);
   });
 
+  test('tells by its turn that somebody had it', async () => {
+    await t.store.writeFile({ path: 'instance', content: `${crypto.randomUUID()}\n` }, context());
+    await (await lock()).release();
+    const turn = async () => (await t.store.lockState?.())?.turn;
+    const before = await turn();
+    expect(await turn()).toBe(before);
+    await Bun.sleep(50); // the kernel's file times go in ticks
+    await (await lock()).release();
+    expect(await turn()).not.toBe(before);
+  });
+
   test('is told to who waits, and then passed on', async () => {
     const other = await start('hold');
     const told = Promise.withResolvers<unknown>();
