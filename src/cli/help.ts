@@ -9,7 +9,7 @@ import { isTerminal } from './output/terminal.ts';
 
 export async function printHelp(words: string[], entry: CommandEntry): Promise<void> {
   const text =
-    'below' in entry ? commandListHelp(words, entry.below) : commandHelp(words, (await entry.load()).default);
+    'below' in entry ? await commandListHelp(words, entry.below) : commandHelp(words, (await entry.load()).default);
   print(isTerminal(1) ? wrapped(text, currentConsole().size(1).columns) : text);
 }
 
@@ -44,7 +44,7 @@ function fill(text: string, room: number): string[] {
   return lines;
 }
 
-export function commandListHelp(words: string[], commands: Record<string, CommandEntry>): string {
+export async function commandListHelp(words: string[], commands: Record<string, CommandEntry>): Promise<string> {
   const rows = Object.entries(commands).map(([name, { summary }]) => [`  ${name}`, summary]);
   const intro = words.length === 0 ? ['kuke: pods without Kubernetes\n'] : [];
   const usage = `Usage: ${['kuke', ...words].join(' ')} COMMAND [flags]`;
@@ -58,10 +58,19 @@ export function commandListHelp(words: string[], commands: Record<string, Comman
     '',
     'Flags of every command:',
     flagsHelp(globalArgs),
+    ...(words.length === 0 ? [] : ['', 'Examples:', ...(await firstExamples(commands))]),
     '',
     more,
   ].join('\n');
 }
+
+/** Of each command the first. */
+async function firstExamples(commands: Record<string, CommandEntry>): Promise<string[]> {
+  const loaded = await Promise.all(Object.values(commands).flatMap(entry => ('load' in entry ? [entry.load()] : [])));
+  return loaded.flatMap(({ default: { examples } }) => examples.slice(0, 1).map(exampleText));
+}
+
+const exampleText = ([line, what]: [string, string]): string => `  # ${what}\n  kuke ${line}`;
 
 const placesOf = ({ args }: Command): [string, ArgDef][] =>
   Object.entries(args).filter(([, definition]) => definition.type === 'positional');
@@ -92,7 +101,7 @@ export function commandHelp(words: string[], command: Command): string {
     flagsHelp(Object.fromEntries(Object.entries(globalArgs).filter(([name]) => !Object.hasOwn(flags, name)))),
     '',
     'Examples:',
-    ...command.examples.map(([line, what]) => `  # ${what}\n  kuke ${line}`),
+    ...command.examples.map(exampleText),
   ];
   return lines.join('\n');
 }

@@ -31,7 +31,7 @@ export async function saveFile(
   try {
     await writeStreamed(output, archive);
   } catch (thrown) {
-    throw thrown instanceof KukeError ? thrown : asFileError(thrown).at({ step: `write ${output}` });
+    throw thrown instanceof KukeError ? thrown : asFileError(thrown);
   }
 }
 

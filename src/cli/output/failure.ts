@@ -5,13 +5,11 @@ import { log } from './log.ts';
 import { printable } from './printable.ts';
 import { colour, tell } from './terminal.ts';
 
-/** What the others have to say that the first has said already is left out: what to do next. */
+/** What the others have to say that has been said already is left out: what to do next, and the same again. */
 export function printFailure(error: KukeError): void {
   tellError(error.summary);
-  for (const other of error.also) {
-    const text = other.remedy === error.remedy ? other.fault : other.summary;
-    tell(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
-  }
+  const others = error.also.map(other => (other.remedy === error.remedy ? other.fault : other.summary));
+  for (const text of new Set(others)) tell(`  ${colour('red', 'also', 2)}: ${printable(text)}`);
   if (currentConsole().env.KUKE_DEBUG) tell(error.stack ?? '');
 }
 

@@ -69,11 +69,19 @@ describe.each(cases)('kuke %s --help', (_, words, command) => {
 });
 
 describe('kuke --help', () => {
-  test('lists every command, and every word that has commands below it', () => {
-    const help = commandListHelp([], commands);
+  test('lists every command, and every word that has commands below it', async () => {
+    const help = await commandListHelp([], commands);
     for (const [word, { summary }] of Object.entries(commands))
       expect(help).toMatch(new RegExp(`^  ${word} +${summary}$`, 'm'));
     for (const name of Object.keys(globalArgs)) expect(help).toContain(`--${name}`);
+  });
+
+  test('below a word has an example of each command', async () => {
+    for (const [word, entry] of Object.entries(commands)) {
+      if (!('below' in entry)) continue;
+      const help = await commandListHelp([word], entry.below);
+      for (const name of Object.keys(entry.below)) expect(help).toMatch(new RegExp(`^  # .+\n  kuke ${word} ${name} ?`, 'm'));
+    }
   });
 
   test('has the verbs of spec.md §7', () => {
