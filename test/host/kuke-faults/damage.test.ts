@@ -2,11 +2,13 @@
 /** Files of state that are damaged: told with their path, and all else works. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { eventually } from '../../suites/contract.ts';
 import type { Containerd } from '../containerd.ts';
 import { cell, pidsOf, stateOf } from '../kuke/cells.ts';
 import { footprint } from '../kuke/footprint.ts';
 import { apply, kuke, run, tryApply } from '../kuke/kuke.ts';
 import type { Inventory } from '../observe/inventory.ts';
+import { processes } from '../observe/system.ts';
 import { CONTROL, expectSame, failure, leavingNothing } from './failures.ts';
 import { warmHost } from './warm-host.ts';
 
@@ -24,6 +26,9 @@ describe('the manifest of a cell', () => {
   let whole: string;
   beforeAll(async () => {
     await apply(cell('web'), cell('other'));
+    // A process that has been started is still `runc init` for a moment, and then has to start its own.
+    const sleeping = () => processes().filter(({ command }) => command.join(' ') === 'sleep 100000').length;
+    await eventually(async () => (sleeping() === 2 ? true : undefined));
     whole = readFileSync(file, 'utf8');
   });
 
