@@ -26,11 +26,14 @@ describe('the manifest of a cell', () => {
   let whole: string;
   beforeAll(async () => {
     await apply(cell('web'), cell('other'));
-    // A process that has been started is still `runc init` for a moment, and then has to start its own.
-    const sleeping = () => processes().filter(({ command }) => command.join(' ') === 'sleep 100000').length;
-    await eventually(async () => (sleeping() === 2 ? true : undefined));
     whole = readFileSync(file, 'utf8');
   });
+
+  /** What has been started is still `runc init` for a moment, and then has to start its own. */
+  const bothRun = () => {
+    const sleeping = () => processes().filter(({ command }) => command.join(' ') === 'sleep 100000').length;
+    return eventually(async () => (sleeping() === 2 ? true : undefined));
+  };
 
   /** In the middle of a line. */
   const half = (text: string) => text.slice(0, text.indexOf('image:') + 3);
@@ -44,6 +47,7 @@ describe('the manifest of a cell', () => {
     ['one with an unknown field', text => text.replace('spec:', 'spec:\n  colour: red'), 'spec.colour: unknown field'],
     ['one with control characters', text => text.replace('spec:', '"\\e[31m\\x9b": 1\nspec: ['), 'not valid YAML'],
   ])('%s', async (_, damage, says) => {
+    await bothRun();
     writeFileSync(file, damage(whole));
     const before = await footprint();
     const cells = await run(['get', 'cells', '-A']);
