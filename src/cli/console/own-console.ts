@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { isatty, WriteStream } from 'node:tty';
 import { look } from '../../daemon/console/look.ts';
+import { asKukeError } from '../../kernel/errors.ts';
 import { leftOut } from '../cp/left-out.ts';
 import type { Console } from './console.ts';
 import { ownOutput } from './own-standard-output.ts';
@@ -44,7 +45,14 @@ export const ownConsole: Console = {
     save: async (path, archive, program) =>
       (await import('../output/archive-file.ts')).saveFile(path, archive, program),
   },
-  streams: program => program.streams(),
+  async streams(program) {
+    const streams = await program.streams();
+    // A disk that is full is no bug of ours.
+    const failed = (thrown: unknown): never => {
+      throw asKukeError(thrown);
+    };
+    return { ...streams, writeBytes: (fd, bytes) => streams.writeBytes(fd, bytes).catch(failed) };
+  },
   readerGone: async (program, signal) => (await program.streams()).hungUp(1, signal),
   descriptors: async () => ({ stdin: 0, stdout: 1, stderr: 2, close: async () => {} }),
   on: (signal, listener) => void process.on(signal, listener),

@@ -57,8 +57,10 @@ export function makeRemoteFiles(mux: Mux, say: (message: DaemonMessage) => void)
     } finally {
       mux.forget(channel);
     }
-    if (to.fault !== undefined)
-      throw asFileError(Object.assign(new Error(to.fault.message), to.fault)).at({ step: `write ${path}` });
+    if (to.fault !== undefined) {
+      const error = asFileError(Object.assign(new Error(to.fault.message), to.fault));
+      throw error.message.includes(path) ? error : error.at({ step: `write ${path}` });
+    }
     return answer;
   }
   return {

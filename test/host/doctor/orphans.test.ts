@@ -253,7 +253,10 @@ test.each(Object.keys(leftovers))('%s, put right by what --fix --dry-run --expla
   expect(difference(disturbed, await footprint(), [/^process /])).toEqual([]);
   await output('bash', '-c', script);
   const { codes } = await doctor();
-  expect({ script, left: codes.filter(code => !BY_KUKE.includes(code) && !isChanged(name, code)) }).toEqual({ script, left: [] });
+  expect({ script, left: codes.filter(code => !BY_KUKE.includes(code) && !isChanged(name, code)) }).toEqual({
+    script,
+    left: [],
+  });
   if (codes.length > 0) await fixAll();
   // The socket of a shim that ctr has ended stays.
   expect(difference(before, await footprint(), [/^file \/run\/containerd\/s\//])).toEqual([]);

@@ -183,6 +183,8 @@ describe('what goes in and comes out', () => {
     const error = await bash(`kuke exec web -- yes 2>&1 > /dev/full || true`);
     expect(error).toContain('standard output: No space left on device (ENOSPC)');
     expect(error).not.toContain('containerd');
+    const ofLogs = await bash(`kuke logs web 2>&1 > /dev/full || true`);
+    expect(ofLogs).toMatch(/standard output: No space left on device \(ENOSPC\)(?!.*bug)/);
     expect(isThere('yes')).toBe(false);
   });
 

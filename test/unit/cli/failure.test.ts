@@ -12,5 +12,9 @@ test('what else failed is told once, without what to do next where that is the s
   const lost = () => new KukeError('RuntimeUnavailable', 'lost', { step: 'undo the start of web' });
   printFailure(new KukeError('RuntimeUnavailable', 'lost', {}, [lost(), lost(), new KukeError('NotFound', 'gone')]));
   write.mockRestore();
-  expect(told.split('\n').slice(1)).toEqual(['  also: undo the start of web: lost', '  also: gone (see `kuke get`)', '']);
+  expect(told.split('\n').slice(1)).toEqual([
+    '  also: undo the start of web: lost',
+    '  also: gone (see `kuke get`)',
+    '',
+  ]);
 });

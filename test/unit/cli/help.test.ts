@@ -80,7 +80,8 @@ describe('kuke --help', () => {
     for (const [word, entry] of Object.entries(commands)) {
       if (!('below' in entry)) continue;
       const help = await commandListHelp([word], entry.below);
-      for (const name of Object.keys(entry.below)) expect(help).toMatch(new RegExp(`^  # .+\n  kuke ${word} ${name} ?`, 'm'));
+      for (const name of Object.keys(entry.below))
+        expect(help).toMatch(new RegExp(`^  # .+\n  kuke ${word} ${name} ?`, 'm'));
     }
   });
 
