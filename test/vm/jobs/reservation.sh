@@ -7,7 +7,8 @@
 kuke=$PWD/kuke
 tree=/sys/fs/cgroup/kukeon
 stack=$tree/main/default/default
-mkdir -p /run/go /var/tmp/data
+mkdir -p /run/go /run/hog /var/tmp/data
+mount -t tmpfs -o size=100% none /run/hog
 mkfifo /run/go/kept /run/go/bare
 
 cell() { # NAME RESERVATION: a container that reads its file whenever it is told to
@@ -49,10 +50,14 @@ reads() { # both, their files of 64 MiB
   echo "$(cached kept) MiB and $(cached bare) MiB of page cache"
   [ $(cached kept) -ge 60 ] && [ $(cached bare) -ge 60 ]
 }
-# A process of the host's takes what is available, the page cache of both cells too, but for so much.
+# A file of the host's in a tmpfs takes what is available, the page cache of both cells too, but for so much. It is not written, only had: an
+# emulated machine writes a gigabyte in half a minute.
 hog() { # MIB-LEFT MIN-KEPT MAX-KEPT MAX-BARE
-  local size=$(($(awk '/^MemAvailable/ {print $2}' /proc/meminfo) / 1024 - $1))
-  timeout 100 perl -e '$x = "x" x ($ARGV[0] << 20); print "taken\n"' $size || return 1
+  local size=$(($(awk '/^MemAvailable/ {print $2}' /proc/meminfo) / 1024 - $1)) status
+  timeout 100 fallocate -l ${size}M /run/hog/file
+  status=$?
+  rm -f /run/hog/file
+  [ $status = 0 ] || return 1
   echo "a hog of $size MiB left $(cached kept) MiB of the one and $(cached bare) MiB of the other"
   [ $(cached kept) -ge $2 ] && [ $(cached kept) -le $3 ] && [ $(cached bare) -le $4 ]
 }
