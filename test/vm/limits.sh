@@ -99,6 +99,12 @@ used() {
     "$(sed -n "s/^$disk .*wbytes=\([0-9]*\).*/\1/p" $1/io.stat | grep . || echo 0)"
 }
 
+# stop_load CELL: ends all but its container's first process, which goes on to wait for the next line.
+stop_load() {
+  local leaf=$tree/$stack/$1/load_root
+  kill -KILL $(grep -LE '^NSpid:.*[^0-9]1$' $(sed 's,.*,/proc/&/status,' $leaf/cgroup.procs) 2> /dev/null | cut -d/ -f 3) 2> /dev/null
+}
+
 # burst GROUP ENOUGH: lets the cell load burn, write and fork, and measures until the condition holds, for 3 to 30 s: sets share (of one
 # CPU, in percent), throttled (periods), written (KiB) and rate (KiB a second), cpus (on which its processes were seen), wide (on which they
 # may be) and forks (`forked 40`, or what refused).
@@ -117,8 +123,7 @@ burst() {
   cpus=$(awk '{print $39}' $(sed 's,.*,/proc/&/stat,' $leaf/cgroup.procs) 2> /dev/null | sort -u | xargs)
   wide=$(cat $leaf/cpuset.cpus.effective)
   forks=$(timeout 20 tail -F -n +$((lines + 1)) $log 2> /dev/null | grep -m 1 -oE "forked 40|can't fork")
-  # All but the container's first process, which goes on to wait for the next line.
-  kill -KILL $(grep -LE '^NSpid:.*[^0-9]1$' $(sed 's,.*,/proc/&/status,' $leaf/cgroup.procs) 2> /dev/null | cut -d/ -f 3) 2> /dev/null
+  stop_load load
   echo "$share % of a CPU, $throttled periods throttled, $rate KiB/s written, on CPU $cpus of $wide, $forks"
 }
 TIGHT='resources: { cpu: { limit: 0.3, cpuset: 1 }, io: { devices: [{ path: /dev/vda, writeBps: 256Ki }] }, pids: { limit: PIDS } }'
@@ -145,6 +150,8 @@ shares() {
   before="$(used $tree/$stack/load) $(used $tree/$stack/rival)"
   sleep 4
   after="$(used $tree/$stack/load) $(used $tree/$stack/rival)"
+  stop_load load
+  stop_load rival
   echo "$before $after" | awk '{load = $10 - $2; rival = $14 - $6; ratio = load / rival
     printf "weights 800 and 100: %d ms and %d ms, ratio %.1f\n", load / 1000, rival / 1000, ratio
     exit !(ratio >= 3 && ratio <= 20)}'
