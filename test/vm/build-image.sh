@@ -65,7 +65,11 @@ mask {apt-daily,apt-daily-upgrade,dpkg-db-backup,e2scrub_all,fstrim,systemd-tmpf
 mask systemd-{pstore,timesyncd,udev-trigger,networkd,network-generator,networkd-wait-online,firstboot,update-utmp,update-utmp-runlevel}.service
 mask systemd-{random-seed,binfmt,hwdb-update,sysusers,machine-id-commit,journal-flush,remount-fs,boot-update}.service
 mask systemd-networkd.socket modprobe@{drm,configfs,dm_mod,loop,efi_pstore}.service ldconfig.service
-mask {sys-kernel-debug,sys-kernel-tracing,dev-hugepages,dev-mqueue}.mount
+mask {sys-kernel-debug,sys-kernel-tracing,dev-hugepages,dev-mqueue,sys-fs-fuse-connections}.mount
+mask systemd-{logind,user-sessions}.service modprobe@fuse.service
+# What looks for disks, consoles and old scripts, of which there are none.
+mkdir -p "$root/etc/systemd/system-generators"
+for generator in "$root"/{usr/,}lib/systemd/system-generators/*; do ln -sf /dev/null "$root/etc/systemd/system-generators/${generator##*/}"; done
 install -m 755 "$here/guest/job" "$root/usr/local/sbin/vm-job"
 install -m 644 "$here/guest/vm-job.service" "$units/vm-job.service"
 mkdir -p "$units/multi-user.target.wants"
