@@ -54,6 +54,8 @@ const result = await Bun.build({
     autoloadTsconfig: false,
     // Plugins from disk need it to resolve packages that use `exports`.
     autoloadPackageJson: true,
+    // Times as often as usual code has to run before the JIT compiles it; main.ts sets it to 1 for what goes on for long.
+    jitPolicy: 200,
   },
 });
 // The maps are in the executable too.

@@ -6,13 +6,13 @@ if (process.env.CNI_COMMAND || isBuiltIn(called)) {
   process.exit(await face(process.env, called));
 }
 const words = [...(called === 'kukeond' ? ['daemon', 'serve'] : []), ...process.argv.slice(2)];
+tellJit(words);
 const { mayBeForDaemon } = await import('./cli/console/where.ts');
-if (!isLean() && mayBeForDaemon(words, process.env)) {
+if (mayBeForDaemon(words, process.env)) {
   const { handOver } = await import('./cli/console/hand-over.ts');
   const status = await handOver(words, process.env);
   if (status !== undefined) process.exit(status);
 }
-await startLean();
 const { main } = await import('./cli/main.ts');
 process.exit(
   await main(words, {
@@ -42,27 +42,15 @@ process.exit(
   }),
 );
 
-function leanSettings() {
-  return { BUN_JSC_thresholdForJITAfterWarmUp: '100000', BUN_JSC_thresholdForJITSoon: '100000' };
-}
-
-/** It has been started anew, or somebody has said how. */
-function isLean(): boolean {
-  return Object.keys(leanSettings()).some(name => process.env[name] !== undefined);
-}
-
 /**
  * Most of what a command runs, it runs a few dozen times: enough for the JIT to compile it, in threads of its own, which costs as much
- * processor time as all the rest (docs/benchmarks.md). How often code has to run before that is told in the environment, at the start alone;
- * so what looks at many things, or changes them, starts once more (5 ms). Loops over megabytes are compiled still.
+ * processor time as all the rest (docs/benchmarks.md). So the program starts with a JIT that waits (build.ts), and what goes on for long, or
+ * handles megabytes, has it work as usual.
  */
-async function startLean(): Promise<void> {
-  const settings = leanSettings();
-  const long = /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|rollout|run|set|start|stop|tree|uninstall)$/;
-  if (import.meta.path.startsWith('/$bunfs/') && !isLean() && words.some(word => long.test(word)))
-    (await import('./host/exec-anew.ts')).execAnew(settings);
-  // Not for the programs that it runs.
-  for (const [name, value] of Object.entries(settings)) if (process.env[name] === value) delete process.env[name];
+function tellJit(words: readonly string[]): void {
+  const brief =
+    /^(?:apply|create|delete|describe|diff|doctor|get|init|kill|rollout|run|set|start|stop|tree|uninstall)$/;
+  if (!words.some(word => brief.test(word))) Bun.unsafe.setJITPolicy(1);
 }
 
 export {};

@@ -45,7 +45,7 @@ async function run(argv: string[], program: Program): Promise<number> {
   if (globals.help) return help(words, entry);
   // Taken out of the line by who hands it over.
   if (globals.host !== undefined)
-    throw new KukeError('Usage', '--host: this process runs it itself', { remedy: 'unset BUN_JSC_*' });
+    throw new KukeError('Usage', '--host: this process runs it itself', { remedy: 'leave it out' });
   const settings = await readGlobals(globals, currentConsole().env, program);
   if (settings.colour !== 'auto') (await import('./output/terminal.ts')).setColours(settings.colour);
   const { output } = command.args;

@@ -4,7 +4,7 @@ import { CacheError } from './cache.ts';
 import type { NetworkConfig, PluginConfig } from './config.ts';
 import { CniError, type CniFailure } from './errors.ts';
 import { execPlugin, findPlugin, pluginNotFound } from './exec.ts';
-import type { Invoke, InvokeRequest } from './invoke.ts';
+import type { Afterwards, Invoke, InvokeRequest } from './invoke.ts';
 import { FormatError, type JsonObject } from './json.ts';
 import { type RequestParts, requestConfig } from './request.ts';
 import { atLeast, type Command, DEL_WITH_RESULT } from './version.ts';
@@ -33,6 +33,7 @@ export interface Chain {
   args?: string | undefined;
   capabilityArgs?: JsonObject | undefined;
   signal?: AbortSignal | undefined;
+  afterwards?: Afterwards | undefined;
 }
 
 /** The plugins of a chain with their places in it, in the order in which ADD calls them. */
@@ -110,7 +111,7 @@ export function asCniError(error: unknown, where: Pick<CniFailure, 'command' | '
 }
 
 function request(chain: Chain, plugin: string, config: JsonObject): InvokeRequest {
-  const { access, command, network, containerId, netns, ifName, args, signal } = chain;
+  const { access, command, network, containerId, netns, ifName, args, signal, afterwards } = chain;
   return {
     command,
     plugin,
@@ -123,6 +124,7 @@ function request(chain: Chain, plugin: string, config: JsonObject): InvokeReques
     config,
     timeoutMs: access.timeoutMs,
     signal,
+    afterwards,
   };
 }
 

@@ -19,7 +19,12 @@ export interface InvokeRequest {
   /** How long the plugin may take. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
+  /** Takes what is to follow a successful ADD, for which nobody waits; absent where this process may end with the answer. */
+  afterwards?: Afterwards | undefined;
 }
+
+/** What is given to it rejects never. */
+export type Afterwards = (work: () => Promise<void>) => void;
 
 /**
  * Calls a plugin and returns what it answered, as parsed JSON: a result for ADD, a version object for VERSION, anything or nothing

@@ -90,7 +90,9 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
     requireNetns('ADD', id, attachment.netns);
     const invokers = invokersOf(network);
     const args = formatArgs('ADD', attachment.args);
-    const chain: Chain = { access, command: 'ADD', network, invokers, ...attachment, args, signal };
+    const later: (() => Promise<void>)[] = [];
+    const afterwards = (work: () => Promise<void>) => void later.push(work);
+    const chain: Chain = { access, command: 'ADD', network, invokers, ...attachment, args, signal, afterwards };
     requireNotAborted(chain);
     requireFree(id);
     requirePlugins(chain);
@@ -104,10 +106,13 @@ export function createCniRuntime(options: RuntimeOptions = {}) {
       const result = made ?? { cniVersion: network.cniVersion, interfaces: [], ips: [], routes: [] };
       const { netns, args = [], capabilityArgs = {} } = attachment;
       await writeCached(cacheFolder, { ...id, netns, args, capabilityArgs, config: network, result, invokers });
+      setImmediate(() => {
+        for (const work of later) void work();
+      });
       return result;
     } catch (error) {
       const first = asCniError(error, { command: 'ADD', network: network.name });
-      const undo: Chain = { ...chain, command: 'DEL', signal: undefined };
+      const undo: Chain = { ...chain, command: 'DEL', signal: undefined, afterwards: undefined };
       const undoing = await callBackwards(undo, { prevResult: made });
       try {
         removeCached(cacheFolder, id);

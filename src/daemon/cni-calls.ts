@@ -7,8 +7,14 @@ export interface CniCalls {
   socket: string;
   /** What is said to who connects. */
   greeting(): string;
-  /** Answers one call, a line of JSON, with another. `undo` takes back what it made, where the answer does not arrive. */
-  answer(call: string, signal: AbortSignal): Promise<{ line: string; undo?: () => Promise<unknown> }>;
+  /**
+   * Answers one call, a line of JSON, with another. `undo` takes back what it made, where the answer does not arrive; where it does, `afterwards`
+   * is done, for which the caller does not wait.
+   */
+  answer(
+    call: string,
+    signal: AbortSignal,
+  ): Promise<{ line: string; undo?: () => Promise<unknown>; afterwards: () => Promise<unknown> }>;
 }
 
 interface Connection {
@@ -57,10 +63,11 @@ export const startCniCalls =
     async function serve(socket: Bun.Socket<Connection>): Promise<void> {
       const { text, gone } = socket.data;
       log.debug('a CNI call');
-      const { line, undo } = await calls.answer(text, gone.signal);
+      const { line, undo, afterwards } = await calls.answer(text, gone.signal);
       // As the program does where nobody reads its standard output any more.
       if (gone.signal.aborted) return void (await undo?.());
       socket.end(`${line}\n`);
+      await afterwards();
     }
 
     return {

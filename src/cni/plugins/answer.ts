@@ -1,4 +1,5 @@
 /** What a plugin program answers to a call: from environment and standard input to standard output and the exit status. */
+import type { Afterwards } from '../invoke.ts';
 import { isObject, type JsonObject } from '../json-object.ts';
 import { exactConfig } from '../key-case.ts';
 import { COMMANDS, LATEST } from '../version.ts';
@@ -17,6 +18,7 @@ export interface Input {
   called: string;
   stdin: string;
   signal?: AbortSignal;
+  afterwards?: Afterwards;
 }
 
 /** The same, before standard input is read. */
@@ -31,7 +33,10 @@ export interface Answer {
 }
 
 /** Answers a call. Nothing is thrown. */
-export async function answer({ env, called, stdin, signal }: Input, load: LoadPlugin = loadPlugin): Promise<Answer> {
+export async function answer(
+  { env, called, stdin, signal, afterwards }: Input,
+  load: LoadPlugin = loadPlugin,
+): Promise<Answer> {
   let version: string = LATEST;
   let config: JsonObject = {};
   let request: CallRequest;
@@ -43,14 +48,14 @@ export async function answer({ env, called, stdin, signal }: Input, load: LoadPl
       await log({ env, called }, config);
       return { status: 0, text: JSON.stringify(versionInfo(config)) };
     }
-    request = requestOf(command, env, called, config, signal);
+    request = { ...requestOf(command, env, called, config), signal, afterwards };
   } catch (error) {
     return await misunderstood(error, { env, called }, config, version);
   }
   try {
     const { command } = request;
     const { perform } = await import('./perform.ts');
-    const undo = () => perform({ ...request, command: 'DEL', signal: undefined }, load);
+    const undo = () => perform({ ...request, command: 'DEL', signal: undefined, afterwards: undefined }, load);
     const result = await perform(request, load).catch((error: unknown) => {
       throw signal?.aborted ? calledOffAmid(command, signal.reason, error) : error;
     });
@@ -114,13 +119,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function requestOf(
-  command: Verb,
-  env: Environment,
-  called: string,
-  config: JsonObject,
-  signal: AbortSignal | undefined,
-): CallRequest {
+function requestOf(command: Verb, env: Environment, called: string, config: JsonObject): CallRequest {
   return {
     command,
     plugin: pluginOf(called, config),
@@ -131,7 +130,6 @@ function requestOf(
     path: env.CNI_PATH?.split(':').filter(Boolean) ?? [],
     ownNetns: ['1', 'true'].includes(env.CNI_NETNS_OVERRIDE?.toLowerCase() ?? ''),
     config,
-    signal,
   };
 }
 

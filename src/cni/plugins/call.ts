@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { INTERFACE_NAME, isInterfaceName } from '../../host/interface-name.ts';
 import { isNetns, netnsId } from '../../host/netns.ts';
 import { type Attachment, NAME } from '../attachment.ts';
+import type { Afterwards } from '../invoke.ts';
 import { FormatError, isObject, type JsonObject } from '../json.ts';
 import { parseResult, type Result } from '../result.ts';
 import { atLeast, type CniVersion, type Command, isVersion, SINCE, VERSIONS } from '../version.ts';
@@ -28,7 +29,7 @@ export interface CallRequest {
   signal?: AbortSignal | undefined;
   /** CNI_NETNS_OVERRIDE: the namespace may be the one that the plugin itself runs in. */
   ownNetns?: boolean;
-  goesOn?: boolean | undefined;
+  afterwards?: Afterwards | undefined;
 }
 
 export type Call =
@@ -70,7 +71,7 @@ export function callOf(request: CallRequest, trace: Trace): Call {
     path: request.path.filter(isAbsolute),
     trace,
     signal,
-    goesOn: request.goesOn,
+    afterwards: request.afterwards,
   };
   if (command === 'STATUS') return { ...call, command };
   if (command === 'GC') return { ...call, command, valid: validOf(config) };

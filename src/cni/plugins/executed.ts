@@ -5,7 +5,6 @@ import { isReadable } from '../../host/readable.ts';
 import { answer, type Environment, misunderstood } from './answer.ts';
 import { handOver, mayHandOver } from './hand-over.ts';
 import { PluginError } from './plugin-error.ts';
-import { afterLoading } from './registry.ts';
 import { append, type Input, readInput } from './standard-input.ts';
 
 const STDIN = 0;
@@ -16,11 +15,11 @@ const EAGAIN = 11;
 
 /** Serves a verb, and returns the exit status. An ADD whose result does not arrive is taken back. */
 export async function executed(env: Environment, called: string): Promise<number> {
-  // Starting and loading take most of what is mapped, and the work itself is to take its place, not to come on top of it.
-  afterLoading(letGoOfProgram);
   const read: Input = { text: '', decoder: new TextDecoder() };
   // A signal ends us before we listen to it; the daemon then takes back what it has made.
   const handed = mayHandOver(env) && readAtHand(read) ? handOver(env, called, read.text) : undefined;
+  // Starting takes most of what is mapped, and the work itself is to take its place, not to come on top of it.
+  if (handed === undefined) letGoOfProgram();
   const signal = untilSignalled();
   const { status, text, undo } = handed
     ? { ...handed, undo: () => answer({ env: { ...env, CNI_COMMAND: 'DEL' }, called, stdin: read.text }) }

@@ -4,8 +4,7 @@
  *
  * On its socket it says first, as a line, what it sees (`viewOfHost`). Then comes a line of JSON, {env, called, stdin}, and one back, {status, text}.
  */
-import { readlinkSync, statSync } from 'node:fs';
-import { checked, close, libc } from '../../host/libc.ts';
+import { checked, close, cstring, libc } from '../../host/libc.ts';
 import type { Answer, Environment } from './answer.ts';
 
 export const CNI_SOCKET = '/run/kukeon/cni.sock';
@@ -29,21 +28,36 @@ const AT_ONCE_MS = 20;
 /** More than a call takes on a busy host; libcni's own limits are far above. */
 const PATIENCE_MS = 60_000;
 const NEWLINE = 10;
+const AT_FDCWD = -100;
+const STATX_INO = 0x100;
 
 const HANDED = new Set(['ADD', 'DEL', 'CHECK']);
 const OFF = /^(?:|0|no|false|off)$/i;
 
 /** Whoever looks by KUKE_CNI_LOG wants to see what this very process does. */
 export function mayHandOver(env: Environment): boolean {
-  if (!HANDED.has(env.CNI_COMMAND ?? '') || env.KUKE_CNI_LOG || !OFF.test(env.KUKE_NO_DAEMON ?? '')) return false;
-  return statSync(CNI_SOCKET, { throwIfNoEntry: false })?.isSocket() === true;
+  return HANDED.has(env.CNI_COMMAND ?? '') && !env.KUKE_CNI_LOG && OFF.test(env.KUKE_NO_DAEMON ?? '');
 }
 
 /** Mounts, network and processes that a path or a pid is looked up in; a line without its end. */
 export function viewOfHost(): string {
-  const spaces = ['mnt', 'net', 'pid'].map(name => readlinkSync(`/proc/self/ns/${name}`));
-  const { dev, ino } = statSync('/proc/self/root/');
-  return `kuke-cni 1 ${spaces.join(' ')} ${dev}:${ino}`;
+  const spaces = ['mnt', 'net', 'pid'].map(name => linkAt(`/proc/self/ns/${name}`));
+  return `kuke-cni 1 ${spaces.join(' ')} ${identityOf('/proc/self/root/')}`;
+}
+
+// Not by node:fs, which takes a millisecond to load: half of what there is to do here.
+function linkAt(path: string): string {
+  const target = new Uint8Array(64); // `mnt:[4026531840]`
+  const size = checked('readlink', libc().readlink(cstring(path), target, target.length), path);
+  return new TextDecoder().decode(target.subarray(0, size));
+}
+
+/** Device and inode of a file: statx(2), whose struct is the same on every architecture. */
+function identityOf(path: string): string {
+  const stat = new DataView(new ArrayBuffer(256));
+  checked('statx', libc().statx(AT_FDCWD, cstring(path), 0, STATX_INO, new Uint8Array(stat.buffer)), path);
+  const [inode, major, minor] = [stat.getBigUint64(32, true), stat.getUint32(136, true), stat.getUint32(140, true)];
+  return `${major}:${minor}:${inode}`;
 }
 
 /**
@@ -53,17 +67,20 @@ export function viewOfHost(): string {
 export function handOver(env: Environment, called: string, stdin: string): Answer | undefined {
   const fd = connected();
   if (fd === undefined) return undefined;
+  let isHanded = false;
   try {
     if (lineFrom(fd, AT_ONCE_MS) !== viewOfHost()) return undefined;
     const own = Object.entries(env).flatMap(([name, value]) =>
       name.startsWith('CNI_') && value !== undefined ? [[name, value]] : [],
     );
     const call: HandedCall = { env: Object.fromEntries(own), called, stdin };
-    send(fd, `${JSON.stringify(call)}\n`);
+    const line = `${JSON.stringify(call)}\n`;
+    isHanded = true;
+    send(fd, line);
     const text = lineFrom(fd, PATIENCE_MS);
     return text === undefined ? lost(stdin) : (JSON.parse(text) as Answer);
   } catch {
-    return lost(stdin);
+    return isHanded ? lost(stdin) : undefined; // without /proc nothing can be said of the host
   } finally {
     close(fd);
   }

@@ -27,10 +27,7 @@ export function nativeInvoke(load: LoadPlugin): Invoke {
     const limit = AbortSignal.timeout(timeoutMs);
     const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
-      const result = await perform(
-        { ...request, command, config: exactConfig(config), signal: either, goesOn: true },
-        load,
-      );
+      const result = await perform({ ...request, command, config: exactConfig(config), signal: either }, load);
       if (command !== 'ADD') return result;
       either.throwIfAborted();
       // No timer goes off while a plugin works without a pause.

@@ -20,8 +20,8 @@ export async function perform(request: CallRequest, load: LoadPlugin = loadPlugi
   try {
     // What takes away does its work however wrong the rest of the configuration may be.
     if (request.command !== 'DEL' && request.command !== 'GC') checkLogging(request.config);
-    const goesOn = request.goesOn && log === UNHEARD; // who follows it is told of all before the verb's end
-    const call = callOf({ ...request, goesOn }, log.trace);
+    const afterwards = log === UNHEARD ? request.afterwards : undefined; // who follows it is told of all before the verb's end
+    const call = callOf({ ...request, afterwards }, log.trace);
     const plugin = await load(request.plugin);
     if (plugin === undefined) throw notBuiltIn(request.plugin);
     const result = await run(plugin, call);

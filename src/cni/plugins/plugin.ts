@@ -2,6 +2,7 @@
  * What a CNI plugin is here (specification 1.1.0, section 2): six verbs without a process of their own. The same plugin serves a runtime
  * that executes the binary (face.ts) and kuke, which calls it in process (native.ts).
  */
+import type { Afterwards } from '../invoke.ts';
 import type { JsonObject } from '../json.ts';
 import type { Result } from '../result.ts';
 import type { CniVersion, Command } from '../version.ts';
@@ -30,8 +31,8 @@ export interface PluginCall {
   /** Where each step is told to who follows. */
   trace: Trace;
   signal: AbortSignal | undefined;
-  /** This process goes on after the answer: what nobody waits for may follow it. */
-  goesOn?: boolean | undefined;
+  /** Takes what nobody waits for, where this process goes on after the answer. */
+  afterwards?: Afterwards | undefined;
 }
 
 /** ADD, DEL and CHECK. */

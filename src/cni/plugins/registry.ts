@@ -24,17 +24,7 @@ export function worksInside(type: string): boolean {
   return INSIDE.includes(type);
 }
 
-let loaded = () => {};
-
-/** `run` is called each time that a plugin has been loaded. */
-export function afterLoading(run: () => void): void {
-  loaded = run;
-}
-
 /** The plugin of that type; undefined where it is not built in. */
 export async function loadPlugin(type: string): Promise<CniPlugin | undefined> {
-  if (!isBuiltIn(type)) return undefined;
-  const plugin = await PLUGINS[type]?.();
-  loaded();
-  return plugin;
+  return isBuiltIn(type) ? PLUGINS[type]?.() : undefined;
 }

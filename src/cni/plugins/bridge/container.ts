@@ -103,7 +103,7 @@ function setParameters(call: AttachmentCall, { enableDad }: BridgeConfig): boole
  * Gratuitous ARP and unsolicited neighbour advertisements: who had the address in mind with another MAC learns the new one. The kernel could
  * send them when the interface goes up, but then the bridge may still drop them; that it is given the MAC that it has makes it send them
  * too. Once only: every container on the bridge gets to hear of it. With hundreds of them this takes longer than all the rest of an ADD, so
- * where this process goes on, a thread does it.
+ * where this process goes on, a thread does it when the ADD is done.
  */
 export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link, ips: readonly Ip[]): void {
   const { netns, ifName } = call;
@@ -113,7 +113,7 @@ export function announce(socket: NetlinkSocket, call: AttachmentCall, link: Link
   if (ips.some(({ address }) => isIpv6(address))) {
     within(netns, () => void prefer(trace, `net/ipv6/conf/${ifName}/ndisc_notify`, 1));
   }
-  if (call.goesOn) void announceAside(call, link, mac);
+  if (call.afterwards) call.afterwards(() => announceAside(call, link, mac));
   else trace(`ip link set dev ${shellWord(ifName)} address ${mac}`, () => setLink(socket, link, { mac }));
 }
 
