@@ -6,6 +6,7 @@ import type { Engine } from './engine.ts';
 import { claim } from './single-instance.ts';
 import { type Log, type LogLevel, makeLog } from './structured-log.ts';
 import { makeNotifier } from './systemd.ts';
+import { endOnUncaught } from './uncaught.ts';
 
 /** Of the configuration file, `daemon`. */
 export interface DaemonSettings {
@@ -72,6 +73,7 @@ export async function serve(
   const notifier = makeNotifier();
   let settings = await daemon.settings();
   const log = makeLog(settings.logLevel);
+  using __ = endOnUncaught(log);
   const ending = new AbortController();
   const context: DaemonContext = { ...daemon, log, listeners: new Set(), signal: ending.signal };
   const parts: DaemonPart[] = [];
