@@ -100,6 +100,14 @@ async function writtenByHand(kernel: PluginKernel, context: PlanContext, cell: C
   return seen.filter(({ manual }) => manual);
 }
 
+/** The limits of the cell's own group where it has one; a reboot takes it, and the next start makes it. Throws as checkLimits does. */
+export async function planGroupThere(kernel: PluginKernel, context: PlanContext, cell: EffectiveCell): Promise<Step> {
+  const group = await observeCgroup(kernel.use, context, cell.ref);
+  if (group?.ours) return planCgroup(kernel.use, context, cell);
+  await checkLimits(kernel.use, context, askedOf(cell));
+  return undefined;
+}
+
 /** The limits alone of what is there. A group that is not, as after a reboot, comes with the next start, and its limits with it. */
 export async function planLimitsAlone(
   kernel: PluginKernel,
@@ -107,9 +115,7 @@ export async function planLimitsAlone(
   cell: EffectiveCell,
   seen: ObservedCell,
 ): Promise<void> {
-  const group = await observeCgroup(kernel.use, context, cell.ref);
-  const ready = group?.ours ? await planCgroup(kernel.use, context, cell) : undefined;
-  if (ready === undefined) await checkLimits(kernel.use, context, askedOf(cell));
+  const ready = await planGroupThere(kernel, context, cell);
   const runsOn = (one: ContainerSpec) => runs(seen.of(one));
   const limits = await checkContainers(kernel, context, cell, runsOn);
   await planLimitsInPlace(kernel, context, cell, limits, runsOn, ready);

@@ -17,7 +17,14 @@ import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { type PlannedEtcFiles, planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
 import { type Cell, containerCgroup, containerdId, etcFile, isRoot } from './layout.ts';
-import { checkContainers, planLeaf, planLimitsAlone, planLimitsInPlace, planStrayLeaves } from './limit-steps.ts';
+import {
+  checkContainers,
+  planGroupThere,
+  planLeaf,
+  planLimitsAlone,
+  planLimitsInPlace,
+  planStrayLeaves,
+} from './limit-steps.ts';
 import { type PlannedNetwork, planNetwork, planTeardown, refuseDamagedNetworks } from './network-steps.ts';
 import { isLost, LABELS, type ObservedCell, observeCell, runs } from './observed.ts';
 import { isOomUnsaved } from './oom.ts';
@@ -49,7 +56,7 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     one => !allContainers(cell.spec).some(container => containerdId(cell, container) === one.id),
   );
   if (cell.spec.desiredState === 'stopped') {
-    await planCgroup(kernel.use, context, cell);
+    await planGroupThere(kernel, context, cell);
     await checkContainers(kernel, context, cell, () => false);
     const stopped = planStop(context, cell, seen);
     for (const one of gone) {

@@ -191,3 +191,18 @@ test('a pull that fails is told of its cell', async () => {
   expect(short(found)).toEqual([['NotAsApplied', 'cell main/default/default/web', false]]);
   expect(found[0]?.what).toContain('busybox');
 });
+
+test('a cell that was stopped has no group after a reboot, and is as it is to be', async () => {
+  await kuke.apply(cellYaml('web'));
+  const stopped = { verb: 'stop', stopTimeoutMs: undefined } as const;
+  await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'stopped' }), stopped);
+  kuke.host.reboot();
+  kuke = await kuke.another();
+  await fix();
+  expect(kuke.host.cgroups.has(`${DEFAULT}/web`)).toBe(false);
+  expect(await doctor()).toEqual([]);
+  const started = { verb: 'start', stopTimeoutMs: undefined } as const;
+  const outcomes = await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'running' }), started);
+  expect(outcomes).toMatchObject([{ result: 'updated' }]);
+  expect(kuke.host.inventory()).toContain(`cgroup ${DEFAULT}/web`);
+});

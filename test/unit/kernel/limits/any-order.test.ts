@@ -51,7 +51,12 @@ interface World {
   cell: Expected;
   container: Expected;
   runs: boolean;
+  /** After a reboot the cell has no group until it is started. */
+  hasGroup: boolean;
 }
+
+const lacksGroup = ({ runs, hasGroup }: World, at: keyof typeof paths): boolean =>
+  (at === 'container' && !runs) || (at === 'cell' && !hasGroup);
 
 const paths = { stack: stack.group, cell: web.group, container: leaf() } as const;
 const apply = async ({ kuke, ...world }: World): Promise<Outcome[]> => [
@@ -71,7 +76,7 @@ const operation: fc.Arbitrary<[string, Op]> = fc.oneof(
   fc.tuple(level, wanted).map(([at, given]): [string, Op] => [
     `${at} asks for ${JSON.stringify(given)}`,
     async world => {
-      if (at === 'container' && !world.runs) world[at].asked = given;
+      if (lacksGroup(world, at)) world[at].asked = given;
       else world[at].apply(given);
       for (const outcome of await apply(world)) expect(outcome.error?.summary).toBeUndefined();
     },
@@ -79,7 +84,7 @@ const operation: fc.Arbitrary<[string, Op]> = fc.oneof(
   fc.tuple(level, fc.constantFrom(...FIELDS), value).map(([at, field, given]): [string, Op] => [
     `somebody writes ${field} ${given} of ${at}`,
     async world => {
-      if (at === 'container' && !world.runs) return;
+      if (lacksGroup(world, at)) return;
       world.kuke.write(paths[at], field, given);
       world[at].write(field, given);
     },
@@ -96,7 +101,8 @@ const operation: fc.Arbitrary<[string, Op]> = fc.oneof(
     async world => {
       await world.kuke.change(cellRef('web'), to('running'), START);
       if (!world.runs) world.container.anew();
-      world.runs = true;
+      if (!world.hasGroup) world.cell.anew();
+      [world.runs, world.hasGroup] = [true, true];
     },
   ]),
   fc.constant<[string, Op]>([
@@ -106,6 +112,7 @@ const operation: fc.Arbitrary<[string, Op]> = fc.oneof(
       world.kuke = await limited(await world.kuke.another());
       await apply(world);
       for (const at of ['stack', 'cell', 'container'] as const) world[at].anew();
+      world.hasGroup = world.runs;
     },
   ]),
 );
@@ -120,12 +127,13 @@ test('any order', async () => {
         cell: new Expected(),
         container: new Expected(),
         runs: true,
+        hasGroup: true,
       };
       await apply(world);
       for (const [, run] of operations) {
         await run(world);
-        const groups: (keyof typeof paths)[] = world.runs ? ['stack', 'cell', 'container'] : ['stack', 'cell'];
-        for (const at of groups) expect({ at, ...world.kuke.values(paths[at]) }).toEqual({ at, ...world[at].values });
+        for (const at of ['stack', 'cell', 'container'] as const)
+          if (!lacksGroup(world, at)) expect({ at, ...world.kuke.values(paths[at]) }).toEqual({ at, ...world[at].values });
         expect((await apply(world)).map(told)).toEqual(['unchanged', 'unchanged']);
       }
       const leaves = [...world.kuke.host.cgroups.keys()].filter(path => path.startsWith(`${web.group}/`));
