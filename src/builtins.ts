@@ -3,7 +3,7 @@ import type { PluginDefinition } from './kernel/plugin.ts';
 import type { PluginSource } from './kernel/registry.ts';
 
 export const builtins: PluginSource[] = [
-  { ...{"name":"cell","requires":["kind:Stack","kind:Container","backend:network","backend:runtime","backend:images"],"provides":{"kinds":["Cell"],"operations":["cell.writeHosts","cell.await"]},"origin":"built-in"}, load: async () => (await import('../plugins/cell/index.ts')).default as PluginDefinition },
+  { ...{"name":"cell","requires":["kind:Stack","kind:Container","backend:network","backend:runtime","backend:images"],"provides":{"kinds":["Cell"],"operations":["cell.writeHosts","cell.await","cell.awaitCell"]},"origin":"built-in"}, load: async () => (await import('../plugins/cell/index.ts')).default as PluginDefinition },
   { ...{"name":"cgroup-v2","requires":[],"provides":{"backends":["cgroup"]},"origin":"built-in"}, load: async () => (await import('../plugins/cgroup-v2/index.ts')).default as PluginDefinition },
   { ...{"name":"cni-bridge","requires":[],"provides":{"backends":["network"],"operations":["cni-bridge.regenerate","cni-bridge.uninstall"]},"origin":"built-in"}, load: async () => (await import('../plugins/cni-bridge/index.ts')).default as PluginDefinition },
   { ...{"name":"container","requires":[],"provides":{"kinds":["Container"]},"origin":"built-in"}, load: async () => (await import('../plugins/container/index.ts')).default as PluginDefinition },

@@ -88,6 +88,7 @@ export {
   type ProbeResult,
   type RestartPolicy,
   type Supervised,
+  WAITING,
 } from './kernel/supervision.ts';
 export { traced } from './kernel/trace.ts';
 export type { ResourceTree } from './kernel/tree.ts';

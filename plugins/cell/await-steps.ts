@@ -7,6 +7,7 @@ import {
   dependencies,
   describe,
   KukeError,
+  type Operation,
   type PlanContext,
   type PluginKernel,
   type ResourceRef,
@@ -35,6 +36,8 @@ declare module 'kuke/plugin' {
   interface KukeOperations {
     /** Waits until a container has ended with 0, or its health check is well. */
     'cell.await': { params: AwaitParams; result: void };
+    /** The same for a container of a cell that comes before: others have the lock meanwhile. */
+    'cell.awaitCell': { params: AwaitParams; result: void };
   }
 }
 
@@ -45,15 +48,20 @@ const FIRST_PAUSE_MS = 100;
 
 type Step = Added<unknown> | undefined;
 
-export const awaiting = (kernel: PluginKernel) =>
-  defineOperation({
-    type: 'cell.await',
-    apply: (params, { signal, progress }) => {
-      progress(`until \`${params.container}\` ${params.condition === 'healthy' ? 'is healthy' : 'has ended'}`);
-      return params.condition === 'healthy' ? untilHealthy(kernel, params, signal) : untilDone(kernel, params, signal);
-    },
-    explain: params => explained(params),
-  });
+type Waiting = Pick<Operation<'cell.await'>, 'apply' | 'explain'>;
+
+const waiting = (kernel: PluginKernel): Waiting => ({
+  apply: (params, { signal, progress }) => {
+    progress(`until \`${params.container}\` ${params.condition === 'healthy' ? 'is healthy' : 'has ended'}`);
+    return params.condition === 'healthy' ? untilHealthy(kernel, params, signal) : untilDone(kernel, params, signal);
+  },
+  explain: params => explained(params),
+});
+
+export const awaiting = (kernel: PluginKernel) => defineOperation({ type: 'cell.await', ...waiting(kernel) });
+
+export const awaitingCell = (kernel: PluginKernel) =>
+  defineOperation({ type: 'cell.awaitCell', ahead: 'wait', ...waiting(kernel) });
 
 async function untilDone(kernel: PluginKernel, params: AwaitParams, signal: AbortSignal): Promise<void> {
   const { namespace, id, container } = params;
@@ -150,7 +158,7 @@ function explained({ namespace, id, condition, check, netns }: AwaitParams): str
   return `until ${look}; do sleep 1; done`;
 }
 
-/** Waits until a container of a cell is as `condition` says. Its having been started is what the step after it waits for anyway. */
+/** Waits until a container of a cell, or of another one that comes before it, is as `condition` says. Its having been started is what the step after it waits for anyway. */
 export function planAwait(
   context: PlanContext,
   cell: Cell,
@@ -171,18 +179,23 @@ export function planAwait(
     ...(condition === 'healthy' && container.healthcheck && { check: container.healthcheck }),
     ...(!hostNetwork && { netns: netnsPath(hash) }),
   };
-  return context.plan.add(cell.ref, 'cell.await', params, after);
+  return context.plan.add(cell.ref, of === cell ? 'cell.await' : 'cell.awaitCell', params, after);
 }
 
-/** The cells that a cell depends on: siblings in its stack. */
-export const cellsBefore = (cell: Cell): ResourceRef[] =>
-  dependencies(cell.spec.dependsOn).map(({ id }) => ({ kind: 'Cell', path: [...cell.ref.path.slice(0, -1), id] }));
+/** One that a cell depends on: a sibling in its stack. */
+export const cellBefore = ({ ref }: Cell, name: string): ResourceRef => ({
+  kind: 'Cell',
+  path: [...ref.path.slice(0, -1), name],
+});
 
-/** Waits for the cells that this one depends on. Throws NotFound and Conflict for one that it would wait for in vain. */
+export const cellsBefore = (cell: Cell): ResourceRef[] =>
+  dependencies(cell.spec.dependsOn).map(({ id }) => cellBefore(cell, id));
+
+/** Waits for the cells that this one depends on, unless whoever plans has waited by itself. Throws NotFound and Conflict for one that it would wait for in vain. */
 export async function planAwaitCells(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<Step[]> {
   const steps: Step[] = [];
   for (const { id, condition } of dependencies(cell.spec.dependsOn)) {
-    const ref = { kind: 'Cell', path: [...cell.ref.path.slice(0, -1), id] };
+    const ref = cellBefore(cell, id);
     const other = context.tree.find(ref) as Cell | undefined;
     const vain = (code: 'NotFound' | 'Conflict', why: string, remedy: string) =>
       new KukeError(code, `it depends on ${describe(ref)}, which ${why}`, { field: 'spec.dependsOn', remedy });
@@ -191,6 +204,7 @@ export async function planAwaitCells(kernel: PluginKernel, context: PlanContext,
     const hasRun = seen.root !== undefined && seen.root.state !== 'created';
     if (!hasRun || (condition !== 'completed' && seen.root?.state !== 'running'))
       throw vain('Conflict', 'does not run', `start it: \`kuke start cell ${id}\``);
+    if (context.options.without !== undefined) continue;
     const root = rootOf(other.spec);
     const asked = condition === 'completed' ? (root === undefined ? [] : [root]) : other.spec.containers;
     for (const one of asked) steps.push(planAwait(context, cell, other, seen, one, condition, []));

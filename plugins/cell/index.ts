@@ -1,7 +1,7 @@
 /** Cell: a network namespace with one address a space, a cgroup, and the containers that share them (spec.md §1). */
 import { defineKind, definePlugin, type KindDefinition, type PluginKernel, type Resource } from 'kuke/plugin';
 import type * as v from 'valibot';
-import { awaiting, cellsBefore } from './await-steps.ts';
+import { awaiting, awaitingCell, cellsBefore } from './await-steps.ts';
 import { cellClaims } from './claims.ts';
 import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
@@ -81,10 +81,11 @@ export default definePlugin({
   name: 'cell',
   version: '0.1.0',
   requires: ['kind:Stack', 'kind:Container', 'backend:network', 'backend:runtime', 'backend:images'],
-  provides: { kinds: ['Cell'], operations: ['cell.writeHosts', 'cell.await'] },
+  provides: { kinds: ['Cell'], operations: ['cell.writeHosts', 'cell.await', 'cell.awaitCell'] },
   setup(kernel) {
     kernel.kind(cell(kernel));
     kernel.operation(writeHosts(kernel));
     kernel.operation(awaiting(kernel));
+    kernel.operation(awaitingCell(kernel));
   },
 });

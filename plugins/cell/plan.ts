@@ -84,6 +84,7 @@ async function planRunning(
   const root = rootOf(cell.spec);
   // An apply leaves what has ended as it is, unless it is what says that the cell is to run again.
   const { verb, members } = context.options;
+  const without = context.options.without?.(cell.ref) ?? [];
   const startsAll = verb === 'start' || context.changes.some(({ path }) => path === 'spec.desiredState');
   const isAsked = ({ id }: ContainerSpec) =>
     startsAll || (verb === 'restart' && (members === undefined || members.includes(id)));
@@ -156,7 +157,7 @@ async function planRunning(
   const rootStarted = restarts ? await start(root, [...removed.values()]) : undefined;
   starting.started(root, rootStarted);
   for (const one of startOrder(cell.spec)) {
-    if (isRoot(cell, one) || !(restarts || starts(one))) continue;
+    if (isRoot(cell, one) || without.includes(one.id) || !(restarts || starts(one))) continue;
     starting.started(one, await start(one, [rootStarted, ...starting.before(one)]));
   }
 
@@ -183,6 +184,10 @@ async function planRunning(
     let lastMade: Step;
     let rootStarted: Step;
     for (const one of startOrder(cell.spec)) {
+      if (without.includes(one.id)) {
+        await make(one, [...place, ...etc.there, lastMade]);
+        continue;
+      }
       const leaf = await planLeaf(kernel, context, cell, one, limits, [cgroup]);
       // The root's brings up the shim of them all.
       lastMade = await make(one, [...place, ...etc.there, leaf, lastMade], true);

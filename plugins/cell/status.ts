@@ -113,7 +113,7 @@ async function containerStatus(
   const before = storedStatus(cell, container);
   const startedAt = there?.startedAt;
   const oom = wasKilled ? { reason: OOM_KILLED, message: await oomText(context, cell, container, last) } : undefined;
-  const held = there?.state === 'stopped' ? heldFor(before?.reason) : undefined;
+  const held = there && !runs(there) ? heldFor(before?.reason) : undefined;
   const lastTermination = terminationOf(there, before?.lastTermination, oom) ?? before?.lastTermination;
   return {
     id: container.id,

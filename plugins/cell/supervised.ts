@@ -1,5 +1,6 @@
 /** What a cell tells whoever keeps it running, and what of that goes into its status (docs/supervision.md). */
 import {
+  dependencies,
   type HealthCheck,
   isDue,
   type Member,
@@ -7,7 +8,9 @@ import {
   type ObserveContext,
   type PluginKernel,
   type Supervised,
+  WAITING,
 } from 'kuke/plugin';
+import { cellBefore } from './await-steps.ts';
 import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
 import { type ObservedCell, observeCell, observeContainers, runs } from './observed.ts';
 import { oomOf, oomText } from './oom.ts';
@@ -18,6 +21,7 @@ import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 export const HELD: Readonly<Record<string, string>> = {
   Unhealthy: 'stopped, for its health check failed',
   Lost: 'ended by something that nobody has seen, its shim’s death perhaps',
+  [WAITING]: 'not started yet, for what it depends on is not as it is to be',
 };
 
 export const isWanted = ({ spec }: Cell): boolean => spec.desiredState !== 'stopped' && spec.containers.length > 0;
@@ -58,6 +62,7 @@ export async function superviseCell(kernel: PluginKernel, context: ObserveContex
   return {
     isWanted: isWanted(cell),
     autoDelete: cell.spec.autoDelete === true,
+    after: dependencies(cell.spec.dependsOn).map(({ id, condition }) => ({ ref: cellBefore(cell, id), condition })),
     ...(runs(seen.root) ? { hasPlace: true, isOpen: true } : await leftOf(kernel, context, cell)),
     members: await Promise.all(cell.spec.containers.map(one => memberOf(kernel, context, cell, seen, one))),
   };
@@ -108,6 +113,7 @@ async function memberOf(
     ...(there?.state === 'stopped' && exitCode !== undefined && { exitCode }),
     ...(last && { killed: await oomText(context, cell, container, last) }),
     ...policyOf(container, stored),
+    after: dependencies(container.dependsOn),
     ...(check && { check }),
     restarts: stored?.restarts ?? 0,
     retries: stored?.retries ?? 0,

@@ -1,5 +1,5 @@
 /**
- * Steps that may take long and need no lock, such as pulls (`ahead` in an action's declaration). A plan that has some is put off: the lock
+ * Steps that may take long and need no lock, such as pulls and waits for others (`ahead` in an action's declaration). A plan that has some is put off: the lock
  * is given back, they are done while other kukes work on, and the resource is planned anew, without them.
  */
 import { asKukeError, type KukeError } from './errors.ts';
@@ -34,7 +34,8 @@ export function makeAhead(context: ExecuteContext): Ahead {
   const outcomes = new Map<string, KukeError | undefined>();
   /** Those that have waited for steps of their own. */
   const ownDue = new Set<string>();
-  const isAhead = ({ type }: Step): boolean => context.operations.find(type)?.ahead === true;
+  const isAhead = ({ type }: Step): boolean => context.operations.find(type)?.ahead !== undefined;
+  const isWait = ({ type }: Step): boolean => context.operations.find(type)?.ahead === 'wait';
 
   async function runOne(key: string, step: Step): Promise<void> {
     const { id: stepId, type, params, resource } = step;
@@ -75,7 +76,11 @@ export function makeAhead(context: ExecuteContext): Ahead {
     async run() {
       const tasks = [...noted];
       [waited, waiting, noted] = [waiting, new Map(), new Map()];
-      await inParallel(tasks, AT_ONCE, ([key, step]) => runOne(key, step));
+      const [waits = [], fetches = []] = [true, false].map(wait => tasks.filter(([, step]) => isWait(step) === wait));
+      await Promise.all([
+        inParallel(waits, waits.length, ([key, step]) => runOne(key, step)),
+        inParallel(fetches, AT_ONCE, ([key, step]) => runOne(key, step)),
+      ]);
     },
     without(plan) {
       const done = new Set(plan.steps.filter(step => isAhead(step) && outcomes.has(taskOf(step))));

@@ -155,7 +155,7 @@ async function applyOne(
     };
     if (planned.changes.length > 0) await planRevision(kernel, planned.plan, stored, resource, engine);
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
-    const seen = await session.saveStatus(withFailure(resource));
+    const seen = await session.saveStatus(withFailure(options.noted?.(resource) ?? resource));
     if (stored === undefined || planned.changes.length === 0) return withNotes(outcome, failureIn(seen));
     const { notes, unlimited } = await session.settleBelow(resource.ref, isPlanned);
     if (unlimited.length > 0) throw await takenBack(kernel, session, stored, unlimited, isPlanned);

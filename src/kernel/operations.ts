@@ -19,8 +19,8 @@ export interface Operation<T extends OperationType = OperationType> {
   revert?(params: ParamsOf<T>, found: unknown, context: ActionContext): Promise<void>;
   /** It ends, changes or takes away what is there, and nothing brings that back: a plan with such a step is gone on with, and not undone. */
   irreversible?: true;
-  /** It may take long, and needs no lock: see ahead.ts. */
-  ahead?: true;
+  /** It may take long, and needs no lock: see ahead.ts. `wait`: it costs nothing meanwhile. */
+  ahead?: true | 'wait';
   /** In a delete, other steps go on after a failure; this one only runs when all that it waits for went well. */
   onlyAfterSuccess?: true;
   /** The command that a person would type for the same effect. */
@@ -47,7 +47,7 @@ export interface AnyOperation {
   look?(params: unknown, context: ActionContext): Promise<unknown>;
   revert?(params: unknown, found: unknown, context: ActionContext): Promise<void>;
   irreversible?: true;
-  ahead?: true;
+  ahead?: true | 'wait';
   onlyAfterSuccess?: true;
   explain(params: unknown): string | Promise<string>;
 }

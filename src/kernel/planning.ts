@@ -1,7 +1,7 @@
 /** What a kind is given to plan with. */
 
 import type { FieldChange } from './diff.ts';
-import type { ObserveContext } from './kinds.ts';
+import type { ObserveContext, Resource } from './kinds.ts';
 import type { AskedOf } from './limits/wanted.ts';
 import type { Plan } from './plan.ts';
 import type { ResourceRef } from './resource.ts';
@@ -18,6 +18,10 @@ export interface PlanOptions {
   stopTimeoutMs: number | undefined;
   /** Of `restart` and `hold`: the ids of what is started again, where what of them runs is stopped before, or stopped. */
   members?: readonly string[];
+  /** Of `start`: the ids of what is left for later, since what it depends on is not as it says. Whoever gives it waits for that, and no step does. */
+  without?(ref: ResourceRef): readonly string[];
+  /** The resource with what its status is to say besides once it is done. */
+  noted?(resource: Resource): Resource;
   /** What the host cannot enforce, or somebody has set otherwise by hand, is refused, in place of a note. */
   strict?: boolean;
   /** Limits that somebody asked to be lifted, by name: also where an administrator wrote them. */

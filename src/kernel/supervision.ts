@@ -1,5 +1,6 @@
 /** What a kind tells whoever keeps its resources as they are to be: the daemon's supervisor, which knows no kind (docs/supervision.md). */
 import type { ContainerParams } from './backends/index.ts';
+import type { Condition, Dependency } from './depends-on.ts';
 import type { ObserveContext } from './kinds.ts';
 import type { ResourceRef } from './resource.ts';
 
@@ -26,6 +27,9 @@ export interface HealthCheck {
   probe(signal: AbortSignal): Promise<ProbeResult>;
 }
 
+/** `heldFor` of one that is started as soon as what it depends on is as it says. */
+export const WAITING = 'Waiting';
+
 export type Health = 'starting' | 'healthy' | 'unhealthy';
 
 /** A container of a resource, as it is and as it is to be kept. */
@@ -47,6 +51,8 @@ export interface Member {
   maxRetries?: number;
   /** It stays as it is, whatever its policy says: it was stopped for this. */
   heldFor?: string;
+  /** Members that it comes after. */
+  after: readonly Dependency[];
   check?: HealthCheck;
   /** What is stored of it. */
   restarts: number;
@@ -62,6 +68,8 @@ export interface Supervised {
   hasPlace: boolean;
   /** Something that its end for good takes away is still there, such as its network. */
   isOpen: boolean;
+  /** Other resources that it comes after. */
+  after: readonly { ref: ResourceRef; condition: Condition }[];
   members: Member[];
 }
 

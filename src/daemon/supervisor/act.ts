@@ -13,8 +13,9 @@ import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../../kernel/planning.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
+import { WAITING } from '../../kernel/supervision.ts';
 import { failed, held, notesOf, started } from './decide.ts';
-import { type Entry, type Looked, lookAt, supervisionOf, tellNotes } from './entry.ts';
+import { type Entry, type FindEntry, type Looked, lookAt, supervisionOf, tellNotes } from './entry.ts';
 import type { SupervisorEvent } from './index.ts';
 
 /** How many restarts run side by side under one lock. */
@@ -26,6 +27,7 @@ export interface Acting {
   /** Its signal is the supervisor's end. */
   engine: EngineOptions;
   tell(event: SupervisorEvent): void;
+  find: FindEntry;
 }
 
 /** Those of them that are to be started whole, or deleted, which take a command of their own. */
@@ -67,7 +69,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   const resource = session.tree.find(entry.ref);
   if (resource === undefined) return;
   const context = makeObserveContext(session.tree, entry.ref);
-  const looked = await lookAt(kernel, entry, resource, context);
+  const looked = await lookAt(kernel, entry, resource, context, acting.find);
   if (looked === undefined) return;
   tellDeaths(acting, entry, looked);
   const { decision } = looked;
@@ -105,7 +107,7 @@ export function tellDeaths({ tell }: Pick<Acting, 'tell'>, { ref }: Entry, { die
     });
 }
 
-const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>
+export const withNotes = (kernel: Kernel, entry: Entry, resource: Resource): Resource =>
   supervisionOf(kernel, entry.ref)?.note(resource, notesOf(entry.memory)) ?? resource;
 
 /** Returns the resource, with what of it has failed. */
@@ -120,9 +122,12 @@ async function restart(
   entry.isAgain = true;
   try {
     await runVerb(acting, session, entry, resource, context, 'restart', members);
+    const isFirst = (id: string) => entry.memory.members.get(id)?.heldFor === WAITING;
+    const [first = [], again = []] = [true, false].map(is => members.filter(id => isFirst(id) === is));
     entry.memory = started(entry.memory, members);
     for (const id of members) entry.told.delete(id);
-    acting.tell({ ref: entry.ref, what: 'restarted', members });
+    if (first.length > 0) acting.tell({ ref: entry.ref, what: 'started', members: first });
+    if (again.length > 0) acting.tell({ ref: entry.ref, what: 'restarted', members: again });
     return withFailure(resource);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });

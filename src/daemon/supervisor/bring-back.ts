@@ -4,10 +4,13 @@ import { inWaves } from '../../kernel/depends-on.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
 import { remove } from '../../kernel/remove.ts';
-import { describe, keyOf } from '../../kernel/resource.ts';
+import { describe, keyOf, type ResourceRef } from '../../kernel/resource.ts';
+import { WAITING } from '../../kernel/supervision.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import type { Acting } from './act.ts';
+import { type Acting, withNotes } from './act.ts';
+import { held } from './decide.ts';
 import { type Entry, tellNotes } from './entry.ts';
+import { leftForLater } from './turns.ts';
 
 /** So many under one lock: what has crashed meanwhile has its turn in between. */
 const AT_ONCE = 8;
@@ -24,12 +27,22 @@ export async function startAll(acting: Acting, entries: readonly Entry[]): Promi
 }
 
 async function startSome({ kernel, journal, engine, tell }: Acting, entries: readonly Entry[]): Promise<void> {
-  const isOurs = ({ ref }: Resource) => entries.some(entry => keyOf(entry.ref) === keyOf(ref));
+  const ours = new Map(entries.map(entry => [keyOf(entry.ref), entry]));
+  const without = (ref: ResourceRef) => leftForLater(ours.get(keyOf(ref))?.seen?.members ?? []);
+  const noted = (resource: Resource): Resource => {
+    const entry = ours.get(keyOf(resource.ref));
+    if (entry === undefined) return resource;
+    entry.memory = held(entry.memory, without(entry.ref), WAITING);
+    return withNotes(kernel, entry, resource);
+  };
+  const isOurs = ({ ref }: Resource) => ours.has(keyOf(ref));
   const desired = (tree: ResourceTree): Resource[] => tree.all().filter(isOurs).filter(isStillWanted);
   const options = { ...engine, command: `kukeond: start ${entries.map(({ ref }) => describe(ref)).join(', ')}` };
   const outcomes = await apply(kernel, journal, desired, options, {
     verb: 'start',
     stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS,
+    without,
+    noted,
   });
   for (const entry of entries) {
     const { error, result, notes = [] } = outcomes.find(({ ref }) => keyOf(ref) === keyOf(entry.ref)) ?? {};

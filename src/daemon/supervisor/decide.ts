@@ -1,5 +1,13 @@
 /** What is to be done with a resource, from what is seen of it and remembered: pure, and by a clock that nobody can move. */
-import { type Health, isDue, type Member, type MemberNotes, type Supervised } from '../../kernel/supervision.ts';
+import {
+  type Health,
+  isDue,
+  type Member,
+  type MemberNotes,
+  type Supervised,
+  WAITING,
+} from '../../kernel/supervision.ts';
+import { isInTurn } from './turns.ts';
 
 export const FIRST_PAUSE_MS = 1000;
 export const LONGEST_PAUSE_MS = 300_000;
@@ -87,12 +95,12 @@ function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: 
 
 /** What follows from a start of these that the supervisor has made. */
 export function started(memory: Memory, ids: readonly string[]): Memory {
-  return changed(memory, ids, ({ faultAt: _, health: __, pid: ___, wellSince: ____, ...one }) => ({
-    ...one,
-    restarts: one.restarts + 1,
-    retries: one.retries + 1,
-    isExpected: true,
-  }));
+  return changed(memory, ids, ({ faultAt: _, health: __, pid: ___, wellSince: ____, ...one }) => {
+    if (one.heldFor !== WAITING)
+      return { ...one, restarts: one.restarts + 1, retries: one.retries + 1, isExpected: true };
+    const { heldFor: _____, ...first } = one;
+    return { ...first, isExpected: true };
+  });
 }
 
 /** A start of these came to nothing. */
@@ -166,12 +174,8 @@ function decideMembers(members: readonly Member[], memory: Memory, now: number):
   const later: number[] = [];
   for (const one of members) {
     const known = memory.members.get(one.id);
-    const isUnhealthy = one.state === 'running' && known?.health === 'unhealthy';
-    if (isUnhealthy && one.check?.onUnhealthy === 'stop') stops.push(one.id);
-    const isWanted = isUnhealthy
-      ? one.check?.onUnhealthy === 'restart' && (one.maxRetries === undefined || known.retries < one.maxRetries)
-      : one.state === 'pending' || (one.state === 'ended' && isMemberDue(one, known));
-    if (!isWanted) continue;
+    if (isUnhealthy(one, known) && one.check?.onUnhealthy === 'stop') stops.push(one.id);
+    if (!isStartDue(one, members, memory)) continue;
     const at = (known?.faultAt ?? now) + pauseMs((known?.retries ?? one.retries) + (known?.failures ?? 0));
     if (at <= now) restarts.push(one.id);
     else later.push(at);
@@ -179,4 +183,18 @@ function decideMembers(members: readonly Member[], memory: Memory, now: number):
   const lookAt = later.length > 0 ? { lookAt: Math.min(...later) } : {};
   if (stops.length > 0) return { act: 'hold', members: stops, why: 'Unhealthy', ...lookAt };
   return restarts.length > 0 ? { act: 'restart', members: restarts, ...lookAt } : { act: 'none', ...lookAt };
+}
+
+const isUnhealthy = ({ state }: Member, known: MemberMemory | undefined): boolean =>
+  state === 'running' && known?.health === 'unhealthy';
+
+/** It is to be started, now or after a pause. */
+function isStartDue(one: Member, members: readonly Member[], memory: Memory): boolean {
+  const known = memory.members.get(one.id);
+  const { check, maxRetries, state } = one;
+  if (isUnhealthy(one, known))
+    return check?.onUnhealthy === 'restart' && (maxRetries === undefined || (known?.retries ?? 0) < maxRetries);
+  if (state === 'running') return false;
+  if (known?.heldFor === WAITING) return isInTurn(one, members, memory);
+  return state === 'pending' || (state === 'ended' && isMemberDue(one, known));
 }

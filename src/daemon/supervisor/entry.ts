@@ -6,6 +6,7 @@ import { describe, type ResourceRef } from '../../kernel/resource.ts';
 import type { Member, Supervised, Supervision } from '../../kernel/supervision.ts';
 import { type Decision, decide, type MemberMemory, type Memory, nothing, remember } from './decide.ts';
 import type { HealthWatch } from './health-watch.ts';
+import { isReached } from './turns.ts';
 
 export interface Entry {
   ref: ResourceRef;
@@ -15,6 +16,10 @@ export interface Entry {
   spec?: Record<string, unknown>;
   isNew: boolean;
   memory: Memory;
+  /** As it was last looked at. */
+  seen?: Supervised;
+  /** Its start waits for others. */
+  isWaiting: boolean;
   health: HealthWatch;
   /** What is told of it has to be stored, though nothing is done. */
   isUnsaved: boolean;
@@ -35,6 +40,7 @@ export const makeEntry = (ref: ResourceRef, needs: ResourceRef[], health: Health
   needs,
   isNew: true,
   memory: nothing,
+  isWaiting: false,
   health,
   isUnsaved: false,
   isBusy: false,
@@ -67,12 +73,16 @@ export interface Looked {
   decision: Decision;
 }
 
+/** Another one that it may come after. */
+export type FindEntry = (ref: ResourceRef) => Entry | undefined;
+
 /** Looks, remembers, decides. Undefined: nothing of it has to be kept. Throws what observing throws. */
 export async function lookAt(
   kernel: Kernel,
   entry: Entry,
   resource: Resource,
   context: ObserveContext,
+  find: FindEntry,
 ): Promise<Looked | undefined> {
   const seen = await supervisionOf(kernel, entry.ref)?.look(context, resource);
   if (seen === undefined) return undefined;
@@ -84,7 +94,18 @@ export async function lookAt(
   // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
   entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
   entry.health.keep(seen.members);
-  return { seen, died, decision };
+  entry.seen = seen;
+  entry.isWaiting = decision.act === 'start' && !isItsTurn(seen, find);
+  return { seen, died, decision: entry.isWaiting ? { act: 'none' } : decision };
+}
+
+/** Of what is not there, or is not to run, the start itself tells that it depends on it in vain. */
+function isItsTurn({ after }: Supervised, find: FindEntry): boolean {
+  return after.every(({ ref, condition }) => {
+    const other = find(ref);
+    if (other === undefined) return true;
+    return other.seen !== undefined && (!other.seen.isWanted || isReached(other.seen, other.memory, condition));
+  });
 }
 
 /** Those of whose end nobody has been told: they were seen to run, or are started again, however short that life was. */

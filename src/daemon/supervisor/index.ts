@@ -72,7 +72,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const byContainer = new Map<string, Entry>();
   const due = new Set<Entry>();
   const running = { ...engine, signal, command: 'kukeond' };
-  const acting: Acting = { kernel, journal, engine: running, tell: event => options.onChange?.(event) };
+  const find = (ref: ResourceRef) => entries.get(keyOf(ref));
+  const acting: Acting = { kernel, journal, engine: running, tell: event => options.onChange?.(event), find };
   const complain = (thrown: unknown): void => {
     const error = asKukeError(thrown);
     // Everybody sees that containerd is away, and it is looked at again when it is back.
@@ -133,12 +134,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const resource = read.find(entry.ref);
     if (resource === undefined) return;
     entry.isNew = false;
-    const looked = await lookAt(kernel, entry, resource, shared?.context ?? makeObserveContext(read, entry.ref));
+    const looked = await lookAt(kernel, entry, resource, shared?.context ?? makeObserveContext(read, entry.ref), find);
     if (looked === undefined) return;
+    for (const other of entries.values()) if (other.isWaiting && comesAfter(other, entry)) lookSoon(other);
     tellDeaths(acting, entry, looked);
     for (const { container } of looked.seen.members) byContainer.set(`${container.namespace}/${container.id}`, entry);
     schedule(entry, looked);
   }
+
+  const comesAfter = ({ needs }: Entry, { ref }: Entry) => needs.some(one => keyOf(one) === keyOf(ref));
 
   function schedule(entry: Entry, { decision }: Looked): void {
     clearTimeout(entry.timer);

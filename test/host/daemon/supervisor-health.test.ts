@@ -140,7 +140,15 @@ test('a full disk keeps a restart from being noted, and no longer than it is ful
 
 test('after a reboot what was to run does, in order; what the user has stopped does not, nor what had ended', async () => {
   const before = { dependsOn: [{ id: 'db', condition: 'started' }] };
+  // Well before the reboot, and never after it.
+  const once = shell('db', 'rm -f /well; [ -e /once ] || touch /well; touch /once; sleep 100000', {
+    healthcheck: { exec: { command: ['/bin/test', '-e', '/well'] }, interval: '1s', retries: 1000 },
+    terminationGracePeriodSeconds: 0,
+  });
+  const needs = container('app', { dependsOn: [{ id: 'db', condition: 'healthy' }] });
   await apply(
+    cell('stuck', [container('main'), once, needs]),
+    cell('later', [container('main')], { dependsOn: [{ id: 'stuck', condition: 'healthy' }] }),
     cell('db', [container('main')]),
     cell('app', [container('main'), container('side')], before),
     cell('off', [container('main', { restartPolicy: 'always' })]),
@@ -154,7 +162,13 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   for (const name of ['db', 'app']) await statusWhen(name, ({ state }) => state === 'Ready');
   const begun = () => supervisor.said.filter(({ what }) => what === 'started').map(({ ref }) => ref?.path.at(-1));
   await eventually(async () => begun().includes('app') || undefined); // it says so once that is stored
-  expect(begun()).toEqual(['db', 'app']);
+  expect(begun().filter(name => name !== 'stuck')).toEqual(['db', 'app']);
+  const stuck = await statusWhen('stuck', now => containerIn(now, 'db').state === 'Running');
+  expect(reasonOf(stuck, 'app')).toBe('Waiting');
+  // Nobody waits for it under the lock.
+  await apply(cell('new', [container('main')]));
+  await inContainer((await pidsOf('stuck')).db ?? 0, 'touch /well');
+  for (const name of ['stuck', 'later']) await statusWhen(name, ({ state }) => state === 'Ready');
   await statusWhen('off', ({ state }) => state === 'Stopped');
   const { attachments, containers } = await statusWhen('done', () => true);
   expect([attachments, containers.filter(({ state }) => state === 'Running')]).toEqual([[], []]);

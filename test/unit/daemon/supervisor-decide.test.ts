@@ -24,6 +24,7 @@ const member = (id: string, differs: Partial<Member> = {}): Member => ({
   policy: 'always',
   restarts: 0,
   retries: 0,
+  after: [],
   ...(differs.state === undefined && { pid: 100 }),
   ...differs,
 });
@@ -33,6 +34,7 @@ const seen = (members: Member[], differs: Partial<Supervised> = {}): Supervised 
   autoDelete: false,
   hasPlace: true,
   isOpen: true,
+  after: [],
   members,
   ...differs,
 });

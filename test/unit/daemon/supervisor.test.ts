@@ -197,3 +197,73 @@ test('after a reboot what was to run does, in order, and not what was stopped', 
   expect(said().filter(line => line.startsWith('started'))).toEqual(['started a', 'started b']);
   expect(await statusOf('off')).toMatchObject({ state: 'Stopped' });
 });
+
+interface Known {
+  id: string;
+  state: string;
+  reason?: string;
+  restarts: number;
+}
+
+describe('what waits for others after a reboot', () => {
+  const rebooted = async () => {
+    kuke.host.reboot();
+    kuke = await kuke.another();
+    await begin(kuke);
+  };
+  const stateOf = async (name: string) =>
+    Object.fromEntries(
+      (((await statusOf(name))?.containers ?? []) as Known[]).map(({ id, state, reason, restarts }) => [
+        id,
+        [state, restarts, ...(reason ? [reason] : [])].join(' '),
+      ]),
+    );
+
+  test('in its cell has its turn once they are as it says, also for the next kukeond; nobody waits for the lock meanwhile', async () => {
+    const job = '{ id: job, image: busybox }';
+    const app = '{ id: app, image: busybox, dependsOn: [{ id: job, condition: completed }] }';
+    const last = '{ id: last, image: busybox, dependsOn: [app] }';
+    const applying = kuke.apply(cellYaml('web', `[{ id: main, image: busybox }, ${job}, ${app}, ${last}]`));
+    await eventually(
+      async () => kuke.host.runtime.namespaces.get('kukeon-main')?.containers.get('default_default_web_job')?.task,
+    );
+    kuke.host.exit('kukeon-main', 'default_default_web_job', 0);
+    await applying;
+    expect(await stateOf('web')).toMatchObject({ app: 'Running 0', last: 'Running 0' });
+    await rebooted();
+    await until('started web');
+    expect(await kuke.apply(cellYaml('other'))).toMatchObject([{ result: 'created' }]);
+    const waits = { main: 'Running 0', job: 'Running 0', app: 'Created 0 Waiting', last: 'Created 0 Waiting' };
+    expect(await stateOf('web')).toEqual(waits);
+    over.abort();
+    await supervisor.ended;
+    over = new AbortController();
+    await begin(kuke);
+    await supervisor.sweep();
+    expect(await stateOf('web')).toEqual(waits);
+    kuke.host.exit('kukeon-main', 'default_default_web_job', 0);
+    await until('started web last');
+    expect(await stateOf('web')).toMatchObject({ job: 'Exited 0', app: 'Running 0', last: 'Running 0' });
+    expect(said().filter(line => line.startsWith('restarted'))).toEqual([]);
+  });
+
+  test('of its stack, too', async () => {
+    await kuke.apply(cellYaml('a'));
+    const after = cellYaml('b').replace('id: b,', 'id: b, dependsOn: [{ id: a, condition: completed }],');
+    const applying = kuke.apply(after);
+    // The lock is to be had while it waits.
+    expect(await kuke.apply(cellYaml('other'))).toMatchObject([{ result: 'created' }]);
+    kuke.host.exit('kukeon-main', 'default_default_a_root', 0);
+    expect(await applying).toMatchObject([{ result: 'created' }]);
+    await kuke.change(cellRef('a'), spec => spec, { verb: 'start', stopTimeoutMs: undefined });
+    await rebooted();
+    await until('started a');
+    await supervisor.sweep();
+    expect(await kuke.apply(cellYaml('other', '[{ id: web, image: busybox, env: [A=1] }]'))).toMatchObject([
+      { result: 'updated' },
+    ]);
+    expect(await stateOf('b')).toMatchObject({ web: 'Created 0' });
+    kuke.host.exit('kukeon-main', 'default_default_a_root', 0);
+    await until('started b');
+  });
+});

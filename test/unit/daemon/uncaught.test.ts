@@ -23,7 +23,13 @@ async function ended(callback: string): Promise<{ status: number; lines: { level
   const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'ignore', stderr: 'pipe' });
   const [said, status] = await Promise.all([child.stderr.text(), child.exited]);
   rmSync(folder, { recursive: true });
-  return { status, lines: said.trim().split('\n').map(line => JSON.parse(line)) };
+  return {
+    status,
+    lines: said
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)),
+  };
 }
 
 test('an exception in a callback', async () => {

@@ -116,7 +116,7 @@ test('there is an example of each operation that can be undone; the others say t
   for (const { type, look } of undoable) expect({ type, looks: look !== undefined }).toEqual({ type, looks: true });
   // The start that comes after a `clear` would take the same away; what was pulled may stay.
   // A wait changes nothing.
-  const plain = ['runtime.clear', 'images.pull', 'cell.await'];
+  const plain = ['runtime.clear', 'images.pull', 'cell.await', 'cell.awaitCell'];
   for (const { type, revert, irreversible } of all)
     expect({ type, one: (revert !== undefined) !== (irreversible === true) }).toEqual({
       type,

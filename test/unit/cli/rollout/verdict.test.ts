@@ -12,6 +12,7 @@ const member = (more: Partial<Member> = {}): Member => ({
   policy: 'never',
   restarts: 0,
   retries: 0,
+  after: [],
   ...more,
 });
 const supervised = (members: Member[], isWanted = true): Supervised => ({
@@ -19,6 +20,7 @@ const supervised = (members: Member[], isWanted = true): Supervised => ({
   autoDelete: false,
   hasPlace: true,
   isOpen: true,
+  after: [],
   members,
 });
 const dead = (more: Partial<Member>) => supervised([member({ state: 'ended', exitCode: 1, ...more })]);

@@ -133,7 +133,8 @@ test('any order', async () => {
       for (const [, run] of operations) {
         await run(world);
         for (const at of ['stack', 'cell', 'container'] as const)
-          if (!lacksGroup(world, at)) expect({ at, ...world.kuke.values(paths[at]) }).toEqual({ at, ...world[at].values });
+          if (!lacksGroup(world, at))
+            expect({ at, ...world.kuke.values(paths[at]) }).toEqual({ at, ...world[at].values });
         expect((await apply(world)).map(told)).toEqual(['unchanged', 'unchanged']);
       }
       const leaves = [...world.kuke.host.cgroups.keys()].filter(path => path.startsWith(`${web.group}/`));
