@@ -70,6 +70,8 @@ export type { OciMount, OciSpec, OciSyscallRule } from './kernel/oci.ts';
 export { ociRuntime } from './kernel/oci-runtime.ts';
 export { defineOperation, type Operation, type OperationType } from './kernel/operations.ts';
 export type { Added, OnFailure, Plan, Step } from './kernel/plan.ts';
+export { othersTurn } from './kernel/others-turn.ts';
+export type { Added, Intent, Plan, Step } from './kernel/plan.ts';
 export { type PlanContext, type PlanOptions, STOP_TIMEOUT_MS, type Verb } from './kernel/planning.ts';
 export { definePlugin, type PluginDefinition, type PluginKernel, type Settings } from './kernel/plugin.ts';
 export { collides, formatPortMapping, PORT_PATTERN, portMapping } from './kernel/port-mapping.ts';

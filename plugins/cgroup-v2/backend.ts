@@ -6,6 +6,7 @@ import {
   type CgroupBackend,
   explainWith,
   KukeError,
+  othersTurn,
   thereWith,
 } from 'kuke/plugin';
 import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
@@ -50,6 +51,7 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
   const mountsNow = oncePerTurn(mounts);
   const look = async <T>(path: string, seen: (cgroup: Cgroup, table: readonly Mount[]) => T): Promise<Awaited<T>> => {
     try {
+      await othersTurn();
       const table = mountsNow();
       return await seen(cgroupAt(unifiedRoot(table), path), table);
     } catch (error) {

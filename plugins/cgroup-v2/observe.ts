@@ -1,5 +1,5 @@
 /** What there is: every cgroup at and below one, whose it is, and whether something runs in it. */
-import type { CgroupObservation } from 'kuke/plugin';
+import { type CgroupObservation, othersTurn } from 'kuke/plugin';
 import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
 import { readEvents } from '../../src/host/cgroupfs/events.ts';
 import { hasCode } from '../../src/host/errno.ts';
@@ -7,17 +7,13 @@ import { pathOf } from './hierarchy.ts';
 import { markOf } from './mark.ts';
 import { walk } from './walk.ts';
 
-/** After so many groups, what else the process has to do has its turn: a daemon answers meanwhile. */
-const A_TURN = 16;
-
 /** Parents first. A group that goes away meanwhile is left out. */
 export async function observeCgroups(top: Cgroup, instance: string | undefined): Promise<CgroupObservation[]> {
   const seen: CgroupObservation[] = [];
-  let count = 0;
   for (const cgroup of walk(top)) {
     const one = observeOne(cgroup, instance);
     if (one !== undefined) seen.push(one);
-    if (++count % A_TURN === 0) await new Promise(setImmediate);
+    await othersTurn();
   }
   return seen;
 }

@@ -1,4 +1,5 @@
 /** What of the rules of our spaces is not in force, for `kuke get` and `kuke doctor` alike. Reads only. */
+import { othersTurn } from 'kuke/plugin';
 import { type CachedAttachment, listCached } from '../../src/cni/cache.ts';
 import { EXEC } from '../../src/cni/chain.ts';
 import { isObject } from '../../src/cni/json.ts';
@@ -41,6 +42,7 @@ async function networksLackingPorts(host: Host, instance: string): Promise<Set<s
   const lacking = new Set<string>();
   const leads = executedPorts();
   for (const one of liveAttachments(host, instance)) {
+    await othersTurn();
     const isLacking = async () => !(await publishesAll(one, host.cniPath)) || !(await leads(one));
     if (!lacking.has(one.network) && (await isLacking())) lacking.add(one.network);
   }

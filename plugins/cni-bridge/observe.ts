@@ -5,6 +5,7 @@ import {
   type NetworkDefinition,
   type NetworkObservation,
   networkDefinition,
+  othersTurn,
 } from 'kuke/plugin';
 import { listCached } from '../../src/cni/cache.ts';
 import type { Result } from '../../src/cni/result.ts';
@@ -91,9 +92,6 @@ function bridgeNames(): Set<string> {
   );
 }
 
-/** Attachments that are looked at in one go. */
-const A_TURN = 8;
-
 async function observeAttachments(
   { results }: Host,
   instance: string,
@@ -108,8 +106,7 @@ async function observeAttachments(
   const found: NetworkObservation['attachments'] = [];
   for (const { network: name, containerId, ifName, netns = '', config, result, capabilityArgs } of ours) {
     if (result === undefined) continue;
-    // What else the process has to do has its turn: a daemon answers meanwhile.
-    if (found.length % A_TURN === A_TURN - 1) await new Promise(setImmediate);
+    await othersTurn();
     const request = { name, attachmentId: containerId, netns, interface: ifName };
     const made = attachmentOf(request, result, capabilityArgs);
     const present = made.addresses.length > 0 && isPresent(netns, made, inside => isPort(config, inside));

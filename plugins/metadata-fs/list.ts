@@ -1,7 +1,7 @@
 /** Everything below the run path: manifests, and what is none or cannot be read. */
 import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Manifest, ResourceRef, StoreProblem } from 'kuke/plugin';
+import { type Manifest, othersTurn, type ResourceRef, type StoreProblem } from 'kuke/plugin';
 import { asStoreError } from './errors.ts';
 import { isFolder, spelling } from './folders.ts';
 import { MAX_BYTES, parseManifest } from './manifest-file.ts';
@@ -91,6 +91,7 @@ async function read(
   listing: Listing,
   problem: (message: string) => void,
 ): Promise<void> {
+  await othersTurn();
   let text: string;
   try {
     text = readText(join(folder, file));

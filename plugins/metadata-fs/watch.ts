@@ -7,25 +7,18 @@ import { watchTree } from '../../src/host/folder-watch.ts';
 /** Throws NotInitialised where there is no such folder yet. */
 export async function watchManifests(root: string, changed: () => void, signal: AbortSignal): Promise<void> {
   const concerns = (name: string) => !isHidden(name);
-  if (watchTree({ folders: () => foldersIn(root), concerns }, changed, signal) === 0)
+  if (watchTree({ tops: [root], foldersIn, concerns }, changed, signal) === 0)
     throw new KukeError('NotInitialised', `${root} is not there`);
 }
 
 /** Temporary files, and `.kuke`. */
 const isHidden = (name: string): boolean => name.startsWith('.');
 
-/** The folder and those below it, save for hidden ones. */
-function* foldersIn(folder: string): Generator<string> {
-  let entries: ReturnType<typeof read>;
+function foldersIn(folder: string): string[] {
   try {
-    entries = read(folder);
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.flatMap(one => (one.isDirectory() && !isHidden(one.name) ? [join(folder, one.name)] : []));
   } catch {
-    return; // it has gone, or is not ours to read
-  }
-  yield folder;
-  for (const entry of entries) {
-    if (entry.isDirectory() && !isHidden(entry.name)) yield* foldersIn(join(folder, entry.name));
+    return []; // it has gone, or is not ours to read
   }
 }
-
-const read = (folder: string) => readdirSync(folder, { withFileTypes: true });

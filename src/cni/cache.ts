@@ -174,13 +174,29 @@ function cacheFiles(folder: string, isWanted: (fileName: string) => boolean): st
   }
 }
 
+/** Coarser than any file system's clock. */
+const SETTLED_MS = 50;
+
+/** What was read of files that are written once, and replaced whole: the same inode with the same times says the same. */
+const known = new Map<string, { identity: string; attachment: CachedAttachment }>();
+const MOST_KNOWN = 4096;
+
 function readFile(path: string): CachedAttachment | undefined {
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) known.delete(path);
     if (stat === undefined) return undefined;
     if (!stat.isFile()) throw new FormatError('not a regular file');
+    const identity = [stat.dev, stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs].join();
+    const before = known.get(path);
+    if (before?.identity === identity) return before.attachment;
     const text = readFileSync(path, 'utf8');
-    return text === '' ? undefined : parseCached(text);
+    if (text === '') return undefined;
+    const attachment = parseCached(text);
+    if (known.size >= MOST_KNOWN) known.clear();
+    // One that was written this very moment may be written again within the same tick of the clock.
+    if (Date.now() - stat.ctimeMs > SETTLED_MS) known.set(path, { identity, attachment });
+    return attachment;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw new CacheError(path, error);

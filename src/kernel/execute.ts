@@ -5,6 +5,8 @@ import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
 import type { OperationRegistry } from './operations.ts';
 import type { OnFailure, Step } from './plan.ts';
+import { othersTurn } from './others-turn.ts';
+import type { Intent, Step } from './plan.ts';
 import { pick, resolveRefs } from './step-references.ts';
 import { traced } from './trace.ts';
 
@@ -172,6 +174,7 @@ function readiness(
 }
 
 async function runStep(execution: Execution, step: Step, context: ExecuteContext, signal: AbortSignal): Promise<void> {
+  await othersTurn();
   const operation = context.operations.get(step.type);
   const params = resolve(execution, step);
   const event = { planId: execution.id, stepId: step.id, type: step.type, params, resource: step.resource };

@@ -3,6 +3,7 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { FieldIssue } from './extensible.ts';
 import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
 import { toResource } from './manifest.ts';
+import { othersTurn } from './others-turn.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type Manifest, type ResourceRef } from './resource.ts';
 import { faultsOf } from './schema.ts';
@@ -41,19 +42,20 @@ async function read(kernel: Kernel, only?: readonly ResourceRef[]): Promise<Reso
   const store = await kernel.use('store');
   const { resources, problems: unreadable } = await store.list(only);
   const problems = [...unreadable];
-  const valid = resources.flatMap(({ ref, manifest }) => {
+  const valid: Resource[] = [];
+  for (const { ref, manifest } of resources) {
+    await othersTurn();
     const path = store.manifestPath?.(ref) ?? describe(ref);
     const spoilt = (message: string) => problems.push({ path, ref, message });
     try {
       const resource = toResource(kernel.kinds, manifest);
-      if (keyOf(resource.ref) === keyOf(ref)) return [resource];
-      spoilt(`its manifest says that it is ${describe(resource.ref)}`);
+      if (keyOf(resource.ref) === keyOf(ref)) valid.push(resource);
+      else spoilt(`its manifest says that it is ${describe(resource.ref)}`);
     } catch (thrown) {
       const [fault] = faultsIn(kernel, manifest);
       spoilt(`its manifest is not valid: ${fault ? `${fault.path}: ${fault.message}` : asKukeError(thrown).message}`);
     }
-    return [];
-  });
+  }
   const lineages = new Map(
     kernel.kinds.all().map(({ kind }) => {
       const names = [...kernel.kinds.above(kind).map(parent => parent.kind), kind].map(name => name.toLowerCase());
@@ -79,6 +81,7 @@ function faultsIn({ kinds }: Kernel, { kind, spec }: Manifest): FieldIssue[] {
 
 /** The resource with the status that the host gives it now. What cannot be determined is `Unknown`, with the reason. */
 export async function observed(kernel: Kernel, context: ObserveContext, resource: Resource): Promise<Resource> {
+  await othersTurn();
   const { observe } = kernel.kinds.lifecycle(resource.ref.kind);
   const seen = traced('command', 'observe', () => observe(context, resource), describe(resource.ref));
   const status = await seen.catch((thrown: unknown) => {

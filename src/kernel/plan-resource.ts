@@ -4,6 +4,7 @@ import { KukeError } from './errors.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext } from './observe.ts';
+import { othersTurn } from './others-turn.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { PlanContext, PlanOptions } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -26,6 +27,7 @@ export async function planResource(
   observe = makeObserveContext(tree),
   asked = askedIn(kernel.kinds, tree.with([desired])),
 ): Promise<Planned> {
+  await othersTurn();
   refuseDamaged(tree, desired.ref, 'itself');
   const stored = tree.find(desired.ref);
   const lifecycle = kernel.kinds.lifecycle(desired.ref.kind);

@@ -2,6 +2,7 @@
 import { asKukeError, type KukeError } from './errors.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
+import { othersTurn } from './others-turn.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { planContext } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
@@ -26,6 +27,7 @@ async function planDue(
   observe: ObserveContext,
   asked: AskedOf,
 ): Promise<{ plan: Plan; notes: string[]; isDue: boolean }> {
+  await othersTurn();
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
   const context = planContext(makePlan('finish'), options, [], observe, asked);
   await kernel.kinds.lifecycle(resource.ref.kind).planSettle?.(context, resource);

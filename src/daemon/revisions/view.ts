@@ -7,6 +7,7 @@ import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
 import { asKukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { embedded, makeObserveContext, observed, readTree } from '../../kernel/observe.ts';
+import { othersTurn } from '../../kernel/others-turn.ts';
 import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { keyOf } from '../../kernel/resource.ts';
@@ -48,8 +49,6 @@ const STALE_MS = 2000;
 /** Without anybody who reads or watches for so long, it is not kept up any more. */
 const UNUSED_MS = 60_000;
 const AT_ONCE = 8;
-/** After so many, others have their turn. */
-const A_TURN = 16;
 
 export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): ResourceView {
   const ring = makeRing(capacity);
@@ -170,11 +169,7 @@ function beforeOf(before: ReadonlyMap<string, Seen> | undefined, { ref }: Resour
 async function lookAt(kernel: Kernel): Promise<{ tree: ResourceTree; resources: Map<string, Seen> }> {
   const tree = await readTree(kernel);
   const context = makeObserveContext(tree);
-  let count = 0;
-  const seen = await inParallel(tree.all(), AT_ONCE, async resource => {
-    if (++count % A_TURN === 0) await new Promise(setImmediate);
-    return observed(kernel, context, resource);
-  });
+  const seen = await inParallel(tree.all(), AT_ONCE, resource => observed(kernel, context, resource));
   const resources = new Map<string, Seen>();
   const note = (resource: Resource) => resources.set(keyOf(resource.ref), { resource, text: comparable(resource) });
   for (const kind of kernel.kinds.all()) {
@@ -182,8 +177,8 @@ async function lookAt(kernel: Kernel): Promise<{ tree: ResourceTree; resources: 
     const parents = seen.filter(({ ref }) => ref.kind === kind.parent);
     seen.push(...embedded(kernel, kind.kind, parents));
   }
-  for (const [index, resource] of seen.entries()) {
-    if (index % A_TURN === A_TURN - 1) await new Promise(setImmediate);
+  for (const resource of seen) {
+    await othersTurn();
     note(resource);
   }
   return { tree, resources };

@@ -3,6 +3,7 @@ import { parseDocuments } from '../../kernel/documents.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { readManifest } from '../../kernel/manifest.ts';
+import { othersTurn } from '../../kernel/others-turn.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 
 /** What the YAML parser takes in one go, in characters: it needs half a second for a million. JSON has no such limit. */
@@ -53,9 +54,6 @@ async function documentsIn(text: string): Promise<unknown[]> {
   }
   return documents;
 }
-
-/** So that a long list of manifests holds up nobody who wants something else. */
-const othersTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 /** Undefined: it is none, but may be YAML. */
 function parseJson(text: string): { value: unknown } | undefined {

@@ -1,6 +1,7 @@
 /** One resource that is kept, and the pieces of it that are looked at and acted on. */
 
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
+import { othersTurn } from '../../kernel/others-turn.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe, type ResourceRef } from '../../kernel/resource.ts';
 import type { Member, Supervised, Supervision } from '../../kernel/supervision.ts';
@@ -84,6 +85,7 @@ export async function lookAt(
   context: ObserveContext,
   find: FindEntry,
 ): Promise<Looked | undefined> {
+  await othersTurn();
   const seen = await supervisionOf(kernel, entry.ref)?.look(context, resource);
   if (seen === undefined) return undefined;
   const now = performance.now();

@@ -2,6 +2,7 @@
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
 import type { ObserveContext } from '../kinds.ts';
+import { othersTurn } from '../others-turn.ts';
 import { judgedByAbove, judgedByOwn } from './above-and-below.ts';
 import { type AskedOfGroup, originOf } from './asked.ts';
 import { formatLimit, type LimitValue, limitsOf } from './limits.ts';
@@ -27,6 +28,7 @@ export async function limitStatus(
   group: AskedOfGroup,
   { isIdle = false } = {},
 ): Promise<{ resources?: LimitStatus[] }> {
+  await othersTurn();
   const { path } = group;
   const isEnded = isIdle && group.name !== undefined;
   const own = judgedByOwn(await (await use('cgroup')).limits({ path, limits: limitsOf(group.resources) }));
