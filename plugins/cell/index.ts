@@ -6,7 +6,7 @@ import { cellClaims } from './claims.ts';
 import { containerDefaults } from './effective.ts';
 import { writeHosts } from './etc-files.ts';
 import { limitedGroups } from './limit-steps.ts';
-import { joinedSpaces } from './network-steps.ts';
+import { joinedSpaces, planMend } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
 import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
 import { cellStatus } from './status.ts';
@@ -53,6 +53,7 @@ const cell = (kernel: PluginKernel) =>
       supervision: {
         look: (context, resource) => superviseCell(kernel, context, resource),
         note: noteMembers,
+        planMend: (context, resource) => planMend(kernel, context, resource),
       },
     },
   });

@@ -18,8 +18,9 @@ import {
   type ResourceOf,
   type ResourceRef,
 } from 'kuke/plugin';
+import { planEtcFiles } from './etc-files.ts';
 import { type Cell, netnsPath, newAttachmentId } from './layout.ts';
-import type { ObservedCell } from './observed.ts';
+import { type ObservedCell, observeCell } from './observed.ts';
 import { rootOf } from './schema.ts';
 
 interface Wanted extends NetworkRef {
@@ -125,7 +126,9 @@ export function planNetwork(
   if (wanted.length === 0) return { ready: planTeardown(context, cell, seen, [...after]), addresses: [] };
   const netns = netnsPath(seen.hash);
   const attached = (one: Wanted) => seen.attachments.find(isAttached(one.name, one.interface));
-  // Other ports take a new attachment, which keeps the addresses.
+  const addressesBefore = (one: Wanted) =>
+    seen.attachments.find(there => there.network === one.name && there.interface === one.interface)?.addresses;
+  // Other ports take a new attachment, which keeps the addresses; so does one whose link somebody has taken away.
   const kept = (one: Wanted) => {
     const there = fresh ? undefined : attached(one);
     return textOf(there?.ports) === textOf(one.ports) ? there : undefined;
@@ -148,13 +151,13 @@ export function planNetwork(
     // One after another: eth0 gets the default route.
     const { ports, ...place } = one;
     refuseTaken(ports, seen);
-    const before = fresh ? undefined : attached(one)?.addresses;
+    const before = fresh ? undefined : addressesBefore(one);
     const params = {
       ...place,
       attachmentId: newAttachmentId(seen.hash),
       netns,
       ...(ports.length > 0 && { ports }),
-      ...(before && { addresses: before }),
+      ...(before && before.length > 0 && { addresses: before }),
     };
     const made: Added<Attachment> = context.plan.add(cell.ref, 'network.attach', params, [last, ...detached]);
     last = made;
@@ -162,6 +165,16 @@ export function planNetwork(
     return made.result<string[]>('addresses');
   });
   return { ...(opened && { opened }), ready, addresses };
+}
+
+/** The cell runs, and its namespace is there: what it has lost of its networks comes back, with the addresses that it had. */
+export async function planMend(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
+  const seen = await observeCell(kernel, context, cell);
+  if (seen.root?.state !== 'running' || !seen.netnsExists || cell.spec.desiredState === 'stopped') return;
+  if (missingNetworks(context, cell, seen).length === 0) return;
+  await refuseDamagedNetworks(kernel, context, cell);
+  const network = planNetwork(context, cell, seen, false);
+  await planEtcFiles(kernel, context, cell, network.addresses);
 }
 
 function refuseTaken(ports: PortMapping[], { published }: ObservedCell): void {

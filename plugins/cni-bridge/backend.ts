@@ -43,6 +43,7 @@ export function makeNetworkBackend(host: Host): NetworkBackend {
       (request, context) => detach(host, request, context),
     ),
     probe: async (request, signal) => (await import('./probe.ts')).probe(request, signal),
+    watch: async (changed, signal) => (await import('./watch.ts')).watchNetworks(changed, signal),
     isThere: networkThere(host),
     explain: networkExplain(host),
   };

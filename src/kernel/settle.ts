@@ -21,6 +21,21 @@ export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: Obs
   return true;
 }
 
+/** Those of which something is due, and can be done. Changes nothing. */
+export async function unsettled(
+  kernel: Kernel,
+  resources: readonly Resource[],
+  observe: ObserveContext,
+): Promise<Resource[]> {
+  const asked = askedIn(kernel.kinds, observe.tree);
+  const found: Resource[] = [];
+  for (const resource of resources) {
+    const due = await planDue(kernel, resource, observe, asked).catch(() => undefined);
+    if (due?.isDue) found.push(resource);
+  }
+  return found;
+}
+
 async function planDue(
   kernel: Kernel,
   resource: Resource,

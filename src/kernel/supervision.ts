@@ -2,6 +2,7 @@
 import type { ContainerParams } from './backends/index.ts';
 import type { Condition, Dependency } from './depends-on.ts';
 import type { ObserveContext } from './kinds.ts';
+import type { PlanContext } from './planning.ts';
 import type { ResourceRef } from './resource.ts';
 
 export type RestartPolicy = 'never' | 'on-failure' | 'always';
@@ -90,6 +91,8 @@ export interface Supervision<R> {
   look(context: ObserveContext, resource: R): Promise<Supervised>;
   /** The resource with these notes in its status, by the members' ids. */
   note(resource: R, notes: ReadonlyMap<string, MemberNotes>): R;
+  /** Plans to give back what one that runs has lost of what it lives in, such as its link. Nothing is lost: no step. */
+  planMend?(context: PlanContext, resource: R): Promise<void>;
 }
 
 /** Others of its kind that are to be there before it, as the cells that a cell depends on. */

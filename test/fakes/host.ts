@@ -101,7 +101,8 @@ export interface FakeHost {
   /** Paths of network namespaces; those of ours are `true`. */
   netns: Map<string, boolean>;
   /** By attachment id. */
-  attachments: Map<string, Attachment & { netns: string }>;
+  /** `isCut`: somebody has taken its link away. */
+  attachments: Map<string, Attachment & { netns: string; isCut?: true }>;
   /** `ociRuntimes`: names and paths of those that are installed. */
   runtime: { up: boolean; ociRuntimes: Set<string>; namespaces: Map<string, FakeNamespace> };
   /** What registries have, by normalised name; a name that is not in it is in none. */

@@ -160,7 +160,10 @@ export function fakeNetwork(host: FakeHost): NetworkBackend {
     observe: ({ configPaths }) =>
       read('network.observe', () => ({
         networks: [...host.networks.values()].filter(({ configPath }) => configPaths.includes(configPath)),
-        attachments: [...host.attachments.values()].map(made => ({ ...made, present: host.netns.has(made.netns) })),
+        attachments: [...host.attachments.values()].map(({ isCut, ...made }) => ({
+          ...made,
+          present: host.netns.has(made.netns) && isCut !== true,
+        })),
         namespaces: [...host.netns].filter(([, ours]) => ours).map(([path]) => path),
         problems: [],
       })),

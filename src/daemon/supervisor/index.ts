@@ -2,6 +2,7 @@
 import type { ContainerChange } from '../../kernel/backends/index.ts';
 import { asKukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
+import type { ObserveContext } from '../../kernel/kinds.ts';
 import { makeObserveContext, readTree } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
@@ -14,6 +15,7 @@ import { deleteAll, startAll } from './bring-back.ts';
 import { changed } from './decide.ts';
 import { drop, type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
 import { makeHealthWatch } from './health-watch.ts';
+import { makeMending } from './mend.ts';
 
 export interface SupervisorEvent {
   ref: ResourceRef;
@@ -59,6 +61,8 @@ const SWEEP_MS = 30_000;
 const REST = 10;
 const LEAST_REST_MS = 100;
 const LOOKS_AT_ONCE = 8;
+/** So long after one look at links and rules until the next, at least. */
+const LEAST_MEND_MS = 2000;
 /** From something that ends nothing to a look. */
 const LATER_MS = 250;
 /** What is stored is read again now and then, though nobody has told of a change. */
@@ -225,6 +229,40 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         await look(entry, shared).catch(complain);
         free(entry);
       });
+      await mend(makeObserveContext(read));
+    } catch (thrown) {
+      complain(thrown);
+    }
+  }
+
+  const mending = makeMending(acting);
+  let mendedAt = 0;
+  let mendMs = 0;
+  async function mend(observe: ObserveContext): Promise<void> {
+    if (signal.aborted) return;
+    const started = performance.now();
+    await mending.look(observe, ({ ref }) => find(ref)?.isBusy ?? false);
+    mendedAt = performance.now();
+    mendMs = mendedAt - started;
+  }
+
+  /** Most of what is told of links and rules is what was asked for. */
+  let mended = Promise.resolve();
+  let mendDue: ReturnType<typeof setTimeout> | undefined;
+  function networksChanged(): void {
+    const at = mendedAt + Math.max(LEAST_MEND_MS, mendMs * REST);
+    mendDue ??= setTimeout(
+      () => {
+        mendDue = undefined;
+        mended = mended.then(mendNow);
+      },
+      Math.max(LATER_MS, at - performance.now()),
+    );
+  }
+  async function mendNow(): Promise<void> {
+    try {
+      await sweeping;
+      await mend(makeObserveContext(await currentTree()));
     } catch (thrown) {
       complain(thrown);
     }
@@ -280,7 +318,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   async function watch(): Promise<void> {
     const runtime = await kernel.use('runtime');
-    await Promise.all([runtime.watch?.(containersChanged, signal), watchStore()]);
+    await Promise.all([runtime.watch?.(containersChanged, signal), watchStore(), watchNetworks()]);
+  }
+
+  async function watchNetworks(): Promise<void> {
+    try {
+      await (await kernel.use('network')).watch?.(networksChanged, signal);
+    } catch (thrown) {
+      complain(thrown); // the sweep looks, too
+    }
   }
 
   /** Again with each sweep where nothing is set up yet, or nobody tells of changes. */
@@ -312,8 +358,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const end = () => {
     clearInterval(timer);
     clearTimeout(resting);
+    clearTimeout(mendDue);
     for (const entry of entries.values()) drop(entry);
-    void draining.then(resolve);
+    void Promise.all([draining, mended]).then(() => resolve());
   };
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });

@@ -41,6 +41,10 @@ export interface Request<T> {
 
 /** RTNLGRP_* of linux/rtnetlink.h: what the kernel tells of by itself. */
 export const Group = { link: 1, ipv6Address: 9 } as const;
+/** NFNLGRP_* of linux/netfilter/nfnetlink.h. */
+export const NetfilterGroup = { nftables: 7 } as const;
+
+type AnyGroup = (typeof Group)[keyof typeof Group] | (typeof NetfilterGroup)[keyof typeof NetfilterGroup];
 
 /** The error of a request: the step, the kernel's own words where it has any, and errno. */
 export function requestError(step: string, answer: Answer): SystemError {
@@ -212,7 +216,7 @@ export class NetlinkSocket implements Disposable {
   }
 
   /** Joins a group; to be done before the state is read that is waited for. Such a socket is for nothing else. */
-  subscribe(group: (typeof Group)[keyof typeof Group]): void {
+  subscribe(group: AnyGroup): void {
     // Without a port of its own a socket counts as the sender of what the kernel tells.
     const address = new Uint16Array([AF_NETLINK, 0, 0, 0, 0, 0]); // struct sockaddr_nl
     checked('bind', this.#libc.bind(this.#fd, address, address.byteLength), 'netlink');

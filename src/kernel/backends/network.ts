@@ -1,5 +1,6 @@
 /** Networks, network namespaces and attachments (spec.md §4). */
 import type { Backend } from './backend.ts';
+import type { Watchable } from './watch.ts';
 
 export interface NetworkDefinition {
   realm: string;
@@ -122,7 +123,8 @@ export interface NetworkProbe {
   http?: { path: string; headers: Record<string, string> };
 }
 
-export interface NetworkBackend extends Backend<NetworkActions> {
+/** `watch` tells of links and rules of the host. */
+export interface NetworkBackend extends Backend<NetworkActions>, Watchable {
   /** Whether something is listening there, and answers a GET with a status from 200 to 399. Rejects with the signal's reason alone. */
   probe(request: NetworkProbe, signal: AbortSignal): Promise<{ ok: boolean; message: string }>;
   /**

@@ -6,6 +6,7 @@ import { eventually } from '../../suites/contract.ts';
 import { cell, container, inContainer, pidsOf, shell } from '../kuke/cells.ts';
 import { apply, get, kuke } from '../kuke/kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
+import { output } from '../observe/command.ts';
 import {
   containerIn,
   isNotSupervisor,
@@ -131,4 +132,23 @@ test('a root that ends for good takes the network along; a cell that is deleted 
   expect(containerIn(status, 'side').state).toBe('Exited');
   await eventually(async () => ((await kuke('get', 'cells', '-o', 'name')).includes('gone') ? undefined : true));
   expect(existsSync('/opt/kukeon/main/default/default/gone')).toBe(false);
+});
+
+test('rules that somebody flushes and links that somebody removes come back by themselves, the cell with its address and processes', async () => {
+  await apply(cell('web', [container('main')]));
+  const before = await statusWhen('web', ({ state }) => state === 'Ready');
+  const pids = await pidsOf('web');
+  await output('nft', 'flush', 'ruleset');
+  const rules = async () => ((await output('nft', 'list', 'ruleset')).includes('space_forward') ? true : undefined);
+  await eventually(rules);
+  const links = JSON.parse(await output('ip', '-j', 'link', 'show', 'type', 'veth')) as { ifname: string }[];
+  for (const { ifname } of links) await output('ip', 'link', 'del', ifname);
+  const bridges = JSON.parse(await output('ip', '-j', 'link', 'show', 'type', 'bridge')) as { ifname: string }[];
+  for (const { ifname } of bridges) await output('ip', 'link', 'del', ifname);
+  const isNew = (now: Status) => now.state === 'Ready' && now.attachments[0]?.attachmentId !== netnsOf(before).id;
+  expect(netnsOf(await statusWhen('web', isNew)).address).toEqual(netnsOf(before).address);
+  const { main = 0 } = await pidsOf('web');
+  expect(main).toBe(pids.main ?? 0);
+  expect(await inContainer(main, 'ip addr show eth0')).toContain(netnsOf(before).address?.[0] ?? 'nothing');
+  await kuke('doctor'); // finds nothing
 });

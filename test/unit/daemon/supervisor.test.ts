@@ -267,3 +267,21 @@ describe('what waits for others after a reboot', () => {
     await until('started b');
   });
 });
+
+test('rules, bridges and links that somebody has taken away come back with the next sweep, with the same address', async () => {
+  await kuke.apply(cellYaml('web'));
+  const before = await statusOf('web');
+  await begin();
+  const network = () => kuke.host.networks.get('main-default') ?? { enforced: undefined };
+  Object.assign(network(), { enforced: false });
+  await until('settled default');
+  expect(network().enforced).toBe(true);
+  for (const one of kuke.host.attachments.values()) one.isCut = true;
+  expect(await statusOf('web')).toMatchObject({ state: 'Degraded', reason: 'NetworkMissing' });
+  await until('settled web');
+  const after = await statusOf('web');
+  const addresses = (status: typeof after) =>
+    ((status?.attachments ?? []) as { addresses: string[] }[]).map(one => one.addresses);
+  expect(after?.state).toBe('Ready');
+  expect(addresses(after)).toEqual(addresses(before));
+});
