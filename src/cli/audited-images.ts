@@ -1,11 +1,12 @@
 /** The images of a realm, whose changes are audited: what was done stands with the realm. */
+import type { Affected } from '../kernel/audit.ts';
 import type { ImagesBackend } from '../kernel/backends/index.ts';
 import { describe, type ResourceRef } from '../kernel/resource.ts';
 import type { CommandAudit } from './audit.ts';
 
-type Change = 'pull' | 'load' | 'tag' | 'remove' | 'prune';
+export type ImageChange = 'pull' | 'load' | 'tag' | 'remove' | 'prune';
 
-const DONE: Record<Change, string> = {
+const DONE: Record<ImageChange, string> = {
   pull: 'pulled',
   load: 'loaded',
   tag: 'tagged',
@@ -22,17 +23,20 @@ export function auditedImages(images: ImagesBackend, realm: ResourceRef, audit: 
       if (typeof key !== 'string' || !isChange(key)) return call;
       return (request: { dryRun?: boolean }, ...rest: unknown[]) => {
         if (request.dryRun) return call(request, ...rest);
-        const resource = describe(realm);
         return audit.of(
           async () => call(request, ...rest),
-          result => namesIn(result).map(name => ({ resource, result: `${DONE[key]} image ${name}` })),
+          result => imagesChanged(realm, key, result),
         );
       };
     },
   });
 }
 
-const isChange = (key: string): key is Change => Object.hasOwn(DONE, key);
+/** What a change of images comes to, from what it returned. */
+export const imagesChanged = (realm: ResourceRef, change: ImageChange, result: unknown): Affected[] =>
+  namesIn(result).map(name => ({ resource: describe(realm), result: `${DONE[change]} image ${name}` }));
+
+const isChange = (key: string): key is ImageChange => Object.hasOwn(DONE, key);
 
 /** A name, an image, several of them, or those that were removed. */
 function namesIn(result: unknown): string[] {

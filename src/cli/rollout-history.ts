@@ -1,9 +1,9 @@
-import { type AuditEntry, readAudit, withoutSecret } from '../kernel/audit.ts';
+import { type AuditEntry, readAudit } from '../kernel/audit.ts';
 import { refuseStateless } from '../kernel/desired-state.ts';
 import { formatDocument } from '../kernel/documents.ts';
 import { readTree } from '../kernel/observe.ts';
 import { describe } from '../kernel/resource.ts';
-import { changesIn, type Made, type Revision, revisionsOf } from '../kernel/revisions/revision.ts';
+import { type Made, revisionsOf, toldRevisions } from '../kernel/revisions/revision.ts';
 import { noSuchRevision } from '../kernel/revisions/undo.ts';
 import { refuseDamaged } from '../kernel/tree.ts';
 import { auditPath } from './audit.ts';
@@ -52,19 +52,16 @@ export default command({
     const [first] = revisions;
     const made =
       first?.at === undefined && first?.revision === 1 ? madeBy(readAudit(auditPath(globals)), describe(ref)) : {};
-    const shown = revisions.map((one, index) => {
-      const before = revisions[index - 1]?.manifest;
-      const changes = before === undefined ? [] : changesIn(kind, before, one.manifest).map(withoutSecret);
-      const { manifest: _, ...rest } = index === 0 ? { ...one, ...made } : one;
-      return { ...rest, changes };
-    });
+    const shown = toldRevisions(kind, revisions).map(({ manifest: _, ...one }, index) =>
+      index === 0 ? { ...one, ...made } : one,
+    );
     if (args.output === 'json') print(JSON.stringify(shown, null, 2));
     else printRevisions(shown);
     return 0;
   },
 });
 
-type Shown = Omit<Revision, 'manifest'> & { changes: ReturnType<typeof withoutSecret>[] };
+type Shown = Omit<ReturnType<typeof toldRevisions>[number], 'manifest'>;
 
 /** Of the first one nothing is kept; the audit log may know. */
 function madeBy(entries: readonly AuditEntry[], name: string): Made {

@@ -14,6 +14,7 @@ import type {
   AnyManifest,
   ChangeOptions,
   ErrorBody,
+  Event,
   Finding,
   ImageInfo,
   Kind,
@@ -22,6 +23,7 @@ import type {
   Progress,
   Resource,
   Result,
+  Revision,
   Scope,
   WatchEvent,
 } from './types.ts';
@@ -62,6 +64,20 @@ export interface Client {
   start(cell: Named, options?: ChangeOptions & { strict?: boolean }): Promise<Result>;
   stop(cell: Named, options?: ChangeOptions & { timeout?: string }): Promise<Result>;
   kill(cell: Named, options?: ChangeOptions): Promise<Result>;
+  /** Its containers are stopped, and started again; one that does not run is `unchanged`. */
+  restart(cell: Named, options?: ChangeOptions & { timeout?: string }): Promise<Result>;
+  /** Back to the revision before the last, or to another one. */
+  undo(cell: Named, options?: ChangeOptions & { toRevision?: number; strict?: boolean }): Promise<Result>;
+  /** Of its manifest, the oldest first; the last is what holds. */
+  revisions(cell: Named): Promise<Revision[]>;
+  /** What happened, the oldest first; with `watch` also what happens from now on. `resource`: `cell main/default/blog/web`. */
+  events(options?: {
+    resource?: string;
+    since?: string;
+    last?: number;
+    watch?: boolean;
+    signal?: AbortSignal;
+  }): AsyncGenerator<Event>;
   logs(
     cell: Named,
     options?: {
@@ -82,6 +98,13 @@ export interface Client {
     name: string,
     options?: { realm?: string; platform?: string; plainHttp?: boolean } & Pick<ChangeOptions, 'told' | 'signal'>,
   ): Promise<ImageInfo>;
+  /** From a Docker archive or an OCI layout: `Bun.file('nginx.tar')`. */
+  loadImages(
+    archive: Blob | AsyncIterable<Uint8Array>,
+    options?: { realm?: string; signal?: AbortSignal },
+  ): Promise<ImageInfo[]>;
+  /** As an archive that `loadImages` takes. */
+  saveImages(names: readonly string[], options?: { realm?: string; signal?: AbortSignal }): AsyncGenerator<Uint8Array>;
   removeImage(name: string, options?: { realm?: string }): Promise<void>;
   pruneImages(options?: {
     realm?: string;
@@ -181,6 +204,10 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
     start: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/start`, options),
     stop: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/stop`, options),
     kill: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/kill`, options),
+    restart: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/restart`, options),
+    undo: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/undo`, options),
+    revisions: async cell => (await to.json<{ items: Revision[] }>(`${pathOf('Cell', cell)}/revisions`)).items,
+    events: ({ signal, ...query } = {}) => to.lines(`${ROOT}/events`, { query, signal }),
     logs: (cell, { signal, ...query } = {}) => to.bytes(`${pathOf('Cell', cell)}/logs`, { query, signal }),
     attach: (cell, options = {}) => attach(socket, `${pathOf('Cell', cell)}/attach`, options),
     exec: (cell, options) => exec(socket, `${pathOf('Cell', cell)}/exec`, options),
@@ -196,6 +223,9 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
       }
       throw new Error('kukeond has closed the connection in the middle of its answer');
     },
+    loadImages: async (source, { realm, signal } = {}) =>
+      (await to.json<{ items: ImageInfo[] }>(`${imagesOf(realm)}/load`, { method: 'POST', source, signal })).items,
+    saveImages: (name, { realm, signal } = {}) => to.bytes(`${imagesOf(realm)}/save`, { query: { name }, signal }),
     async removeImage(name, { realm } = {}) {
       await to.json(`${imagesOf(realm)}/remove`, { method: 'POST', body: { name } });
     },

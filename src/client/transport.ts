@@ -9,6 +9,8 @@ export interface Asking {
   query?: Record<string, QueryValue>;
   /** A text as it is, all else as JSON. */
   body?: unknown;
+  /** In place of it: bytes as they come. */
+  source?: AsyncIterable<Uint8Array> | Blob;
   signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +33,7 @@ export function pathWith(path: string, query: Record<string, QueryValue> = {}): 
 export function transportOn(socket: string): Transport {
   const ask = async (
     path: string,
-    { method = 'GET', query, body, signal }: Asking,
+    { method = 'GET', query, body, source, signal }: Asking,
     accept: string,
   ): Promise<Response> => {
     const isText = typeof body === 'string';
@@ -43,6 +45,7 @@ export function transportOn(socket: string): Transport {
         ...(body !== undefined && { 'content-type': isText ? 'application/yaml' : 'application/json' }),
       },
       ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
+      ...(source !== undefined && { body: source instanceof Blob ? source : streamOf(source) }),
       ...(signal && { signal }),
     });
     if (!response.ok) throw await errorOf(response);
@@ -67,6 +70,18 @@ export function transportOn(socket: string): Transport {
       }
     },
   };
+}
+
+function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const pieces = source[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(to) {
+      const { value, done } = await pieces.next();
+      if (done) to.close();
+      else to.enqueue(value);
+    },
+    cancel: async () => void (await pieces.return?.()),
+  });
 }
 
 async function errorOf(response: Response): Promise<Error> {

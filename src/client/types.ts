@@ -7,11 +7,14 @@ import type {} from '../../plugins/stack/index.ts';
 import type { ImageInfo } from '../kernel/backends/index.ts';
 import type { Diagnosis } from '../kernel/doctor.ts';
 import type { ErrorBody } from '../kernel/error-body.ts';
+import type { Event } from '../kernel/events.ts';
 import type { KukeKinds } from '../kernel/extensible.ts';
 import type { KindDefinition } from '../kernel/kinds.ts';
 import type { Metadata } from '../kernel/resource.ts';
+import type { toldRevisions } from '../kernel/revisions/revision.ts';
 
-export type { Diagnosis as Finding, ErrorBody, ImageInfo };
+export type { Diagnosis as Finding, ErrorBody, Event, ImageInfo };
+export type Revision = ReturnType<typeof toldRevisions>[number];
 
 export type Kind = 'Realm' | 'Space' | 'Stack' | 'Cell' | 'Container';
 

@@ -4,8 +4,8 @@ import type { RequestAudit } from './server/server-options.ts';
 
 /** Throws file errors. */
 export function auditRequest(file: AuditFile, entry: RequestAudit): void {
-  const { peer, request, outcomes, error, startedAt, durationMs } = entry;
-  const resources = affectedBy(outcomes);
+  const { peer, request, outcomes, resources: others = [], error, startedAt, durationMs } = entry;
+  const resources = [...affectedBy(outcomes), ...others];
   const isWell = error === undefined && resources.every(one => one.error === undefined);
   if (isWell && resources.length === 0 && outcomes.length > 0) return; // it changed nothing
   appendAudit(file, {

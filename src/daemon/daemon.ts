@@ -14,6 +14,8 @@ export interface Daemon {
   view: ResourceView;
   changes: RunningChanges;
   audit(entry: RequestAudit): Promise<void>;
+  /** What has happened, and what happens from then on; absent: nobody keeps it. */
+  events?: ServerOptions['events'];
   log: ServerOptions['log'];
   metrics?: ServerOptions['metrics'];
 }

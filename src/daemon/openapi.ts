@@ -116,6 +116,10 @@ function queryParameters(query: Record<string, v.GenericSchema>): Parameter[] {
 }
 
 function bodyOf(body: NonNullable<Route['body']>): object {
+  if (body === 'bytes') {
+    const schema: JsonSchema = { description: 'as it is, of any length' };
+    return { required: true, content: { 'application/octet-stream': { schema } } };
+  }
   if (body !== 'manifests') return { required: true, content: { 'application/json': { schema: jsonSchemaOf(body) } } };
   const schema: JsonSchema = { description: 'one manifest, a List, or several YAML documents' };
   return { required: true, content: { 'application/yaml': { schema }, 'application/json': { schema } } };

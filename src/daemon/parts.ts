@@ -1,4 +1,5 @@
 /** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor, the logs of containers. */
+import { openSources } from '../cli/events/sources.ts';
 import { type AuditFile, actorOf, appendAudit } from '../kernel/audit.ts';
 import { asKukeError } from '../kernel/errors.ts';
 import { auditRequest } from './audit.ts';
@@ -67,6 +68,7 @@ export function partsOf({
   const api: StartPart = async (context, settings) =>
     startApi({
       audit: entry => auditRequest(audit, entry),
+      events: () => openSources(audit.path, runPath),
       metrics: metrics.text,
       console: consoles.serve,
       started(server) {

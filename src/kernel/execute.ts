@@ -4,9 +4,8 @@ import { asKukeError, KukeError } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
 import type { OperationRegistry } from './operations.ts';
-import type { OnFailure, Step } from './plan.ts';
 import { othersTurn } from './others-turn.ts';
-import type { Intent, Step } from './plan.ts';
+import type { OnFailure, Step } from './plan.ts';
 import { pick, resolveRefs } from './step-references.ts';
 import { traced } from './trace.ts';
 

@@ -96,6 +96,33 @@ export const SHAPES: Record<string, JsonSchema> = {
       described('the last line', object({ type: { const: 'ERROR' }, error: refTo('Error') })),
     ],
   },
+  Revision: object(
+    {
+      revision: { type: 'integer' },
+      at: described('RFC 3339; absent of what was there before the first change', text),
+      by: described(
+        'who made it',
+        object({ uid: { type: 'integer' }, user: text, login: text }, ['uid', 'user', 'login']),
+      ),
+      command: described('`kuke apply -f web.yaml`', text),
+      changes: { type: 'array', items: object({ path: text, from: {}, to: {} }, ['from', 'to']) },
+      manifest: { type: 'object' },
+    },
+    ['at', 'by', 'command'],
+  ),
+  Event: object(
+    {
+      at: described('RFC 3339', text),
+      resource: described('`cell main/default/blog/web`', text),
+      what: described('`died`, `restarted`, `unhealthy`, ...; of a command `created`, `stopped`, ...', text),
+      containers: texts,
+      exitCode: { type: 'integer' },
+      message: text,
+      by: text,
+      command: text,
+    },
+    ['containers', 'exitCode', 'message', 'by', 'command'],
+  ),
   Image: object({ name: text, digest: text, size: { type: 'integer' }, platforms: texts, createdAt: text }),
   Finding: object(
     {

@@ -14,12 +14,12 @@ import { duration, flag } from './query.ts';
 import { param, pathOfKind } from './resources.ts';
 import { type Call, type Route, route } from './route.ts';
 
-const dryRun = flag('only say what would be done');
-const strict = flag('refuse limits that the host cannot enforce');
-const timeout = duration('from the first signal to SIGKILL: `10s`');
+export const dryRun = flag('only say what would be done');
+export const strict = flag('refuse limits that the host cannot enforce');
+export const timeout = duration('from the first signal to SIGKILL: `10s`');
 
 /** Lines as it goes on, or one answer in the end. */
-const told = {
+export const told = {
   200: {
     what: 'all went well (`Accept: application/json`), or lines, of which the last says so; a failure has the HTTP status of its error',
     schema: refTo('Result'),
@@ -90,7 +90,7 @@ export function changeRoutes(kinds: KindRegistry): Route[] {
 }
 
 /** From the path of a request. */
-function refIn(kinds: KindRegistry, kind: KindDefinition, call: Pick<Call, 'params'>): ResourceRef {
+export function refIn(kinds: KindRegistry, kind: KindDefinition, call: Pick<Call, 'params'>): ResourceRef {
   const levels = [...kinds.above(kind.kind), kind].map(one => one.kind.toLowerCase());
   return { kind: kind.kind, path: levels.map(level => param(call, level)) };
 }

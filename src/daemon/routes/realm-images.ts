@@ -1,17 +1,20 @@
 /** The images of a realm: they are listed, pulled and removed without a plan and without the lock (spec.md §7). */
 import * as v from 'valibot';
+import { type ImageChange, imagesChanged } from '../../cli/audited-images.ts';
 import type { ImagesBackend, RegistryCredentials } from '../../kernel/backends/index.ts';
 import { errorBody } from '../../kernel/error-body.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { embedded } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
+import type { RequestAudit } from '../server/server-options.ts';
 import { lines, listOf } from './answer-shapes.ts';
-import { flag } from './query.ts';
+import { flag, texts } from './query.ts';
 import { param } from './resources.ts';
 import { type Call, type Route, route } from './route.ts';
 
 const ROOT = '/v1beta1/realms/:realm/images';
+const TAR = 'application/x-tar';
 
 const pullRequest = v.strictObject({
   name: v.pipe(v.string(), v.minLength(1), v.description('[REGISTRY/]REPOSITORY[:TAG|@DIGEST]')),
@@ -45,39 +48,22 @@ async function open(call: Pick<Call, 'params' | 'daemon'>): Promise<RealmImages>
 /** What changes images is written down as every change is. */
 async function audited<T>(
   call: Pick<Call, 'daemon' | 'peer' | 'line'>,
-  realm: string[],
+  path: string[],
+  change: ImageChange,
   work: () => Promise<T>,
 ): Promise<T> {
+  const { daemon, peer, line: request } = call;
   const startedAt = new Date();
   const began = performance.now();
-  const write = (error?: unknown) => {
-    const { daemon, peer, line: request } = call;
-    const durationMs = Math.round(performance.now() - began);
-    const outcomes = [
-      {
-        ref: { kind: 'Realm', path: realm },
-        result: error === undefined ? 'updated' : 'failed',
-        changes: [],
-        steps: ['images'],
-        notes: [],
-      } as const,
-    ];
-    const told = outcomes.map(one => ({ ...one, changes: [], steps: [...one.steps], notes: [] }));
-    return daemon.audit({
-      peer,
-      request,
-      outcomes: told,
-      ...(error !== undefined && { error: errorBody(error) }),
-      startedAt,
-      durationMs,
-    });
-  };
+  const write = (more: Partial<RequestAudit>) =>
+    daemon.audit({ peer, request, outcomes: [], startedAt, durationMs: performance.now() - began, ...more });
   try {
     const done = await work();
-    await write();
+    const resources = imagesChanged({ kind: 'Realm', path }, change, done);
+    if (resources.length > 0) await write({ resources });
     return done;
   } catch (thrown) {
-    await write(thrown);
+    await write({ error: errorBody(thrown) });
     throw thrown;
   }
 }
@@ -109,7 +95,7 @@ export const imageRoutes: Route[] = [
       const sink = call.awaits ? undefined : call.lines();
       const { name: resource } = call.body;
       try {
-        const image = await audited(call, path, () =>
+        const image = await audited(call, path, 'pull', () =>
           images.pull(
             { namespace, credentials, ...call.body },
             {
@@ -150,7 +136,7 @@ export const imageRoutes: Route[] = [
     async run(call) {
       const { images, namespace, path } = await open(call);
       const { name } = call.body;
-      await audited(call, path, () => images.remove({ namespace, name })).catch(thrown => {
+      await audited(call, path, 'remove', () => images.remove({ namespace, name })).catch(thrown => {
         throw asKukeError(thrown, 'Failed', { resource: `image ${name}` });
       });
       return { json: { removed: [name] } };
@@ -176,8 +162,44 @@ export const imageRoutes: Route[] = [
       const dryRun = call.query.dryRun === true;
       const request = { namespace, all: call.query.all === true, keep, dryRun };
       const prune = () => images.prune(request);
-      const { names, bytes } = await (dryRun ? prune() : audited(call, path, prune));
+      const { names, bytes } = await (dryRun ? prune() : audited(call, path, 'prune', prune));
       return { json: { removed: names, bytes } };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: `${ROOT}/load`,
+    id: 'loadImages',
+    summary: 'load images from a Docker archive or an OCI layout, a tar file, which is the body',
+    body: 'bytes',
+    changes: true,
+    streams: () => true,
+    answers: { 200: listOf('what was loaded', 'Image') },
+    async run(call) {
+      const { images, namespace, path } = await open(call);
+      const { source, signal } = call;
+      const load = () => images.load({ namespace, source, signal, progress: () => {} });
+      return { json: { items: await audited(call, path, 'load', load) } };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: `${ROOT}/save`,
+    id: 'saveImages',
+    summary: 'images as an archive, which `load` takes, and `docker load` and `ctr images import`',
+    query: { name: texts('of an image, or its digest; once or several times') },
+    streams: () => true,
+    answers: { 200: { what: 'a tar file; one that breaks off is not whole', type: TAR, schema: { type: 'string' } } },
+    async run(call) {
+      const { images, namespace } = await open(call);
+      const { name: names = [] } = call.query;
+      if (names.length === 0)
+        throw new KukeError('Usage', 'name: which images?', { field: 'name', remedy: 'name one or several' });
+      const archive = await images.save({ namespace, names, signal: call.signal });
+      const bytes = call.bytes(TAR);
+      for await (const piece of archive) if (!(await bytes.write(piece))) return 'sent';
+      bytes.end();
+      return 'sent';
     },
   }),
 ];

@@ -22,6 +22,8 @@ export interface Call<Name extends string = string, Q extends Query = Query, B =
   query: Given<Q>;
   /** As the route's schema has parsed it; of manifests, the text. */
   body: B;
+  /** The body of a route that takes `bytes`, as it comes; empty for others. Throws RequestTimeout where nothing comes for long, Cancelled. */
+  source: AsyncIterable<Uint8Array>;
   peer: PeerCredentials;
   /** As a person would type it: `POST /v1beta1/apply?strict=true`. */
   line: string;
@@ -57,8 +59,8 @@ export interface RouteDefinition<Path extends string, Q extends Query, B> {
   id: string;
   summary: string;
   query?: Q;
-  /** Of JSON; `manifests`: YAML or JSON, one or several. */
-  body?: v.GenericSchema<unknown, B> | 'manifests';
+  /** Of JSON; `manifests`: YAML or JSON, one or several; `bytes`: as they come, of any length. */
+  body?: v.GenericSchema<unknown, B> | 'manifests' | 'bytes';
   answers: Record<number, AnswerShape>;
   /** Its answer comes bit by bit for as long as the client wants: it counts as no request that is being answered. */
   streams?: (query: Given<Q>) => boolean;
@@ -88,7 +90,9 @@ export type Route = Omit<RouteDefinition<string, Query, unknown>, 'run' | 'strea
   run(call: Call): Promise<Answer>;
 };
 export type UpgradeRoute = Omit<UpgradeDefinition<string, Query>, 'accept'> & {
-  accept(call: Omit<Call, 'lines' | 'bytes' | 'body' | 'awaits'>): Promise<(socket: Duplex, head: Buffer) => void>;
+  accept(
+    call: Omit<Call, 'lines' | 'bytes' | 'body' | 'source' | 'awaits'>,
+  ): Promise<(socket: Duplex, head: Buffer) => void>;
 };
 
 export function route<const Path extends string, const Q extends Query = Record<never, never>, B = string>(

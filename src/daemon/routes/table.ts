@@ -5,12 +5,14 @@ import type { ServerOptions } from '../server/server-options.ts';
 import { attachRoute } from './attach.ts';
 import { changeRoutes } from './changes.ts';
 import { consoleRoute } from './console.ts';
+import { eventRoutes } from './events.ts';
 import { execRoute } from './exec.ts';
 import { hostRoutes } from './host.ts';
 import { logRoutes } from './logs.ts';
 import { makeRouteTable, type RouteTable } from './match.ts';
 import { imageRoutes } from './realm-images.ts';
 import { resourceRoutes } from './resources.ts';
+import { rolloutRoutes } from './rollouts.ts';
 import { type Route, route, type UpgradeRoute } from './route.ts';
 
 export function routesFor(kinds: KindRegistry, version: string, console: ServerOptions['console']): RouteTable {
@@ -32,6 +34,8 @@ export function routesFor(kinds: KindRegistry, version: string, console: ServerO
     openApi,
     ...resourceRoutes(kinds),
     ...changeRoutes(kinds),
+    ...rolloutRoutes(kinds),
+    ...eventRoutes,
     ...logRoutes,
     ...imageRoutes,
   ];

@@ -7,7 +7,7 @@ import { faultsOf } from '../../kernel/schema.ts';
 import type { Daemon } from '../daemon.ts';
 import type { RouteTable } from '../routes/match.ts';
 import type { Answer, Call, Query, Route } from '../routes/route.ts';
-import { type Body, readBody } from './body.ts';
+import { type Body, bytesOf, readBody } from './body.ts';
 import { type Connection, refuse } from './connections.ts';
 import { type Bytes, type Lines, makeBytes, makeLines } from './lines.ts';
 import type { Quota } from './quota.ts';
@@ -58,7 +58,8 @@ export async function answer(
     const call: Call = {
       params,
       query,
-      body: route.body === undefined || route.body === 'manifests' ? body.text : readJson(route.body, body.text),
+      body: typeof route.body === 'object' ? readJson(route.body, body.text) : body.text,
+      source: route.body === 'bytes' ? bytesOf(request, limits.requestMs) : nothing(),
       peer: connection.peer,
       line: `${request.method} ${(request.url ?? '').slice(0, 500)}`,
       daemon: answering.daemon,
@@ -77,6 +78,8 @@ export async function answer(
     answering.told(name, status, (performance.now() - began) / 1000);
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function urlOf(request: IncomingMessage): URL {
   const given = request.url ?? '/';
@@ -103,15 +106,19 @@ async function bodyFor(
   { body }: Route,
 ): Promise<Body> {
   connection.requestBegun();
-  if (body !== undefined) {
+  if (body === 'bytes')
+    connection.requestRead(); // it may take as long as it comes
+  else if (body !== undefined) {
     const read = await readBody(request, daemon.limits, memory, connection.peer.uid);
     connection.requestRead();
     return read;
   }
   // What nobody asked for is read past, and bounded by time.
-  request.resume();
-  if (request.complete) connection.requestRead();
-  else request.once('end', connection.requestRead);
+  else {
+    request.resume();
+    if (request.complete) connection.requestRead();
+    else request.once('end', connection.requestRead);
+  }
   return { text: '', [Symbol.dispose]() {} };
 }
 

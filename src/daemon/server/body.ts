@@ -49,6 +49,32 @@ export async function readBody(request: IncomingMessage, limits: Limits, memory:
   }
 }
 
+/** As they come and are wanted; between two pieces `patienceMs` at most. Throws RequestTimeout and Cancelled. */
+export async function* bytesOf(request: IncomingMessage, patienceMs: number): AsyncGenerator<Uint8Array> {
+  const pieces = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(
+        () => late.reject(new KukeError('RequestTimeout', `nothing more has come for ${patienceMs / 1000} s`)),
+        patienceMs,
+      );
+      try {
+        const next: IteratorResult<Uint8Array> = await Promise.race([pieces.next(), late.promise]);
+        if (next.done) break;
+        yield next.value;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  } catch (thrown) {
+    throw thrown instanceof KukeError ? thrown : new KukeError('Cancelled', 'the client has gone');
+  } finally {
+    request.resume(); // what nobody wants is read past
+  }
+  if (!request.complete) throw new KukeError('Cancelled', 'the client has gone');
+}
+
 /** What `take` throws ends it, and the rest is read past: a stream that is left half-read takes its connection along, before an answer. */
 function eachPiece(request: IncomingMessage, take: (piece: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -41,6 +41,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       }
     },
     log,
+    ...(options.events && { events: options.events }),
     ...(options.metrics && { metrics: options.metrics }),
   };
   const answered = new Map<string, number>();

@@ -20,6 +20,9 @@ export interface Bytes {
   readonly isBegun: boolean;
 }
 
+/** Of bytes, that are sent at once: less than is kept for a reader that is slow. */
+const PIECE = 256 * 1024;
+
 interface Outlet {
   send(chunk: string | Uint8Array): boolean;
   drained(): Promise<void>;
@@ -90,9 +93,11 @@ export function makeBytes(response: ServerResponse, limits: Limits, type: string
     },
     begin: outlet.begin,
     async write(bytes) {
-      // The bytes are the caller's again when this resolves.
-      if (!outlet.send(Uint8Array.from(bytes))) return false;
-      await outlet.drained();
+      for (let from = 0; from < bytes.length; from += PIECE) {
+        // The bytes are the caller's again when this resolves.
+        if (!outlet.send(Uint8Array.from(bytes.subarray(from, from + PIECE)))) return false;
+        await outlet.drained();
+      }
       return !isGone();
     },
     end: outlet.end,

@@ -1,7 +1,9 @@
 /** What the server is given. */
 import type { Duplex } from 'node:stream';
+import type { EventSources } from '../../cli/events/sources.ts';
 import type { PeerCredentials } from '../../host/peer-credentials.ts';
 import type { Outcome } from '../../kernel/apply.ts';
+import type { Affected } from '../../kernel/audit.ts';
 import type { ErrorBody } from '../../kernel/error-body.ts';
 import type { Engine } from '../engine.ts';
 import type { Limits } from './limits.ts';
@@ -15,6 +17,8 @@ export interface ServerOptions {
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
   /** Told of each change that was asked for, when it has ended; what it throws is logged. */
   audit?(entry: RequestAudit): void | Promise<void>;
+  /** Opened for one who asks; `using` lets go. */
+  events?(): EventSources;
   /** `/metrics`, in Prometheus' text format. */
   metrics?(): string | Promise<string>;
   /** Command lines of clients: `POST /v1beta1/console`, upgraded to `kuke-console`. The socket is its own from then on, the 101 included. */
@@ -29,6 +33,8 @@ export interface RequestAudit {
   /** `POST /v1beta1/apply?dryRun=true` */
   request: string;
   outcomes: Outcome[];
+  /** What was done besides; to images, say. */
+  resources?: Affected[];
   error?: ErrorBody;
   startedAt: Date;
   durationMs: number;

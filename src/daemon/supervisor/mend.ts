@@ -28,7 +28,7 @@ export function makeMending(acting: Acting): Mending {
 
   async function planOf(observe: ObserveContext, resource: Resource): Promise<Plan> {
     const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
-    const context = planContext(makePlan('update'), options, [], observe, askedIn(kernel.kinds, observe.tree));
+    const context = planContext(makePlan('finish'), options, [], observe, askedIn(kernel.kinds, observe.tree));
     await supervisionOf(kernel, resource.ref)?.planMend?.(context, resource);
     return context.plan;
   }

@@ -4,7 +4,7 @@
  * The first change begins it, with what was there before: a resource that was never changed has none.
  */
 import * as v from 'valibot';
-import type { Actor } from '../audit.ts';
+import { type Actor, withoutSecret } from '../audit.ts';
 import type { UseBackend } from '../backend-operations.ts';
 import { hasDesiredState } from '../desired-state.ts';
 import { diffSpecs, type FieldChange } from '../diff.ts';
@@ -90,6 +90,17 @@ export function followedBy(revisions: readonly Revision[], manifest: Manifest, m
 /** What has changed from one to the next, field by field. */
 export function changesIn(kind: KindDefinition, before: Manifest, now: Manifest): FieldChange[] {
   return [...diffSpecs(kind.spec, before.spec, now.spec), ...metadataChanges(before, now)];
+}
+
+/** Each with what it changed of the one before; what may be a secret is left out of that. */
+export function toldRevisions(
+  kind: KindDefinition,
+  revisions: readonly Revision[],
+): (Revision & { changes: ReturnType<typeof withoutSecret>[] })[] {
+  return revisions.map((one, index) => {
+    const before = revisions[index - 1]?.manifest;
+    return { ...one, changes: before === undefined ? [] : changesIn(kind, before, one.manifest).map(withoutSecret) };
+  });
 }
 
 /** The text of the file: the last ones, as far as there is room for them. */

@@ -1,21 +1,30 @@
 /** `kuke/client` against the server, with what the compiler makes of its types. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openSources } from '../../../src/cli/events/sources.ts';
 import { ApiError, type Client, connect, type Manifest, type Progress } from '../../../src/client/index.ts';
-import { publish } from '../../fakes/index.ts';
+import { appendEvent, type Event } from '../../../src/kernel/events.ts';
+import { fakeArchive, publish } from '../../fakes/index.ts';
 import { serverOnFakes, type TestServer } from './server-on-fakes.ts';
 
 let api: TestServer;
 let kuke: Client;
+let folder: string;
 beforeAll(async () => {
-  api = await serverOnFakes();
+  folder = mkdtempSync(join(tmpdir(), 'kuke-client-'));
+  mkdirSync(join(folder, '.kuke'));
+  api = await serverOnFakes({ events: () => openSources(join(folder, 'audit.jsonl'), folder) });
   publish(api.on.host, { name: 'busybox' });
   kuke = connect({ socket: api.socketPath });
 });
 afterAll(async () => {
   await api[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
 });
+
+const happen = (event: Omit<Event, 'at'>) => appendEvent(folder, { at: new Date().toISOString(), ...event });
 
 const cell = (name: string, image = 'busybox'): Manifest<'Cell'> => ({
   apiVersion: 'v1beta1',
@@ -85,6 +94,66 @@ test('what fails has its outcomes, and what is refused its field, however it was
     const refused = await kuke.apply('{"kind":"Cell"', { ...(told && { told }) }).catch(thrown => thrown);
     expect([refused.code, refused.status]).toEqual(['InvalidManifest', 400]);
   }
+});
+
+test('a cell is started anew, and brought back to an earlier revision', async () => {
+  await kuke.apply(cell('turns'));
+  const [restarted] = (await kuke.restart({ name: 'turns' }, { timeout: '1s' })).outcomes;
+  expect([restarted?.result, restarted?.steps]).toEqual([
+    'updated',
+    expect.arrayContaining(['runtime.stop', 'runtime.start']),
+  ]);
+  const changed = cell('turns');
+  changed.spec.containers = [{ id: 'main', image: 'busybox', env: ['TOKEN=secret', 'A=1'] }];
+  await kuke.apply(changed);
+  const revisions = await kuke.revisions({ name: 'turns' });
+  expect(revisions.map(({ revision }) => revision)).toEqual([1, 2]);
+  expect(revisions[1]?.changes.map(({ path }) => path)).toContain('spec.containers[main].env');
+  expect(JSON.stringify(revisions[1]?.changes)).not.toContain('secret');
+  expect((await kuke.undo({ name: 'turns' }, { dryRun: true })).plan).not.toEqual([]);
+  await kuke.undo({ name: 'turns' });
+  expect((await kuke.get('Cell', { name: 'turns' })).spec.containers?.[0]?.env).toBeUndefined();
+  const none = await kuke.undo({ name: 'turns' }, { toRevision: 99 }).catch(thrown => thrown);
+  expect([none.code, none.status]).toEqual(['NotFound', 404]);
+  expect(await kuke.restart({ name: 'nope' }).catch(thrown => thrown.code)).toBe('NotFound');
+});
+
+test('events, and those that come', async () => {
+  happen({ resource: 'cell main/default/default/web', what: 'died', exitCode: 3 });
+  happen({ resource: 'cell main/default/default/db', what: 'restarted' });
+  expect((await Array.fromAsync(kuke.events())).map(({ what }) => what)).toEqual(['died', 'restarted']);
+  expect((await Array.fromAsync(kuke.events({ last: 1 }))).map(({ what }) => what)).toEqual(['restarted']);
+  const web = 'cell main/default/default/web';
+  const seen: string[] = [];
+  for await (const { what } of kuke.events({ resource: web, since: '1h', watch: true })) {
+    seen.push(what);
+    if (seen.length === 1) happen({ resource: 'cell main/default/default/db', what: 'died' });
+    if (seen.length === 1) happen({ resource: web, what: 'healthy' });
+    else break;
+  }
+  expect(seen).toEqual(['died', 'healthy']);
+});
+
+test('images as an archive', async () => {
+  const [loaded] = await kuke.loadImages(new Blob([fakeArchive({ name: 'loaded', cmd: ['sh'] })]));
+  expect(loaded?.name).toBe('docker.io/library/loaded:latest');
+  const saved = Buffer.concat(await Array.fromAsync(kuke.saveImages(['loaded'])));
+  async function* pieces() {
+    for (const byte of saved) yield Uint8Array.of(byte);
+  }
+  expect((await kuke.loadImages(pieces())).map(({ name }) => name)).toEqual(['docker.io/library/loaded:latest']);
+  const broken = await kuke.loadImages(new Blob(['no archive'])).catch(thrown => thrown);
+  expect([broken.code, broken.status]).toEqual(['InvalidImage', 422]);
+  expect(await Array.fromAsync(kuke.saveImages(['nowhere'])).catch(thrown => thrown.code)).toBe('ImageNotFound');
+  expect(await Array.fromAsync(kuke.saveImages([])).catch(thrown => thrown.code)).toBe('Usage');
+  await kuke.removeImage('loaded');
+  expect(
+    api.audited.filter(({ request }) => request.includes('/images/')).flatMap(({ resources }) => resources ?? []),
+  ).toEqual([
+    { resource: 'realm main', result: 'loaded image docker.io/library/loaded:latest' },
+    { resource: 'realm main', result: 'loaded image docker.io/library/loaded:latest' },
+    { resource: 'realm main', result: 'removed image docker.io/library/loaded:latest' },
+  ]);
 });
 
 test('images, doctor, version', async () => {
