@@ -31,6 +31,8 @@ export interface CommandAudit extends JournalListener {
   actor(): Actor;
   /** Runs what may change the host, and tells what became of it. */
   of<T>(work: () => Promise<T>, affected?: (result: T) => Affected[]): Promise<T>;
+  /** What was done, and goes on. */
+  did(resources: Affected[]): void;
 }
 
 /** Of one command; the same one each time that it is asked for. */
@@ -69,6 +71,7 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
       isBegun = true;
     },
     recovered: entry => append(entry),
+    did: resources => append({ id, ...who(), command, result: 'done', resources }),
     async of(work, affected = affectedIn) {
       const started = performance.now();
       const ended = (entry: Pick<AuditEntry, 'result' | 'resources' | 'error'>) =>

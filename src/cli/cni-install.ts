@@ -1,5 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
-import { changePlugins, foreseen, printPlugins, requireAbsolute } from './cni-plugins.ts';
+import { auditOf } from './audit.ts';
+import { changePlugins, foreseen, pluginsChanged, printPlugins, requireAbsolute } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { warn } from './output/failure.ts';
 import { tableOutputArg } from './output-arg.ts';
@@ -44,7 +45,10 @@ export default command({
     const folder = requireAbsolute(dir);
     const files =
       (await foreseen(invocation, (plugins, runPath) => plugins.foreseeInstall(folder, { force, runPath }))) ??
-      (await changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath })));
+      (await auditOf(invocation).of(
+        () => changePlugins(invocation, (plugins, runPath) => plugins.install(folder, { force, runPath })),
+        pluginsChanged,
+      ));
     printPlugins(files, output, invocation.args);
     if (files.some(({ result }) => result === 'replaced')) warn(ATTACHED_BEFORE);
     const problems = conflicts.flatMap(({ result, are, remedy }) => {

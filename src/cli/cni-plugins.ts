@@ -1,4 +1,5 @@
 /** What the commands on the files of CNI plugins share. */
+import type { Affected } from '../kernel/audit.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { asFileError } from '../kernel/file-errors.ts';
 import type { CniForecast, CniPluginFile, CniPlugins, Invocation } from './command.ts';
@@ -38,13 +39,21 @@ export async function foreseen(
   return isDryRun ? files : undefined;
 }
 
-/** From one folder, or from all; prints what was done, also where something then fails. `none` is called if there was nothing. */
+const CHANGED: ReadonlySet<string> = new Set(['installed', 'renewed', 'replaced', 'removed']);
+
+/** For the audit log. */
+export const pluginsChanged = (files: readonly CniPluginFile[]): Affected[] =>
+  files
+    .filter(({ result }) => CHANGED.has(result))
+    .map(({ result, path }) => ({ resource: 'host', result: `${result} CNI plugin ${path}` }));
+
+/** From one folder, or from all; prints what was done, also where something then fails, and returns it. `none` is called if there was nothing. */
 export async function uninstallPlugins(
   opener: Opener,
   folder: string | undefined,
   output: string,
   none: () => void,
-): Promise<void> {
+): Promise<CniPluginFile[]> {
   const files: CniPluginFile[] = [];
   try {
     await changePlugins(opener, (plugins, runPath) => plugins.uninstall(folder, runPath, file => files.push(file)));
@@ -52,6 +61,7 @@ export async function uninstallPlugins(
     printPlugins(files, output);
   }
   if (files.length === 0) none();
+  return files;
 }
 
 const colours = {

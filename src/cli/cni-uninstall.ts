@@ -1,4 +1,5 @@
-import { foreseen, printPlugins, requireAbsolute, uninstallPlugins } from './cni-plugins.ts';
+import { auditOf } from './audit.ts';
+import { foreseen, pluginsChanged, printPlugins, requireAbsolute, uninstallPlugins } from './cni-plugins.ts';
 import { command } from './command.ts';
 import { tell } from './output/terminal.ts';
 import { tableOutputArg } from './output-arg.ts';
@@ -23,7 +24,7 @@ export default command({
     if (forecast !== undefined) printPlugins(forecast, output, invocation.args);
     if (forecast?.length === 0) none();
     if (forecast !== undefined) return 0;
-    await uninstallPlugins(invocation, folder, output, none);
+    await auditOf(invocation).of(() => uninstallPlugins(invocation, folder, output, none), pluginsChanged);
     return 0;
   },
 });

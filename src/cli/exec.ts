@@ -1,5 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
 import { describe } from '../kernel/resource.ts';
+import { auditOf } from './audit.ts';
 import { containersOf, pick, runtimeId, typedCell, whyNot } from './cell-process/containers.ts';
 import { checkEnv } from './cell-process/env.ts';
 import { takeSignals } from './cell-process/pass-signals.ts';
@@ -64,6 +65,7 @@ export default command({
         stderr: descriptors.stderr,
       };
       const process = await runtime.exec(params, signals.signal);
+      auditOf(invocation).did([{ resource: describe(cell.ref), result: 'exec' }]);
       signals.to(process);
       try {
         // Only now does Ctrl-C have another to go to.

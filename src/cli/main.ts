@@ -7,6 +7,7 @@ import { commands } from './commands.ts';
 import { currentConsole } from './console/console.ts';
 import { readGlobals } from './global-flags.ts';
 import { endOutput } from './output/standard-output.ts';
+import { toldLine } from './told-line.ts';
 
 export async function main(argv: string[], program: Program): Promise<number> {
   const status = await outcome(argv, program);
@@ -53,7 +54,7 @@ async function run(argv: string[], program: Program): Promise<number> {
     if (enumFault(output, settings.output) === undefined) values.output = settings.output;
   }
   if (settings.verbose) (await import('./output/log.ts')).beVerbose();
-  const line = ['kuke', ...argv].join(' ');
+  const line = toldLine(argv, words);
   const { signal, over } = untilInterrupted();
   // The values were read by the command's own definition of them.
   const args = values as Parameters<Command['run']>[0]['args'];

@@ -1,5 +1,6 @@
 /** Requests of the API, for the audit log; command lines that run in the daemon write to it by themselves. */
-import { type AuditFile, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
+import { type Affected, type AuditFile, actorOf, affectedBy, appendAudit } from '../kernel/audit.ts';
+import type { DaemonEvent } from './serve.ts';
 import type { RequestAudit } from './server/server-options.ts';
 
 /** Throws file errors. */
@@ -17,4 +18,13 @@ export function auditRequest(file: AuditFile, entry: RequestAudit): void {
     ...(error && { error: { code: error.code, message: error.message } }),
     resources,
   });
+}
+
+const CHANGES: ReadonlySet<string> = new Set(['restarted', 'started', 'ended', 'settled', 'deleted']);
+
+/** What of the supervisor's doings has changed a resource: `restarted main: it had ended with exit code 1`. */
+export function changedByItself({ what, resource, members, message }: DaemonEvent): Affected[] {
+  if (!CHANGES.has(what)) return [];
+  const which = members.length > 0 ? ` ${members.join(', ')}` : '';
+  return [{ resource, result: `${what}${which}${message === undefined ? '' : `: ${message}`}` }];
 }

@@ -1,8 +1,8 @@
 /** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor, the logs of containers. */
 import { openSources } from '../cli/events/sources.ts';
-import { type AuditFile, actorOf, appendAudit } from '../kernel/audit.ts';
+import { type AuditFile, actorOf, appendAudit, BY_ITSELF } from '../kernel/audit.ts';
 import { asKukeError } from '../kernel/errors.ts';
-import { auditRequest } from './audit.ts';
+import { auditRequest, changedByItself } from './audit.ts';
 import { type CniCalls, startCniCalls } from './cni-calls.ts';
 import { makeConsoles, type RunCommandLine } from './console/consoles.ts';
 import { recordTo } from './events.ts';
@@ -44,13 +44,14 @@ export function partsOf({
     };
     listen(metricsPort);
     listeners.add(metrics.heard);
-    // Nobody has asked for it but the manifest, by `autoDelete`.
-    listeners.add(({ what, resource }) => {
-      if (what !== 'deleted') return;
-      const resources = [{ resource, result: what }];
-      const entry = { ...actorOf(undefined), command: 'kukeond: autoDelete', result: 'done', resources } as const;
+    listeners.add(event => {
+      const resources = changedByItself(event);
+      // Nobody has asked for it but the manifest.
+      const command = event.what === 'deleted' ? 'kukeond: autoDelete' : BY_ITSELF;
+      if (resources.length === 0) return;
       try {
-        appendAudit(audit, { at: new Date().toISOString(), ...entry });
+        const at = new Date().toISOString();
+        appendAudit(audit, { at, ...actorOf(undefined), command, result: 'done', resources });
       } catch (thrown) {
         log.error('the audit log cannot be written', { error: asKukeError(thrown) });
       }

@@ -77,6 +77,9 @@ export type Affected = v.InferOutput<typeof affected>;
 /** Who asks. */
 export type Actor = Pick<AuditEntry, 'uid' | 'pid' | 'user' | 'login'>;
 
+/** The command of what kukeond does without anybody's asking, of which its own events tell more. */
+export const BY_ITSELF = 'kukeond';
+
 export interface AuditFile {
   path: string;
   /** What an installation has while it is one: without it nothing is kept, and what was kept goes. */

@@ -1,10 +1,10 @@
 /** What commands and requests did, as events: a line of the audit log is one for each resource. */
-import type { Affected, AuditEntry } from '../../kernel/audit.ts';
+import { type Affected, type AuditEntry, BY_ITSELF } from '../../kernel/audit.ts';
 import type { Event } from '../../kernel/events.ts';
 import { whoIs } from '../describe/operations.ts';
 
 export function eventsOf({ resources, result, at, command, ...actor }: AuditEntry): Event[] {
-  if (result === 'begun') return [];
+  if (result === 'begun' || command === BY_ITSELF) return [];
   const who = whoIs(actor);
   const rest = { ...(who !== '-' && { by: who }), command };
   return resources.flatMap(one => {

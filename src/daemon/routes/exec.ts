@@ -5,6 +5,7 @@ import { makePipe, type PipeEnd, readPiece } from '../../host/pipe.ts';
 import type { ExecProcess } from '../../kernel/backends/index.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { describe } from '../../kernel/resource.ts';
+import { HIDDEN } from '../../kernel/secret-fields.ts';
 import { type Mux, type Receiver, type Sender, WINDOW } from '../console/mux.ts';
 import { MOST_CHARACTERS, PROTOCOL, type Served, serveFrames } from './frames.ts';
 import { CELL, cellIn } from './logs.ts';
@@ -63,10 +64,13 @@ export const execRoute: UpgradeRoute = upgradeRoute({
         },
         signal,
       );
-      // The environment may hold what is nobody's business.
-      const request = `POST /v1beta1/${describe(ref)}/exec ${container.id} -- ${command.join(' ').slice(0, 500)}`;
+      // Arguments and environment may hold what is nobody's business.
+      const [program = '', ...rest] = command;
+      const told = [program.slice(0, 500), ...(rest.length > 0 ? [HIDDEN] : [])].join(' ');
+      const request = `POST /v1beta1/${describe(ref)}/exec ${container.id} -- ${told}`;
       const durationMs = performance.now() - began;
-      await daemon.audit({ peer, request, outcomes: [], startedAt: new Date(), durationMs });
+      const resources = [{ resource: describe(ref), result: 'exec' }];
+      await daemon.audit({ peer, request, outcomes: [], resources, startedAt: new Date(), durationMs });
       return serveFrames(serve(process, pipes));
     } catch (thrown) {
       pipes.close();

@@ -13,7 +13,7 @@ import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../../kernel/planning.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
-import { WAITING } from '../../kernel/supervision.ts';
+import { type Member, WAITING } from '../../kernel/supervision.ts';
 import { failed, held, notesOf, started } from './decide.ts';
 import { type Entry, type FindEntry, type Looked, lookAt, supervisionOf, tellNotes } from './entry.ts';
 import type { SupervisorEvent } from './index.ts';
@@ -81,7 +81,8 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   // How it ended, while that can be seen.
   const before = await observed(kernel, context, resource);
   let seen = before;
-  if (decision.act === 'restart') seen = await restart(acting, session, entry, before, context, decision.members);
+  if (decision.act === 'restart')
+    seen = await restart(acting, session, entry, before, context, looked, decision.members);
   else if (decision.act === 'hold') {
     await runVerb(acting, session, entry, before, context, 'hold', decision.members);
     entry.memory = held(entry.memory, decision.members, decision.why);
@@ -117,9 +118,11 @@ async function restart(
   entry: Entry,
   resource: Resource,
   context: ObserveContext,
+  { seen }: Looked,
   members: string[],
 ): Promise<Resource> {
   entry.isAgain = true;
+  const message = whyOf(seen.members.filter(({ id }) => members.includes(id)));
   try {
     await runVerb(acting, session, entry, resource, context, 'restart', members);
     const isFirst = (id: string) => entry.memory.members.get(id)?.heldFor === WAITING;
@@ -127,13 +130,22 @@ async function restart(
     entry.memory = started(entry.memory, members);
     for (const id of members) entry.told.delete(id);
     if (first.length > 0) acting.tell({ ref: entry.ref, what: 'started', members: first });
-    if (again.length > 0) acting.tell({ ref: entry.ref, what: 'restarted', members: again });
+    if (again.length > 0) acting.tell({ ref: entry.ref, what: 'restarted', members: again, message });
     return withFailure(resource);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
     noteFailure(acting, entry, members, error);
     return error.code === 'RuntimeUnavailable' ? resource : withFailure(resource, error);
   }
+}
+
+const whyOf = (members: readonly Member[]): string =>
+  [...new Set(members.map(({ state, killed, exitCode }) => killed ?? howEnded(state, exitCode)))].join('; ');
+
+function howEnded(state: Member['state'], exitCode: number | undefined): string {
+  if (state === 'running') return 'its health check failed';
+  if (state === 'pending') return 'it had not been started';
+  return exitCode === undefined ? 'it had gone, and nobody knows how' : `it had ended with exit code ${exitCode}`;
 }
 
 /** Its pauses grow, save where containerd is away: then nothing was tried. */

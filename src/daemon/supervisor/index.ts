@@ -33,7 +33,7 @@ export interface SupervisorEvent {
     | 'failed';
   /** The containers that it is about. */
   members: string[];
-  /** Of `failed`, `killed` and `unhealthy`: why. */
+  /** Of `failed`, `killed`, `unhealthy`, `restarted` and `ended`: why. */
   message?: string;
   /** Of `died` and `killed`, where it is known. */
   exitCode?: number;

@@ -29,6 +29,7 @@ test.each([
     entry({ result: 'undone after a crash' }, { result: 'undone after a crash' }),
     ['undone after a crash'],
   ],
+  ['of kukeond itself, which its own events tell', entry({ result: 'restarted main' }, { command: 'kukeond' }), []],
   ['one that has only begun', entry({}, { result: 'begun' }), []],
 ] as const)('%s', (_, given, what) => {
   expect(eventsOf(given).map(one => one.what)).toEqual([...what]);
