@@ -109,7 +109,8 @@ test('it reads its configuration anew on SIGHUP, one that makes no sense is told
 });
 
 test('each change is audited, with who, what, the fields and the result, with the daemon and without', async () => {
-  const labelled = (a: string) => cell('job', [container('main', { labels: { a }, env: [`PASSWORD=${a}hunter2`] })]);
+  const labelled = (a: string) =>
+    cell('job', [container('main', { labels: { a }, env: [`PASSWORD=${a}hunter2`], restartPolicy: 'always' })]);
   await apply(labelled('1'));
   const without = { env: { KUKE_NO_DAEMON: '1' }, stdin: JSON.stringify(labelled('2')) };
   expect((await run(['apply', '-f', '-'], without)).status).toBe(0);
@@ -132,6 +133,21 @@ test('each change is audited, with who, what, the fields and the result, with th
   const { mode, gid } = statSync(AUDIT);
   expect([mode & 0o777, gid]).toEqual([0o640, statSync(SOCKET).gid]);
   expect(await failing(3, 'history', 'nobody')).toContain('nobody');
+  // What is no plan of a command, too.
+  await kuke('exec', 'job', '-e', 'TOKEN=hunter2', '--', '/bin/busybox', 'echo', 'hunter2');
+  await kuke('cni', 'install', '--dir', '/opt/elsewhere');
+  process.kill((await pidsOf('job')).main ?? 0, 'SIGKILL');
+  const results = () => audited().flatMap(one => (one.resources as { result: string }[]).map(({ result }) => result));
+  while (!results().some(result => result.startsWith('restarted'))) await Bun.sleep(20);
+  expect(results()).toEqual(
+    expect.arrayContaining([
+      'exec',
+      'installed CNI plugin /opt/elsewhere/bridge',
+      'restarted main: it had ended with exit code 137',
+    ]),
+  );
+  expect(readFileSync(AUDIT, 'utf8')).not.toContain('hunter2');
+  await kuke('cni', 'uninstall');
 });
 
 test('what it sees and does is told by events, beside what commands did', async () => {

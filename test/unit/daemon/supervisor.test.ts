@@ -84,8 +84,10 @@ describe('a root that has ended', () => {
     kuke.host.oomKill('kukeon-main', ROOT, '/kukeon/main/default/default/web/web_root');
     await until('restarted web main');
     const status = await eventually(async () => {
+      // It is told before it is stored.
       const now = await statusOf('web');
-      return now?.state === 'Ready' ? now : undefined;
+      const [main] = (now?.containers ?? []) as { restarts: number }[];
+      return now?.state === 'Ready' && main?.restarts === 1 ? now : undefined;
     });
     expect(status).toMatchObject({
       attachments: before?.attachments,
