@@ -229,14 +229,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
         await look(entry, shared).catch(complain);
         free(entry);
       });
-      await mend(makeObserveContext(read));
+      // Where the kernel tells of links and rules, what it does not tell of has time.
+      if (!isNetworkWatched || performance.now() - mendedAt > LONGEST_TRUST_MS) await mend(makeObserveContext(read));
     } catch (thrown) {
       complain(thrown);
     }
   }
 
   const mending = makeMending(acting);
-  let mendedAt = 0;
+  let mendedAt = Number.NEGATIVE_INFINITY;
   let mendMs = 0;
   async function mend(observe: ObserveContext): Promise<void> {
     if (signal.aborted) return;
@@ -321,9 +322,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     await Promise.all([runtime.watch?.(containersChanged, signal), watchStore(), watchNetworks()]);
   }
 
+  let isNetworkWatched = false;
   async function watchNetworks(): Promise<void> {
     try {
-      await (await kernel.use('network')).watch?.(networksChanged, signal);
+      const network = await kernel.use('network');
+      await network.watch?.(networksChanged, signal);
+      isNetworkWatched = network.watch !== undefined;
     } catch (thrown) {
       complain(thrown); // the sweep looks, too
     }

@@ -10,7 +10,7 @@ test('what was done, to which images', async () => {
     actor: () => ({}),
     begun: () => {},
     recovered: () => {},
-  did: () => {},
+    did: () => {},
     async of(work, affected) {
       const result = await work();
       told.push(...(affected?.(result) ?? []));
