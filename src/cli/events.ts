@@ -1,4 +1,5 @@
 import { KukeError } from '../kernel/errors.ts';
+import { openSources } from '../kernel/event-sources/sources.ts';
 import type { Event } from '../kernel/events.ts';
 import { readTree } from '../kernel/observe.ts';
 import type { Kernel } from '../kernel/registry.ts';
@@ -6,7 +7,6 @@ import { describe, type ResourceRef } from '../kernel/resource.ts';
 import { auditPath } from './audit.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
-import { openSources } from './events/sources.ts';
 import { follow } from './logs/follow.ts';
 import { openKernel } from './open-kernel.ts';
 import { printable } from './output/printable.ts';

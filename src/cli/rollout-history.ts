@@ -1,4 +1,4 @@
-import { type AuditEntry, readAudit } from '../kernel/audit.ts';
+import { type AuditEntry, readAudit, whoIs } from '../kernel/audit.ts';
 import { refuseStateless } from '../kernel/desired-state.ts';
 import { formatDocument } from '../kernel/documents.ts';
 import { readTree } from '../kernel/observe.ts';
@@ -8,7 +8,7 @@ import { noSuchRevision } from '../kernel/revisions/undo.ts';
 import { refuseDamaged } from '../kernel/tree.ts';
 import { auditPath } from './audit.ts';
 import { command } from './command.ts';
-import { ago, operationsOn, whoIs } from './describe/operations.ts';
+import { ago, operationsOn } from './describe/operations.ts';
 import { openKernel } from './open-kernel.ts';
 import { changeText } from './output/outcomes.ts';
 import { printable } from './output/printable.ts';

@@ -1,7 +1,8 @@
 /** What kukeond is made of: its figures, the API with the consoles of command lines, the supervisor, the logs of containers. */
-import { openSources } from '../cli/events/sources.ts';
+
 import { type AuditFile, actorOf, appendAudit, BY_ITSELF } from '../kernel/audit.ts';
 import { asKukeError } from '../kernel/errors.ts';
+import { openSources } from '../kernel/event-sources/sources.ts';
 import { auditRequest, changedByItself } from './audit.ts';
 import { type CniCalls, startCniCalls } from './cni-calls.ts';
 import { makeConsoles, type RunCommandLine } from './console/consoles.ts';

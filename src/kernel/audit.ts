@@ -174,6 +174,12 @@ export function actorOf(peer: { uid: number; pid: number } | undefined): Actor {
   return { uid, pid, ...(user !== undefined && { user }), ...(login !== undefined && login !== user && { login }) };
 }
 
+/** `root (amy)`: amy, by sudo. */
+export function whoIs({ user, uid, login }: Pick<AuditEntry, 'user' | 'uid' | 'login'>): string {
+  const name = user ?? (uid === undefined ? '-' : String(uid));
+  return login === undefined ? name : `${name} (${login})`;
+}
+
 /** By the kernel's own record, which lasts through sudo: proc_pid_loginuid(5). */
 function loginOf(pid: number): string | undefined {
   try {

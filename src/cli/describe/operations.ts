@@ -1,5 +1,5 @@
 /** What was done to a resource, by whom, with when and how it ended. */
-import type { Affected, AuditEntry } from '../../kernel/audit.ts';
+import { type Affected, type AuditEntry, whoIs } from '../../kernel/audit.ts';
 
 /** An entry of the audit log, as far as it is about one resource. */
 export type Operation = Omit<AuditEntry, 'resources' | 'id' | 'result'> & Omit<Affected, 'resource'>;
@@ -28,12 +28,6 @@ export function operationRows(operations: readonly Operation[], now: Date): stri
     command,
   ]);
   return [['WHEN', 'RESULT', 'STEPS', 'TOOK', 'BY', 'COMMAND'], ...rows];
-}
-
-/** `root (amy)`: amy, by sudo. */
-export function whoIs({ user, uid, login }: Pick<AuditEntry, 'user' | 'uid' | 'login'>): string {
-  const name = user ?? (uid === undefined ? '-' : String(uid));
-  return login === undefined ? name : `${name} (${login})`;
 }
 
 const UNITS = [

@@ -1,9 +1,9 @@
 /** The images of a realm: they are listed, pulled and removed without a plan and without the lock (spec.md §7). */
 import * as v from 'valibot';
-import { type ImageChange, imagesChanged } from '../../cli/audited-images.ts';
 import type { ImagesBackend, RegistryCredentials } from '../../kernel/backends/index.ts';
 import { errorBody } from '../../kernel/error-body.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import { type ImageChange, imagesChanged } from '../../kernel/image-changes.ts';
 import { embedded } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';

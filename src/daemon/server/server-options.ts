@@ -1,10 +1,10 @@
 /** What the server is given. */
 import type { Duplex } from 'node:stream';
-import type { EventSources } from '../../cli/events/sources.ts';
 import type { PeerCredentials } from '../../host/peer-credentials.ts';
 import type { Outcome } from '../../kernel/apply.ts';
 import type { Affected } from '../../kernel/audit.ts';
 import type { ErrorBody } from '../../kernel/error-body.ts';
+import type { EventSources } from '../../kernel/event-sources/sources.ts';
 import type { Engine } from '../engine.ts';
 import type { Limits } from './limits.ts';
 

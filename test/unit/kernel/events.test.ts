@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSources } from '../../../src/cli/events/sources.ts';
+import { openSources } from '../../../src/kernel/event-sources/sources.ts';
 import { appendEvent, eventFiles } from '../../../src/kernel/events.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-events-'));

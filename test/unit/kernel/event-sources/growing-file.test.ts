@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGrowing } from '../../../../src/cli/events/growing-file.ts';
+import { openGrowing } from '../../../../src/kernel/event-sources/growing-file.ts';
 
 function inFolder(work: (path: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), 'growing-'));

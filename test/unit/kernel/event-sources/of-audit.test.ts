@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { eventsOf } from '../../../../src/cli/events/of-audit.ts';
 import type { Affected, AuditEntry } from '../../../../src/kernel/audit.ts';
+import { eventsOf } from '../../../../src/kernel/event-sources/of-audit.ts';
 
 const cell = 'cell main/default/default/web';
 const entry = (resource: Partial<Affected>, more: Partial<AuditEntry> = {}): AuditEntry => ({

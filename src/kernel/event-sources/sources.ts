@@ -1,7 +1,7 @@
 /** The files that events are read from, and read on as they grow. */
-import { auditFiles, auditLine } from '../../kernel/audit.ts';
-import { type Event, eventFiles, eventLine } from '../../kernel/events.ts';
-import { linesIn } from '../../kernel/line-log.ts';
+import { auditFiles, auditLine } from '../audit.ts';
+import { type Event, eventFiles, eventLine } from '../events.ts';
+import { linesIn } from '../line-log.ts';
 import { openGrowing } from './growing-file.ts';
 import { eventsOf } from './of-audit.ts';
 

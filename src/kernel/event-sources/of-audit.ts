@@ -1,7 +1,6 @@
 /** What commands and requests did, as events: a line of the audit log is one for each resource. */
-import { type Affected, type AuditEntry, BY_ITSELF } from '../../kernel/audit.ts';
-import type { Event } from '../../kernel/events.ts';
-import { whoIs } from '../describe/operations.ts';
+import { type Affected, type AuditEntry, BY_ITSELF, whoIs } from '../audit.ts';
+import type { Event } from '../events.ts';
 
 export function eventsOf({ resources, result, at, command, ...actor }: AuditEntry): Event[] {
   if (result === 'begun' || command === BY_ITSELF) return [];

@@ -1,6 +1,6 @@
 /** A file that grows by whole lines, read on as it does; it may be moved away and begun anew, while it is read. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { asFileError } from '../../kernel/file-errors.ts';
+import { asFileError } from '../file-errors.ts';
 
 const PIECE = 64 * 1024;
 
