@@ -10,6 +10,7 @@ import { recordTo } from './events.ts';
 import { startKeepingLogs } from './logs/part.ts';
 import { makeMetricsPort } from './metrics/loopback.ts';
 import { makeMetrics } from './metrics/metrics.ts';
+import { startResting } from './rest.ts';
 import type { ServeOptions, StartPart } from './serve.ts';
 import { startApi } from './server/part.ts';
 import { startSupervising } from './supervisor/part.ts';
@@ -89,5 +90,6 @@ export function partsOf({
     return { name: 'the events', stop: async () => {} };
   };
 
-  return [measure, events, api, console, ...(cni ? [startCniCalls(cni)] : []), startSupervising, startKeepingLogs];
+  const calls = cni ? [startCniCalls(cni)] : [];
+  return [measure, events, api, console, ...calls, startSupervising, startKeepingLogs, startResting];
 }
