@@ -67,13 +67,18 @@ function removal(path: string, files: readonly string[]): string {
   return files.length === 0 ? rmdir : `${shellCommand('rm', '-f', ...files.map(one => join(path, one)))}\n${rmdir}`;
 }
 
+/** Realm, space, stack, cell. */
+const CELL_DEPTH = 4;
+
 /** In realms that are there: another kuke on this host has its logs beside these. */
 async function orphanLogs(place: Place, names: readonly string[]): Promise<Finding[]> {
   const { folders, others } = await entriesOf(place.root, names);
   const below: Finding[] = [];
   for (const name of folders) below.push(...(await orphanLogs(place, [...names, name])));
-  const isOurs = names.length > 1 && isOfAny(place, names.slice(0, 1));
-  const isOrphan = isOurs && !isOfAny(place, names) && others.every(name => /\.log(?:\.|$)/.test(name));
+  const isOurs = isOfAny(place, names.slice(0, 1));
+  // One of a realm, a space or a stack is there for those of cells alone.
+  const isBare = names.length < CELL_DEPTH && others.length === 0;
+  const isOrphan = isOurs && (isBare || !isOfAny(place, names)) && others.every(name => /\.log(?:\.|$)/.test(name));
   if (!isOrphan || folders.length > 0) return below;
   const path = join(place.root, ...names);
   return [

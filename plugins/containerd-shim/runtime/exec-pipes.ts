@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ExecParams } from 'kuke/plugin';
 import { type FlowEnd, type FlowOptions, flow, flowPoint } from '../../../src/host/byte-flow.ts';
-import { type FifoEnd, makeFifo } from '../../../src/host/fifo.ts';
+import { fifoToRead, fifoToWrite, type WriteEnd } from '../../../src/host/fifo.ts';
 
 /**
  * When the process has ended, and its pipes have not, something in the background has them. What was there by then is at hand: it needs no
@@ -24,10 +24,10 @@ type Streams = Pick<ExecParams, 'stdin' | 'stdout' | 'stderr' | 'terminal'>;
 /** In a folder of their own. With a terminal there is no stderr. */
 export function makeExecPipes(folder: string, { stdin, stdout, stderr, terminal }: Streams): ExecPipes {
   const path = (name: string) => join(folder, name);
-  const input = stdin === undefined ? undefined : makeFifo(path('stdin'), 'write');
+  const input = stdin === undefined ? undefined : fifoToWrite(path('stdin'));
   const outputs = [
-    { fifo: makeFifo(path('stdout'), 'read'), fd: stdout, discards: false },
-    ...(terminal ? [] : [{ fifo: makeFifo(path('stderr'), 'read'), fd: stderr, discards: false }]),
+    { fifo: fifoToRead(path('stdout')), fd: stdout, discards: false },
+    ...(terminal ? [] : [{ fifo: fifoToRead(path('stderr')), fd: stderr, discards: false }]),
   ];
   type Output = (typeof outputs)[number];
   const once = async (output: Output, options: FlowOptions): Promise<FlowEnd> => {
@@ -66,12 +66,14 @@ export function makeExecPipes(folder: string, { stdin, stdout, stderr, terminal 
 /** The end of our input is the end of its. */
 async function feed(
   stdin: number,
-  fifo: FifoEnd,
+  fifo: WriteEnd,
   ended: AbortSignal,
   closeStdin: () => Promise<unknown>,
 ): Promise<void> {
   using from = flowPoint(stdin, 'read');
-  const end = await flow(from, fifo.joined(), { cut: ended });
+  const to = await fifo.joined(ended);
+  if (to === undefined) return;
+  const end = await flow(from, to, { cut: ended });
   fifo[Symbol.dispose]();
   if (end === 'ended') await closeStdin();
 }

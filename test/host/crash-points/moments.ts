@@ -18,7 +18,7 @@ export interface Point {
 }
 
 /** Of each moment the moment itself, and one in the middle of what comes after it. `stride` is odd: both come in turn. */
-export function* pointsOf(index: number, stride = 5): Generator<Point, undefined> {
+export function* pointsOf(index: number, stride: number): Generator<Point, undefined> {
   for (const point of momentsOf(index, stride))
     yield { moment: Math.ceil(point / 2), after: point % 2 === 1 ? 0 : MIDDLE };
   return undefined;

@@ -77,6 +77,6 @@ export async function undisturbed(): Promise<Inventory[]> {
   return expected;
 }
 
-/** Those that were not gone through to the end. */
-export const cutShort = (covered: readonly Coverage[]): Operation[] =>
-  operations.filter(({ moments }, index) => (covered[index]?.last ?? 0) < moments);
+/** Those that were not gone through to the end; of the last moments `stride` (of points, two a moment) may leave out some. */
+export const cutShort = (covered: readonly Coverage[], stride: number): Operation[] =>
+  operations.filter(({ moments }, index) => (covered[index]?.last ?? 0) < moments - Math.floor(stride / 2));

@@ -27,8 +27,10 @@ test('another kuke that is at work is named, and what it has begun is not taken 
   const holder = start(['stop', 'cell', 'slow', '--timeout', '1h']);
   let named = await doctor();
   while (!named.codes.includes('Busy')) named = await doctor();
-  expect(named).toMatchObject({ status: 0, codes: ['Busy'] });
-  expect(named.found[0]?.what).toContain(`pid ${holder.pid}, kuke stop cell slow --timeout 1h`);
+  // The cell may be half stopped by then.
+  expect(named.codes.filter(code => code !== 'NotAsApplied')).toEqual(['Busy']);
+  const busy = named.found.find(({ code }) => code === 'Busy');
+  expect(busy?.what).toContain(`pid ${holder.pid}, kuke stop cell slow --timeout 1h`);
   expect(await failing(6, 'doctor', '--fix', '--lock-timeout', '100ms')).toContain(
     `still held after 100 ms by pid ${holder.pid}`,
   );

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { flow, flowPoint, writeBytes } from '../../../src/host/byte-flow.ts';
-import { makeFifo } from '../../../src/host/fifo.ts';
+import { type FlowPoint, flow, flowPoint, writeBytes } from '../../../src/host/byte-flow.ts';
+import { fifoToRead, fifoToWrite } from '../../../src/host/fifo.ts';
 
 let folder: string;
 let opened: number[];
@@ -38,7 +38,7 @@ const MANY = Buffer.from(Uint32Array.from({ length: 1 << 19 }, (_, index) => ind
 
 /** Ends of a pipe that block, as a shell gives them to its programs. */
 function pipe(name: string): { read: number; write: number } {
-  makeFifo(path(name), 'read')[Symbol.dispose]();
+  fifoToRead(path(name))[Symbol.dispose]();
   const held = openSync(path(name), constants.O_RDWR);
   const ends = { read: open(name, 'r'), write: openSync(path(name), 'w') };
   closeSync(held);
@@ -48,13 +48,14 @@ function pipe(name: string): { read: number; write: number } {
 describe('bytes flow', () => {
   test('from a file through a FIFO into a file, every one of them', async () => {
     writeFileSync(path('in'), MANY);
-    const fifo = makeFifo(path('fifo'), 'write');
+    const fifo = fifoToWrite(path('fifo'));
     const shim = open('fifo', constants.O_RDONLY | constants.O_NONBLOCK);
     using from = flowPoint(open('in', 'r'), 'read');
     using there = flowPoint(shim, 'read');
     using to = flowPoint(open('out', 'w'), 'write');
+    const joined = (await fifo.joined()) as FlowPoint;
     const arrived = flow(there, to);
-    expect(await flow(from, fifo.joined())).toBe('ended');
+    expect(await flow(from, joined)).toBe('ended');
     fifo[Symbol.dispose]();
     expect(await arrived).toBe('ended');
     expect(Buffer.compare(readFileSync(path('out')), MANY)).toBe(0);
@@ -138,7 +139,7 @@ describe('bytes flow', () => {
 
 describe('a FIFO', () => {
   test('has no end before the other side has joined, and ends when it leaves', async () => {
-    using fifo = makeFifo(path('fifo'), 'read');
+    using fifo = fifoToRead(path('fifo'));
     const theirs = openSync(path('fifo'), 'w');
     using to = flowPoint(open('out', 'w'), 'write');
     const flown = flow(fifo.joined(), to);
@@ -148,8 +149,30 @@ describe('a FIFO', () => {
     expect(readFileSync(path('out'), 'utf8')).toBe('words');
   });
 
+  test('takes nothing before somebody reads, so that what they read has an end', async () => {
+    using fifo = fifoToWrite(path('fifo'));
+    const joined = fifo.joined();
+    expect(await Promise.race([joined, Bun.sleep(20)])).toBeUndefined();
+    const theirs = openSync(path('fifo'), constants.O_RDONLY | constants.O_NONBLOCK);
+    const to = (await joined) as FlowPoint;
+    writeSync(to.fd, 'words');
+    fifo[Symbol.dispose]();
+    expect(readFileSync(theirs, 'utf8')).toBe('words');
+    closeSync(theirs);
+  });
+
+  test('that nobody reads is waited for until the signal, also when it is gone by then', async () => {
+    using fifo = fifoToWrite(path('fifo'));
+    const ended = new AbortController();
+    const joined = fifo.joined(ended.signal);
+    rmSync(path('fifo'));
+    ended.abort();
+    expect(await joined).toBeUndefined();
+    expect(await fifo.joined(ended.signal)).toBeUndefined();
+  });
+
   test('is not made where something is', () => {
     writeFileSync(path('there'), '');
-    expect(() => makeFifo(path('there'), 'read')).toThrow('File exists (EEXIST)');
+    expect(() => fifoToRead(path('there'))).toThrow('File exists (EEXIST)');
   });
 });
