@@ -24,15 +24,15 @@ export async function writeStreamed(
   parts: AsyncIterable<Uint8Array>,
   make: typeof openUnnamed = openUnnamed,
 ): Promise<void> {
-  if (!isReplaceable(path)) {
-    await using into = await opened(path, () => open(path, O_WRONLY | O_APPEND));
+  if (!(await told(path, async () => isReplaceable(path)))) {
+    await using into = await told(path, () => open(path, O_WRONLY | O_APPEND));
     for await (const part of parts) await write(into, path, part);
     return;
   }
   const folder = dirname(path);
   const temporary = join(folder, temporaryName(basename(path)));
   let isNamed = false;
-  await using file = await opened(path, async () => {
+  await using file = await told(path, async () => {
     const unnamed = await make(folder);
     if (unnamed !== undefined) return unnamed;
     const named = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
@@ -88,7 +88,8 @@ function linked(file: FileHandle, path: string): boolean {
   }
 }
 
-async function opened(path: string, how: () => Promise<FileHandle>): Promise<FileHandle> {
+/** What fails is told in the kernel's words, of this path. */
+async function told<T>(path: string, how: () => Promise<T>): Promise<T> {
   try {
     return await how();
   } catch (error) {
