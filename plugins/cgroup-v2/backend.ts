@@ -1,4 +1,4 @@
-/** The Cgroup backend on the cgroup2 file system (spec.md §5). Every action reads the mount table anew: a daemon outlives a remount. */
+/** The Cgroup backend on the cgroup2 file system (spec.md §5). Every action goes by the mount table as it is: a daemon outlives a remount. */
 import {
   type ActionContext,
   CGROUP_ROOT,
@@ -10,7 +10,7 @@ import {
   thereWith,
 } from 'kuke/plugin';
 import { type Cgroup, exists } from '../../src/host/cgroupfs/cgroup.ts';
-import { type Mount, readMounts } from '../../src/host/mountinfo.ts';
+import { currentMounts, type Mount } from '../../src/host/mountinfo.ts';
 import { createCgroup, createMarked, requireOurs } from './create.ts';
 import { asCgroupError, throwIfAborted } from './errors.ts';
 import { explainCreate, explainLeaf, explainLimit, explainRemove } from './explain.ts';
@@ -32,12 +32,16 @@ import { watchCgroups } from './watch.ts';
 export interface CgroupOptions {
   /** This installation's id. */
   instance(): Promise<string>;
-  mounts?(): Mount[];
+  mounts?(): readonly Mount[];
   /** Milliseconds that killed processes have to end in. */
   killLimitMs?: number;
 }
 
-export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_000 }: CgroupOptions): CgroupBackend {
+export function cgroupBackend({
+  instance,
+  mounts = currentMounts,
+  killLimitMs = 30_000,
+}: CgroupOptions): CgroupBackend {
   const action =
     <P, R>(act: (params: P, context: ActionContext) => Promise<R>) =>
     async (params: P, context: ActionContext): Promise<R> => {
@@ -48,11 +52,10 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
         throw asCgroupError(error);
       }
     };
-  const mountsNow = oncePerTurn(mounts);
   const look = async <T>(path: string, seen: (cgroup: Cgroup, table: readonly Mount[]) => T): Promise<Awaited<T>> => {
     try {
       await othersTurn();
-      const table = mountsNow();
+      const table = mounts();
       return await seen(cgroupAt(unifiedRoot(table), path), table);
     } catch (error) {
       throw asCgroupError(error);
@@ -111,20 +114,6 @@ export function cgroupBackend({ instance, mounts = readMounts, killLimitMs = 30_
       leaf: ({ path, limits }) => explainLeaf(mounts(), path, limits),
       remove: ({ path }) => explainRemove(mounts(), path),
     }),
-  };
-}
-
-/** One look serves all that is asked in a turn of the event loop: a status asks of each group, and each container has mounts. */
-function oncePerTurn<T>(look: () => T): () => T {
-  let seen: { value: T } | undefined;
-  return () => {
-    if (seen === undefined) {
-      seen = { value: look() };
-      setImmediate(() => {
-        seen = undefined;
-      });
-    }
-    return seen.value;
   };
 }
 

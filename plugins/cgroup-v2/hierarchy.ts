@@ -16,8 +16,16 @@ export interface V1Hierarchy {
   options: readonly string[];
 }
 
+const roots = new WeakMap<readonly Mount[], Cgroup>();
+
 /** The root below which `/kukeon` lies. Throws HostNotReady. */
 export function unifiedRoot(mounts: readonly Mount[]): Cgroup {
+  const root = roots.get(mounts) ?? findRoot(mounts);
+  roots.set(mounts, root);
+  return root;
+}
+
+function findRoot(mounts: readonly Mount[]): Cgroup {
   const mountPoint = cgroup2MountPoint(mounts);
   if (mountPoint !== undefined) return cgroupRoot(mountPoint);
   // Where v1 is mounted, systemd and runc look for v2 at `unified`.

@@ -1,5 +1,12 @@
 /** Attaching a network namespace to a space's network: CNI ADD, once everything that it needs is seen to be there. */
-import { type ActionContext, type Attachment, type AttachRequest, KukeError, type NetworkRef } from 'kuke/plugin';
+import {
+  type ActionContext,
+  type Attachment,
+  type AttachRequest,
+  KukeError,
+  type NetworkRef,
+  othersTurn,
+} from 'kuke/plugin';
 import { readCached, removeCached, sameAttachment } from '../../src/cni/cache.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../src/cni/config.ts';
 import { ConflistError, readConflist } from '../../src/cni/conflist.ts';
@@ -35,7 +42,9 @@ export async function attach(host: Host, request: AttachRequest, context: Action
   if (there !== undefined || linkIn(request.netns, request.interface) !== undefined) {
     await detach(host, request, context);
   }
+  await othersTurn();
   await requireIsolation(host, instance, network, context);
+  await othersTurn();
   ensureBridge(instance, network);
   await turnOnForwarding(host.state, network.gateways);
   return await add(host, network, request, context);

@@ -25,6 +25,7 @@ export interface InForce extends Pick<Enforcement, 'obstacles' | 'surplus'> {
 
 export async function readInForce(host: Host, instance: string): Promise<InForce> {
   const { covers, knows, obstacles, surplus } = await readEnforcement(instance);
+  await othersTurn();
   const ungrouped = readUngrouped();
   // Nobody is kept apart from a bridge that the rules do not know, whatever has become of its conflist.
   const knowsAll = markedBridges(instance).every(({ name }) => knows(name));

@@ -51,6 +51,14 @@ const WHY: Readonly<Partial<Record<Selector, string>>> = {
 
 /** The section; its chain carries the installation's id. */
 export function framesSection(instance: string): Section {
+  const section = sections.get(instance) ?? sectionOf(instance);
+  sections.set(instance, section);
+  return section;
+}
+
+const sections = new Map<string, Section>();
+
+function sectionOf(instance: string): Section {
   const base = { type: 'filter', hook: 'prerouting', priority: -299, policy: 'accept' } as const;
   const frames = chain(BRIDGE, 'space_frames', base, instance);
   const rules = FAMILIES.flatMap(({ own, all, addresses }) =>

@@ -1,5 +1,6 @@
 /** What every part of this backend works with. */
 import { join } from 'node:path';
+import { othersTurn } from 'kuke/plugin';
 import { DEFAULT_CACHE } from '../../src/cni/cache.ts';
 import { EXEC } from '../../src/cni/chain.ts';
 import { DEFAULT_PATH } from '../../src/cni/exec.ts';
@@ -44,6 +45,7 @@ export function openHost({ instance, runPath, config, warn }: HostOptions): Host
     invokers: { [NATIVE]: invokeNative },
     invokerFor: type => (isExecuted(type) ? EXEC : NATIVE),
     timeoutMs: config.pluginTimeoutSeconds * 1000,
+    pause: othersTurn,
   });
   return {
     instance,

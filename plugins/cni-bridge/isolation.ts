@@ -108,6 +108,14 @@ const FAMILIES = [V4, V6];
 
 /** The section; its chains carry the installation's id. */
 export function isolationSection(instance: string): Section {
+  const section = sections.get(instance) ?? sectionOf(instance);
+  sections.set(instance, section);
+  return section;
+}
+
+const sections = new Map<string, Section>();
+
+function sectionOf(instance: string): Section {
   const base = { type: 'filter', priority: 0, policy: 'accept' } as const;
   const forward = chain(INET, 'space_forward', { ...base, hook: 'forward' }, instance);
   const input = chain(INET, 'space_input', { ...base, hook: 'input' }, instance);

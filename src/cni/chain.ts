@@ -18,6 +18,8 @@ export interface PluginAccess {
   /** Ways to call a plugin besides executing it, by the name that the cache records. */
   invokers: Readonly<Record<string, Invoke>>;
   timeoutMs: number;
+  /** Awaited before each plugin: what runs in this process leaves room for others. */
+  pause?: (() => Promise<void>) | undefined;
 }
 
 export interface Chain {
@@ -129,6 +131,7 @@ function request(chain: Chain, plugin: string, config: JsonObject): InvokeReques
 }
 
 async function invoke({ access }: Pick<Chain, 'access'>, name: string, request: InvokeRequest): Promise<unknown> {
+  await access.pause?.();
   requireNotAborted(request);
   const { command, network, plugin } = request;
   requirePath(access, { command, network });

@@ -45,6 +45,8 @@ export interface RuntimeOptions {
   invokerFor?: (type: string) => string;
   /** How long one plugin may take; by default a minute. */
   timeoutMs?: number;
+  /** Awaited before each plugin is called: for a process that has more to do. */
+  pause?(): Promise<void>;
 }
 
 export interface DelOptions {
@@ -77,7 +79,7 @@ const VersionSchema = v.object({ cniVersion: v.string(), supportedVersions: v.ar
 export function createCniRuntime(options: RuntimeOptions = {}) {
   const { path = DEFAULT_PATH, cacheFolder = DEFAULT_CACHE, invokers = {}, timeoutMs = 60_000 } = options;
   const invokerFor = options.invokerFor ?? (() => EXEC);
-  const access = { path, invokers, timeoutMs };
+  const access = { path, invokers, timeoutMs, pause: options.pause };
   const invokersOf = (network: NetworkConfig) => network.plugins.map(plugin => invokerFor(plugin.type));
 
   /**

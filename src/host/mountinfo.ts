@@ -1,5 +1,6 @@
 /** The mount table, /proc/self/mountinfo: proc_pid_mountinfo(5). */
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
+import { isChanged } from './readable.ts';
 
 export interface Mount {
   readonly id: number;
@@ -20,6 +21,16 @@ export interface Mount {
 /** Every mount that this process sees, in mount order; one may be hidden by a later one. */
 export function readMounts(path = '/proc/self/mountinfo'): Mount[] {
   return parseMountinfo(readFileSync(path, 'utf8'));
+}
+
+let known: { fd: number; mounts: readonly Mount[] } | undefined;
+
+/** The same, and the very same as before while nothing has been mounted or unmounted: of that poll(2) tells (proc_pid_mountinfo(5)). */
+export function currentMounts(): readonly Mount[] {
+  const fd = known?.fd ?? openSync('/proc/self/mountinfo', 'r');
+  // What comes between the question and the reading is told by the next question.
+  if (known === undefined || isChanged(fd)) known = { fd, mounts: readMounts() };
+  return known.mounts;
 }
 
 /** Parses the content of a mountinfo file. A line that is none throws. */

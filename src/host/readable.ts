@@ -4,8 +4,10 @@ import { checked, close, lastErrno, libc, systemError } from './libc.ts';
 
 const F_DUPFD_CLOEXEC = 1030;
 const POLLIN = 0x01;
+const POLLPRI = 0x02;
 const POLLOUT = 0x04; // the same as EPOLLOUT
 const POLLNVAL = 0x20;
+const EINTR = errnoOf('EINTR');
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 
@@ -18,11 +20,21 @@ export function isReadable(fd: number): boolean {
 
 /** The same for either direction. What needs no waiting, such as a regular file, is always ready. */
 export function isReady(fd: number, direction: 'read' | 'write'): boolean {
-  const pollfd = new Int16Array([fd & 0xffff, fd >>> 16, EVENTS[direction], 0]); // struct pollfd {int fd; short events, revents}
-  checked('poll', libc().poll(pollfd, 1, 0), `fd ${fd}`);
+  return polled(fd, EVENTS[direction]) !== 0;
+}
+
+/** Of a file of the kernel's that tells by POLLPRI that it has changed since it was opened, or since this was asked before. */
+export function isChanged(fd: number): boolean {
+  return polled(fd, POLLPRI) !== 0;
+}
+
+function polled(fd: number, events: number): number {
+  const pollfd = new Int16Array([fd & 0xffff, fd >>> 16, events, 0]); // struct pollfd {int fd; short events, revents}
+  // A signal may come at any time, and then nothing has been told yet.
+  while (libc().poll(pollfd, 1, 0) === -1) if (lastErrno() !== EINTR) checked('poll', -1, `fd ${fd}`);
   const revents = pollfd[3] ?? 0;
   if (revents & POLLNVAL) throw systemError('poll', errnoOf('EBADF'), `fd ${fd}`);
-  return revents !== 0;
+  return revents;
 }
 
 /**

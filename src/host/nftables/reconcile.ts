@@ -133,7 +133,15 @@ export function isSameRule(wanted: Rule, rule: Rule): boolean {
   return codeOf(wanted) === codeOf(rule);
 }
 
-function codeOf({ family, statements }: Rule): string {
+const codes = new WeakMap<Rule, string>();
+
+function codeOf(rule: Rule): string {
+  const code = codes.get(rule) ?? compiled(rule);
+  codes.set(rule, code);
+  return code;
+}
+
+function compiled({ family, statements }: Rule): string {
   const reset = statements.map(s => (s.type === 'counter' ? { ...s, packets: 0, bytes: 0 } : s));
   return toText(compile(family, reset));
 }

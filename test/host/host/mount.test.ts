@@ -2,7 +2,7 @@ import '../box.ts';
 import { beforeEach, expect, test } from 'bun:test';
 import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { bindMount, makeShared, unmount } from '../../../src/host/mount.ts';
-import { cgroup2MountPoint, mountOf, readMounts } from '../../../src/host/mountinfo.ts';
+import { cgroup2MountPoint, currentMounts, mountOf, readMounts } from '../../../src/host/mountinfo.ts';
 import { run } from '../netlink/outside.ts';
 
 let scene = 0;
@@ -70,6 +70,21 @@ test('the mount table names every path as it is, and finds the mount of each as 
     expect(`${mountOf(mounts, real)?.id}`).toBe(id ?? '');
   }
   unmount(odd);
+});
+
+test('the current mounts are read anew when something was mounted, remounted or unmounted, and only then', () => {
+  const first = currentMounts();
+  expect(first).toEqual(readMounts());
+  expect(currentMounts()).toBe(first);
+  mountTmpfs(a);
+  const there = currentMounts();
+  expect(there.map(({ mountPoint }) => mountPoint)).toContain(a);
+  expect(currentMounts()).toBe(there);
+  run('mount', '-o', 'remount,ro', a);
+  expect(currentMounts().find(({ mountPoint }) => mountPoint === a)?.options).toContain('ro');
+  unmount(a);
+  expect(currentMounts()).toEqual(readMounts());
+  expect(currentMounts().map(({ mountPoint }) => mountPoint)).not.toContain(a);
 });
 
 test('cgroup2 is where findmnt says', () => {

@@ -31,6 +31,17 @@ function passThrough(name: string): void {
   folder.plugin(name, `[ $CNI_COMMAND != ADD ] || sed 's/.*"prevResult"://; s/}$//' "$here/$me.ADD.stdin"`);
 }
 
+test('before each plugin others have their turn', async () => {
+  folder.plugin('first', say(RESULT));
+  passThrough('second');
+  let pauses = 0;
+  const pause = async () => void pauses++;
+  await runtime({ pause }).add(network(['first', 'second']), attachment);
+  expect(pauses).toBe(2);
+  await runtime({ pause }).del(id);
+  expect(pauses).toBe(4);
+});
+
 test('ADD runs the chain, each plugin gets the result of the one before; CHECK and DEL get the last', async () => {
   const later = { ...RESULT, dns: { nameservers: ['10.1.0.1'] } };
   folder.plugin('first', say(RESULT));
