@@ -11,9 +11,9 @@ export async function traceTo(path: string, program: Program): Promise<void> {
   const fd = opened(path, await program.openLogFile());
   const trace = chromeTrace(process.pid);
   trace.started('start');
-  listenToTrace(trace.listener);
+  const stop = listenToTrace(trace.listener);
   process.on('exit', () => {
-    listenToTrace(undefined);
+    stop();
     try {
       writeSync(fd, trace.end(fstatSync(fd).size === 0));
     } catch (thrown) {

@@ -83,7 +83,7 @@ export async function withSession<T>(
       onWait: holder =>
         notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
     });
-  const lock = await traced('command', 'lock', takeLock);
+  const lock = await traced('command', 'lock', takeLock, command);
   kernel.forgetInstance();
   try {
     const execution: ExecuteContext = {

@@ -12,17 +12,23 @@ export type TraceCategory = 'command' | 'operation' | 'backend' | 'call' | 'jour
 /** Told of what begins; the answer is called when it has ended. `about`: `cell main/default/blog/web`. */
 export type TraceListener = (category: TraceCategory, name: string, about?: string) => () => void;
 
-let listener: TraceListener | undefined;
+let listeners: readonly TraceListener[] = [];
 
-/** One at a time; undefined: nobody listens any more. */
-export function listenToTrace(next: TraceListener | undefined): void {
-  listener = next;
+/** Until what is returned is called. */
+export function listenToTrace(next: TraceListener): () => void {
+  listeners = [...listeners, next];
+  return () => {
+    listeners = listeners.filter(one => one !== next);
+  };
 }
 
 /** Does the work, and returns or throws what it does; a promise's end is when it is settled. */
 export function traced<T>(category: TraceCategory, name: string, work: () => T, about?: string): T {
-  if (listener === undefined) return work();
-  const end = listener(category, name, about);
+  if (listeners.length === 0) return work();
+  const ends = listeners.map(listener => listener(category, name, about));
+  const end = () => {
+    for (const one of ends) one();
+  };
   let result: T;
   try {
     result = work();
@@ -37,7 +43,7 @@ export function traced<T>(category: TraceCategory, name: string, work: () => T, 
 
 /** The same object; while somebody listens, one whose methods are traced under `owner.method`. */
 export function tracedMethods<T extends object>(category: TraceCategory, owner: string, object: T): T {
-  if (listener === undefined) return object;
+  if (listeners.length === 0) return object;
   return new Proxy(object, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key);

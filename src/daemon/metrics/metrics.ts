@@ -44,7 +44,7 @@ export function makeMetrics(version: string, kernel: () => Promise<Kernel>): Met
   started.set(Math.floor(Date.now() / 1000 - process.uptime()));
   let counts: (() => ServerCounts) | undefined;
 
-  listenToTrace((category, name) => {
+  const end = listenToTrace((category, name) => {
     const from = performance.now();
     const took = () => (performance.now() - from) / 1000;
     if (category === 'operation' && !name.startsWith('look: '))
@@ -81,7 +81,7 @@ export function makeMetrics(version: string, kernel: () => Promise<Kernel>): Met
       }
       return registry.text();
     },
-    end: () => listenToTrace(undefined),
+    end,
   };
 }
 

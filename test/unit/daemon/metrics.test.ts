@@ -1,9 +1,9 @@
 /** Metrics as Prometheus reads them. */
-import { afterEach, describe, expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { makeRegistry } from '../../../src/daemon/metrics/exposition.ts';
 import { makeMetricsPort } from '../../../src/daemon/metrics/loopback.ts';
 import { makeMetrics } from '../../../src/daemon/metrics/metrics.ts';
-import { listenToTrace, traced } from '../../../src/kernel/trace.ts';
+import { traced } from '../../../src/kernel/trace.ts';
 
 describe('the text format', () => {
   test('counters, gauges, what others count', () => {
@@ -48,8 +48,6 @@ describe('the text format', () => {
 });
 
 describe('what kukeond counts', () => {
-  afterEach(() => listenToTrace(undefined));
-
   test('operations, waits for the lock, sweeps, events, requests', async () => {
     const metrics = makeMetrics('1.2.3', () => Promise.reject(new Error('nothing is set up')));
     await traced('operation', 'runtime.start', async () => {});

@@ -4,15 +4,20 @@ import { chromeTrace } from '../../../src/kernel/chrome-trace.ts';
 import { listenToTrace, type TraceCategory, traced } from '../../../src/kernel/trace.ts';
 import { kernelOnFakes } from './kernel-on-fakes.ts';
 
-afterEach(() => listenToTrace(undefined));
+let stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops) stop();
+  stops = [];
+});
 
 /** `begin operation a`, `end a`: in the order in which the listener was told. */
 function listening(): string[] {
   const told: string[] = [];
-  listenToTrace((category, name, about) => {
+  const stop = listenToTrace((category, name, about) => {
     told.push(['begin', category, name, about].filter(Boolean).join(' '));
     return () => told.push(`end ${name}`);
   });
+  stops.push(stop);
   return told;
 }
 
@@ -25,6 +30,15 @@ describe('traced', () => {
         throw new Error('no');
       }),
     ).toThrow('no');
+  });
+
+  test('tells several, each until it listens no more', () => {
+    const [one, other] = [listening(), listening()];
+    traced('call', 'a', () => {});
+    stops.shift()?.();
+    traced('call', 'b', () => {});
+    expect(one).toEqual(['begin call a', 'end a']);
+    expect(other).toEqual([...one, 'begin call b', 'end b']);
   });
 
   test('tells beginning and end of what returns, throws, resolves and rejects, and gives the same', async () => {
@@ -70,7 +84,7 @@ describe('traced', () => {
     const cell = 'cell main/default/default/web';
     for (const line of [
       'begin command read the tree',
-      'begin command lock',
+      'begin command lock kuke test',
       'begin command settle',
       `begin command plan ${cell}`,
       `begin operation look: store.write ${cell}`,
