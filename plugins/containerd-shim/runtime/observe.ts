@@ -60,16 +60,20 @@ function stateOf({ labels }: Container, task: Process | undefined): Observed {
 }
 
 /** As exact as the kernel counts (proc_stat(5), btime). */
-const RECORD_TOLERANCE_MS = 2000;
+const TOLERANCE_MS = 2000;
 const CLOCK_TICK_MS = 10; // USER_HZ is 100 wherever Linux runs
 
-/** When we started it, if the process is as old as that; else what the kernel says, for somebody else started it. */
+/**
+ * When we started it, if the process was there by then: it is made first, and may wait long for its start. One that is younger, somebody else
+ * has started; and what lies ahead is of a clock that was put back since: then what the kernel says.
+ */
 function runningSince(pid: number, recorded: string | undefined): string | undefined {
   const process = identify(pid);
   if (process === undefined) return recorded;
-  const since = bootTime() + process.startTime * CLOCK_TICK_MS;
-  if (recorded !== undefined && Math.abs(since - Date.parse(recorded)) <= RECORD_TOLERANCE_MS) return recorded;
-  return new Date(since).toISOString();
+  const made = bootTime() + process.startTime * CLOCK_TICK_MS;
+  const started = recorded === undefined ? Number.NaN : Date.parse(recorded);
+  const isOurs = made - started <= TOLERANCE_MS && started - Date.now() <= TOLERANCE_MS;
+  return isOurs ? recorded : new Date(made).toISOString();
 }
 
 function bootTime(): number {

@@ -34,9 +34,9 @@ export function isStrayInTheWay(error: unknown): boolean {
 /** For a container of ours without a task. Gives containerd time, then cleans up as it would. Nothing left: nothing to do. */
 export async function clearStray(containerd: Containerd, namespace: string, container: Container): Promise<void> {
   const params = { namespace, id: container.id };
-  const limit = Date.now() + PATIENCE_MS;
+  const limit = performance.now() + PATIENCE_MS;
   const isLeft = () => isBeingMade(params) || existsSync(ociState(params)) || bundleOf(params) !== undefined;
-  while (isLeft() && Date.now() < limit) await Bun.sleep(INTERVAL_MS);
+  while (isLeft() && performance.now() < limit) await Bun.sleep(INTERVAL_MS);
   const bundle = bundleOf(params);
   if (bundle !== undefined) {
     await shimDelete(containerd.socket, params, bundle);

@@ -27,6 +27,7 @@ export async function waitForEnd(
 
 /** The shim copies what is left in the pipes after it has told of the end, and says nothing when it is done but that it closes the log. */
 async function untilClosed(pid: number, path: string, signal: AbortSignal): Promise<void> {
-  const limit = Date.now() + WORDS_LIMIT_MS;
-  while (descriptorsOf(pid, path).length > 0 && Date.now() < limit && !signal.aborted) await Bun.sleep(INTERVAL_MS);
+  const limit = performance.now() + WORDS_LIMIT_MS;
+  while (descriptorsOf(pid, path).length > 0 && performance.now() < limit && !signal.aborted)
+    await Bun.sleep(INTERVAL_MS);
 }

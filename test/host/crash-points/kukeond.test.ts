@@ -8,7 +8,8 @@ process.env.KUKE_NO_DAEMON = '0';
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { Containerd } from '../containerd.ts';
-import { binary, run } from '../kuke/kuke.ts';
+import { startKukeond } from '../daemon/kukeond.ts';
+import { run } from '../kuke/kuke.ts';
 import { at, installKiller, later } from '../kuke-faults/killer.ts';
 import { warmHost } from '../kuke-faults/warm-host.ts';
 import { difference } from '../observe/inventory.ts';
@@ -29,31 +30,6 @@ const STRIDE = 15;
 /** What kukeond has seen is kept. */
 const EVENTS = /^file \/opt\/kukeon\/\.kuke\/events\.jsonl$/;
 
-/** One that answers, until the end of the block. */
-async function daemon(env: Record<string, string> = {}) {
-  const program = Bun.spawn([binary, 'daemon', 'serve'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env.PATH, ...env },
-  });
-  let said = '';
-  const ready = Promise.withResolvers<void>();
-  void (async () => {
-    for await (const bytes of program.stderr) {
-      said += new TextDecoder().decode(bytes);
-      if (said.includes('kukeond is ready')) ready.resolve();
-    }
-    ready.reject(new Error(`kukeond ended: ${said}`));
-  })();
-  await ready.promise;
-  return {
-    program,
-    async [Symbol.asyncDispose]() {
-      program.kill('SIGTERM');
-      await program.exited;
-    },
-  };
-}
-
 test('create, change, stop, start and delete', async () => {
   const expected = await undisturbed();
   const covered: Coverage[] = operations.map(({ name }) => ({ name, killed: 0, last: 0 }));
@@ -65,7 +41,7 @@ test('create, change, stop, start and delete', async () => {
       const coverage = covered[index] as Coverage;
       const point = isOver[index] ? undefined : points[index]?.next().value;
       if (point !== undefined) {
-        await using doomed = await daemon({ ...at(point.moment), ...(point.after > 0 && later(point.after)) });
+        await using doomed = await startKukeond({ ...at(point.moment), ...(point.after > 0 && later(point.after)) });
         const attempt = await run(args, { ...(stdin !== undefined && { stdin }) });
         if (doomed.program.signalCode === 'SIGKILL' || attempt.status !== 0) {
           expect({ name, ...point, ...attempt }).toMatchObject({
@@ -77,7 +53,7 @@ test('create, change, stop, start and delete', async () => {
           coverage.last = point.moment;
         } else isOver[index] ||= point.after === 0;
       }
-      const next = await daemon();
+      const next = await startKukeond();
       const ran = await again(operation, coverage.killed);
       await next[Symbol.asyncDispose]();
       expect({ name, ...point, ...ran }).toMatchObject({ name, ...point, status: 0 });

@@ -10,7 +10,7 @@ import { type Cell, cell, container } from '../kuke/cells.ts';
 import { apply, kuke } from '../kuke/kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
 import { output } from '../observe/command.ts';
-import { isNotSupervisor, type RunningSupervisor, startSupervisor } from './supervisor.ts';
+import { isNotKukeond, type Kukeond, startKukeond } from './kukeond.ts';
 
 const minutes = Number(process.env.SOAK_MINUTES) || 1;
 const seed = Number(process.env.SOAK_SEED) || Date.now() % 1_000_000;
@@ -20,7 +20,7 @@ const DEATHS = 3;
 const PATIENCE_MS = 60_000;
 
 let host: ReadyHost;
-let supervisor: RunningSupervisor;
+let kukeond: Kukeond;
 
 interface Modelled {
   runs: boolean;
@@ -106,16 +106,16 @@ const steps: Record<string, () => Promise<string>> = {
     return 'killed and started';
   },
   async killSupervisor() {
-    await supervisor.kill();
-    supervisor = await startSupervisor();
+    await kukeond.kill();
+    kukeond = await startKukeond();
     return 'killed and started';
   },
   async killSupervisorAtWork() {
     const { name, pids: [pid] = [] } = (await victim()) ?? {};
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
     await Bun.sleep(random(200));
-    await supervisor.kill();
-    supervisor = await startSupervisor();
+    await kukeond.kill();
+    kukeond = await startKukeond();
     return `${name} ${pid}`;
   },
 };
@@ -147,11 +147,11 @@ async function differences(): Promise<string[]> {
 
 beforeAll(async () => {
   host = await readyHost();
-  supervisor = await startSupervisor();
+  kukeond = await startKukeond();
 });
 
 afterAll(async () => {
-  await supervisor.kill();
+  await kukeond.kill();
   await host.containerd.stop();
 });
 
@@ -172,7 +172,7 @@ test(
     }
     console.log(`${count} steps`);
     await removeCells();
-    expect((await leaks(host.before)).filter(isNotSupervisor)).toEqual([]);
+    expect((await leaks(host.before)).filter(isNotKukeond)).toEqual([]);
   },
   (minutes + 5) * 60_000,
 );

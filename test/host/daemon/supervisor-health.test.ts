@@ -7,30 +7,23 @@ import { cell, container, inContainer, pidsOf, shell } from '../kuke/cells.ts';
 import { apply, applyFailing, kuke } from '../kuke/kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
 import { output } from '../observe/command.ts';
-import {
-  containerIn,
-  isNotSupervisor,
-  type RunningSupervisor,
-  type Status,
-  startSupervisor,
-  statusWhen,
-} from './supervisor.ts';
+import { containerIn, isNotKukeond, type Kukeond, type Status, startKukeond, statusWhen } from './kukeond.ts';
 
 let host: ReadyHost;
-let supervisor: RunningSupervisor;
+let kukeond: Kukeond;
 
 beforeAll(async () => {
   host = await readyHost();
-  supervisor = await startSupervisor();
+  kukeond = await startKukeond();
 });
 
 afterEach(async () => {
   await removeCells();
-  expect((await leaks(host.before)).filter(isNotSupervisor)).toEqual([]);
+  expect((await leaks(host.before)).filter(isNotKukeond)).toEqual([]);
 });
 
 afterAll(async () => {
-  await supervisor.kill();
+  await kukeond.kill();
   await host.containerd.stop();
 });
 
@@ -58,7 +51,7 @@ describe('health', () => {
     await statusWhen('web', now => healthOf(now, 'page') === 'healthy' && healthOf(now, 'port') === 'healthy');
     await inContainer((await pidsOf('web')).main ?? 0, 'mkdir -p /tmp; touch /tmp/well');
     await statusWhen('web', now => healthOf(now, 'main') === 'healthy');
-    expect(supervisor.said.filter(({ what }) => what === 'unhealthy').map(({ message }) => message)).toContainEqual(
+    expect(kukeond.said.filter(({ message }) => message === 'unhealthy').map(({ why }) => why)).toContainEqual(
       expect.stringMatching(/ECONNREFUSED/),
     );
   });
@@ -89,14 +82,14 @@ describe('health', () => {
   });
 
   test('is waited for at a start, without a supervisor too; what fails before is said', async () => {
-    const slow = shell('db', 'sleep 1; touch /well; sleep 100000', {
-      healthcheck: { exec: { command: ['/bin/test', '-e', '/well'] }, interval: '100ms', startPeriod: '5s' },
+    const slow = shell('db', 'sleep 3; touch /well; sleep 100000', {
+      healthcheck: { exec: { command: ['/bin/test', '-e', '/well'] }, interval: '100ms', startPeriod: '10s' },
     });
     const needs = container('app', { dependsOn: [{ id: 'db', condition: 'healthy' }] });
     await apply(cell('web', [container('main'), slow, needs], { initContainers: [shell('first', 'echo done first')] }));
     const status = await statusWhen('web', ({ state }) => state === 'Ready');
     const started = (id: string) => Date.parse(containerIn(status, id).startedAt ?? '');
-    expect(started('app') - started('db')).toBeGreaterThan(900);
+    expect(started('app') - started('db')).toBeGreaterThan(2900);
     expect(await kuke('logs', 'web', '-c', 'first').catch(String)).toContain('done first');
     const init = shell('first', 'echo no table; exit 3');
     expect(await applyFailing(1, cell('other', [container('main')], { initContainers: [init] }))).toMatch(
@@ -130,9 +123,10 @@ test('a full disk keeps a restart from being noted, and no longer than it is ful
   const { blocks, bavail, bsize } = statfsSync('/opt');
   const size = (count: number) => output('mount', '-o', `remount,size=${count * bsize}`, '/opt');
   const { main } = await pidsOf('web');
+  const told = kukeond.said.length;
   await size(blocks - bavail);
   process.kill(main ?? 0, 'SIGKILL');
-  await eventually(async () => supervisor.said.find(({ what }) => what === 'notice' || what === 'failed'));
+  await eventually(async () => kukeond.said.slice(told).find(({ level }) => level !== 'info'));
   await size(blocks);
   const status = await statusWhen('web', now => now.state === 'Ready' && containerIn(now, 'main').pid !== main);
   expect(containerIn(status, 'main').state).toBe('Running');
@@ -156,11 +150,12 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   );
   await kuke('stop', 'cell', 'off');
   await statusWhen('done', now => now.reason === 'Completed' && now.attachments.length === 0);
-  await supervisor.kill();
+  await kukeond.kill();
   await reboot();
-  supervisor = await startSupervisor();
+  kukeond = await startKukeond();
   for (const name of ['db', 'app']) await statusWhen(name, ({ state }) => state === 'Ready');
-  const begun = () => supervisor.said.filter(({ what }) => what === 'started').map(({ ref }) => ref?.path.at(-1));
+  const begun = () =>
+    kukeond.said.filter(({ message }) => message === 'started').map(({ resource }) => resource?.split('/').at(-1));
   await eventually(async () => begun().includes('app') || undefined); // it says so once that is stored
   expect(begun().filter(name => name !== 'stuck')).toEqual(['db', 'app']);
   const stuck = await statusWhen('stuck', now => containerIn(now, 'db').state === 'Running');

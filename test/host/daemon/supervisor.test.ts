@@ -7,30 +7,23 @@ import { cell, container, inContainer, pidsOf, shell } from '../kuke/cells.ts';
 import { apply, get, kuke } from '../kuke/kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
 import { output } from '../observe/command.ts';
-import {
-  containerIn,
-  isNotSupervisor,
-  type RunningSupervisor,
-  type Status,
-  startSupervisor,
-  statusWhen,
-} from './supervisor.ts';
+import { containerIn, isNotKukeond, type Kukeond, type Status, startKukeond, statusWhen } from './kukeond.ts';
 
 let host: ReadyHost;
-let supervisor: RunningSupervisor;
+let kukeond: Kukeond;
 
 beforeAll(async () => {
   host = await readyHost();
-  supervisor = await startSupervisor();
+  kukeond = await startKukeond();
 });
 
 afterEach(async () => {
   await removeCells();
-  expect((await leaks(host.before)).filter(isNotSupervisor)).toEqual([]);
+  expect((await leaks(host.before)).filter(isNotKukeond)).toEqual([]);
 });
 
 afterAll(async () => {
-  await supervisor.kill();
+  await kukeond.kill();
   await host.containerd.stop();
 });
 
@@ -103,12 +96,12 @@ test('containers go on while the supervisor is killed; the next one brings back 
   const pids = await pidsOf('web');
   kill(pids.side);
   await statusWhen('web', now => isRunning(now, 'side', pids.side) && containerIn(now, 'side').restarts === 1);
-  await supervisor.kill();
+  await kukeond.kill();
   const { side } = await pidsOf('web');
   expect(await pidsOf('web')).toMatchObject({ main: pids.main, once: pids.once });
   kill(side);
   await statusWhen('web', now => containerIn(now, 'side').state === 'Exited');
-  supervisor = await startSupervisor();
+  kukeond = await startKukeond();
   const status = await statusWhen(
     'web',
     now => isRunning(now, 'side', side) && containerIn(now, 'side').restarts === 2,
@@ -120,8 +113,8 @@ test('containers go on while the supervisor is killed; the next one brings back 
     reason: 'Requested',
   });
   // Nothing is held up when it is asked to end.
-  expect(await supervisor.end()).toBe(0);
-  supervisor = await startSupervisor();
+  expect(await kukeond.end()).toBe(0);
+  kukeond = await startKukeond();
 });
 
 test('a root that ends for good takes the network along; a cell that is deleted on its end leaves nothing', async () => {
