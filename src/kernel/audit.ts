@@ -16,13 +16,12 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
-  writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import type { Outcome } from './apply.ts';
 import { DAEMON_GROUP } from './daemon-places.ts';
-import { lineFiles, linesIn, lineValue, rotateLines } from './line-log.ts';
+import { appendLine, lineFiles, linesIn, lineValue, rotateLines } from './line-log.ts';
 import { describe } from './resource.ts';
 import { HIDDEN, isSecretField, withoutSecrets } from './secret-fields.ts';
 import { groupId, userName } from './system-accounts.ts';
@@ -90,19 +89,19 @@ export interface AuditFile {
 const MAX_BYTES = 8 * 1024 * 1024;
 const KEPT = 4;
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 /** Durable when it returns. Throws file errors. */
 export function appendAudit({ path, instance }: AuditFile, made: AuditEntry): void {
   if (forgetAudit({ path, instance })) return;
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
+  const fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
   try {
     const { gid, mode, size } = fstatSync(fd);
     const group = groupId(DAEMON_GROUP) ?? 0;
     if (gid !== group) fchownSync(fd, 0, group);
     if ((mode & 0o777) !== 0o640) fchmodSync(fd, 0o640);
-    writeSync(fd, `${JSON.stringify(made)}\n`);
+    appendLine(fd, made);
     fdatasyncSync(fd);
     if (size > MAX_BYTES) rotateLines(path, KEPT);
   } finally {

@@ -2,10 +2,10 @@
  * What happened to resources without anybody asking: a container that died, was started again, became unhealthy. kukeond writes it, a JSON object
  * a line, into `<run path>/.kuke/events.jsonl`, and what commands did stands in the audit log: `kuke events` reads both.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { lineFiles, lineValue, rotateLines } from './line-log.ts';
+import { appendLine, lineFiles, lineValue, rotateLines } from './line-log.ts';
 
 const event = v.object({
   /** RFC 3339, UTC. */
@@ -40,20 +40,20 @@ export function eventLine(line: string): Event | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 /** Not synced: nothing is decided by it. Where there is no installation any more, nothing is written. Throws file errors. */
 export function appendEvent(runPath: string, made: Event): void {
   const path = pathIn(runPath);
   let fd: number;
   try {
-    fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+    fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return;
     throw thrown;
   }
   try {
-    writeSync(fd, `${JSON.stringify(made)}\n`);
+    appendLine(fd, made);
     if (fstatSync(fd).size > MAX_BYTES) rotateLines(path, KEPT);
   } finally {
     closeSync(fd);

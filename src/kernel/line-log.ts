@@ -1,5 +1,5 @@
 /** A file of a JSON object a line that only grows, up to a size: then it is called `NAME.1`, the one before that `NAME.2`, and so on. */
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, fstatSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
 import { asFileError } from './file-errors.ts';
 
 /** `kept`: how many earlier files there are at most. Newest last. */
@@ -7,6 +7,17 @@ export const lineFiles = (path: string, kept: number): string[] => [
   ...Array.from({ length: kept }, (_, index) => `${path}.${kept - index}`),
   path,
 ];
+
+const NEWLINE = 10;
+
+/** Into a file that is open to be read and appended to. One before it that was cut off, for the disk was full, takes none along. Throws as node:fs does. */
+export function appendLine(fd: number, value: unknown): void {
+  const last = Buffer.alloc(1);
+  const { size } = fstatSync(fd);
+  const isCutOff = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== NEWLINE;
+  let bytes = Buffer.from(`${isCutOff ? '\n' : ''}${JSON.stringify(value)}\n`);
+  while (bytes.length > 0) bytes = bytes.subarray(writeSync(fd, bytes));
+}
 
 /** Two that do it at once make the next file shorter, and lose nothing but what would be the oldest. */
 export function rotateLines(path: string, kept: number): void {

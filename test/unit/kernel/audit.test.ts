@@ -58,6 +58,14 @@ const changed = (path: string, from: unknown, to: unknown): Outcome['changes'][n
   change: 'in-place',
 });
 
+test('a line that was cut off, as where the disk was full, takes the next one not along', () => {
+  const { file } = fresh();
+  appendAudit(file, entry());
+  appendFileSync(file.path, '{"at":"2026-');
+  appendAudit(file, entry({ command: 'kuke delete' }));
+  expect(readAudit(file.path).map(({ command }) => command)).toEqual(['kuke apply', 'kuke delete']);
+});
+
 describe('the file', () => {
   test('has a line an entry, for root and the group alone', () => {
     const { file } = fresh();
