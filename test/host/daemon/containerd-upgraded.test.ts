@@ -9,18 +9,13 @@ import { leaks } from '../kuke/ready-host.ts';
 import { warmHost } from '../kuke-faults/warm-host.ts';
 import { output } from '../observe/command.ts';
 import { type Inventory, inventory } from '../observe/inventory.ts';
+import { chooseContainerd } from './containerd-version.ts';
 import { statusWhen } from './kukeond.ts';
-
-const path = process.env.PATH ?? '';
-/** What is started from now on is of that version. */
-async function choose(version: string): Promise<void> {
-  process.env.PATH = `${(await output('test/fetch-containerd.sh', version)).trim()}:${path}`;
-}
 
 let containerd: Containerd;
 let before: Inventory;
 beforeAll(async () => {
-  await choose('1.6');
+  await chooseContainerd('1.6');
   containerd = await warmHost();
   process.env.KUKE_NO_DAEMON = '0';
   await kuke('daemon', 'start');
@@ -49,7 +44,7 @@ test('1.6, 1.7, 2', async () => {
   for (const version of containerdVersions) {
     const running = await Promise.all(made.map(name => pidsOf(name)));
     await containerd.stop();
-    await choose(version);
+    await chooseContainerd(version);
     await containerd.start();
     expect(await versionOf()).toStartWith(version);
     for (const [index, name] of made.entries()) expect(await pidsOf(name)).toEqual(running[index] ?? {});

@@ -1,13 +1,13 @@
 /** Health checks, crash loops, a full disk, and a reboot. */
 // containerd: once, since health is looked at by exec and sockets, and what containerd tells is in supervisor.test.ts
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { rmSync, statfsSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
 import { cell, container, inContainer, pidsOf, shell } from '../kuke/cells.ts';
 import { apply, applyFailing, kuke } from '../kuke/kuke.ts';
 import { leaks, type ReadyHost, readyHost, removeCells } from '../kuke/ready-host.ts';
-import { output } from '../observe/command.ts';
+import { fullDisk } from './full-disk.ts';
 import { containerIn, isNotKukeond, type Kukeond, type Status, startKukeond, statusWhen } from './kukeond.ts';
+import { reboot } from './reboot.ts';
 
 let host: ReadyHost;
 let kukeond: Kukeond;
@@ -120,14 +120,12 @@ test('cells in a crash loop hold up no other', async () => {
 
 test('a full disk keeps a restart from being noted, and no longer than it is full', async () => {
   await apply(cell('web', [container('main', { restartPolicy: 'always' })]));
-  const { blocks, bavail, bsize } = statfsSync('/opt');
-  const size = (count: number) => output('mount', '-o', `remount,size=${count * bsize}`, '/opt');
   const { main } = await pidsOf('web');
   const told = kukeond.said.length;
-  await size(blocks - bavail);
-  process.kill(main ?? 0, 'SIGKILL');
-  await eventually(async () => kukeond.said.slice(told).find(({ level }) => level !== 'info'));
-  await size(blocks);
+  await fullDisk(async () => {
+    process.kill(main ?? 0, 'SIGKILL');
+    await eventually(async () => kukeond.said.slice(told).find(({ level }) => level !== 'info'));
+  });
   const status = await statusWhen('web', now => now.state === 'Ready' && containerIn(now, 'main').pid !== main);
   expect(containerIn(status, 'main').state).toBe('Running');
 }, 120_000);
@@ -151,7 +149,7 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   await kuke('stop', 'cell', 'off');
   await statusWhen('done', now => now.reason === 'Completed' && now.attachments.length === 0);
   await kukeond.kill();
-  await reboot();
+  await reboot(host.containerd);
   kukeond = await startKukeond();
   for (const name of ['db', 'app']) await statusWhen(name, ({ state }) => state === 'Ready');
   const begun = () =>
@@ -168,26 +166,3 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   const { attachments, containers } = await statusWhen('done', () => true);
   expect([attachments, containers.filter(({ state }) => state === 'Running')]).toEqual([[], []]);
 });
-
-/** All that is in memory goes: processes, network namespaces, links, rules, cgroups, /run. */
-async function reboot(): Promise<void> {
-  await host.containerd.kill();
-  await output(
-    'bash',
-    '-c',
-    'for p in $(pgrep -x containerd-shim); do kill -9 $p; done; find /sys/fs/cgroup/kukeon -name cgroup.kill | while read f; do echo 1 > $f; done; sleep 0.3',
-  );
-  await output(
-    'bash',
-    '-c',
-    'for n in /run/netns/*; do umount $n; rm -f $n; done; nft flush ruleset; for l in $(ip -o link show type bridge | cut -d: -f2); do ip link del $l; done',
-  );
-  await output(
-    'bash',
-    '-c',
-    'for m in $(grep -o "/run/containerd/[^ ]*" /proc/mounts); do umount -l $m; done; find /sys/fs/cgroup/kukeon -depth -type d -exec rmdir {} +',
-  );
-  rmSync('/run/containerd', { recursive: true, force: true });
-  rmSync('/run/kukeon', { recursive: true, force: true });
-  await host.containerd.start();
-}
