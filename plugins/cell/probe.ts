@@ -4,9 +4,12 @@ import {
   asKukeError,
   type ContainerParams,
   durationMs,
+  type ExecParams,
+  type ExecProcess,
   type NetworkProbe,
   type PluginKernel,
   type ProbeResult,
+  type RuntimeBackend,
 } from 'kuke/plugin';
 import type { ContainerSpec } from './schema.ts';
 
@@ -64,25 +67,39 @@ async function runIn(
   command: string[],
   signal: AbortSignal,
 ): Promise<ProbeResult> {
-  const nowhere = openSync('/dev/null', 'r+');
+  const runtime = await kernel.use('runtime');
+  const running = await execUnheard(runtime, { ...container, command, env: [] });
+  const { promise: calledOff, reject } = Promise.withResolvers<never>();
+  const end = () => {
+    void running.signal('SIGKILL').catch(() => {});
+    reject(signal.reason);
+  };
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
   try {
-    const runtime = await kernel.use('runtime');
-    const running = await runtime.exec({ ...container, command, env: [], stdout: nowhere, stderr: nowhere });
-    running.exited.catch(() => {}); // awaited below, save where it takes too long
-    const { promise: calledOff, reject } = Promise.withResolvers<never>();
-    const end = () => {
-      void running.signal('SIGKILL').catch(() => {});
-      reject(signal.reason);
-    };
-    if (signal.aborted) end();
-    signal.addEventListener('abort', end, { once: true });
-    try {
-      const code = await Promise.race([running.exited, calledOff]);
-      return { ok: code === 0, message: `\`${command[0]}\` ended with exit code ${code}` };
-    } finally {
-      signal.removeEventListener('abort', end);
-    }
+    const code = await Promise.race([running.exited, calledOff]);
+    return { ok: code === 0, message: `\`${command[0]}\` ended with exit code ${code}` };
   } finally {
-    closeSync(nowhere);
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/**
+ * What it writes goes nowhere. The descriptor stays open until the runtime has done with it, however soon nobody waits any more: the number would
+ * be another file's by then, into which the program writes.
+ */
+async function execUnheard(
+  runtime: RuntimeBackend,
+  params: Omit<ExecParams, 'stdout' | 'stderr'>,
+): Promise<ExecProcess> {
+  const nowhere = openSync('/dev/null', 'r+');
+  const close = () => closeSync(nowhere);
+  try {
+    const running = await runtime.exec({ ...params, stdout: nowhere, stderr: nowhere });
+    running.exited.then(close, close);
+    return running;
+  } catch (thrown) {
+    close();
+    throw thrown;
   }
 }
