@@ -3,13 +3,14 @@ import { apply } from '../../kernel/apply.ts';
 import { inWaves } from '../../kernel/depends-on.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
-import { remove } from '../../kernel/remove.ts';
+import { removeAll } from '../../kernel/remove.ts';
 import { describe, keyOf, type ResourceRef } from '../../kernel/resource.ts';
+import { withSession } from '../../kernel/session.ts';
 import { WAITING } from '../../kernel/supervision.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { type Acting, withNotes } from './act.ts';
+import { type Acting, tellDeaths, withNotes } from './act.ts';
 import { held } from './decide.ts';
-import { type Entry, tellNotes } from './entry.ts';
+import { type Entry, lookAt, tellNotes } from './entry.ts';
 import { leftForLater } from './turns.ts';
 
 /** So many under one lock: what has crashed meanwhile has its turn in between. */
@@ -59,12 +60,23 @@ async function startSome({ kernel, journal, engine, tell }: Acting, entries: rea
 /** Somebody may have stopped it meanwhile. */
 const isStillWanted = ({ spec }: Resource): boolean => spec.desiredState !== 'stopped';
 
-export async function deleteAll({ kernel, journal, engine, tell }: Acting, entries: readonly Entry[]): Promise<void> {
-  for (const { ref } of entries) {
+/** Between the look that said so and this, somebody may have started it, or want it to stay: so it is looked at again under the lock. */
+export async function deleteAll(acting: Acting, entries: readonly Entry[]): Promise<void> {
+  const { kernel, journal, engine, tell, find } = acting;
+  for (const entry of entries) {
+    const { ref } = entry;
     const options = { ...engine, command: `kukeond: delete ${describe(ref)}` };
     const removal = { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS };
-    const [outcome] = await remove(kernel, journal, [ref], removal, options);
+    const outcome = await withSession(kernel, journal, options, async session => {
+      const resource = session.tree.find(ref);
+      const looked = resource && (await lookAt(kernel, entry, resource, session.observing(), find));
+      if (looked === undefined) return undefined;
+      tellDeaths(acting, entry, looked);
+      if (looked.decision.act === 'delete') return (await removeAll(kernel, session, [ref], removal))[0];
+      entry.isAgain = true;
+      return undefined;
+    });
     if (outcome?.error) tell({ ref, what: 'failed', members: [], message: outcome.error.summary });
-    else tell({ ref, what: 'deleted', members: [] });
+    else if (outcome !== undefined) tell({ ref, what: 'deleted', members: [] });
   }
 }
