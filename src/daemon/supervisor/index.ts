@@ -87,14 +87,28 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   let tree: ResourceTree | undefined;
   let readMs = 0;
   let readAt = 0;
+  let reading: Promise<ResourceTree> | undefined;
+  /** How often the store has told of a change. */
+  let storeChanges = 0;
 
+  /** One reads at a time, so that nobody's older one comes after a newer. */
   async function currentTree(): Promise<ResourceTree> {
+    while (reading !== undefined) await reading.catch(() => {});
     if (tree !== undefined) return tree;
+    reading = readAll().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  }
+
+  async function readAll(): Promise<ResourceTree> {
     const started = performance.now();
+    const before = storeChanges;
     const read = await readTree(kernel);
     readAt = performance.now();
     readMs = readAt - started;
-    tree = read;
+    // What was told of meanwhile may have come too late for it.
+    if (before === storeChanges) tree = read;
     const present = read.all().filter(({ ref }) => supervisionOf(kernel, ref) !== undefined);
     const keys = new Set(present.map(({ ref }) => keyOf(ref)));
     for (const [key, entry] of entries) if (!keys.has(key)) forget(key, entry);
@@ -306,6 +320,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   let resting: ReturnType<typeof setTimeout> | undefined;
   function storeChanged(): void {
+    storeChanges++;
     tree = undefined;
     if (resting !== undefined || signal.aborted) return;
     resting = setTimeout(

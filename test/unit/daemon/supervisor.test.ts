@@ -287,3 +287,29 @@ test('rules, bridges and links that somebody has taken away come back with the n
   expect(after?.state).toBe('Ready');
   expect(addresses(after)).toEqual(addresses(before));
 });
+
+test('a cell that is made while all are read is kept as the others are', async () => {
+  const store = await kuke.kernel.use('store');
+  let tell = () => {};
+  store.watch = async changed => {
+    tell = changed;
+  };
+  await begin();
+  const { list } = store;
+  const held = Promise.withResolvers<void>();
+  const isRead = Promise.withResolvers<void>();
+  store.list = async only => {
+    const listed = await list(only);
+    isRead.resolve();
+    await held.promise;
+    return listed;
+  };
+  tell();
+  await isRead.promise;
+  store.list = list;
+  await (await kuke.another()).apply(cellYaml('web', containers('always')));
+  tell();
+  held.resolve();
+  kuke.host.exit('kukeon-main', ROOT, 1);
+  await until('restarted web main');
+});
