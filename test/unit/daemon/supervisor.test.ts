@@ -133,7 +133,7 @@ describe('a root that has ended', () => {
     const stored = (failure: boolean) =>
       eventually(async () => {
         const status = await statusOf('web');
-        return status?.lastFailure !== undefined === failure ? status : undefined;
+        return (status?.lastFailure !== undefined) === failure ? status : undefined;
       });
     const message = 'spec.containers[side].resources.pids.limit (1) is too low to start it: EOF';
     expect(await stored(true)).toMatchObject({
