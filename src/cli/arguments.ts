@@ -166,7 +166,7 @@ function parseStrictly(all: ArgsDef, argv: string[], usage: Fault): { values: Fl
 }
 
 /** `-o=json` and `-Ao=json`, as kubectl takes them: parseArgs would make `=json` of it. */
-function withLongNames(argv: string[], options: Record<string, { type: string; short?: string }>): string[] {
+export function withLongNames(argv: string[], options: Record<string, { type: string; short?: string }>): string[] {
   const byShort = new Map(Object.entries(options).map(([name, option]) => [option.short, { name, ...option }]));
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   const flags = argv.slice(0, end).flatMap(arg => {

@@ -18,7 +18,7 @@ export async function handOver(
   const line = await unixLine(socket);
   if (line === undefined) return undefined;
   const { handOver } = await import('../../daemon/console/client.ts');
-  const end = await handOver(line, argv);
+  const end = await handOver(line, argv, () => namedIn(argv));
   if ('local' in end) {
     if (end.local !== undefined)
       await warned(`not run by kukeond, since ${end.local} (after an upgrade: \`sudo kuke daemon restart\`)`);
@@ -27,6 +27,8 @@ export async function handOver(
   if ('lost' in end && !end.isBegun) return undefined;
   return codeOf(end, 'kukeond');
 }
+
+const namedIn = async (argv: readonly string[]) => (await import('./named-files.ts')).namedIn(argv);
 
 /** Of the configuration file, `noDaemon`. */
 function saysNo(path: string): boolean {
@@ -62,7 +64,7 @@ async function remotely(host: string, argv: string[]): Promise<number> {
   );
   if (isOwnCommand(word)) return failed(own);
   const { handOver } = await import('../../daemon/console/client.ts');
-  const end = await handOver(commandLine(command), argv);
+  const end = await handOver(commandLine(command), argv, () => namedIn(argv));
   return 'local' in end ? failed(own) : codeOf(end, host);
 }
 

@@ -1,4 +1,4 @@
-/** The client's files, for a daemon that asks: those alone that the command line names. */
+/** The client's files, for a daemon that asks: those alone that the command line names, and for that alone which it names them for. */
 import { createReadStream, writeSync } from 'node:fs';
 import { writeStreamed } from '../../host/streamed-file.ts';
 import { faultOf } from './client-input.ts';
@@ -10,16 +10,19 @@ type Open = Extract<DaemonMessage, { type: 'open' }>;
 
 type Say = (message: ClientMessage) => void;
 
-export function tellOf({ channel, path }: Open, argv: readonly string[], say: Say): void {
-  const looked = isIn(path, argv) ? look(path) : { what: null, hasFolder: false };
+/** Whether the command line names the path, for the daemon to do that with it: it may be another host's. */
+export type IsNamed = (how: Open['how'], path: string) => boolean;
+
+export function tellOf({ channel, how, path }: Open, isNamed: IsNamed, say: Say): void {
+  const looked = isNamed(how, path) ? look(path) : { what: null, hasFolder: false };
   say({ type: 'looked', channel, ...looked });
 }
 
 /** Whatever becomes of it, the daemon is told. */
-export async function sendFile(open: Open, to: Sender, argv: readonly string[]): Promise<void> {
+export async function sendFile(open: Open, to: Sender, isNamed: IsNamed): Promise<void> {
   const { path } = open;
   try {
-    if (!isIn(path, argv) || (open.how === 'pack' && !argv.includes('cp'))) throw refusal(path);
+    if (!isNamed(open.how, path)) throw refusal(path);
     const bytes = open.how === 'pack' ? (await trees()).packPath(path, open.name, leftOut) : createReadStream(path);
     for await (const chunk of bytes) {
       to.write(chunk);
@@ -32,10 +35,10 @@ export async function sendFile(open: Open, to: Sender, argv: readonly string[]):
 }
 
 /** A file is there whole, or not at all. */
-export async function takeFiles(open: Open, from: Receiver, argv: readonly string[], say: Say): Promise<void> {
+export async function takeFiles(open: Open, from: Receiver, isNamed: IsNamed, say: Say): Promise<void> {
   const { channel, path } = open;
   try {
-    if (!isIn(path, argv) || !argv.includes(open.how === 'unpack' ? 'cp' : 'save')) throw refusal(path);
+    if (!isNamed(open.how, path)) throw refusal(path);
     if (open.how === 'unpack') {
       const done = await (await trees()).unpackTo(path, open.isFolder, from, leftOut);
       say({ type: 'unpacked', channel, ...done });
@@ -56,9 +59,3 @@ function leftOut(name: string): void {
 }
 
 const refusal = (path: string) => ({ code: 'EACCES', message: `EACCES: ${path} is not named by the command` });
-
-/** A daemon, of another host say, gets no file that the person has not named: `-f FILE`, `-fFILE`, `--output=jsonpath-file=FILE`. */
-function isIn(path: string, argv: readonly string[]): boolean {
-  const isOne = (word: string) => word === path || word.endsWith(`=${path}`) || word === word.slice(0, 2) + path;
-  return path !== '' && argv.some(isOne);
-}

@@ -4,6 +4,7 @@
  */
 import { statSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import type { IsNamed } from './client-files.ts';
 import { descriptors, isClosedByCaller } from './descriptor.ts';
 import { Mux, type Receiver, WINDOW } from './mux.ts';
 import { type ClientMessage, type DaemonMessage, HEAD, isShared, type RunRequest } from './protocol.ts';
@@ -24,7 +25,12 @@ export type HandedOver =
   /** `isBegun`: it may have been done in part. */
   | { lost: string; isBegun: boolean };
 
-export async function handOver(line: Line, argv: readonly string[]): Promise<HandedOver> {
+/** `named`: which files the command line names; asked for where the daemon wants one. */
+export async function handOver(
+  line: Line,
+  argv: readonly string[],
+  named: () => Promise<IsNamed>,
+): Promise<HandedOver> {
   const over = Promise.withResolvers<HandedOver>();
   let isUpgraded = false;
   const mux = new Mux(line, {
@@ -67,10 +73,10 @@ export async function handOver(line: Line, argv: readonly string[]): Promise<Han
     const { channel, how } = message;
     const to = (how === 'read' || how === 'pack') && mux.sender(channel);
     const from = (how === 'write' || how === 'unpack') && mux.receiver(channel, WINDOW);
-    void import('./client-files.ts').then(async files => {
-      if (to) await files.sendFile(message, to, argv);
-      else if (from) await files.takeFiles(message, from, argv, say);
-      else files.tellOf(message, argv, say);
+    void Promise.all([import('./client-files.ts'), named()]).then(async ([files, isNamed]) => {
+      if (to) await files.sendFile(message, to, isNamed);
+      else if (from) await files.takeFiles(message, from, isNamed, say);
+      else files.tellOf(message, isNamed, say);
       mux.forget(channel);
     });
   }

@@ -1,10 +1,13 @@
 /** Command lines that run in one process, for clients that are others: each hears what is its own, and nothing else. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeRemoteConsole } from '../../../../src/cli/console/remote-console.ts';
+import type { RunCommandLine } from '../../../../src/daemon/console/consoles.ts';
 import { HEAD } from '../../../../src/daemon/console/protocol.ts';
+import { asKukeError } from '../../../../src/kernel/errors.ts';
 import { eventually } from '../../../suites/contract.ts';
 import { cellYaml } from '../../kernel/kernel-on-fakes.ts';
 import { type Served, serveConsoles } from './served.ts';
@@ -157,6 +160,46 @@ describe('files', () => {
     const { stdout } = await served.run(['get', 'spaces', '-o', 'jsonpath-file=names'], { cwd: folder });
     expect(stdout).toBe('default');
   });
+});
+
+describe('a daemon that wants more than the command line names', () => {
+  /** Tries all that a daemon can ask for, and answers with what it got. */
+  const hostile: RunCommandLine = async (request, link) => {
+    const { files, output } = makeRemoteConsole(request, link);
+    const [path = ''] = request.argv.slice(-1);
+    const { program } = served.fake;
+    async function* archive() {
+      yield new TextEncoder().encode('stolen');
+    }
+    const text = async (from: AsyncIterable<Uint8Array>) => {
+      let all = '';
+      for await (const bytes of from) all += Buffer.from(bytes).toString();
+      return all;
+    };
+    const tries: Record<string, () => Promise<unknown>> = {
+      look: async () => (await files.look(path)).what,
+      read: () => text(files.read(path)),
+      pack: async () => (await text(files.pack(path, 'x', program))).length,
+      save: () => files.save(path, archive(), program),
+      unpack: () => files.unpack(path, false, archive(), program),
+    };
+    for (const [name, one] of Object.entries(tries))
+      output.write(`${name}: ${await one().catch(thrown => asKukeError(thrown).message.includes('is not named'))}\n`);
+    await output.flush();
+    return 0;
+  };
+
+  test.each(['exec web -- cat', 'exec web -- cp /etc/hosts', 'image save busybox -o x --', 'run web --image'])(
+    'gets nothing by `%s FILE`',
+    async line => {
+      await using other = await serveConsoles({ run: hostile });
+      const secret = join(folder, 'secret');
+      writeFileSync(secret, 'secret');
+      const { stdout } = await other.run([...line.split(' '), secret]);
+      expect(stdout).toBe('look: null\nread: true\npack: true\nsave: true\nunpack: true\n');
+      expect(readFileSync(secret, 'utf8')).toBe('secret');
+    },
+  );
 });
 
 describe('a client that is none', () => {
