@@ -58,6 +58,7 @@ export function makeConsoles({ run, most = MOST, patienceMs = PATIENCE_MS }: Con
   let isStopping = false;
   return {
     serve(socket, head, peer) {
+      if (socket.destroyed) return;
       socket.on('error', () => socket.destroy());
       if (isStopping || running.size >= most)
         return refuse(socket, isStopping ? 'the daemon ends' : `${most} consoles are open`);

@@ -63,6 +63,7 @@ export function serveFrames(begin: (mux: Mux) => Served): (socket: Duplex, head:
       socket.end();
     };
     void end();
+    if (socket.destroyed) mux.close('the client has gone');
   };
 }
 

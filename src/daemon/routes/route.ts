@@ -78,7 +78,7 @@ export interface UpgradeDefinition<Path extends string, Q extends Query> {
   query?: Q;
   /** `Upgrade: kuke-exec` */
   protocol: string;
-  /** Before the 101 has been sent: what it throws is the answer. Returns what goes on with the connection. */
+  /** Before the 101 has been sent: what it throws is the answer. Returns what goes on with the connection, which may be gone by then. */
   accept(
     call: Pick<Call<Names<Path>, Q>, 'params' | 'query' | 'peer' | 'line' | 'daemon' | 'signal'>,
   ): Promise<(socket: Duplex, head: Buffer) => void>;

@@ -81,7 +81,8 @@ export async function answer(
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
-function urlOf(request: IncomingMessage): URL {
+/** Throws Usage. */
+export function urlOf(request: IncomingMessage): URL {
   const given = request.url ?? '/';
   try {
     // Only the path counts: the host of a Unix socket is whatever a client makes up.

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
-import { type Answering, readQuery } from './answer.ts';
+import { type Answering, readQuery, urlOf } from './answer.ts';
 import { type Connection, refuse } from './connections.ts';
 
 export async function upgrade(
@@ -19,7 +19,7 @@ export async function upgrade(
   let name = 'none';
   connection.upgraded();
   try {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://kukeond');
+    const { pathname, searchParams } = urlOf(request);
     const found = (await answering.table()).matchUpgrade(request.method ?? '', pathname);
     if (found === undefined)
       throw new KukeError('Usage', 'nothing here is upgraded', { remedy: 'leave `Upgrade` out' });
@@ -36,8 +36,7 @@ export async function upgrade(
       const line = `${request.method} ${(request.url ?? '').slice(0, 500)}`;
       const signal = AbortSignal.any([gone.signal, answering.stopping]);
       const goOn = await route.accept({ params, query, peer: connection.peer, line, daemon, signal });
-      if (gone.signal.aborted) return;
-      goOn(socket, head);
+      goOn(socket, head); // also where the client has gone: what was made for it is to go, too
     } finally {
       counted();
     }
