@@ -14,7 +14,9 @@ export function runWith(program: Program, own: Record<string, string> = {}): Run
     const { argv, env } = request;
     if (asksForOwn(argv, env) || isOwnCommand(wordOf(argv))) return { local: undefined };
     const console = makeRemoteConsole({ ...request, env: { ...env, ...own } }, link);
-    const status = await Promise.race([within(console, () => main(argv, program)), console.exited]);
+    const command = within(console, () => main(argv, program));
+    link.lastsAs(command);
+    const status = await Promise.race([command, console.exited]);
     await console.toldAll();
     return status;
   };

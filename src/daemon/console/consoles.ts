@@ -20,6 +20,8 @@ export interface ConsoleLink {
   say(message: DaemonMessage): void;
   /** Called with what the client says, from now on; undefined: it has gone. */
   hear(listener: (message: ClientMessage | undefined) => void): void;
+  /** It goes on until this has, though the client is told of an end before: a command that is called off has something to undo. */
+  lastsAs(work: Promise<unknown>): void;
 }
 
 /** Runs a command line. Resolves to its exit code; `local`: the client is to run it itself, and nothing has been done. Never rejects. */
@@ -126,6 +128,7 @@ function linkTo(
   let isOver = false;
   let size = head.length;
   const waiting: (ClientMessage | undefined)[] = [];
+  const lasting: Promise<unknown>[] = [];
   const heard = (message: ClientMessage | undefined): void => {
     if (listener === undefined) waiting.push(message);
     else listener(message);
@@ -153,11 +156,12 @@ function linkTo(
           listener = given;
           for (const message of waiting.splice(0)) given(message);
         },
+        lastsAs: work => void lasting.push(work),
       };
       work(request, link).finally(() => {
         isOver = true;
         mux.close('its command has ended');
-        done.resolve();
+        void Promise.allSettled(lasting).then(() => done.resolve());
       });
     },
     closed() {

@@ -144,6 +144,26 @@ describe('signals', () => {
     expect(await program.exited).toBe(143);
     expect((await other.run(['get', 'realms'])).status).toBe(99);
   });
+
+  test('who does not wait for the end has the prompt back, and the daemon does: its end, and the bound of consoles', async () => {
+    await using other = await serveConsoles({ most: 1 });
+    const undoing = other.fake.host.faults.pause('runtime.start', { after: true });
+    const undone = other.fake.host.faults.pause('store.remove');
+    const program = Bun.spawn([...other.command, 'apply', '-f', '-'], { stdin: Buffer.from(cellYaml('web')) });
+    await undoing.reached;
+    program.kill('SIGINT');
+    program.kill('SIGTERM'); // two of a kind may come as one
+    expect(await program.exited).toBe(143);
+    expect((await other.run(['get', 'realms'])).status).toBe(99); // there is no room yet
+    let hasStopped = false;
+    const stopped = other.stop().then(() => (hasStopped = true));
+    undoing.resume();
+    await undone.reached;
+    expect([hasStopped, other.count()]).toEqual([false, 1]);
+    undone.resume();
+    await stopped;
+    expect(other.fake.host.runtime.namespaces.get('kukeon-main')?.containers.size).toBe(0);
+  });
 });
 
 describe('files', () => {
