@@ -26,7 +26,7 @@ import { observeCgroups } from './observe.ts';
 import { observeOom } from './oom.ts';
 import { removeCgroup } from './remove.ts';
 import { strangersIn } from './strangers.ts';
-import { readUsage } from './usage.ts';
+import { readBriefUsage, readUsage } from './usage.ts';
 import { watchCgroups } from './watch.ts';
 
 export interface CgroupOptions {
@@ -100,7 +100,7 @@ export function cgroupBackend({
     hits: path => look(path, hits),
     limitHit: ({ path, limits }, before, failure) => look(path, cgroup => limitHit(cgroup, limits, before, failure)),
     strangers: path => look(path, strangersIn),
-    usage: path => look(path, readUsage),
+    usage: (path, options) => look(path, cgroup => (options?.isBrief ? readBriefUsage(cgroup) : readUsage(cgroup))),
     watch: (changed, signal) => look(CGROUP_ROOT, cgroup => watchCgroups(cgroup, changed, signal)),
     isThere: thereWith<CgroupActions>({
       create: ({ path }) => look(path, isOurs),

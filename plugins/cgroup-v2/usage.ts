@@ -23,22 +23,40 @@ export function readUsage(top: Cgroup): CgroupUsage[] {
   });
 }
 
+/** The same without what is not of use again and again: limits, swap, pids and pressure. */
+export function readBriefUsage(top: Cgroup): CgroupUsage[] {
+  return [...walk(top)].flatMap(cgroup => {
+    const spent = spentBy(cgroup);
+    const current = spent && number(cgroup, 'memory.current');
+    return spent === undefined ? [] : { ...spent, ...(current !== undefined && { memory: { current } }) };
+  });
+}
+
 function usageOf(cgroup: Cgroup, ceiling: Ceiling): CgroupUsage | undefined {
+  const spent = spentBy(cgroup);
+  if (spent === undefined) return undefined;
+  const memory = memoryOf(cgroup, ceiling.memory);
+  const current = number(cgroup, 'pids.current');
+  const pressure = pressureOf(cgroup);
+  return {
+    ...spent,
+    ...(memory !== undefined && { memory }),
+    ...(current !== undefined && { pids: { current, ...(ceiling.pids !== undefined && { limit: ceiling.pids }) } }),
+    ...(pressure !== undefined && { pressure }),
+  };
+}
+
+/** Undefined: the group has gone. */
+function spentBy(cgroup: Cgroup): Pick<CgroupUsage, 'path' | 'cpuUsec' | 'io'> | undefined {
   // Every group has it, whatever its controllers.
   const cpu = readIfThere(cgroup, 'cpu.stat');
   if (cpu === undefined) return undefined;
   const cpuUsec = flatKeyed(cpu).get('usage_usec');
-  const memory = memoryOf(cgroup, ceiling.memory);
   const io = ioOf(cgroup);
-  const current = number(cgroup, 'pids.current');
-  const pressure = pressureOf(cgroup);
   return {
     path: pathOf(cgroup),
     ...(cpuUsec !== undefined && { cpuUsec }),
-    ...(memory !== undefined && { memory }),
     ...(io !== undefined && { io }),
-    ...(current !== undefined && { pids: { current, ...(ceiling.pids !== undefined && { limit: ceiling.pids }) } }),
-    ...(pressure !== undefined && { pressure }),
   };
 }
 

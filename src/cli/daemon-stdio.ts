@@ -1,6 +1,5 @@
-import { KukeError } from '../kernel/errors.ts';
 import { command } from './command.ts';
-import { placesOf } from './daemon/own-service.ts';
+import { notAnswering, placesOf } from './daemon/own-service.ts';
 
 const PIECE = 64 * 1024;
 
@@ -13,10 +12,7 @@ export default command({
     const { socket: path } = placesOf(invocation);
     const { unixLine } = await import('../daemon/console/unix-line.ts');
     const line = await unixLine(path);
-    if (line === undefined) {
-      const remedy = 'start it with `sudo kuke daemon start`; who is not root has to be in the group kukeon';
-      throw new KukeError('HostNotReady', `kukeond does not answer at ${path}`, { remedy });
-    }
+    if (line === undefined) throw notAnswering(`kukeond does not answer at ${path}`);
     const { readPiece, writeBytes } = await program.pipes();
     const over = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => over.resolve(), { once: true });

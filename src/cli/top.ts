@@ -23,6 +23,7 @@ export default command({
     ['top', 'live, down to the cells; q ends'],
     ['top --level container --stack blog --sort memory', 'the containers of one stack, those with most memory first'],
     ['top --level realm | cat', 'one sample as a table: over a second, or --interval'],
+    ['top --last 1h', 'averages and peaks of the last hour, as kukeond has kept them; with -o json all points'],
     ['top -o json', 'one sample for scripts'],
   ],
   args: {
@@ -33,15 +34,28 @@ export default command({
     cell: { type: 'string', valueHint: 'NAME', description: 'only cells of this name' },
     sort: { type: 'enum', options: [...SORTS], default: 'cpu', description: 'what has most of it comes first' },
     interval: { type: 'string', valueHint: 'TIME', description: 'between two readings (2s; for one sample 1s)' },
+    last: {
+      type: 'string',
+      valueHint: 'TIME',
+      description: 'what was used until now, in place of what is: 10m, up to 1h',
+    },
     ...tableOutputArg,
   },
   async run(invocation) {
     const { args, signal } = invocation;
     const isLive = args.output === 'table' && isTerminal(1) && currentConsole().env.TERM !== 'dumb';
+    const scope = Object.fromEntries(SCOPES.map(flag => [flag, Reflect.get(args, flag)]));
+    if (args.last !== undefined) {
+      const { last, level, sort } = args;
+      if (args.interval !== undefined) throw new KukeError('Usage', '--interval has no meaning with --last');
+      const kernel = await openKernel(invocation, { reads: true });
+      const { showPast } = await import('./top/past.ts');
+      await showPast(kernel, invocation, { last, level, scope, sort, isJson: args.output === 'json' });
+      return 0;
+    }
     const intervalMs = parseDuration(args.interval ?? (isLive ? '2s' : '1s'), '--interval');
     if (intervalMs < LEAST_MS) throw new KukeError('Usage', `--interval: give ${LEAST_MS}ms or more`);
     const kernel = await openKernel(invocation, { reads: true });
-    const scope = Object.fromEntries(SCOPES.map(flag => [flag, Reflect.get(args, flag)]));
     const sampler = await makeSampler(kernel, args.level, scope);
     if (isLive) {
       await showLive(sampler, { sort: args.sort, intervalMs }, signal);

@@ -20,6 +20,7 @@ import type {
   Kind,
   List,
   Outcome,
+  PastUse,
   Progress,
   Resource,
   Result,
@@ -78,6 +79,8 @@ export interface Client {
     watch?: boolean;
     signal?: AbortSignal;
   }): AsyncGenerator<Event>;
+  /** Of the last hour, or of `last` (`5m`); in `points` equal parts, or a point a reading. */
+  usage(options?: Scope & { last?: string; points?: number; signal?: AbortSignal }): Promise<PastUse>;
   logs(
     cell: Named,
     options?: {
@@ -208,6 +211,7 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
     undo: (cell, options) => changed('POST', `${pathOf('Cell', cell)}/undo`, options),
     revisions: async cell => (await to.json<{ items: Revision[] }>(`${pathOf('Cell', cell)}/revisions`)).items,
     events: ({ signal, ...query } = {}) => to.lines(`${ROOT}/events`, { query, signal }),
+    usage: ({ signal, ...query } = {}) => to.json(`${ROOT}/usage`, { query, signal }),
     logs: (cell, { signal, ...query } = {}) => to.bytes(`${pathOf('Cell', cell)}/logs`, { query, signal }),
     attach: (cell, options = {}) => attach(socket, `${pathOf('Cell', cell)}/attach`, options),
     exec: (cell, options) => exec(socket, `${pathOf('Cell', cell)}/exec`, options),

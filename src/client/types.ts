@@ -12,8 +12,9 @@ import type { KukeKinds } from '../kernel/extensible.ts';
 import type { KindDefinition } from '../kernel/kinds.ts';
 import type { Metadata } from '../kernel/resource.ts';
 import type { toldRevisions } from '../kernel/revisions/revision.ts';
+import type { PastUse } from '../kernel/usage.ts';
 
-export type { Diagnosis as Finding, ErrorBody, Event, ImageInfo };
+export type { Diagnosis as Finding, ErrorBody, Event, ImageInfo, PastUse };
 export type Revision = ReturnType<typeof toldRevisions>[number];
 
 export type Kind = 'Realm' | 'Space' | 'Stack' | 'Cell' | 'Container';

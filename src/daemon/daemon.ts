@@ -18,6 +18,7 @@ export interface Daemon {
   events?: ServerOptions['events'];
   log: ServerOptions['log'];
   metrics?: ServerOptions['metrics'];
+  usage?: ServerOptions['usage'];
 }
 
 export interface RunningChanges {

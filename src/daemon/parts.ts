@@ -14,6 +14,8 @@ import { startResting } from './rest.ts';
 import type { ServeOptions, StartPart } from './serve.ts';
 import { startApi } from './server/part.ts';
 import { startSupervising } from './supervisor/part.ts';
+import { makeHistory } from './usage/history.ts';
+import { INTERVAL_MS, startKeepingUsage } from './usage/part.ts';
 
 export interface PartOptions {
   audit: AuditFile;
@@ -33,6 +35,7 @@ export function partsOf({
   cni,
 }: PartOptions & ServeOptions): StartPart[] {
   const metrics = makeMetrics(version, () => engine.open({ reads: true }));
+  const usage = makeHistory(INTERVAL_MS);
   const consoles = makeConsoles({ run: runCommandLine });
 
   const measure: StartPart = async ({ log, listeners }, { metricsPort }) => {
@@ -73,6 +76,7 @@ export function partsOf({
       audit: entry => auditRequest(audit, entry),
       events: () => openSources(audit.path, runPath),
       metrics: metrics.text,
+      usage,
       console: consoles.serve,
       started(server) {
         metrics.serverIs(server.counts);
@@ -91,5 +95,15 @@ export function partsOf({
   };
 
   const calls = cni ? [startCniCalls(cni)] : [];
-  return [measure, events, api, console, ...calls, startSupervising, startKeepingLogs, startResting];
+  return [
+    measure,
+    events,
+    api,
+    console,
+    ...calls,
+    startSupervising,
+    startKeepingUsage(usage),
+    startKeepingLogs,
+    startResting,
+  ];
 }

@@ -1,7 +1,7 @@
 /** The cgroup of a resource: one directory a level, named after the resources (spec.md §5). */
 import type { UseBackend } from './backend-operations.ts';
 import type { CgroupObservation } from './backends/index.ts';
-import type { ObserveContext, Resource } from './kinds.ts';
+import type { KindRegistry, ObserveContext, Resource } from './kinds.ts';
 import type { ResourceRef } from './resource.ts';
 
 export const CGROUP_ROOT = '/kukeon';
@@ -9,6 +9,13 @@ export const CGROUP_ROOT = '/kukeon';
 /** `/kukeon/main/default`, relative to the cgroup2 mount. */
 export function cgroupPath(ref: ResourceRef): string {
   return [CGROUP_ROOT, ...ref.path].join('/');
+}
+
+/** Of one that its parent declares, only the status says it. */
+export function groupOf(kinds: KindRegistry, { ref, manifest }: Resource): string | undefined {
+  if (kinds.get(ref.kind).embedded === undefined) return cgroupPath(ref);
+  const path = manifest.status?.cgroupPath;
+  return typeof path === 'string' ? path : undefined;
 }
 
 export function observeCgroups(use: UseBackend, context: ObserveContext): Promise<CgroupObservation[]> {

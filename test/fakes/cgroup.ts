@@ -116,11 +116,16 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       read('cgroup.strangers', () => host.strangers.filter(({ path }) => isAtOrBelow(path, checkPath(top)))),
     hits: () => read('cgroup.hits', () => ({ hits: 0 })),
     limitHit: () => read('cgroup.limitHit', () => host.limitHit),
-    usage: top =>
+    usage: (top, { isBrief = false } = {}) =>
       read('cgroup.usage', () =>
         byDepth([...host.cgroups.keys()])
           .filter(path => isAtOrBelow(path, top))
-          .map(path => fakeUsage(host, path, tasks(path).length)),
+          .map(path => fakeUsage(host, path, tasks(path).length))
+          .map(({ pids, memory, ...rest }) => ({
+            ...rest,
+            ...(memory && { memory: isBrief ? { current: memory.current } : memory }),
+            ...(pids && !isBrief && { pids }),
+          })),
       ),
     isThere: thereWith<CgroupActions>({
       create: isOurs,

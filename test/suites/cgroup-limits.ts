@@ -306,6 +306,13 @@ export function cgroupLimitsSuite(name: string, make: () => Promise<CgroupUnderT
         expect(at(group)?.cpuUsec).toBe(0);
       }
       expect((await cgroup.usage(path)).map(one => one.path)).toEqual([path, `${path}/default`]);
+      const brief = await cgroup.usage('/kukeon', { isBrief: true });
+      expect(brief.map(one => one.path)).toEqual(seen.map(one => one.path));
+      for (const one of brief) {
+        const { memory, cpuUsec } = at(one.path) ?? {};
+        expect(one).toMatchObject({ cpuUsec, ...(memory && { memory: { current: memory.current } }) });
+        expect(Object.keys(one)).not.toContainAnyValues(['pids', 'pressure']);
+      }
       expect(await cgroup.usage('/kukeon/none')).toEqual([]);
     });
 

@@ -22,7 +22,13 @@ function program(): string[] {
   return import.meta.path.startsWith('/$bunfs/') ? [process.execPath] : [process.execPath, Bun.main];
 }
 
-/** Throws HostNotReady where it does not run. */
+/** Of one that is to be looked at, or ended. */
 export function notRunning(): KukeError {
   return new KukeError('NotFound', 'kukeond does not run', { remedy: 'start it: `sudo kuke daemon start`' });
+}
+
+/** Of one that is needed. */
+export function notAnswering(message: string): KukeError {
+  const remedy = 'start it with `sudo kuke daemon start`; who is not root has to be in the group kukeon';
+  return new KukeError('HostNotReady', message, { remedy });
 }

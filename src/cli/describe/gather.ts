@@ -2,6 +2,7 @@
 
 import { readAudit } from '../../kernel/audit.ts';
 import type { CgroupUsage, ImageInfo } from '../../kernel/backends/index.ts';
+import { groupOf } from '../../kernel/cgroups.ts';
 import { asKukeError } from '../../kernel/errors.ts';
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import { makeObserveContext, observed } from '../../kernel/observe.ts';
@@ -9,7 +10,6 @@ import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { groupOf } from '../limits/columns.ts';
 import { type Operation, operationsOn } from './operations.ts';
 
 export interface Description {
@@ -51,7 +51,7 @@ export async function gather(
   // Of what is declared within another, the operations and the file are that one's.
   const owner = kind.embedded === undefined ? resource.ref : { kind: kind.parent ?? '', path: path.slice(0, -1) };
   const store = await kernel.use('store');
-  const group = groupOf(kernel, resource);
+  const group = groupOf(kernel.kinds, resource);
   const usage = await known('use', async () => {
     const groups = group === undefined ? [] : await (await kernel.use('cgroup')).usage(group);
     return groups.find(one => one.path === group);

@@ -1,6 +1,6 @@
 /** Limits and use of any kind of resource, as columns of a table: `kuke get --resources`. */
 import type { CgroupUsage } from '../../kernel/backends/index.ts';
-import { CGROUP_ROOT, cgroupPath } from '../../kernel/cgroups.ts';
+import { CGROUP_ROOT, groupOf } from '../../kernel/cgroups.ts';
 import type { Column, Resource } from '../../kernel/kinds.ts';
 import type { LimitStatus } from '../../kernel/limits/status.ts';
 import { embedded } from '../../kernel/observe.ts';
@@ -11,7 +11,7 @@ import { count, shortBytes } from '../top/figures.ts';
 export async function limitColumns(kernel: Kernel): Promise<Column[]> {
   const groups = await (await kernel.use('cgroup')).usage(CGROUP_ROOT);
   const byPath = new Map(groups.map(group => [group.path, group]));
-  const useOf = (resource: Resource): Partial<CgroupUsage> => byPath.get(groupOf(kernel, resource) ?? '') ?? {};
+  const useOf = (resource: Resource): Partial<CgroupUsage> => byPath.get(groupOf(kernel.kinds, resource) ?? '') ?? {};
   const fields = (wanted: (limit: LimitStatus) => boolean) => (resource: Resource) =>
     fieldsText(limitsIn(kernel, resource), wanted);
   return [
@@ -33,13 +33,6 @@ export async function limitColumns(kernel: Kernel): Promise<Column[]> {
     { header: 'NOT-ENFORCED', value: fields(isNotEnforced) },
     { header: 'WHY', wide: true, value: resource => whyText(limitsIn(kernel, resource)) },
   ];
-}
-
-/** Of one that its parent declares, only the status says it. */
-export function groupOf(kernel: Kernel, { ref, manifest }: Resource): string | undefined {
-  if (kernel.kinds.get(ref.kind).embedded === undefined) return cgroupPath(ref);
-  const path = manifest.status?.cgroupPath;
-  return typeof path === 'string' ? path : undefined;
 }
 
 interface Limit extends LimitStatus {

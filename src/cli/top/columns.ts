@@ -1,4 +1,5 @@
 /** The columns of `top`, and as many of them as a width has room for. */
+import type { UsedBy } from '../../kernel/usage.ts';
 import { printable } from '../output/printable.ts';
 import { colour } from '../output/terminal.ts';
 import { bar, count, percent, pressure, shortBytes, sparkline } from './figures.ts';
@@ -16,7 +17,8 @@ interface Column {
 }
 
 const BAR = 8;
-const SPARK = 12;
+/** Characters of a sparkline. */
+export const SPARK = 12;
 /** A twentieth of a CPU fills a line that shows no more: what idles looks idle. */
 const SPARK_TOP = 0.05;
 const NAME_MIN = 12;
@@ -78,6 +80,31 @@ export function liveColumns(cpuOf: (row: Row) => readonly (number | undefined)[]
     tint: row => heat(fullness(row), 0.75, 0.9),
   };
   return [name, cpu, history, memory, full, limit, ...counts, pressed];
+}
+
+/** For `--last`: rows have averages. */
+export function pastColumns(pastOf: (row: Row) => UsedBy, isLive: boolean): readonly Column[] {
+  const cpuOf = (row: Row) => pastOf(row).cpu?.cpus;
+  const memoryOf = (row: Row) => pastOf(row).memory?.usedBytes;
+  const trend = (what: string, of: typeof cpuOf, top: number): Column => ({
+    header: `${what}-TREND`,
+    left: true,
+    goes: 4,
+    text: row => sparkline(of(row)?.points.map(value => value ?? undefined) ?? [], SPARK, top),
+  });
+  const [read, write] = counts;
+  const columns: (Column | undefined)[] = [
+    name,
+    cpu,
+    { header: 'CPU-PEAK', text: row => percent(cpuOf(row)?.peak) },
+    isLive ? trend('CPU', cpuOf, SPARK_TOP) : undefined,
+    memory,
+    { header: 'MEM-PEAK', text: row => shortBytes(memoryOf(row)?.peak) },
+    isLive ? { ...trend('MEM', memoryOf, 1), goes: 6 } : undefined,
+    read,
+    write,
+  ];
+  return columns.filter(column => column !== undefined);
 }
 
 const GAP = '  ';

@@ -1,11 +1,11 @@
 /** Which cgroup is which resource: the tree of names that `top` shows, down to a level. */
+import { groupOf } from '../../kernel/cgroups.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { embedded } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceRef } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { groupOf } from '../limits/columns.ts';
 
 export interface Place {
   ref: ResourceRef;
@@ -65,7 +65,7 @@ function leadingTo(places: readonly Place[], depth: number): Place[] {
 const pathKey = (path: readonly string[]): string => path.join('/').toLowerCase();
 
 function placeOf(kernel: Kernel, resource: Resource): Place {
-  const cgroup = groupOf(kernel, resource);
+  const cgroup = groupOf(kernel.kinds, resource);
   return { ref: resource.ref, ...(cgroup !== undefined && { cgroup }), below: [] };
 }
 

@@ -1,7 +1,8 @@
 /** The tree of places as rows: siblings sorted, each below what it lies in. */
+import { CGROUP_ROOT } from '../../kernel/cgroups.ts';
 import { nameOf } from '../../kernel/resource.ts';
+import type { Use } from '../../kernel/usage.ts';
 import type { Place } from './places.ts';
-import type { Use } from './use.ts';
 
 export const SORTS = ['cpu', 'memory', 'io', 'pids', 'name'] as const;
 export type Sort = (typeof SORTS)[number];
@@ -22,6 +23,12 @@ const weights: Record<Exclude<Sort, 'name'>, (use: Use) => number | undefined> =
   io: ({ io }) => io && io.readBps + io.writeBps,
   pids: ({ pids }) => pids?.current,
 };
+
+/** All of kuke's, and what it consists of. */
+export function rowsWithWhole(places: readonly Place[], sort: Sort, useAt: (cgroup?: string) => Use): Row[] {
+  const whole: Row = { name: 'kukeon', depth: 0, cgroup: CGROUP_ROOT, use: useAt(CGROUP_ROOT) };
+  return [whole, ...rowsOf(places, sort, useAt)];
+}
 
 /** Largest first, those of which nothing is known last, and by name where that decides nothing. */
 export function rowsOf(places: readonly Place[], sort: Sort, useAt: (cgroup?: string) => Use, depth = 1): Row[] {

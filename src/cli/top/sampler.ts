@@ -3,9 +3,9 @@ import type { CgroupBackend, StoreProblem } from '../../kernel/backends/index.ts
 import { CGROUP_ROOT } from '../../kernel/cgroups.ts';
 import { readTree } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
+import { type Reading, readingOf, useOf } from '../../kernel/usage.ts';
 import { placesOf } from './places.ts';
-import { type Row, rowsOf, type Sort } from './rows.ts';
-import { type Reading, readingOf, useOf } from './use.ts';
+import { type Row, rowsWithWhole, type Sort } from './rows.ts';
 
 export interface Sample {
   /** RFC 3339. */
@@ -37,12 +37,11 @@ export async function makeSampler(
       const earlier = before;
       before = now;
       const useAt = (cgroup?: string) => useOf(cgroup, now, earlier);
-      const whole: Row = { name: 'kukeon', depth: 0, cgroup: CGROUP_ROOT, use: useAt(CGROUP_ROOT) };
       return {
         sampledAt: new Date().toISOString(),
         seconds: earlier === undefined ? 0 : (now.at - earlier.at) / 1000,
         problems: tree.problems,
-        rows: sort => [whole, ...rowsOf(places, sort, useAt)],
+        rows: sort => rowsWithWhole(places, sort, useAt),
       };
     },
   };

@@ -1,13 +1,12 @@
 /** The hierarchy with what the host says of each: state, addresses, use. */
 import type { CgroupUsage } from '../../kernel/backends/index.ts';
-import { CGROUP_ROOT } from '../../kernel/cgroups.ts';
+import { CGROUP_ROOT, groupOf } from '../../kernel/cgroups.ts';
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import { embedded, makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { nameOf, type ResourceRef } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { groupOf } from '../limits/columns.ts';
 
 export interface TreeNode {
   kind: string;
@@ -76,7 +75,7 @@ function nodeOf(kernel: Kernel, resource: Resource, usage: ReadonlyMap<string, C
   const { columns } = kernel.kinds.get(ref.kind);
   const column = ADDRESS_COLUMNS.map(header => columns.find(one => one.header === header)).find(one => one);
   const addresses = column?.value(resource);
-  const { memory, cpuUsec } = usage.get(groupOf(kernel, resource) ?? '') ?? {};
+  const { memory, cpuUsec } = usage.get(groupOf(kernel.kinds, resource) ?? '') ?? {};
   return {
     kind: ref.kind,
     name: nameOf(ref),

@@ -124,6 +124,34 @@ export const SHAPES: Record<string, JsonSchema> = {
     ['containers', 'exitCode', 'message', 'by', 'command'],
   ),
   Image: object({ name: text, digest: text, size: { type: 'integer' }, platforms: texts, createdAt: text }),
+  Figure: object({
+    average: { type: 'number' },
+    peak: { type: 'number' },
+    points: described('null: nothing is known of that time', { type: 'array', items: { type: ['number', 'null'] } }),
+  }),
+  UsedBy: object(
+    {
+      kind: described('absent of `total`', text),
+      name: text,
+      path: texts,
+      cgroup: text,
+      cpu: object({ cpus: refTo('Figure') }),
+      memory: object({ usedBytes: refTo('Figure') }),
+      io: described('bytes a second', object({ readBps: refTo('Figure'), writeBps: refTo('Figure') })),
+    },
+    ['kind', 'name', 'path', 'cgroup', 'cpu', 'memory', 'io'],
+  ),
+  Usage: object(
+    {
+      from: described('RFC 3339: the first reading of that time', text),
+      to: text,
+      intervalSeconds: described('between two readings', { type: 'number' }),
+      times: described('RFC 3339: the end of the time that each point is of', texts),
+      total: refTo('UsedBy'),
+      items: list('UsedBy'),
+    },
+    ['from', 'to'],
+  ),
   Finding: object(
     {
       level: { enum: ['ok', 'warning', 'error'] },

@@ -44,13 +44,14 @@ export const name = (description: string) =>
     ),
   );
 
-export const wholeNumber = (description: string, most: number) =>
+export const wholeNumber = (description: string, most: number, least = 0) =>
   v.exactOptional(
     v.pipe(
       v.string(),
       v.regex(/^\d{1,15}$/, 'must be a whole number'),
       v.description(description),
       v.transform(Number),
+      v.minValue(least),
       v.maxValue(most),
     ),
   );

@@ -14,6 +14,7 @@ import { imageRoutes } from './realm-images.ts';
 import { resourceRoutes } from './resources.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { type Route, route, type UpgradeRoute } from './route.ts';
+import { usageRoutes } from './usage.ts';
 
 export function routesFor(kinds: KindRegistry, version: string, console: ServerOptions['console']): RouteTable {
   const upgrades: UpgradeRoute[] = [execRoute, attachRoute, ...(console === undefined ? [] : [consoleRoute(console)])];
@@ -36,6 +37,7 @@ export function routesFor(kinds: KindRegistry, version: string, console: ServerO
     ...changeRoutes(kinds),
     ...rolloutRoutes(kinds),
     ...eventRoutes,
+    ...usageRoutes(kinds),
     ...logRoutes,
     ...imageRoutes,
   ];

@@ -43,6 +43,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     log,
     ...(options.events && { events: options.events }),
     ...(options.metrics && { metrics: options.metrics }),
+    ...(options.usage && { usage: options.usage }),
   };
   const answered = new Map<string, number>();
   let seconds = 0;

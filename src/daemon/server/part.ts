@@ -3,7 +3,7 @@ import { DAEMON_GROUP } from '../../kernel/daemon-places.ts';
 import type { StartPart } from '../serve.ts';
 import { type RunningServer, type ServerOptions, startServer } from './index.ts';
 
-export type ApiExtras = Pick<ServerOptions, 'audit' | 'events' | 'metrics' | 'console'> & {
+export type ApiExtras = Pick<ServerOptions, 'audit' | 'events' | 'metrics' | 'usage' | 'console'> & {
   /** Given the running server: what it counts is for the metrics, and others tell it of what they change. */
   started?(server: RunningServer): void;
 };

@@ -6,6 +6,7 @@ import type { Affected } from '../../kernel/audit.ts';
 import type { ErrorBody } from '../../kernel/error-body.ts';
 import type { EventSources } from '../../kernel/event-sources/sources.ts';
 import type { Engine } from '../engine.ts';
+import type { UsageHistory } from '../usage/history.ts';
 import type { Limits } from './limits.ts';
 
 export interface ServerOptions {
@@ -21,6 +22,8 @@ export interface ServerOptions {
   events?(): EventSources;
   /** `/metrics`, in Prometheus' text format. */
   metrics?(): string | Promise<string>;
+  /** What the cgroups have used; absent: nobody keeps it. */
+  usage?: UsageHistory;
   /** Command lines of clients: `POST /v1beta1/console`, upgraded to `kuke-console`. The socket is its own from then on, the 101 included. */
   console?(socket: Duplex, head: Buffer, peer: PeerCredentials): void;
   /** For tests. */

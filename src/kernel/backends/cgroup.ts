@@ -146,6 +146,6 @@ export interface CgroupBackend extends Backend<CgroupActions>, Watchable {
   limitHit(request: CgroupLimiting, before: unknown, failure: string): Promise<LimitHit | undefined>;
   /** At and below `path`. */
   strangers(path: string): Promise<CgroupStranger[]>;
-  /** What each group at and below `path` uses, parents first. */
-  usage(path: string): Promise<CgroupUsage[]>;
+  /** What each group at and below `path` uses, parents first; `isBrief`: without limits, swap, pids and pressure, for a third of the work. */
+  usage(path: string, options?: { isBrief?: boolean }): Promise<CgroupUsage[]>;
 }

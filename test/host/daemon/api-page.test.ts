@@ -5,7 +5,8 @@ process.env.KUKE_NO_DAEMON = '0';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from '../../../src/client/index.ts';
+import { connect, type PastUse } from '../../../src/client/index.ts';
+import { eventually } from '../../suites/contract.ts';
 import { type Containerd, startContainerd } from '../containerd.ts';
 import { cell, container, loadImage, pidsOf } from '../kuke/cells.ts';
 import { kuke as typed } from '../kuke/kuke.ts';
@@ -59,6 +60,9 @@ const textOf = async (bytes: AsyncIterable<Uint8Array>) => Buffer.concat(await A
 
 test('a program in a container: input, output, error output, exit code, terminal, signals', async () => {
   await kuke.apply(manifest('box'));
+  // What it uses is looked at in the end.
+  const spin = container('spin', { command: ['/bin/sh', '-c', 'while :; do :; done'] });
+  await kuke.apply(JSON.stringify(cell('busy', [spin])));
   const run = (script: string, options: object = {}) =>
     kuke.exec({ name: 'box' }, { command: ['/bin/sh', '-c', script], ...options });
   const plain = await run('echo out; echo err >&2; exit 7');
@@ -182,3 +186,28 @@ test('the group’s members may ask, and others may not', async () => {
   const last = readFileSync('/var/log/kukeon/audit.jsonl', 'utf8').trim().split('\n').at(-1) ?? '';
   expect(JSON.parse(last)).toMatchObject({ uid: 4242, command: expect.stringContaining('/cells/box/start') });
 });
+
+test('what a cell has used since kukeond has looked: `kuke top --last`, and the client', async () => {
+  const cpuOf = ({ items }: PastUse, name: string) =>
+    items.find(one => one.kind === 'Cell' && one.name === name)?.cpu?.cpus;
+  // The second reading after its start says how much that is.
+  const past = await eventually(async () => {
+    const answer = JSON.parse(await typed('top', '--last', '1h', '-o', 'json'));
+    return cpuOf(answer, 'busy') && answer;
+  }, 60_000);
+  const [busy, idle] = [cpuOf(past, 'busy'), cpuOf(past, 'typed')];
+  expect(busy?.peak).toBeGreaterThan(idle?.peak ?? 0);
+  expect(busy?.points).toHaveLength(past.times.length);
+  const used = Number(
+    /^usage_usec (\d+)/.exec(readFileSync('/sys/fs/cgroup/kukeon/main/default/default/busy/cpu.stat', 'utf8'))?.[1],
+  );
+  expect((busy?.average ?? Number.NaN) * past.intervalSeconds).toBeLessThanOrEqual(used / 1e6);
+  const [header = '', ...rows] = (await typed('top', '--last', '10m')).trimEnd().split('\n');
+  expect(header.split(/ {2,}/)).toEqual(['NAME', 'CPU%', 'CPU-PEAK', 'MEMORY', 'MEM-PEAK', 'READ/S', 'WRITE/S']);
+  expect(rows.map(row => row.trim().split(/ +/)[0])).toContain('busy');
+  expect(
+    (await kuke.usage({ last: '10m', cell: 'busy', points: 6 })).items.map(one => one.cpu?.cpus.points.length),
+  ).toEqual([6, 6]);
+  expect(await typed('delete', 'cell', 'busy', '--cascade', '--force')).toContain('deleted');
+  expect((await kuke.usage({ cell: 'busy' })).items).toEqual([]);
+}, 90_000);

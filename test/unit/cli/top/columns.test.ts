@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import { formatRows, liveColumns, plainColumns } from '../../../../src/cli/top/columns.ts';
+import { formatRows, liveColumns, pastColumns, plainColumns } from '../../../../src/cli/top/columns.ts';
 import { frame } from '../../../../src/cli/top/live.ts';
+import { missingText } from '../../../../src/cli/top/past.ts';
 import type { Place } from '../../../../src/cli/top/places.ts';
 import { type Row, rowsOf, type Sort } from '../../../../src/cli/top/rows.ts';
-import type { Use } from '../../../../src/cli/top/use.ts';
+import type { Use } from '../../../../src/kernel/usage.ts';
 
 const Mi = 2 ** 20;
 
@@ -81,6 +82,37 @@ describe('a table', () => {
     );
     expect(header).toMatch(/^NAME +CPU% +MEMORY +LIMIT +PIDS$/);
   });
+});
+
+test('of the last while: averages and peaks, and how it went where there is room', () => {
+  const past = {
+    cpu: { cpus: { average: 0.2, peak: 1.5, points: [null, 0.1, 1.5] } },
+    memory: { usedBytes: { average: 290 * Mi, peak: 400 * Mi, points: [null, 200 * Mi, 400 * Mi] } },
+  };
+  const shown = rows('cpu').filter(({ name }) => ['a', 'lab'].includes(name));
+  const table = (isLive: boolean, width?: number) =>
+    formatRows(
+      pastColumns(({ name }) => (name === 'a' ? past : {}), isLive),
+      shown,
+      width,
+    );
+  expect(table(true)).toEqual([
+    'NAME   CPU%  CPU-PEAK  CPU-TREND     MEMORY  MEM-PEAK  MEM-TREND     READ/S  WRITE/S',
+    '    a  20.0       150            ▁█   290Mi     400Mi            ▅█       -        -',
+    '  lab     -         -                     -         -                     -        -',
+  ]);
+  expect(table(true, 80)[0]).toBe('NAME   CPU%  CPU-PEAK  CPU-TREND     MEMORY  MEM-PEAK  READ/S  WRITE/S');
+  expect(table(true, 40)[0]).toBe('NAME   CPU%  CPU-PEAK  MEMORY  MEM-PEAK');
+  expect(table(false)[0]).toBe('NAME   CPU%  CPU-PEAK  MEMORY  MEM-PEAK  READ/S  WRITE/S');
+});
+
+test('says since when it is known, where that is not long enough', () => {
+  const to = '2026-01-02T03:04:05.000Z';
+  const known = (from?: string) =>
+    missingText({ ...(from && { from, to }), intervalSeconds: 10, times: [], total: {}, items: [] }, 600_000);
+  expect(known('2026-01-02T02:54:15.000Z')).toBeUndefined();
+  expect(known('2026-01-02T03:00:00.123Z')).toMatch(/^since 2026-01-02T03:00:00Z: /);
+  expect(known()).toBe('kukeond has just begun to look at it');
 });
 
 describe('a frame', () => {

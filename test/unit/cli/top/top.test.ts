@@ -94,13 +94,24 @@ describe('kuke top', () => {
     [2, ['--level', 'space', '--stack', 'default'], '--stack has no meaning with --level space'],
     [2, ['--level', 'sel'], 'there is no kind `sel`; did you mean `cell`?'],
     [2, ['--sort', 'mem'], 'did you mean'],
+    [2, ['--last', '2h'], '--last: give 10s to 1h'],
+    [2, ['--last', '1h', '--sort', 'pids'], '--sort pids'],
+    [3, ['--last', '1h', '--cell', 'wbe'], 'no cell with --cell wbe'],
+    [5, ['--last', '1h'], 'is kept by kukeond, which does not answer at /run/kukeon/kukeond'],
     [2, ['--interval=1ms'], '--interval'],
   ])('exit code %d: kuke top %j', async (code, argv, why) => {
-    const { status, stdout, stderr } = argv[0]?.startsWith('--interval')
+    const { status, stdout, stderr } = argv.some(word => /^--(?:interval|last)/.test(word))
       ? await fake.kuke('top', ...argv)
       : await top(...argv);
     expect([status, stdout]).toEqual([code, '']);
     expect(stderr).toContain(why);
+  });
+
+  test('--interval is of readings that are made now', async () => {
+    expect(await top('--last', '1h')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--interval has no'),
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { type Reading, useOf } from '../../../../src/cli/top/use.ts';
-import type { CgroupUsage } from '../../../../src/kernel/backends/index.ts';
+import type { CgroupUsage } from '../../../src/kernel/backends/index.ts';
+import { type Reading, useOf } from '../../../src/kernel/usage.ts';
 
 const reading = (at: number, ...groups: CgroupUsage[]): Reading => ({
   at,

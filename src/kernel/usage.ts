@@ -1,5 +1,5 @@
 /** What groups use, from two readings of their counters. */
-import type { CgroupUsage } from '../../kernel/backends/index.ts';
+import type { CgroupUsage } from './backends/index.ts';
 
 export interface Reading {
   /** Milliseconds, of a clock that nobody sets. */
@@ -14,10 +14,40 @@ export interface Use {
   /** Bytes. */
   memory?: { current: number; limit?: number; swap?: number };
   /** Bytes and operations a second. */
-  io?: { readBps: number; writeBps: number; readIops: number; writeIops: number };
+  io?: { readBps: number; writeBps: number; readIops?: number; writeIops?: number };
   pids?: { current: number; limit?: number };
   /** Percent of the last ten seconds. */
   pressure?: { cpu?: number; memory?: number; io?: number };
+}
+
+/** CPUs, bytes, or bytes a second, over some time. */
+export interface Figure {
+  average: number;
+  peak: number;
+  /** Of each part of the time; null: nothing is known of it. */
+  points: (number | null)[];
+}
+
+/** What the host does not count is absent. */
+export interface UsedBy {
+  cgroup?: string;
+  cpu?: { cpus: Figure };
+  memory?: { usedBytes: Figure };
+  io?: { readBps: Figure; writeBps: Figure };
+}
+
+/** What kukeond has kept of the last while: `GET /v1beta1/usage`, `kuke top --last 1h -o json`. */
+export interface PastUse {
+  /** RFC 3339: the first and the last reading; absent: there is none yet. */
+  from?: string;
+  to?: string;
+  /** Between two readings. */
+  intervalSeconds: number;
+  /** RFC 3339: the end of the time that each point is of. */
+  times: string[];
+  /** Of all that kuke runs. */
+  total: UsedBy;
+  items: (UsedBy & { kind: string; name: string; path: string[] })[];
 }
 
 export function readingOf(groups: readonly CgroupUsage[]): Reading {
