@@ -11,7 +11,7 @@ export interface Screen {
 }
 
 export interface ScreenEvents {
-  /** `q`; `\u0003` for Ctrl-C. */
+  /** `q`; `\u0003` for Ctrl-C; `up`, `pageDown` and the like. */
   key(key: string): void;
   resized(): void;
   /** Nobody types any more: the terminal has gone. */
@@ -21,12 +21,32 @@ export interface ScreenEvents {
 const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 
+/** What terminals send for them, in either of their modes (ctlseqs of xterm: "PC-Style Function Keys"). */
+const NAMED: Readonly<Record<string, string>> = {
+  A: 'up',
+  B: 'down',
+  H: 'home',
+  F: 'end',
+  '1~': 'home',
+  '4~': 'end',
+  '5~': 'pageUp',
+  '6~': 'pageDown',
+};
+
+/** A key that is held down comes several times at once. Those of several bytes that have no name here are nothing, and no letters. */
+export function keysIn(text: string): string[] {
+  const [plain = '', ...sequences] = text.split('\u001b');
+  const named = sequences.flatMap(sequence => {
+    const [, code = '', rest = sequence.slice(1)] = /^[[O]([\d;]*[A-Za-z~])(.*)$/s.exec(sequence) ?? [];
+    return [...(Object.hasOwn(NAMED, code) ? [NAMED[code] ?? ''] : []), ...rest];
+  });
+  return [...plain, ...named];
+}
+
 /** Standard output has to be a terminal. Keys come singly and unseen while it is open, where standard input is one, too. */
 export function openScreen({ key, resized, ended }: ScreenEvents): Screen {
   const keyed = (bytes: Uint8Array): void => {
-    // Arrows and their like are several bytes that begin with an escape, and no letters.
-    const text = new TextDecoder().decode(bytes);
-    if (!text.startsWith('\u001b')) for (const one of text) key(one);
+    for (const one of keysIn(new TextDecoder().decode(bytes))) key(one);
   };
   const console = currentConsole();
   write(ENTER);

@@ -84,7 +84,11 @@ test.each([
   terminal.type('n');
   await terminal.shown(/by name/);
   terminal.resize(40, 6);
-  await terminal.shown(/… \d more/);
+  await terminal.shown(/1–2 of 6/);
+  terminal.type('\u001b[B');
+  await terminal.shown(/2–3 of 6/);
+  terminal.type('\u001b[6~\u001b[6~');
+  await terminal.shown(/5–6 of 6/);
   terminal.type(key);
   expect(await terminal.exited).toBe(0);
   const all = await terminal.shown(/ -?echo /);

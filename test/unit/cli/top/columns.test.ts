@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { keysIn } from '../../../../src/cli/output/screen.ts';
 import { formatRows, liveColumns, pastColumns, plainColumns } from '../../../../src/cli/top/columns.ts';
 import { frame } from '../../../../src/cli/top/live.ts';
 import { missingText } from '../../../../src/cli/top/past.ts';
@@ -115,16 +116,50 @@ test('says since when it is known, where that is not long enough', () => {
   expect(known()).toBe('kukeond has just begun to look at it');
 });
 
+test('keys, singly or several at once', () => {
+  expect(keysIn('q')).toEqual(['q']);
+  expect(keysIn('\u001b[A\u001bOB\u001b[5~\u001b[6~\u001b[H\u001b[4~c')).toEqual([
+    'up',
+    'down',
+    'pageUp',
+    'pageDown',
+    'home',
+    'end',
+    'c',
+  ]);
+  // F5, Alt-q, Ctrl-up, a lone Escape, and what is cut off.
+  expect(keysIn('\u001b[15~')).toEqual([]);
+  expect(keysIn('\u001b[1;5A')).toEqual([]);
+  expect(keysIn('\u001b')).toEqual([]);
+  expect(keysIn('\u001bq')).toEqual([]);
+  expect(keysIn('\u0003')).toEqual(['\u0003']);
+});
+
 describe('a frame', () => {
   const sample = { sampledAt: '2026-01-02T03:04:05Z', seconds: 2, problems: [], rows };
-  const drawn = (columns: number, height: number) => frame(sample, 'cpu', 2000, new Map(), { columns, rows: height });
+  const shown = { sample, sort: 'cpu', intervalMs: 2000, history: new Map() } as const;
+  const frameAt = (top: number, height: number, columns = 100) => frame({ ...shown, top }, { columns, rows: height });
+  const drawn = (columns: number, height: number) => frameAt(0, height, columns).lines;
 
-  test('has no more lines than the screen, and says how many are missing', () => {
+  test('has no more lines than the screen, and says which of them are there', () => {
     expect(drawn(100, 30)).toHaveLength(3 + 5);
     expect(drawn(100, 8)).toHaveLength(8);
     const cut = drawn(100, 6);
-    expect([cut.length, cut.at(-1)]).toEqual([6, expect.stringMatching(/^ {2}… 3 more; /)]);
+    expect([cut.length, cut.at(-1)]).toEqual([6, expect.stringMatching(/^ {2}1–2 of 5; ↑ ↓ PgUp PgDn; /)]);
     for (let height = 4; height < 12; height++) expect(drawn(100, height).length).toBeLessThanOrEqual(height);
+  });
+
+  test('begins with the row that is asked for, as far as there are more', () => {
+    const at = (top: number, height = 6) => {
+      const { lines, top: first } = frameAt(top, height);
+      return [first, ...lines.slice(3).map(line => line.trim().split(' ')[0])];
+    };
+    expect(at(0)).toEqual([0, 'main', 'b', '1–2']);
+    expect(at(1)).toEqual([1, 'b', 'a', '2–3']);
+    expect(at(3)).toEqual([3, 'c', 'lab', '4–5']);
+    expect(at(Number.POSITIVE_INFINITY)).toEqual(at(3));
+    expect(at(Number.NEGATIVE_INFINITY)).toEqual(at(0));
+    expect(at(3, 8)).toEqual([0, 'main', 'b', 'a', 'c', 'lab']);
   });
 
   test('says which keys there are, as far as there is room', () => {
