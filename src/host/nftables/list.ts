@@ -190,7 +190,7 @@ const MOST_KNOWN = 1024;
 
 function understood(family: Family, body: Uint8Array): Rule {
   // Before that is struct nfgenmsg, with the number of the ruleset's last change.
-  const key = `${family} ${Buffer.from(body.buffer, body.byteOffset + 4, body.length - 4).latin1Slice()}`;
+  const key = `${family} ${Buffer.from(body.buffer, body.byteOffset + 4, body.length - 4).toString('latin1')}`;
   const rule = known.get(key) ?? toRule(family, ruleMessage.read(body));
   if (known.size >= MOST_KNOWN) known.clear();
   known.set(key, rule);
