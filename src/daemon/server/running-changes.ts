@@ -5,7 +5,7 @@ import type { Limits } from './limits.ts';
 import { makeQuota } from './quota.ts';
 
 export interface EndingChanges extends RunningChanges {
-  /** Resolves when none runs any more; after `graceMs` those that do are called off, which undoes or finishes them. */
+  /** From now on none begins. Resolves when none runs any more; after `graceMs` those that do are called off, which undoes or finishes them. */
   ended(graceMs: number): Promise<void>;
 }
 
@@ -13,12 +13,13 @@ export function makeRunningChanges(limits: Limits): EndingChanges {
   const quota = makeQuota(limits.changes);
   const stop = new AbortController();
   const running = new Set<Promise<unknown>>();
+  let isEnding = false;
   return {
     get count() {
       return running.size;
     },
     async run(uid, change) {
-      if (stop.signal.aborted) throw new KukeError('Busy', 'the daemon is about to end');
+      if (isEnding) throw new KukeError('Busy', 'the daemon is about to end');
       const giveBack = quota.take(uid);
       if (giveBack === undefined) throw new KukeError('Busy', 'too many changes at once');
       const work = change(stop.signal);
@@ -31,6 +32,7 @@ export function makeRunningChanges(limits: Limits): EndingChanges {
       }
     },
     async ended(graceMs) {
+      isEnding = true;
       const all = Promise.allSettled([...running]);
       const timer = setTimeout(() => stop.abort(new KukeError('Cancelled', 'the daemon ends')), graceMs);
       await all;

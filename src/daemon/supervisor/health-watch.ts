@@ -7,6 +7,7 @@ export type Told = (id: string, pid: number, health: Health, message: string) =>
 export interface HealthWatch {
   /** These are there now: those that run and have a check are looked at, the others no more. */
   keep(members: readonly Member[]): void;
+  /** For good: a look that was under way meanwhile begins nothing any more. */
   end(): void;
 }
 
@@ -18,12 +19,14 @@ interface Watched {
 
 export function makeHealthWatch(tell: Told): HealthWatch {
   const watched = new Map<string, Watched>();
+  let isOver = false;
   const drop = (id: string) => {
     watched.get(id)?.over.abort();
     watched.delete(id);
   };
   return {
     keep(members) {
+      if (isOver) return;
       const checked = members.filter(one => one.state === 'running' && one.check !== undefined);
       for (const id of watched.keys()) if (!checked.some(one => one.id === id)) drop(id);
       for (const { id, pid = 0, check } of checked) {
@@ -36,6 +39,7 @@ export function makeHealthWatch(tell: Told): HealthWatch {
       }
     },
     end() {
+      isOver = true;
       for (const id of [...watched.keys()]) drop(id);
     },
   };

@@ -379,7 +379,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     clearTimeout(resting);
     clearTimeout(mendDue);
     for (const entry of entries.values()) drop(entry);
-    void Promise.all([draining, mended]).then(() => resolve());
+    void Promise.all([draining, mended, sweeping]).then(() => resolve());
   };
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });

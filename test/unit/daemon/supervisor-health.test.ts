@@ -69,3 +69,14 @@ test('another process is looked at anew, another check too; what has ended no mo
   expect(looks()).toBe(before);
   watch.end();
 });
+
+test('a look at a cell that has been forgotten meanwhile begins nothing', async () => {
+  const lines: string[] = [];
+  const watch = makeHealthWatch((_, __, health) => lines.push(health));
+  const { member, looks } = checked([false]);
+  watch.end();
+  watch.keep([member]);
+  await Bun.sleep(20);
+  expect([lines, looks()]).toEqual([[], 0]);
+  watch.end();
+});

@@ -293,6 +293,24 @@ test('rules, bridges and links that somebody has taken away come back with the n
   expect(addresses(after)).toEqual(addresses(before));
 });
 
+test('its end waits for what a sweep has begun to put right', async () => {
+  await begin();
+  const network = kuke.host.networks.get('main-default');
+  if (network === undefined) throw new Error('no network');
+  network.enforced = false;
+  const begun = kuke.host.faults.pause('network.define', { after: true });
+  void supervisor.sweep();
+  await begun.reached;
+  let hasEnded = false;
+  void supervisor.ended.then(() => (hasEnded = true));
+  over.abort();
+  await Bun.sleep(20);
+  expect(hasEnded).toBe(false);
+  begun.resume();
+  await supervisor.ended;
+  expect(kuke.host.store.holder).toBeUndefined();
+});
+
 test('a cell that is made while all are read is kept as the others are', async () => {
   const store = await kuke.kernel.use('store');
   let tell = () => {};
