@@ -1,4 +1,7 @@
-/** The last changes of resources, each with its revision: those who watch read on from where they are, at their own pace. */
+/**
+ * The last changes of resources, each with its revision: those who watch read on from where they are, at their own pace. Bounded by their number,
+ * and by what they hold: a manifest may be megabytes, and each change of its status has one of its own.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Change } from '../../kernel/changes.ts';
 import { KukeError } from '../../kernel/errors.ts';
@@ -20,7 +23,7 @@ export interface Ring {
   /** `7f3a9c01-42`: of this daemon's life, and how many changes it has seen. */
   readonly latest: string;
   readonly last: number;
-  push(changes: readonly { change: Change; before?: Resource }[]): void;
+  push(changes: readonly Pushed[]): void;
   /** The one with this number; undefined: it is not there yet, or not any more. */
   at(revision: number): RingEntry | undefined;
   /** Whether nothing after this number has been dropped yet. */
@@ -30,11 +33,32 @@ export interface Ring {
   token(revision: number): string;
 }
 
-export function makeRing(capacity: number, boot = randomBytes(4).toString('hex')): Ring {
+export interface Pushed {
+  change: Change;
+  before?: Resource;
+  /** Characters of its JSON. */
+  size: number;
+}
+
+/** Of all that is kept, in characters; the last change is, however large. */
+const MOST_HELD = 16 << 20;
+
+export function makeRing(capacity: number, boot = randomBytes(4).toString('hex'), mostHeld = MOST_HELD): Ring {
   const entries: (RingEntry | undefined)[] = new Array(capacity);
+  const sizes: number[] = new Array(capacity).fill(0);
   let last = 0;
+  /** The oldest that is kept. */
+  let first = 1;
+  let held = 0;
+  const dropFirst = (): void => {
+    const place = first % capacity;
+    held -= sizes[place] ?? 0;
+    entries[place] = undefined;
+    sizes[place] = 0;
+    first += 1;
+  };
   const token = (revision: number): string => `${boot}-${revision}`;
-  const reaches = (revision: number): boolean => revision <= last && revision >= last - capacity;
+  const reaches = (revision: number): boolean => revision <= last && revision >= first - 1;
   return {
     get latest() {
       return token(last);
@@ -43,12 +67,16 @@ export function makeRing(capacity: number, boot = randomBytes(4).toString('hex')
       return last;
     },
     push(changes) {
-      for (const { change, before } of changes) {
+      for (const { change, before, size } of changes) {
         last += 1;
+        if (last - first === capacity) dropFirst();
         entries[last % capacity] = makeEntry(last, token(last), change, before);
+        sizes[last % capacity] = size;
+        held += size;
+        while (held > mostHeld && first < last) dropFirst();
       }
     },
-    at: revision => (revision > last - capacity && revision <= last ? entries[revision % capacity] : undefined),
+    at: revision => (revision >= first && revision <= last ? entries[revision % capacity] : undefined),
     reaches,
     read(given) {
       const [, of, number] = /^([0-9a-f]{8})-(\d{1,15})$/.exec(given) ?? [];

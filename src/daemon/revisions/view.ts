@@ -74,7 +74,13 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       const { tree, resources } = await lookAt(await kernel());
       const changes = changesOf(known?.resources, resources);
       const before = known?.resources;
-      ring.push(changes.map(change => ({ change, ...beforeOf(before, change.resource) })));
+      ring.push(
+        changes.map(change => {
+          const earlier = before?.get(keyOf(change.resource.ref));
+          const size = (resources.get(keyOf(change.resource.ref)) ?? earlier)?.text.length ?? 0;
+          return { change, size, ...(earlier && { before: earlier.resource }) };
+        }),
+      );
       known = { revision: ring.latest, resources, tree };
       lookedAt = performance.now();
       seen = upTo;
@@ -159,11 +165,6 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       watching?.abort();
     },
   };
-}
-
-function beforeOf(before: ReadonlyMap<string, Seen> | undefined, { ref }: Resource): { before?: Resource } {
-  const seen = before?.get(keyOf(ref));
-  return seen === undefined ? {} : { before: seen.resource };
 }
 
 async function lookAt(kernel: Kernel): Promise<{ tree: ResourceTree; resources: Map<string, Seen> }> {

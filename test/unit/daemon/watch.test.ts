@@ -162,7 +162,8 @@ test('the server ends, and so does what streams', async () => {
 });
 
 describe('the ring', () => {
-  const change = (name: string): { change: Change } => ({
+  const change = (name: string, size = 1): { change: Change; size: number } => ({
+    size,
     change: {
       event: 'ADDED',
       resource: {
@@ -181,7 +182,7 @@ describe('the ring', () => {
         for (const count of pushes) {
           const names = Array.from({ length: count }, (_, index) => `${all.length + index}`);
           all.push(...names);
-          ring.push(names.map(change));
+          ring.push(names.map(name => change(name)));
         }
         expect(ring.latest).toBe(`00c0ffee-${all.length}`);
         for (let revision = 1; revision <= all.length; revision++) {
@@ -198,6 +199,20 @@ describe('the ring', () => {
         expect(() => ring.read(ring.token(all.length + 1))).toThrow();
       }),
     );
+  });
+
+  test('keeps no more than so much, and the last one whatever its size', () => {
+    const ring = makeRing(100, '00c0ffee', 10);
+    const kept = () => [1, 2, 3, 4, 5, 6].filter(revision => ring.at(revision) !== undefined);
+    ring.push([change('a', 4), change('b', 4), change('c', 2)]);
+    expect(kept()).toEqual([1, 2, 3]);
+    ring.push([change('d', 3)]);
+    expect([kept(), ring.reaches(1), ring.reaches(0)]).toEqual([[2, 3, 4], true, false]);
+    expect(() => ring.read(ring.token(0))).toThrow('too old');
+    ring.push([change('e', 1000)]);
+    expect(kept()).toEqual([5]);
+    ring.push([change('f', 1)]);
+    expect([kept(), ring.read(ring.token(5))]).toEqual([[6], 5]);
   });
 
   test('refuses what is none, and what is of another daemon', () => {
