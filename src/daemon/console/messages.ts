@@ -1,8 +1,11 @@
 /** What a client may say, as it is checked before it is believed. */
 import * as v from 'valibot';
-import type { ClientMessage, RunRequest } from './protocol.ts';
+import { type ClientMessage, MOST_CHARACTERS, type RunRequest } from './protocol.ts';
 
-const descriptor = v.object({ terminal: v.boolean(), columns: v.number(), rows: v.number() });
+/** Of a terminal: 0 where it does not say. */
+export const characters = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MOST_CHARACTERS));
+
+const descriptor = v.object({ terminal: v.boolean(), columns: characters, rows: characters });
 const descriptors = v.tuple([descriptor, descriptor, descriptor]);
 
 const request = v.object({

@@ -10,6 +10,9 @@ export const UPGRADE = 'kuke-console';
 /** Of a command line, with its environment, in bytes. */
 export const LONGEST_REQUEST = 128 * 1024;
 
+/** Of a terminal, each way. */
+export const MOST_CHARACTERS = 10_000;
+
 /** What a standard descriptor is; the size is in characters, 0 where it has none. */
 export interface Descriptor {
   terminal: boolean;

@@ -3,6 +3,7 @@
 import { readTree } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { listenToTrace } from '../../kernel/trace.ts';
+import { onceWell } from '../once-well.ts';
 import type { ServerCounts } from '../server/server-options.ts';
 import { makeRegistry } from './exposition.ts';
 
@@ -19,8 +20,9 @@ export interface Metrics {
 /** Seconds: from what is done in memory to what waits for a process to end. */
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** `kernel`: one to read by. Listens to what the kernel's operations take, from here on. */
-export function makeMetrics(version: string, kernel: () => Promise<Kernel>): Metrics {
+/** `openKernel`: one to read by, all the time. Listens to what the kernel's operations take, from here on. */
+export function makeMetrics(version: string, openKernel: () => Promise<Kernel>): Metrics {
+  const kernel = onceWell(openKernel);
   const registry = makeRegistry();
   const build = registry.gauge('kuke_build_info', 'Which kukeond this is.');
   const resident = registry.gauge('process_resident_memory_bytes', 'Memory of kukeond itself.');
@@ -72,7 +74,8 @@ export function makeMetrics(version: string, kernel: () => Promise<Kernel>): Met
         const { answered, seconds, ...now } = counts();
         requests.clear();
         for (const [what, count] of answered) {
-          const [method = '', route = '', status = ''] = what.split(' ');
+          // Of what no route is for, `none 404`.
+          const [, method = '', route = '', status = ''] = /^(?:(\S+) )?(\S+) (\d+)$/.exec(what) ?? [];
           requests.set(count, { method, route, status });
         }
         spent.set(seconds);

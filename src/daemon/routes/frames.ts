@@ -7,18 +7,17 @@ import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import type { ExecProcess } from '../../kernel/backends/index.ts';
 import { errorBody } from '../../kernel/error-body.ts';
+import { characters } from '../console/messages.ts';
 import { Mux, WINDOW } from '../console/mux.ts';
 
 export const PROTOCOL = 'kuke-exec';
 const UPGRADED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`;
-/** Of a terminal, each way. */
-export const MOST_CHARACTERS = 10_000;
 /** What a client that does not read may make us hold. */
 const MOST_UNSENT = 4 * WINDOW;
 
 const message = v.variant('type', [
   v.object({ type: v.literal('signal'), name: v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{2,8}$/)) }),
-  v.object({ type: v.literal('resize'), columns: v.number(), rows: v.number() }),
+  v.object({ type: v.literal('resize'), columns: characters, rows: characters }),
 ]);
 
 export interface Served {

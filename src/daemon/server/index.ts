@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { Daemon } from '../daemon.ts';
+import { onceWell } from '../once-well.ts';
 import { makeView } from '../revisions/view.ts';
 import type { RouteTable } from '../routes/match.ts';
 import { routesFor } from '../routes/table.ts';
@@ -98,18 +99,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       daemon.view.stop();
       connections.closeAll();
     },
-  };
-}
-
-/** What was made well is kept; what failed is tried again by the next who asks. */
-function onceWell<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make().catch(thrown => {
-      made = undefined;
-      throw thrown;
-    });
-    return made;
   };
 }
 

@@ -4,6 +4,7 @@ import { makeRegistry } from '../../../src/daemon/metrics/exposition.ts';
 import { makeMetricsPort } from '../../../src/daemon/metrics/loopback.ts';
 import { makeMetrics } from '../../../src/daemon/metrics/metrics.ts';
 import { traced } from '../../../src/kernel/trace.ts';
+import { kernelOnFakes } from '../kernel/kernel-on-fakes.ts';
 
 describe('the text format', () => {
   test('counters, gauges, what others count', () => {
@@ -60,7 +61,10 @@ describe('what kukeond counts', () => {
       connections: 2,
       requests: 1,
       watchers: 0,
-      answered: new Map([['GET /v1beta1/cells 200', 7]]),
+      answered: new Map([
+        ['GET /v1beta1/cells 200', 7],
+        ['none 404', 2],
+      ]),
       seconds: 0.5,
     }));
     const text = await metrics.text();
@@ -71,6 +75,7 @@ describe('what kukeond counts', () => {
       'kuke_events_total{what="restarted"} 1',
       'kuke_container_restarts_total 2',
       'kuke_api_requests_total{method="GET",route="/v1beta1/cells",status="200"} 7',
+      'kuke_api_requests_total{method="",route="none",status="404"} 2',
       'kuke_api_connections 2',
     ])
       expect(text).toContain(`\n${line}\n`);
@@ -78,6 +83,20 @@ describe('what kukeond counts', () => {
     expect(text).not.toContain('look:');
     metrics.end();
   });
+});
+
+test('all looks at the cells are by one kernel; one that could not be opened is tried again', async () => {
+  const on = await kernelOnFakes();
+  await on.init();
+  let opened = 0;
+  const metrics = makeMetrics('1.2.3', async () => {
+    opened++;
+    if (opened === 1) throw new Error('not yet');
+    return on.kernel;
+  });
+  for (let look = 0; look < 3; look++) await metrics.text();
+  expect(opened).toBe(2);
+  metrics.end();
 });
 
 describe('the loopback port', () => {

@@ -46,6 +46,25 @@ test('a connection that is gone before its process has been started leaves nothi
   await eventually(async () => pipes() === before || undefined, 3000);
 });
 
+test.each([1e9, -1, 0.5])('a terminal cannot become %d columns wide', async columns => {
+  await using api = await serverOnFakes();
+  const namespace = api.on.host.runtime.namespaces.get('kukeon-main');
+  if (namespace === undefined) throw new Error('no namespace');
+  addImage(namespace, { name: 'busybox', cmd: ['sleep', '1000'] });
+  await api.on.apply(cellYaml('web'));
+  const message = Buffer.from(JSON.stringify({ type: 'resize', columns, rows: 1 }));
+  const head = Buffer.alloc(9);
+  head.writeUInt32BE(message.length + 5);
+  head.writeUInt8(5, 4);
+  const client = await api.open();
+  const isOver = new Promise(resolve => client.once('end', resolve));
+  client.resume();
+  client.write(upgrading(`${EXEC}&tty=true`));
+  client.write(Buffer.concat([head, message]));
+  await isOver;
+  client.destroy();
+});
+
 test.each(['//[', '//v1beta1/exec', '/%'])('a path such as %s is no fault of the server’s', async path => {
   await using api = await serverOnFakes();
   const [upgraded, plain] = [await api.raw(upgrading(path)), await api.ask('POST', '/none')];

@@ -236,10 +236,14 @@ describe('a client that is none', () => {
     ['garbage', 'x'.repeat(64)],
     ['a message that is no request', frame(JSON.stringify({ type: 'signal', name: 'SIGINT' }))],
     ['a request with a relative folder', frame(JSON.stringify({ ...request(['get', 'realms']), cwd: '.' }))],
+    ['a terminal of a billion columns', frame(JSON.stringify(request(['get', 'realms'], 1e9)))],
+    ['a terminal of half a column', frame(JSON.stringify(request(['get', 'realms'], 0.5)))],
+    ['a terminal of less than none', frame(JSON.stringify(request(['get', 'realms'], -1)))],
     ['too long a request', frame(JSON.stringify(request(['get', 'x'.repeat(200_000)])))],
   ])('%s: the connection ends, and nothing else', async (_, bytes) => {
     const answer = await send(HEAD + bytes);
     expect(answer).toStartWith('HTTP/1.1 101 ');
+    expect(answer).not.toContain('exit');
     await eventually(async () => served.count() === 0 || undefined);
     expect((await served.run(['get', 'realms', '-o', 'name'])).stdout).toContain('realm/main');
   });
@@ -279,8 +283,8 @@ describe('a client that is none', () => {
   });
 });
 
-function request(argv: string[]) {
-  const none = { terminal: false, columns: 0, rows: 0 };
+function request(argv: string[], columns = 0) {
+  const none = { terminal: columns !== 0, columns, rows: 0 };
   return { type: 'run', argv, env: {}, cwd: '/', stdio: [none, none, none] };
 }
 
