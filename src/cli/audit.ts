@@ -9,10 +9,12 @@ import {
   actorOf,
   affectedBy,
   appendAudit,
+  fixedBy,
   forgetAudit,
 } from '../kernel/audit.ts';
 import type { JournalListener } from '../kernel/audited-journal.ts';
 import { daemonPlaces } from '../kernel/daemon-places.ts';
+import type { Diagnosis } from '../kernel/doctor.ts';
 import { asKukeError } from '../kernel/errors.ts';
 import type { Invocation } from './command.ts';
 import { bound, currentConsole } from './console/console.ts';
@@ -96,11 +98,10 @@ function makeAudit(file: AuditFile, command: string): CommandAudit {
 /** Outcomes say it by themselves, and what doctor has put right. */
 function affectedIn(result: unknown): Affected[] {
   if (!Array.isArray(result)) return [];
-  const fixed = result.filter(isFixed).map(({ resource = 'host', code }) => ({ resource, result: `fixed ${code}` }));
-  return [...affectedBy(result.filter(isOutcome)), ...fixed];
+  return [...affectedBy(result.filter(isOutcome)), ...fixedBy(result.filter(isFixed))];
 }
 
-const isFixed = (one: unknown): one is { resource?: string; code: string } =>
+const isFixed = (one: unknown): one is Diagnosis =>
   typeof one === 'object' && one !== null && 'fixed' in one && one.fixed === true && 'code' in one;
 
 const isOutcome = (one: unknown): one is Outcome =>

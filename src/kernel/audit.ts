@@ -21,6 +21,7 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import type { Outcome } from './apply.ts';
 import { DAEMON_GROUP } from './daemon-places.ts';
+import type { Diagnosis } from './doctor.ts';
 import { appendLine, lineFiles, linesIn, lineValue, rotateLines } from './line-log.ts';
 import { describe } from './resource.ts';
 import { HIDDEN, isSecretField, withoutSecrets } from './secret-fields.ts';
@@ -103,7 +104,7 @@ export function appendAudit({ path, instance }: AuditFile, made: AuditEntry): vo
     if ((mode & 0o777) !== 0o640) fchmodSync(fd, 0o640);
     appendLine(fd, made);
     fdatasyncSync(fd);
-    if (size > MAX_BYTES) rotateLines(path, KEPT);
+    if (size > MAX_BYTES) rotateLines(path, KEPT, fd);
   } finally {
     closeSync(fd);
   }
@@ -153,6 +154,10 @@ export function affectedBy(outcomes: readonly Outcome[]): Affected[] {
       ...(error !== undefined && { error: { code: error.code, message: error.fault } }),
     }));
 }
+
+/** What doctor has put right. */
+export const fixedBy = (findings: readonly Pick<Diagnosis, 'resource' | 'code' | 'fixed'>[]): Affected[] =>
+  findings.flatMap(({ fixed, resource = 'host', code }) => (fixed ? [{ resource, result: `fixed ${code}` }] : []));
 
 const UNTOUCHED: ReadonlySet<Outcome['result']> = new Set(['unchanged', 'not found', 'not applied'] as const);
 

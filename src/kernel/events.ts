@@ -54,7 +54,7 @@ export function appendEvent(runPath: string, made: Event): void {
   }
   try {
     appendLine(fd, made);
-    if (fstatSync(fd).size > MAX_BYTES) rotateLines(path, KEPT);
+    if (fstatSync(fd).size > MAX_BYTES) rotateLines(path, KEPT, fd);
   } finally {
     closeSync(fd);
   }

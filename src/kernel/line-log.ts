@@ -1,5 +1,5 @@
 /** A file of a JSON object a line that only grows, up to a size: then it is called `NAME.1`, the one before that `NAME.2`, and so on. */
-import { existsSync, fstatSync, readFileSync, readSync, renameSync, writeSync } from 'node:fs';
+import { existsSync, fstatSync, readFileSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { asFileError } from './file-errors.ts';
 
 /** `kept`: how many earlier files there are at most. Newest last. */
@@ -19,8 +19,11 @@ export function appendLine(fd: number, value: unknown): void {
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(fd, bytes));
 }
 
-/** Two that do it at once make the next file shorter, and lose nothing but what would be the oldest. */
-export function rotateLines(path: string, kept: number): void {
+/** `fd`: the file that has become too large. Somebody else may have moved it by now, and what stands at the path is a new one: that stays. */
+export function rotateLines(path: string, kept: number, fd: number): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(fd);
+  if (there?.ino !== ino || there.dev !== dev) return;
   for (let number = kept; number > 1; number--) {
     if (existsSync(`${path}.${number - 1}`)) renameSync(`${path}.${number - 1}`, `${path}.${number}`);
   }

@@ -8,6 +8,7 @@ import { asKukeError } from '../../kernel/errors.ts';
 import { describe, type ResourceRef } from '../../kernel/resource.ts';
 import { type Mux, type Receiver, WINDOW } from '../console/mux.ts';
 import { MOST_CHARACTERS } from '../console/protocol.ts';
+import { auditedRequest } from './audited-request.ts';
 import { PROTOCOL, type Served, serveFrames } from './frames.ts';
 import { CELL, cellIn } from './logs.ts';
 import { flag, text, wholeNumber } from './query.ts';
@@ -26,7 +27,7 @@ export const attachRoute: UpgradeRoute = upgradeRoute({
     rows: wholeNumber('of its terminal', MOST_CHARACTERS),
   },
   async accept(call) {
-    const { query, daemon, peer } = call;
+    const { query, daemon } = call;
     const kernel = await daemon.reading();
     const ref = cellIn(call);
     const cell = await containersOf(kernel, ref);
@@ -39,7 +40,7 @@ export const attachRoute: UpgradeRoute = upgradeRoute({
       const { columns, rows } = query;
       if (input.hasTerminal && columns && rows) await input.resize({ columns, rows }).catch(() => {});
       const request = `POST /v1beta1/${describe(ref)}/attach ${container.id}`;
-      await daemon.audit({ peer, request, outcomes: [], startedAt: new Date(), durationMs: 0 });
+      await auditedRequest(call, request).ended();
       const place = { runtime, id, logPath, offset: endOfLog(logPath) };
       return serveFrames(serve(place, input, cell.ref, query.stdin === true));
     } catch (thrown) {

@@ -1,12 +1,12 @@
 /** How every change of the host runs for a client: counted, under the lock, told as it goes on or in the end, and written down. */
 import type { Outcome } from '../../kernel/apply.ts';
-import { actorOf } from '../../kernel/audit.ts';
 import { type ErrorBody, errorBody } from '../../kernel/error-body.ts';
 import { asKukeError, type KukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import type { EngineOptions } from '../../kernel/session.ts';
+import { auditedRequest } from './audited-request.ts';
 import type { Answer, Call } from './route.ts';
 
 export interface ChangeOptions {
@@ -23,17 +23,16 @@ export async function answerChange(call: Call_, { isDryRun, change, fault }: Cha
   const { daemon, peer, line } = call;
   const lines = call.awaits ? undefined : call.lines();
   const notices: string[] = [];
-  const startedAt = new Date();
-  const began = performance.now();
+  const audited = auditedRequest(call, line);
   let outcomes: Outcome[] = [];
   let failed: KukeError | undefined;
   let plan: unknown[] | undefined;
   try {
     outcomes = await daemon.changes.run(peer.uid, async signal => {
       const kernel = await daemon.engine.open({ isDryRun });
-      const done = await change(kernel, daemon.engine.journal(), {
+      const done = await change(kernel, audited.journal(), {
         command: `${line} (uid ${peer.uid})`,
-        actor: () => actorOf(peer),
+        actor: () => audited.actor,
         lockTimeoutMs: daemon.engine.lockTimeoutMs,
         signal,
         progress: ({ type: step, ...event }) => void lines?.write({ type: 'progress', step, ...event }),
@@ -52,10 +51,7 @@ export async function answerChange(call: Call_, { isDryRun, change, fault }: Cha
     if (!isDryRun) daemon.view.outdate();
   }
   const error = failed && errorBody(failed);
-  if (!isDryRun) {
-    const durationMs = Math.round(performance.now() - began);
-    await daemon.audit({ peer, request: line, outcomes, ...(error && { error }), startedAt, durationMs });
-  }
+  if (!isDryRun) await audited.ended({ outcomes, ...(error && { error }) });
   // What was refused before anything was tried is no result.
   if (failed !== undefined && outcomes.length === 0) {
     if (lines?.isBegun !== true) throw failed;

@@ -8,6 +8,7 @@ import { describe } from '../../kernel/resource.ts';
 import { HIDDEN } from '../../kernel/secret-fields.ts';
 import { type Mux, type Receiver, type Sender, WINDOW } from '../console/mux.ts';
 import { MOST_CHARACTERS } from '../console/protocol.ts';
+import { auditedRequest } from './audited-request.ts';
 import { PROTOCOL, type Served, serveFrames } from './frames.ts';
 import { CELL, cellIn } from './logs.ts';
 import { flag, text, texts, wholeNumber } from './query.ts';
@@ -34,7 +35,7 @@ export const execRoute: UpgradeRoute = upgradeRoute({
     rows: wholeNumber('of the terminal', MOST_CHARACTERS),
   },
   async accept(call) {
-    const { query, daemon, signal, peer } = call;
+    const { query, daemon, signal } = call;
     const { command = [], env = [], workdir, user } = query;
     if (command.length === 0) throw new KukeError('Usage', 'query: command: is missing', { field: 'command' });
     if (workdir?.startsWith('/') === false)
@@ -48,7 +49,6 @@ export const execRoute: UpgradeRoute = upgradeRoute({
     const container = pick(cell, query.container);
     const runtime = await kernel.use('runtime');
     const pipes = makePipes(query.stdin === true);
-    const began = performance.now();
     try {
       const terminal = { columns: query.columns ?? 80, rows: query.rows ?? 24 };
       const process = await runtime.exec(
@@ -69,9 +69,7 @@ export const execRoute: UpgradeRoute = upgradeRoute({
       const [program = '', ...rest] = command;
       const told = [program.slice(0, 500), ...(rest.length > 0 ? [HIDDEN] : [])].join(' ');
       const request = `POST /v1beta1/${describe(ref)}/exec ${container.id} -- ${told}`;
-      const durationMs = performance.now() - began;
-      const resources = [{ resource: describe(ref), result: 'exec' }];
-      await daemon.audit({ peer, request, outcomes: [], resources, startedAt: new Date(), durationMs });
+      await auditedRequest(call, request).ended({ resources: [{ resource: describe(ref), result: 'exec' }] });
       return serveFrames(serve(process, pipes));
     } catch (thrown) {
       pipes.close();

@@ -1,6 +1,9 @@
 /** What is about the daemon and its host: whether it is well, what it is, what it counts, and what doctor finds. */
+import { fixedBy } from '../../kernel/audit.ts';
 import { diagnose, repair } from '../../kernel/doctor.ts';
+import { errorBody } from '../../kernel/error-body.ts';
 import { listOf } from './answer-shapes.ts';
+import { auditedRequest } from './audited-request.ts';
 import { type Route, route } from './route.ts';
 
 export const hostRoutes: Route[] = [
@@ -54,21 +57,25 @@ export const hostRoutes: Route[] = [
     changes: true,
     answers: { 200: listOf('what was found, and whether it is put right', 'Finding') },
     async run({ daemon, peer, line }) {
-      const startedAt = new Date();
-      const began = performance.now();
-      const items = await daemon.changes.run(peer.uid, async signal =>
-        repair(await daemon.engine.open(), daemon.engine.journal(), {
+      const audited = auditedRequest({ daemon, peer }, line);
+      const fix = async (signal: AbortSignal) =>
+        repair(await daemon.engine.open(), audited.journal(), {
           command: `${line} (uid ${peer.uid})`,
           lockTimeoutMs: daemon.engine.lockTimeoutMs,
           signal,
           progress: () => {},
           notice: () => {},
-        }),
-      );
-      daemon.view.outdate();
-      const durationMs = Math.round(performance.now() - began);
-      await daemon.audit({ peer, request: line, outcomes: [], startedAt, durationMs });
-      return { json: { items } };
+        });
+      try {
+        const items = await daemon.changes.run(peer.uid, fix);
+        await audited.ended({ resources: fixedBy(items) });
+        return { json: { items } };
+      } catch (thrown) {
+        await audited.ended({ error: errorBody(thrown) });
+        throw thrown;
+      } finally {
+        daemon.view.outdate();
+      }
     },
   }),
 ];

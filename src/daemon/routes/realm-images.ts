@@ -7,8 +7,8 @@ import { type ImageChange, imagesChanged } from '../../kernel/image-changes.ts';
 import { embedded } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import type { RequestAudit } from '../server/server-options.ts';
 import { lines, listOf } from './answer-shapes.ts';
+import { auditedRequest } from './audited-request.ts';
 import { flag, texts } from './query.ts';
 import { param } from './resources.ts';
 import { type Call, type Route, route } from './route.ts';
@@ -52,18 +52,14 @@ async function audited<T>(
   change: ImageChange,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { daemon, peer, line: request } = call;
-  const startedAt = new Date();
-  const began = performance.now();
-  const write = (more: Partial<RequestAudit>) =>
-    daemon.audit({ peer, request, outcomes: [], startedAt, durationMs: performance.now() - began, ...more });
+  const { ended } = auditedRequest(call, call.line);
   try {
     const done = await work();
     const resources = imagesChanged({ kind: 'Realm', path }, change, done);
-    if (resources.length > 0) await write({ resources });
+    if (resources.length > 0) await ended({ resources });
     return done;
   } catch (thrown) {
-    await write({ error: errorBody(thrown) });
+    await ended({ error: errorBody(thrown) });
     throw thrown;
   }
 }

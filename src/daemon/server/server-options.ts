@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { PeerCredentials } from '../../host/peer-credentials.ts';
 import type { Outcome } from '../../kernel/apply.ts';
-import type { Affected } from '../../kernel/audit.ts';
+import type { Actor, Affected } from '../../kernel/audit.ts';
 import type { ErrorBody } from '../../kernel/error-body.ts';
 import type { EventSources } from '../../kernel/event-sources/sources.ts';
 import type { Engine } from '../engine.ts';
@@ -16,7 +16,7 @@ export interface ServerOptions {
   /** Whose members may use it, besides root. */
   group?: string;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
-  /** Told of each change that was asked for, when it has ended; what it throws is logged. */
+  /** Told of each change that was asked for, when it begins to change the host, and when it has ended; what it throws is logged. */
   audit?(entry: RequestAudit): void | Promise<void>;
   /** Opened for one who asks; `using` lets go. */
   events?(): EventSources;
@@ -32,9 +32,15 @@ export interface ServerOptions {
 
 /** What a change was, for the audit log. */
 export interface RequestAudit {
-  peer: PeerCredentials;
+  /** The same when it begins and when it has ended. */
+  id: string;
+  actor: Actor;
   /** `POST /v1beta1/apply?dryRun=true` */
   request: string;
+  /** It begins to change the host. */
+  isGoingOn?: true;
+  /** That was told. */
+  hasBegun: boolean;
   outcomes: Outcome[];
   /** What was done besides; to images, say. */
   resources?: Affected[];

@@ -166,16 +166,20 @@ test('what changes something is told to the audit log, and what only looks is no
   await api.ask('POST', `${CELLS}/one/stop`);
   await api.ask('DELETE', `${CELLS}/nope`);
   expect(
-    api.audited.map(({ request, outcomes, error, peer }) => [
+    api.audited.map(({ request, outcomes, error, actor, isGoingOn, hasBegun }) => [
       request,
+      isGoingOn ? 'goes on' : hasBegun,
       outcomes.map(one => one.result),
       error?.code,
-      peer.uid,
+      actor.uid,
     ]),
   ).toEqual([
-    [`POST ${CELLS}/one/stop`, ['updated'], undefined, process.getuid?.()],
-    [`DELETE ${CELLS}/nope`, ['not found'], 'NotFound', process.getuid?.()],
+    [`POST ${CELLS}/one/stop`, 'goes on', [], undefined, process.getuid?.()],
+    [`POST ${CELLS}/one/stop`, true, ['updated'], undefined, process.getuid?.()],
+    [`DELETE ${CELLS}/nope`, false, ['not found'], 'NotFound', process.getuid?.()],
   ]);
+  const [begun, ended, other] = api.audited;
+  expect([begun?.id === ended?.id, ended?.id === other?.id]).toEqual([true, false]);
 });
 
 const refusals: [

@@ -2,9 +2,11 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -18,6 +20,7 @@ import { type AuditEntry, actorOf, affectedBy, appendAudit, readAudit } from '..
 import { auditedJournal } from '../../../src/kernel/audited-journal.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
+import { rotateLines } from '../../../src/kernel/line-log.ts';
 import { makePlan, type OnFailure } from '../../../src/kernel/plan.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'kuke-audit-'));
@@ -85,6 +88,19 @@ describe('the file', () => {
     expect(readAudit(file.path).map(({ command }) => command)).toEqual(['kuke 3', 'kuke 4', 'kuke 5', 'kuke 6']);
     expect(existsSync(`${file.path}.5`)).toBe(false);
     expect(existsSync(file.path)).toBe(false); // the next entry makes it
+  });
+
+  test('of two that would put it aside one does, and the new one stays', () => {
+    const path = join(fresh().own, 'lines');
+    writeFileSync(path, 'large');
+    const [one, other] = [openSync(path, 'r'), openSync(path, 'r')];
+    rotateLines(path, 2, one);
+    rotateLines(path, 2, other); // there is none at the path
+    writeFileSync(path, 'new');
+    rotateLines(path, 2, other);
+    expect([path, `${path}.1`].map(file => readFileSync(file, 'utf8'))).toEqual(['new', 'large']);
+    expect(existsSync(`${path}.2`)).toBe(false);
+    for (const fd of [one, other]) closeSync(fd);
   });
 
   test('goes with the installation, and its folder where nobody else uses it', () => {
