@@ -20,6 +20,15 @@ limits() {
     grep -vE ':(max|max 100000|100|0)$|^\./memory\.max' | sort)
 }
 
+# What exists once for each cell, and would stand in the way if an old one were left: leases, namespaces of the network, links, groups.
+remains() {
+  echo "$(find /var/lib/cni/networks -type f -regex '.*/[0-9.]+' | wc -l) leases," \
+    "$(ip netns | wc -l) network namespaces," \
+    "$(ip -br link show type veth | wc -l) veths," \
+    "$(ls /etc/cni/net.d | wc -l) conflists," \
+    "$(find $tree -type d | wc -l) cgroups"
+}
+
 state() {
   # Sorted, since a folder's order is that of its making, which differs from boot to boot.
   # Of containerd's own store the namespaces tell: containerd takes away only empty ones.

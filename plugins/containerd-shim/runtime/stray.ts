@@ -38,11 +38,10 @@ export async function clearStray(containerd: Containerd, namespace: string, cont
   const isLeft = () => isBeingMade(params) || existsSync(ociState(params)) || bundleOf(params) !== undefined;
   while (isLeft() && performance.now() < limit) await Bun.sleep(INTERVAL_MS);
   const bundle = bundleOf(params);
-  if (bundle !== undefined) {
-    await shimDelete(containerd.socket, params, bundle);
-    removeBundle(bundle);
-  }
+  // Where containerd died while it removed the bundle, the shim does not find in it which OCI runtime it was.
+  if (bundle !== undefined && existsSync(join(bundle, 'runtime'))) await shimDelete(containerd.socket, params, bundle);
   if (existsSync(ociState(params))) await ociDelete(ociRuntimeOf(container), params);
+  if (bundle !== undefined) removeBundle(bundle);
 }
 
 /** Where the shim has the OCI runtime keep what it knows, whatever containerd's own state folder is. */
@@ -83,7 +82,7 @@ async function shimDelete(socket: string, { namespace, id }: ContainerParams, bu
   await run([shimOf(bundle), ...args], `what is left of a task in ${bundle}`, { cwd: bundle, env });
 }
 
-/** Where containerd has removed the bundle while the OCI runtime was still at it. */
+/** Where containerd has removed the bundle, or some of it, while the OCI runtime was still at it. */
 async function ociDelete(runtime: string, { namespace, id }: ContainerParams): Promise<void> {
   const what = `what is left of a task in ${ociState({ namespace, id })}`;
   await run([requireOciRuntime(runtime), '--root', ociRoot(namespace), 'delete', '--force', id], what);

@@ -133,6 +133,22 @@ describe('containerd', () => {
     await start('a');
     expect((await observed('a'))?.state).toBe('running');
   });
+
+  test('that was killed while it removed a task’s bundle: what is left of that is in nobody’s way', async () => {
+    await running('a');
+    await containerd().kill();
+    for (const { pid } of shims()) process.kill(pid, 'SIGKILL');
+    writeFileSync('/sys/fs/cgroup/kukeon/test/a/cgroup.kill', '1');
+    await output(
+      'sh',
+      '-c',
+      'cd /run/containerd/io.containerd.runtime.v2.task/*/a && rm -f address bootstrap.json runtime init.pid',
+    );
+    await containerd().start();
+    await inState('a', 'stopped');
+    await start('a');
+    expect((await observed('a'))?.state).toBe('running');
+  });
 });
 
 describe('observation', () => {

@@ -1,5 +1,6 @@
-# kukeond as systemd has it: set up by init, started anew, killed, and back after a hard reset with the cells that were to run and
-# without those that were stopped, their limits as they were at every level; what is its own goes with an uninstall.
+# kukeond as systemd has it: set up by init, started anew, killed, with a clock that is moved by hours, and back after a reboot and after a hard
+# reset with the cells that were to run, in their order, and without those that were stopped, their limits as they were at every level; what is
+# its own goes with an uninstall.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
 # files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
 export KUKE_NO_DAEMON=0
@@ -38,6 +39,21 @@ comes_back() { # after its end as pid $1, by systemd alone
   systemctl status --no-pager $unit
   return 1
 }
+started_at() { timeout 120 $kuke get cell "$1" -o json | jq -r '.status.containers[0].startedAt'; }
+in_order() {
+  echo "once $(started_at once) web $(started_at web)"
+  [[ $(started_at once) < $(started_at web) ]]
+}
+starts_again() { # web, that somebody kills
+  local before=$(cells | grep '^web Ready') after
+  kill -KILL "${before##* }" || return
+  for _ in {1..60}; do
+    after=$(cells | grep '^web Ready') && [ "$after" != "$before" ] && { echo "$after"; return; }
+    sleep 1
+  done
+  journalctl -u $unit -o cat --no-pager | tail -n 20
+  return 1
+}
 # groupadd's own backups.
 own_state() { state | grep -vE ' ?/etc/(group|gshadow)-$'; }
 
@@ -55,9 +71,9 @@ case $boot in
     check 'image load' succeeds_and_prints kuke-hello $kuke image load -i hello-image.tar
     for cell in web once idle; do
       # The one that is never started again comes back after a boot, too: it has not ended by itself.
-      case $cell in web) more='restartPolicy: always, ports: ["8080:80"], resources: { pids: { limit: 40 }, cpu: { cpuset: 1 } }' ;; *) more='restartPolicy: never' ;; esac
+      case $cell in web) own='dependsOn: [{ id: once, condition: started }],' more='restartPolicy: always, ports: ["8080:80"], resources: { pids: { limit: 40 }, cpu: { cpuset: 1 } }' ;; *) own= more='restartPolicy: never' ;; esac
       printf '%s\n' --- 'apiVersion: v1beta1' 'kind: Cell' "metadata: { name: $cell }" \
-        "spec: { id: $cell, realmId: main, spaceId: default, stackId: default, containers: [{ id: page, image: kuke-hello, root: true, $more }] }"
+        "spec: { id: $cell, realmId: main, spaceId: default, stackId: default, $own containers: [{ id: page, image: kuke-hello, root: true, $more }] }"
     done > cells.yaml
     # Limits at each level.
     cat >> cells.yaml << 'YAML'
@@ -99,9 +115,26 @@ YAML
     check 'kuke daemon restart' succeeds_and_prints 'kukeond restarted' $kuke daemon restart
     check 'kuke daemon status' succeeds_and_prints "$unit" $kuke daemon status
     check 'kuke daemon logs' succeeds_and_prints '"message":"kukeond is ready"' $kuke daemon logs
-    boot_again tee /proc/sysrq-trigger <<< b
+    date -s '+5 hours' > /dev/null
+    check 'the clock put forward, what dies is started again' starts_again
+    date -s '-10 hours' > /dev/null
+    check 'the clock put back, too, after its pause' starts_again
+    check 'both are told' same "$(timeout 120 $kuke events --since 5m | grep -c ' restarted .*/web ')" 2
+    check 'nothing has begun in the time to come' \
+      sh -c 'echo "$0"; [ "$0" \< "$1" ]' "$(started_at once)" "$(date -u -d '10 seconds' +%FT%TZ)"
+    date -s '+5 hours' > /dev/null
+    remains > $kept/remains
+    # What `systemctl reboot` does; which without logind, that the image does without, complains before.
+    boot_again systemctl start --no-block reboot.target
     ;;
   1)
+    check 'after a reboot it runs' active
+    check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
+    check 'in order' in_order
+    check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
+    boot_again tee /proc/sysrq-trigger <<< b
+    ;;
+  2)
     check 'after a hard reset it runs' active
     check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
     check 'the page, by the published port' page

@@ -51,14 +51,6 @@ reserved() { # of 512 MiB; the host's memory is a few pages more or less after e
   }' $tree/memory.max /proc/meminfo
 }
 page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sleep 1; done 2> /dev/null' | grep 'Hello from a cell'; }
-# What exists once for each cell, and would stand in the way if an old one were left: leases, namespaces of the network, links, groups.
-remains() {
-  echo "$(find /var/lib/cni/networks -type f -regex '.*/[0-9.]+' | wc -l) leases," \
-    "$(ip netns | wc -l) network namespaces," \
-    "$(ip -br link show type veth | wc -l) veths," \
-    "$(ls /etc/cni/net.d | wc -l) conflists," \
-    "$(find $tree -type d | wc -l) cgroups"
-}
 
 systemctl start containerd
 case $boot in
