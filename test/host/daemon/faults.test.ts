@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { eventually } from '../../suites/contract.ts';
 import type { Containerd } from '../containerd.ts';
 import { cell, container, pidsOf, stateOf, untilState } from '../kuke/cells.ts';
-import { apply, kuke, run, tryApply } from '../kuke/kuke.ts';
+import { apply, kuke, run, start, tryApply } from '../kuke/kuke.ts';
 import { leaks, removeCells } from '../kuke/ready-host.ts';
 import { failure } from '../kuke-faults/failures.ts';
 import { warmHost } from '../kuke-faults/warm-host.ts';
@@ -98,6 +98,24 @@ test('a disk that is full: it answers, what runs goes on; with room again, all i
   await untilState('other', 'Ready');
   const events = await kuke('events', '-o', 'json', '--for', 'cell/other');
   expect(events).toContain('"created"');
+});
+
+test('several that are started at once: one stays, and the others name it', async () => {
+  await kukeond.end();
+  const starts = Array.from({ length: 4 }, () => start(['daemon', 'serve']));
+  const ended = starts.map(async one => ({ status: await one.exited, stderr: await one.stderr.text(), pid: one.pid }));
+  const gone: Awaited<(typeof ended)[number]>[] = [];
+  for (const one of ended) void one.then(how => gone.push(how));
+  await eventually(async () => (gone.length === 3 ? true : undefined), 60_000);
+  const first = starts.find(({ pid }) => !gone.some(one => one.pid === pid));
+  for (const { status, stderr } of gone) {
+    expect(status).toBe(5);
+    expect(stderr).toContain(`kukeond runs already: pid ${first?.pid}`);
+  }
+  await eventually(async () => ask('/healthz').catch(() => undefined), 60_000);
+  first?.kill('SIGTERM');
+  expect(await first?.exited).toBe(0);
+  kukeond = await startKukeond();
 });
 
 test('a plugin that throws or hangs fails each restart by its name, and no longer than it does', async () => {
