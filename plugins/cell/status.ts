@@ -17,7 +17,7 @@ import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell, runs } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
-import { HELD, isContainerDue, storedStatus } from './supervised.ts';
+import { HELD, isContainerDue, isEndOf, storedStatus } from './supervised.ts';
 
 type Termination = NonNullable<ContainerStatus['lastTermination']>;
 
@@ -115,6 +115,8 @@ async function containerStatus(
   const oom = wasKilled ? { reason: OOM_KILLED, message: await oomText(context, cell, container, last) } : undefined;
   const held = there && !runs(there) ? heldFor(before?.reason) : undefined;
   const lastTermination = terminationOf(there, before?.lastTermination, oom) ?? before?.lastTermination;
+  // Also where its task is gone by now, as after a reboot.
+  const { exitCode, at: finishedAt } = there?.state === 'stopped' ? (lastTermination ?? {}) : {};
   return {
     id: container.id,
     ...(isRoot(cell, container) && { root: true }),
@@ -123,9 +125,9 @@ async function containerStatus(
     logPath: logPath(cell, container),
     state: there === undefined ? 'Pending' : states[there.state],
     ...(there?.pid && there.state === 'running' && { pid: there.pid }),
-    ...(there?.exitCode !== undefined && { exitCode: there.exitCode }),
+    ...(exitCode !== undefined && { exitCode }),
     ...(startedAt && { startedAt }),
-    ...(there?.finishedAt && { finishedAt: there.finishedAt }),
+    ...(finishedAt && { finishedAt }),
     restarts: before?.restarts ?? 0,
     ...(before?.retries !== undefined && { retries: before.retries }),
     ...(there?.state === 'running' && before?.health && before.pid === there.pid && { health: before.health }),
@@ -153,11 +155,17 @@ function terminationOf(
   oom: Pick<Termination, 'reason' | 'message'> | undefined,
 ): Termination | undefined {
   if (there?.state !== 'stopped') return undefined;
-  const { exitCode, finishedAt: at, startedAt = '' } = there;
-  if (exitCode === undefined) return (known?.at ?? '') >= startedAt ? known : { reason: 'Lost' };
+  const { exitCode, finishedAt: at, startedAt } = there;
+  if (exitCode === undefined) return isEndOf(there, known) ? known : { reason: 'Lost' };
   // The kernel's word of it goes with the group.
   if (oom === undefined && known !== undefined && known.at === at) return known;
-  return { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', ...oom, ...(at && { at }) };
+  return {
+    exitCode,
+    reason: exitCode === 0 ? 'Completed' : 'Error',
+    ...oom,
+    ...(at && { at }),
+    ...(startedAt && { startedAt }),
+  };
 }
 
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;

@@ -31,10 +31,14 @@ export const storedStatus = ({ manifest }: Cell, { id }: ContainerSpec): Contain
 
 /** How it ended, also where its task is gone by now: a reboot takes that away, and not what was known before. */
 function exitCodeOf(cell: Cell, container: ContainerSpec, seen: Pick<ObservedCell, 'of'>): number | undefined {
-  const { exitCode, startedAt = '' } = seen.of(container) ?? {};
+  const there = seen.of(container);
   const last = storedStatus(cell, container)?.lastTermination;
-  return exitCode ?? ((last?.at ?? '') >= startedAt ? last?.exitCode : undefined);
+  return there?.exitCode ?? (isEndOf(there ?? {}, last) ? last?.exitCode : undefined);
 }
+
+/** Of the life that was the last one. */
+export const isEndOf = ({ startedAt }: { startedAt?: string }, last: ContainerStatus['lastTermination']): boolean =>
+  last !== undefined && last.startedAt === startedAt;
 
 /** It has ended, and is to be started again. */
 export function isContainerDue(cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {

@@ -19,6 +19,8 @@ export interface Termination {
   message?: string;
   /** RFC 3339, UTC. */
   at?: string;
+  /** Of the life that ended then: the clock may have been moved since. */
+  startedAt?: string;
 }
 
 export interface ContainerStatus {

@@ -254,7 +254,13 @@ export function makeHost(): FakeHost {
       host.netns.clear();
       for (const network of host.networks.values()) Object.assign(network, { bridgeExists: false, enforced: false });
       for (const { containers } of host.runtime.namespaces.values()) {
-        for (const container of containers.values()) delete container.task;
+        // Nobody knows how it has ended, but that it once ran.
+        for (const { task } of containers.values()) {
+          if (task === undefined) continue;
+          Object.assign(task, { state: 'stopped' });
+          delete task.exitCode;
+          delete task.finishedAt;
+        }
       }
     },
     inventory: () => inventory(host),

@@ -1,5 +1,5 @@
 /** The whole supervisor on the fakes, which tell of nothing: each look is a sweep that is asked for. */
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, setSystemTime, test } from 'bun:test';
 import { type Supervisor, type SupervisorEvent, startSupervisor } from '../../../src/daemon/supervisor/index.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
@@ -205,6 +205,47 @@ test('after a reboot what was to run does, in order, and not what was stopped', 
   expect(await statusOf('off')).toMatchObject({ state: 'Stopped' });
 });
 
+/** Somebody moves the clock of the host. */
+const moveClock = (hours: number): void => void setSystemTime(new Date(Date.now() + hours * 3_600_000));
+
+describe('a clock that is moved', () => {
+  afterEach(() => void setSystemTime());
+
+  async function afterReboot(): Promise<void> {
+    over.abort();
+    await supervisor.ended;
+    kuke.host.reboot();
+    kuke = await kuke.another();
+    over = new AbortController();
+    events = [];
+    await begin(kuke);
+  }
+
+  test('back, in a life: what has ended then is not started again after a reboot', async () => {
+    await kuke.apply(cellYaml('web', containers('never')));
+    await begin();
+    moveClock(-10);
+    kuke.host.exit('kukeon-main', ROOT, 0);
+    await settled('web');
+    await afterReboot();
+    await supervisor.sweep();
+    expect(said().filter(line => line.startsWith('started'))).toEqual([]);
+    expect(await statusOf('web')).toMatchObject({ state: 'Stopped' });
+  });
+
+  test('back, after a life: what has run since is started again after a reboot', async () => {
+    await kuke.apply(cellYaml('web', containers('never')));
+    await begin();
+    moveClock(10);
+    kuke.host.exit('kukeon-main', ROOT, 0);
+    await settled('web');
+    moveClock(-10);
+    await kuke.change(cellRef('web'), spec => spec, { verb: 'start', stopTimeoutMs: undefined });
+    await afterReboot();
+    await until('started web');
+  });
+});
+
 interface Known {
   id: string;
   state: string;
@@ -240,7 +281,7 @@ describe('what waits for others after a reboot', () => {
     await rebooted();
     await until('started web');
     expect(await kuke.apply(cellYaml('other'))).toMatchObject([{ result: 'created' }]);
-    const waits = { main: 'Running 0', job: 'Running 0', app: 'Created 0 Waiting', last: 'Created 0 Waiting' };
+    const waits = { main: 'Running 0', job: 'Running 0', app: 'Exited 0 Waiting', last: 'Exited 0 Waiting' };
     expect(await stateOf('web')).toEqual(waits);
     over.abort();
     await supervisor.ended;
@@ -269,7 +310,7 @@ describe('what waits for others after a reboot', () => {
     expect(await kuke.apply(cellYaml('other', '[{ id: web, image: busybox, env: [A=1] }]'))).toMatchObject([
       { result: 'updated' },
     ]);
-    expect(await stateOf('b')).toMatchObject({ web: 'Created 0' });
+    expect(await stateOf('b')).toMatchObject({ web: 'Exited 0' });
     kuke.host.exit('kukeon-main', 'default_default_a_root', 0);
     await until('started b');
   });

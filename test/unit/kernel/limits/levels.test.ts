@@ -274,7 +274,7 @@ test('nothing starts below a level whose limits could not be brought back', asyn
   expect(refused.error).toMatchObject({ code: 'HostNotReady', exitCode: 5 });
   expect(told(refused)).toContain('stack main/default/default has not got its memory.limit yet (apply stack main/');
   expect(kuke.notices.join()).toContain('stack main/default/default: cgroup.limit: EBUSY');
-  expect((await kuke.status(web)).containers).toMatchObject([{ state: 'Created' }]);
+  expect((await kuke.status(web)).containers).toMatchObject([{ state: 'Exited' }]);
   kuke.host.faults.clear();
   expect(told(await kuke.put(web))).toBe('updated');
 });
