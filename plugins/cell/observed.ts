@@ -9,7 +9,7 @@ import {
   type PortMapping,
 } from 'kuke/plugin';
 import { attachmentPrefix, type Cell, cellHash, containerdId, isAttachmentOf, netnsPath } from './layout.ts';
-import { type ContainerSpec, rootOf } from './schema.ts';
+import { allContainers, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 
 export const LABELS = {
   /** `main/default/blog/web`; containers of a cell are found by it, also those that its manifest no longer has. */
@@ -24,9 +24,21 @@ export function runs(container: ContainerObservation | undefined): boolean {
   return container?.state === 'running' || container?.state === 'paused';
 }
 
-/** It ran, and nobody knows how it ended: the host was rebooted, or its shim has died. */
+/** It ran, and nobody knows how it ended: it did when the host went down, or its shim. */
 export function isLost({ state, exitCode }: ContainerObservation): boolean {
   return state === 'stopped' && exitCode === undefined;
+}
+
+export const storedStatus = ({ manifest }: Cell, { id }: ContainerSpec): ContainerStatus | undefined =>
+  [...(manifest.status?.containers ?? []), ...(manifest.status?.initContainers ?? [])].find(one => one.id === id);
+
+/** A reboot takes away how it ended, and not what was seen of that before. */
+function recalled(cell: Cell, there: ContainerObservation): ContainerObservation {
+  const said = isLost(there) && allContainers(cell.spec).find(one => containerdId(cell, one) === there.id);
+  const { exitCode, at, startedAt } = (said && storedStatus(cell, said)?.lastTermination) || {};
+  // Which of its lives that was is told by the start: the clock may have been moved since.
+  if (exitCode === undefined || startedAt !== there.startedAt) return there;
+  return { ...there, exitCode, ...(at && { finishedAt: at }) };
 }
 
 export interface ObservedCell {
@@ -57,7 +69,7 @@ export async function observeContainers(
   const hash = cellHash(await kernel.instance(), cell.ref);
   const asked = { namespace, ...(context.only && { labels: { [LABELS.cell]: place } }) };
   const all = await context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe(asked));
-  const containers = all.filter(one => one.labels[LABELS.cell] === place);
+  const containers = all.filter(one => one.labels[LABELS.cell] === place).map(one => recalled(cell, one));
   const of = (container: ContainerSpec) => containers.find(one => one.id === containerdId(cell, container));
   const root = rootOf(cell.spec);
   return { namespace, hash, containers, of, root: root && of(root) };

@@ -107,7 +107,9 @@ async function planRunning(
     await refuseFrozen(kernel, context, cell);
     await refuseUnlimitedAbove(kernel.use, context, cell.ref);
   }
-  const cgroup = await planCgroup(kernel.use, context, cell);
+  // A reboot has taken the group of one that has ended for good; the next start makes it.
+  const isOver = root !== undefined && !cell.spec.containers.some(one => starts(one) || runs(seen.of(one)));
+  const cgroup = isOver ? await planGroupThere(kernel, context, cell) : await planCgroup(kernel.use, context, cell);
   const runsOn = (one: ContainerSpec) => runs(seen.of(one)) && !anew.includes(one);
   const limits = await checkContainers(kernel, context, cell, runsOn);
   // First, and before anything is ended: what the kernel refuses leaves all as it was.

@@ -14,10 +14,10 @@ import { needsNew } from './container-config.ts';
 import { askedOfContainer, type EffectiveCell, effectiveCell, inheritedFields, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup, containerdId, isRoot, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
-import { type ObservedCell, observeCell, runs } from './observed.ts';
+import { type ObservedCell, observeCell, runs, storedStatus } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
-import { HELD, isContainerDue, isEndOf, storedStatus } from './supervised.ts';
+import { HELD, isContainerDue } from './supervised.ts';
 
 type Termination = NonNullable<ContainerStatus['lastTermination']>;
 
@@ -115,8 +115,8 @@ async function containerStatus(
   const oom = wasKilled ? { reason: OOM_KILLED, message: await oomText(context, cell, container, last) } : undefined;
   const held = there && !runs(there) ? heldFor(before?.reason) : undefined;
   const lastTermination = terminationOf(there, before?.lastTermination, oom) ?? before?.lastTermination;
-  // Also where its task is gone by now, as after a reboot.
-  const { exitCode, at: finishedAt } = there?.state === 'stopped' ? (lastTermination ?? {}) : {};
+  const { reason, message } = (there?.state === 'stopped' && lastTermination) || {};
+  const killed = reason === OOM_KILLED ? { reason, ...(message && { message }) } : undefined;
   return {
     id: container.id,
     ...(isRoot(cell, container) && { root: true }),
@@ -125,13 +125,13 @@ async function containerStatus(
     logPath: logPath(cell, container),
     state: there === undefined ? 'Pending' : states[there.state],
     ...(there?.pid && there.state === 'running' && { pid: there.pid }),
-    ...(exitCode !== undefined && { exitCode }),
+    ...(there?.exitCode !== undefined && { exitCode: there.exitCode }),
     ...(startedAt && { startedAt }),
-    ...(finishedAt && { finishedAt }),
+    ...(there?.finishedAt && { finishedAt: there.finishedAt }),
     restarts: before?.restarts ?? 0,
     ...(before?.retries !== undefined && { retries: before.retries }),
     ...(there?.state === 'running' && before?.health && before.pid === there.pid && { health: before.health }),
-    ...oom,
+    ...killed,
     ...held,
     ...(lastTermination && { lastTermination }),
     ...(kills > 0 && { oomKills: kills }),
@@ -156,7 +156,7 @@ function terminationOf(
 ): Termination | undefined {
   if (there?.state !== 'stopped') return undefined;
   const { exitCode, finishedAt: at, startedAt } = there;
-  if (exitCode === undefined) return isEndOf(there, known) ? known : { reason: 'Lost' };
+  if (exitCode === undefined) return { reason: 'Lost' };
   // The kernel's word of it goes with the group.
   if (oom === undefined && known !== undefined && known.at === at) return known;
   return {

@@ -12,7 +12,7 @@ import {
 } from 'kuke/plugin';
 import { cellBefore } from './await-steps.ts';
 import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
-import { type ObservedCell, observeCell, observeContainers, runs } from './observed.ts';
+import { type ObservedCell, observeCell, observeContainers, runs, storedStatus } from './observed.ts';
 import { oomOf, oomText } from './oom.ts';
 import { probeOnce, timesOf } from './probe.ts';
 import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
@@ -26,25 +26,12 @@ export const HELD: Readonly<Record<string, string>> = {
 
 export const isWanted = ({ spec }: Cell): boolean => spec.desiredState !== 'stopped' && spec.containers.length > 0;
 
-export const storedStatus = ({ manifest }: Cell, { id }: ContainerSpec): ContainerStatus | undefined =>
-  [...(manifest.status?.containers ?? []), ...(manifest.status?.initContainers ?? [])].find(one => one.id === id);
-
-/** How it ended, also where its task is gone by now: a reboot takes that away, and not what was known before. */
-function exitCodeOf(cell: Cell, container: ContainerSpec, seen: Pick<ObservedCell, 'of'>): number | undefined {
-  const there = seen.of(container);
-  const last = storedStatus(cell, container)?.lastTermination;
-  return there?.exitCode ?? (isEndOf(there ?? {}, last) ? last?.exitCode : undefined);
-}
-
-/** Of the life that was the last one. */
-export const isEndOf = ({ startedAt }: { startedAt?: string }, last: ContainerStatus['lastTermination']): boolean =>
-  last !== undefined && last.startedAt === startedAt;
-
 /** It has ended, and is to be started again. */
 export function isContainerDue(cell: Cell, container: ContainerSpec, seen: ObservedCell): boolean {
-  if (!isWanted(cell) || seen.of(container)?.state !== 'stopped') return false;
+  const there = seen.of(container);
+  if (!isWanted(cell) || there?.state !== 'stopped') return false;
   const stored = storedStatus(cell, container);
-  const exitCode = exitCodeOf(cell, container, seen);
+  const { exitCode } = there;
   return isDue({ ...policyOf(container, stored), ...(exitCode !== undefined && { exitCode }) }, stored?.retries ?? 0);
 }
 
@@ -105,7 +92,6 @@ async function memberOf(
 ): Promise<Member> {
   const there = seen.of(container);
   const stored = storedStatus(cell, container);
-  const exitCode = exitCodeOf(cell, container, seen);
   const check = checkOf(kernel, cell, seen, container);
   const { last } = there?.state === 'stopped' ? await oomOf(kernel, cell, container) : {};
   return {
@@ -114,7 +100,7 @@ async function memberOf(
     container: { namespace: seen.namespace, id: containerdId(cell, container) },
     state: there === undefined ? 'pending' : STATES[there.state],
     ...(there?.pid !== undefined && { pid: there.pid }),
-    ...(there?.state === 'stopped' && exitCode !== undefined && { exitCode }),
+    ...(there?.state === 'stopped' && there.exitCode !== undefined && { exitCode: there.exitCode }),
     ...(last && { killed: await oomText(context, cell, container, last) }),
     ...policyOf(container, stored),
     after: dependencies(container.dependsOn),

@@ -36,6 +36,8 @@ export interface FakeContainer {
     startedAt: string;
     finishedAt?: string;
   };
+  /** When the last task that a reboot has taken was started, which is all that is left of it. */
+  ranAt?: string;
 }
 
 export interface FakeNamespace {
@@ -254,12 +256,9 @@ export function makeHost(): FakeHost {
       host.netns.clear();
       for (const network of host.networks.values()) Object.assign(network, { bridgeExists: false, enforced: false });
       for (const { containers } of host.runtime.namespaces.values()) {
-        // Nobody knows how it has ended, but that it once ran.
-        for (const { task } of containers.values()) {
-          if (task === undefined) continue;
-          Object.assign(task, { state: 'stopped' });
-          delete task.exitCode;
-          delete task.finishedAt;
+        for (const container of containers.values()) {
+          if (container.task) container.ranAt = container.task.startedAt;
+          delete container.task;
         }
       }
     },

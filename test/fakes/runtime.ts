@@ -80,6 +80,7 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
     if (argv[0]?.includes('no-such')) throw new KukeError('CommandNotFound', `${argv[0]}: not in the image`);
     const { exitCode, output } = run(argv, envOf(container));
     host.logs.set(config.logPath, (host.logs.get(config.logPath) ?? '') + output);
+    delete container.ranAt;
     container.task = { pid: ++lastPid, state: 'running', startedAt: new Date().toISOString() };
     if (exitCode !== undefined) host.exit(params.namespace, params.id, exitCode);
     return { pid: lastPid };
@@ -197,10 +198,10 @@ export function fakeRuntime(host: FakeHost): RuntimeBackend {
   };
 }
 
-function observed({ config, image, task }: FakeContainer): ContainerObservation {
+function observed({ config, image, task, ranAt }: FakeContainer): ContainerObservation {
   const { namespace, id, labels } = config;
-  if (task === undefined) return { namespace, id, labels, image: image.name, state: 'created' };
-  return { namespace, id, labels, image: image.name, ...task };
+  const lost = ranAt === undefined ? { state: 'created' as const } : { state: 'stopped' as const, startedAt: ranAt };
+  return { namespace, id, labels, image: image.name, ...(task ?? lost) };
 }
 
 /** Puts a container on the host without a runtime: one that another program made (`ours: false`), or a leftover. */

@@ -206,3 +206,21 @@ test('a cell that was stopped has no group after a reboot, and is as it is to be
   expect(outcomes).toMatchObject([{ result: 'updated' }]);
   expect(kuke.host.inventory()).toContain(`cgroup ${DEFAULT}/web`);
 });
+
+test('a cell that had ended for good before a reboot has still ended as it did, and is not started again', async () => {
+  const ended = { well: 0, bad: 4 };
+  for (const [name, exitCode] of Object.entries(ended)) {
+    await kuke.apply(cellYaml(name));
+    kuke.host.exit('kukeon-main', `default_default_${name}_root`, exitCode);
+  }
+  await kuke.apply(cellYaml('cut'));
+  kuke.host.reboot();
+  kuke = await kuke.another();
+  await fix();
+  expect(await doctor()).toEqual([]);
+  expect(await kuke.apply(cellYaml('well'))).toMatchObject([{ result: 'unchanged' }]);
+  const statusOf = async (name: string) => (await kuke.get('Cell', 'main', 'default', 'default', name)).manifest.status;
+  expect(await statusOf('well')).toMatchObject({ state: 'Stopped', reason: 'Completed', containers: [{ exitCode: 0 }] });
+  expect(await statusOf('bad')).toMatchObject({ state: 'Failed', reason: 'RootExited', containers: [{ exitCode: 4 }] });
+  expect(await statusOf('cut')).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }] });
+});

@@ -110,10 +110,10 @@ test('the count goes on over restarts, new containers and reboots; the reason is
   await kuke.apply('{ apiVersion: v1beta1, kind: Realm, metadata: { name: other } }');
   kuke.host.reboot();
   kuke = await limited(await kuke.another());
-  expect(await contained('main')).toMatchObject({ oomKills: 3 });
-  expect(await contained('main')).not.toHaveProperty('reason');
+  expect(await contained('main')).toMatchObject({ reason: 'OOMKilled', oomKills: 3 });
   await start();
   expect(await contained('main')).toMatchObject({ state: 'Running', oomKills: 3 });
+  expect(await contained('main')).not.toHaveProperty('reason');
   kill(ROOT, leaf());
   expect(await contained('main')).toMatchObject({ oomKills: 4 });
 });
