@@ -100,6 +100,7 @@ async function memberOf(
     container: { namespace: seen.namespace, id: containerdId(cell, container) },
     state: there === undefined ? 'pending' : STATES[there.state],
     ...(there?.pid !== undefined && { pid: there.pid }),
+    ...(there?.startedAt !== undefined && { startedAt: there.startedAt }),
     ...(there?.state === 'stopped' && there.exitCode !== undefined && { exitCode: there.exitCode }),
     ...(last && { killed: await oomText(context, cell, container, last) }),
     ...policyOf(container, stored),

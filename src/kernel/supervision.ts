@@ -47,6 +47,8 @@ export interface Member {
   killed?: string;
   /** Of one that runs: by it, one life is told from the next. */
   pid?: number;
+  /** RFC 3339, of its last start. */
+  startedAt?: string;
   policy: RestartPolicy;
   /** Absent: no end to it. */
   maxRetries?: number;

@@ -32,13 +32,14 @@ export async function untilReady(kernel: Kernel, refs: readonly ResourceRef[], w
   const why = new Map<string, string>();
   const lost: KukeError[] = [];
   let pauseMs = FIRST_PAUSE_MS;
+  const steadyMs = Math.min(STEADY_MS, timeoutMs / 2);
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs === 0 ? LOOK_LIMIT_MS : timeoutMs)]);
   const look = async (): Promise<boolean | number> => {
     // One look at the host for all of them.
     const context = makeObserveContext(await readTree(kernel));
     const pauses: number[] = [];
     await inParallel([...left.values()], AT_ONCE, async ref => {
-      const verdict = await judge(kernel, context, ref, until);
+      const verdict = await judge(kernel, context, ref, { until, steadyMs });
       if (verdict.is === 'waiting') {
         // What was called off says less than the look before.
         if (!until.aborted || !why.has(keyOf(ref))) why.set(keyOf(ref), verdict.why);
@@ -71,17 +72,25 @@ export async function untilReady(kernel: Kernel, refs: readonly ResourceRef[], w
 const LOOK_LIMIT_MS = 60_000;
 /** Between looks at what is not healthy yet; they grow up to the interval of the check. */
 const FIRST_PAUSE_MS = 100;
+/** So long a container without a health check has to run: one that ends with an error at once does run for a moment, too. */
+const STEADY_MS = 1000;
 const LOST = 'see `kuke describe` and `kuke logs`';
 const LATE = 'give a longer --timeout, or see `kuke describe`';
 
-async function judge(kernel: Kernel, context: ObserveContext, ref: ResourceRef, until: AbortSignal): Promise<Verdict> {
+async function judge(
+  kernel: Kernel,
+  context: ObserveContext,
+  ref: ResourceRef,
+  { until, steadyMs }: { until: AbortSignal; steadyMs: number },
+): Promise<Verdict> {
   const { tree } = context;
   refuseDamaged(tree, ref, 'itself');
   const resource = await observed(kernel, context, tree.get(ref));
   const supervised = await kernel.kinds.get(ref.kind).lifecycle?.supervision?.look(context, resource);
   const verdict = verdictOf(resource, supervised);
   if (verdict.is !== 'ready') return verdict;
-  return (await unwell(supervised?.members ?? [], until)) ?? verdict;
+  const { members = [] } = supervised ?? {};
+  return (await unwell(members, until)) ?? unsteady(members, steadyMs) ?? verdict;
 }
 
 export function verdictOf({ manifest }: Pick<Resource, 'manifest'>, supervised: Supervised | undefined): Verdict {
@@ -112,4 +121,19 @@ async function unwell(members: readonly Member[], until: AbortSignal): Promise<V
   );
   const [first] = results.filter(one => one !== undefined).sort((a, b) => a.againMs - b.againMs);
   return first && { is: 'waiting', ...first };
+}
+
+/** Undefined: all that nobody looks at by a health check have run for so long. */
+export function unsteady(
+  members: readonly Pick<Member, 'id' | 'state' | 'check' | 'startedAt'>[],
+  steadyMs: number,
+): Verdict | undefined {
+  const young = members.flatMap(({ id, state, check, startedAt = '' }) => {
+    const age = Date.now() - Date.parse(startedAt);
+    // A clock that was set back makes it older than it is.
+    const isYoung = state === 'running' && check === undefined && age >= 0 && age < steadyMs;
+    return isYoung ? [{ id, againMs: steadyMs - age }] : [];
+  });
+  const [first] = young.sort((a, b) => b.againMs - a.againMs);
+  return first && { is: 'waiting', why: `\`${first.id}\` was started only just now`, againMs: first.againMs };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { verdictOf } from '../../../../src/cli/rollout/ready.ts';
+import { unsteady, verdictOf } from '../../../../src/cli/rollout/ready.ts';
 import type { Member, Supervised } from '../../../../src/kernel/supervision.ts';
 
 const seen = (status: Record<string, unknown>) =>
@@ -38,4 +38,18 @@ test.each([
   ['not seen yet', seen({}), supervised([]), 'waiting'],
 ] as const)('%s', (_, resource, how, is) => {
   expect(verdictOf(resource, how).is).toBe(is);
+});
+
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+const check = { key: '', intervalMs: 1, timeoutMs: 1, retries: 1, startPeriodMs: 0, onUnhealthy: 'none' } as const;
+const probed = { ...check, probe: async () => ({ ok: true, message: '' }) };
+
+test.each([
+  ['for long', member({ startedAt: ago(60_000) }), undefined],
+  ['for a moment', member({ startedAt: ago(100) }), 'waiting'],
+  ['for a moment, and is looked at', member({ startedAt: ago(100), check: probed }), undefined],
+  ['not any more', member({ startedAt: ago(100), state: 'ended' }), undefined],
+  ['by a clock that was set back', member({ startedAt: ago(-60_000) }), undefined],
+] as const)('a container that runs %s', (_, one, is) => {
+  expect(unsteady([member({ startedAt: ago(60_000) }), one], 30_000)?.is).toBe(is);
 });
