@@ -9,7 +9,7 @@ import { limitedGroups } from './limit-steps.ts';
 import { joinedSpaces, planMend } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
 import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
-import { cellStatus } from './status.ts';
+import { cellStatus, isUnwell } from './status.ts';
 import { noteMembers, superviseCell } from './supervised.ts';
 
 declare module 'kuke/plugin' {
@@ -61,8 +61,8 @@ const cell = (kernel: PluginKernel) =>
 /** `2/3`: how many of the containers run; `?/3` where that is not known. */
 function readyColumn(resource: Resource): string {
   const containers = statusOf(resource).containers ?? [];
-  const running = containers.filter(one => one.state === 'Running').length;
-  return `${containers.some(one => one.state === 'Unknown') ? '?' : running}/${containers.length}`;
+  const ready = containers.filter(one => one.state === 'Running' && !isUnwell(one)).length;
+  return `${containers.some(one => one.state === 'Unknown') ? '?' : ready}/${containers.length}`;
 }
 
 /** Of all of its containers. */

@@ -130,7 +130,7 @@ async function containerStatus(
     ...(there?.finishedAt && { finishedAt: there.finishedAt }),
     restarts: before?.restarts ?? 0,
     ...(before?.retries !== undefined && { retries: before.retries }),
-    ...(there?.state === 'running' && before?.health && before.pid === there.pid && { health: before.health }),
+    ...healthOf(kernel, container, there, before),
     ...killed,
     ...held,
     ...(lastTermination && { lastTermination }),
@@ -143,6 +143,21 @@ async function containerStatus(
     ...(defaults && { defaults }),
   };
 }
+
+/** As it was seen last; kukeond may have yet to look. */
+function healthOf(
+  { settings }: PluginKernel,
+  { healthcheck }: ContainerSpec,
+  there: ContainerObservation | undefined,
+  before: ContainerStatus | undefined,
+): Pick<ContainerStatus, 'health'> {
+  if (healthcheck === undefined || there?.state !== 'running') return {};
+  if (before?.health && before.pid === there.pid) return { health: before.health };
+  return settings.isSupervised ? { health: 'starting' } : {};
+}
+
+/** Whoever looks has not found it well yet, or not any more. */
+export const isUnwell = ({ health }: ContainerStatus): boolean => health === 'starting' || health === 'unhealthy';
 
 const OUTDATED = 'it runs as it was made before its manifest or its space was changed: apply its cell';
 
@@ -238,7 +253,7 @@ function whileRootRuns(
 ): State {
   const isDone = (one: ContainerStatus) => one.state === 'Exited' && one.exitCode === 0 && !due.has(one.id);
   const down = containers.filter(one => one.state !== 'Running' && !isDone(one));
-  const unwell = containers.filter(({ health }) => health === 'starting' || health === 'unhealthy');
+  const unwell = containers.filter(isUnwell);
   const isWhole = missing.length === 0 && open.length === 0;
   if (down.length === 0 && isWhole && unwell.length === 0) return { state: 'Ready' };
   if (down.length === 0 && isWhole) {

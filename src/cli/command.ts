@@ -21,6 +21,8 @@ export interface Command<A extends ArgsDef = ArgsDef> {
 
 /** What the program around the command line is made of; each loaded when it is asked for. */
 export interface Program {
+  /** It runs as kukeond. */
+  isDaemon?: true;
   version(): Promise<string>;
   builtins(): Promise<PluginSource[]>;
   /** What plugins from disk get as `kuke/plugin`. */

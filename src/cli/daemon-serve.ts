@@ -18,10 +18,11 @@ export default command({
   ],
   args: {},
   async run(invocation) {
-    const { program, signal } = invocation;
+    const { signal } = invocation;
+    const program = { ...invocation.program, isDaemon: true as const };
     requireRoot();
     let globals = invocation.globals;
-    const current = () => ({ ...invocation, line: 'kukeond', signal, globals });
+    const current = () => ({ ...invocation, program, line: 'kukeond', signal, globals });
     const settings = async (): Promise<DaemonSettings> => {
       globals = await readAgain(invocation.globals, program);
       const { logs, daemon: { logLevel = 'info', metricsPort } = {} } = globals.config;

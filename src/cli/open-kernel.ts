@@ -51,7 +51,7 @@ export async function openKernel(invocation: Opener, options: OpenOptions = {}):
       warn(`configuration: plugins.${name}: there is no such plugin${didYouMean(name, known)}`);
   }
   const kernel = await loadKernel({
-    settings: { runPath, containerdSocket, scope },
+    settings: { runPath, containerdSocket, scope, ...(program.isDaemon && { isSupervised: true }) },
     pluginConfig: config.plugins ?? {},
     sources,
     ...(options.needs && { needs: options.needs }),

@@ -15,6 +15,8 @@ export interface Settings {
   containerdSocket: string;
   /** Names that a person’s commands mean where they name none, by kind: `{realm: 'lab'}`; manifests say themselves where they belong. */
   scope?: Readonly<Record<string, string>>;
+  /** It is kukeond’s: what has a health check is looked at. */
+  isSupervised?: boolean;
 }
 
 /** What of the kernel a plugin sees. */

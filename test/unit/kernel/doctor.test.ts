@@ -220,7 +220,11 @@ test('a cell that had ended for good before a reboot has still ended as it did, 
   expect(await doctor()).toEqual([]);
   expect(await kuke.apply(cellYaml('well'))).toMatchObject([{ result: 'unchanged' }]);
   const statusOf = async (name: string) => (await kuke.get('Cell', 'main', 'default', 'default', name)).manifest.status;
-  expect(await statusOf('well')).toMatchObject({ state: 'Stopped', reason: 'Completed', containers: [{ exitCode: 0 }] });
+  expect(await statusOf('well')).toMatchObject({
+    state: 'Stopped',
+    reason: 'Completed',
+    containers: [{ exitCode: 0 }],
+  });
   expect(await statusOf('bad')).toMatchObject({ state: 'Failed', reason: 'RootExited', containers: [{ exitCode: 4 }] });
   expect(await statusOf('cut')).toMatchObject({ state: 'Ready', containers: [{ state: 'Running' }] });
 });

@@ -51,7 +51,13 @@ export interface TestKernel {
 }
 
 export async function kernelOnFakes(
-  options: { host?: FakeHost; folder?: string; plugins?: PluginDefinition[]; isDryRun?: boolean } = {},
+  options: {
+    host?: FakeHost;
+    folder?: string;
+    plugins?: PluginDefinition[];
+    isDryRun?: boolean;
+    isSupervised?: boolean;
+  } = {},
 ): Promise<TestKernel> {
   const host = options.host ?? makeHost();
   const folder = options.folder ?? journalFolder();
@@ -59,7 +65,7 @@ export async function kernelOnFakes(
   const notices: string[] = [];
   const plugins = [fakePlugin(host), realm, space, stack, container, cell, ...(options.plugins ?? [])];
   const kernel = await loadKernel({
-    settings: { runPath: folder, containerdSocket: '/none' },
+    settings: { runPath: folder, containerdSocket: '/none', isSupervised: options.isSupervised ?? false },
     pluginConfig: {},
     sources: plugins.map(source),
     timeLimitMs: 2000,
