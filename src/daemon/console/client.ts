@@ -198,15 +198,16 @@ function terminalModes() {
     putBack?.();
     putBack = undefined;
   };
-  const set = async (isOn: boolean): Promise<void> => {
-    if (!isOn) return restore();
+  const raw = async (): Promise<void> => {
     const { rawTerminal } = await import('../../host/terminal-mode.ts');
     if (putBack === undefined) process.once('exit', restore);
     putBack ??= rawTerminal(0);
   };
   return {
     set(isOn: boolean) {
-      turn = turn.then(() => set(isOn)).catch(() => {});
+      // What is told next, in the same bytes perhaps, is for a terminal that is as it was.
+      if (!isOn && putBack !== undefined) restore();
+      else turn = turn.then(isOn ? raw : restore).catch(() => {});
     },
     async restore() {
       await turn;
