@@ -61,9 +61,10 @@ export const duration = (description: string) =>
   v.exactOptional(
     v.pipe(
       v.string(),
+      v.check(given => durationMs(given) !== undefined, 'must be a time such as 10s, 500ms or 5m'),
       v.description(description),
       v.transform(given => durationMs(given)),
-      v.number('must be a time such as 10s, 500ms or 5m'),
+      v.number(),
       v.maxValue(LONGEST_MS, 'must be less than 24 days'),
     ),
   );
@@ -73,9 +74,13 @@ export const pastMoment = (description: string) =>
   v.exactOptional(
     v.pipe(
       v.string(),
+      v.check(
+        given => pastTime(given, Date.now()) !== undefined,
+        'must be how long ago, such as 5m, or a time such as 2026-11-22T08:00:00Z',
+      ),
       v.description(description),
       v.transform(given => pastTime(given, Date.now())),
-      v.number('must be how long ago, such as 5m, or a time such as 2026-11-22T08:00:00Z'),
+      v.number(),
     ),
   );
 
