@@ -8,7 +8,7 @@ import { writeHosts } from './etc-files.ts';
 import { limitedGroups } from './limit-steps.ts';
 import { joinedSpaces, planMend } from './network-steps.ts';
 import { planCell, planDelete, planSettle } from './plan.ts';
-import { type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
+import { CELL_STATES, type CellSpec, type CellStatus, type ContainerSpec, cellFaults, cellSchema } from './schema.ts';
 import { cellStatus, isUnwell } from './status.ts';
 import { noteMembers, superviseCell } from './supervised.ts';
 
@@ -28,6 +28,7 @@ const cell = (kernel: PluginKernel) =>
     parent: 'Stack',
     description: 'a pod: containers that share one network namespace and one address',
     spec: cellSchema(kernel.schema('Container') as v.GenericSchema<unknown, ContainerSpec>),
+    states: CELL_STATES,
     columns: [
       { header: 'STATE', value: resource => statusOf(resource).state ?? 'Pending' },
       { header: 'READY', value: readyColumn },

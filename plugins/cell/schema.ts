@@ -81,8 +81,10 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
 
 export type CellSpec = v.InferOutput<ReturnType<typeof cellSchema>>;
 
+export const CELL_STATES = ['Pending', 'Ready', 'Degraded', 'Stopped', 'Failed', 'Unknown'] as const;
+
 export interface CellStatus {
-  state: 'Pending' | 'Ready' | 'Degraded' | 'Stopped' | 'Failed' | 'Unknown';
+  state: (typeof CELL_STATES)[number];
   reason?: string;
   message?: string;
   /** What became of the last command that changed the cell, where it failed: the kernel's part (`lastFailure`). */

@@ -42,8 +42,10 @@ const spec = v.strictObject({
 
 export type RealmSpec = v.InferOutput<typeof spec>;
 
+const STATES = ['Pending', 'Ready', 'Failed', 'Unknown'] as const;
+
 export interface RealmStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
+  state: (typeof STATES)[number];
   reason?: string;
   message?: string;
   namespace: string;
@@ -97,6 +99,7 @@ function realm(kernel: PluginKernel) {
       namespace: rest.namespace || `kukeon-${nameOf(ref)}`,
       ...(given && { registryCredentials: given.map(one => withPaths(one, kernel.settings.runPath)) }),
     }),
+    states: STATES,
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'NAMESPACE', value: ({ manifest }) => String(manifest.status?.namespace ?? '') },

@@ -150,8 +150,10 @@ const spaceSchema = (container: v.GenericSchema) =>
 
 export type SpaceSpec = v.InferOutput<ReturnType<typeof spaceSchema>>;
 
+const STATES = ['Pending', 'Ready', 'Failed', 'Unknown'] as const;
+
 export interface SpaceStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
+  state: (typeof STATES)[number];
   reason?: string;
   message?: string;
   /** Absent until there is one. What is recorded here rewrites a conflist that got lost. */
@@ -216,6 +218,7 @@ function space(kernel: PluginKernel) {
     defaultName: 'default',
     description: 'a network: one bridge, one range of addresses; cells of different spaces cannot reach each other',
     spec: spaceSchema(kernel.schema('Container')),
+    states: STATES,
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'SUBNET', value: resource => networkOf(resource)?.subnet ?? '' },

@@ -27,8 +27,10 @@ const spec = v.strictObject({
 
 export type StackSpec = v.InferOutput<typeof spec>;
 
+const STATES = ['Pending', 'Ready', 'Failed', 'Unknown'] as const;
+
 export interface StackStatus {
-  state: 'Pending' | 'Ready' | 'Failed' | 'Unknown';
+  state: (typeof STATES)[number];
   reason?: string;
   message?: string;
   cgroupPath: string;
@@ -54,6 +56,7 @@ function stack(kernel: PluginKernel) {
     defaultName: 'default',
     description: 'a deployment: cells that live and die together, in one cgroup',
     spec,
+    states: STATES,
     columns: [
       { header: 'STATE', value: ({ manifest }) => String(manifest.status?.state ?? 'Pending') },
       { header: 'CGROUP', value: ({ manifest }) => String(manifest.status?.cgroupPath ?? '') },

@@ -11,7 +11,7 @@ import { followChanges } from './get/follow-changes.ts';
 import { openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
 import { scopeArgs } from './scope.ts';
-import { type Condition, parseCondition } from './wait/condition.ts';
+import { type Condition, parseCondition, refuseNoState } from './wait/condition.ts';
 import { targetsIn } from './wait/targets.ts';
 
 const AT_ONCE = 8;
@@ -45,6 +45,7 @@ export default command({
     const timeoutMs = parseDuration(args.timeout, '--timeout');
     const kernel = await openKernel(invocation, { reads: true });
     const refs = targetsIn(kernel, await readTree(kernel), invocation.lists.cell ?? [], args);
+    for (const { kind } of refs) refuseNoState(condition, kernel.kinds.get(kind));
     const left = new Map(refs.map(ref => [describe(ref), ref]));
     let last: Looked[] = [];
     const look = async (): Promise<boolean> => {

@@ -63,6 +63,8 @@ export interface KindDefinition<Spec = Record<string, unknown>, Status = Record<
   /** Fills in what follows from the resource's own name or from other fields: `namespace` of a realm. */
   effective?(spec: Spec, ref: ResourceRef): Spec;
   columns: Column[];
+  /** All that `status.state` may be, for who waits for one; absent: any word. */
+  states?: readonly string[];
   /** What the schema cannot say: `two roots`. */
   validate?(spec: Spec, manifest: Manifest): FieldIssue[];
   /**

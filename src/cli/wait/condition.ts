@@ -1,6 +1,7 @@
 /** `--for` of wait: kubectl's words, with the states of kuke's resources in the place of its conditions. */
 import { KukeError } from '../../kernel/errors.ts';
-import type { Resource } from '../../kernel/kinds.ts';
+import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
+import { didYouMean } from '../../kernel/names.ts';
 import { textOf, valuesAt } from '../get/jsonpath/evaluate.ts';
 import { parsePath } from '../get/jsonpath/parse.ts';
 
@@ -11,12 +12,14 @@ export interface Condition {
   isMet(resource: Resource | undefined): boolean;
   /** That it is not there is what is waited for. */
   isAbsence?: true;
+  /** The state that is waited for. */
+  state?: string;
 }
 
 /** Of `jsonpath={.status.state}=Ready`, braces or not; what stands in brackets may hold a `=` of its own. */
 const AT_PATH = /^jsonpath=(\{.*\}|[^=[\]]+(?:\[[^\]]*\][^=[\]]*)*)(?:=(.*))?$/s;
 
-/** Throws Usage. States are compared without regard to case, and any word may be one: each kind has its own. */
+/** Throws Usage. States are compared without regard to case, and any word may be one: each kind has its own (`refuseNoState`). */
 export function parseCondition(text: string): Condition {
   if (/^deleted?$/i.test(text)) return { words: 'is deleted', isMet: found => found === undefined, isAbsence: true };
   const [, path, value] = AT_PATH.exec(text) ?? [];
@@ -29,7 +32,16 @@ export function parseCondition(text: string): Condition {
   }
   const isState = (found: Resource | undefined) =>
     String(found?.manifest.status?.state).toLowerCase() === state.toLowerCase();
-  return { words: `is ${state}`, isMet: isState };
+  return { words: `is ${state}`, isMet: isState, state };
+}
+
+/** Throws Usage for a state that none of this kind is ever in. */
+export function refuseNoState({ state }: Condition, { kind, states }: Pick<KindDefinition, 'kind' | 'states'>): void {
+  if (state === undefined || states === undefined) return;
+  if (states.some(one => one.toLowerCase() === state.toLowerCase())) return;
+  throw new KukeError('Usage', `--for: no ${kind.toLowerCase()} is ever \`${state}\`${didYouMean(state, states)}`, {
+    remedy: `say one of ${states.join(', ')}, or delete, or jsonpath=PATH=VALUE`,
+  });
 }
 
 /** Without a value it is enough that there is something. */

@@ -46,6 +46,7 @@ test('what makes no sense: exit code 2', async () => {
   for (const words of [
     [],
     ['web', '--for', 'now and then'],
+    ['web', '--for', 'Reday'],
     ['web', '--all'],
     ['container/main'],
     ['web', '--timeout', '-1'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { parseCondition } from '../../../../src/cli/wait/condition.ts';
+import { parseCondition, refuseNoState } from '../../../../src/cli/wait/condition.ts';
 import type { Resource } from '../../../../src/kernel/kinds.ts';
 
 const seen = (status: Record<string, unknown>, spec: Record<string, unknown> = {}) =>
@@ -52,3 +52,12 @@ describe('jsonpath', () => {
 test.each(['', 'Ready now', 'status=', '7', 'jsonpath='])('%p is refused', text =>
   expect(() => parseCondition(text)).toThrow('is nothing that can be waited for'),
 );
+
+test('a state that none of its kind is ever in is refused, with the nearest one', () => {
+  const kind = { kind: 'Cell', states: ['Ready', 'Stopped'] };
+  for (const text of ['ready', 'condition=Stopped', 'delete', 'jsonpath=.status.state=Foo'])
+    expect(() => refuseNoState(parseCondition(text), kind)).not.toThrow();
+  expect(() => refuseNoState(parseCondition('reday'), kind)).toThrow('is ever `reday`; did you mean `Ready`?');
+  expect(() => refuseNoState(parseCondition('Running'), kind)).toThrow('no cell is ever `Running`');
+  expect(() => refuseNoState(parseCondition('Running'), { kind: 'Thing' })).not.toThrow();
+});
