@@ -12,7 +12,7 @@ import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { tell } from './output/terminal.ts';
 import { textOutputArg } from './output-arg.ts';
-import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { namedArgs, namedRef, scopeArgs } from './scope.ts';
 
 const LAST = 20;
 
@@ -24,8 +24,7 @@ export default command({
     ['history web -o json --last 1000', 'for scripts: the newest first'],
   ],
   args: {
-    kind: { type: 'positional', required: true, description: 'its kind (cell), or its name' },
-    name: { type: 'positional', required: false, description: 'its name' },
+    ...namedArgs,
     last: { type: 'string', valueHint: 'N', default: `${LAST}`, description: 'only the last so many' },
     ...textOutputArg,
     ...scopeArgs,
@@ -35,9 +34,7 @@ export default command({
     if (!/^[1-9]\d{0,6}$/.test(args.last))
       throw new KukeError('Usage', `--last: \`${args.last}\` is not a number of operations`);
     const kernel = await openKernel(invocation, { reads: true });
-    const [word, name] = args.name === undefined ? ['cell', args.kind] : [args.kind, args.name];
-    const kind = kindOf(kernel, word, args);
-    const ref = refFor(kernel, kind, name, args);
+    const { ref } = namedRef(kernel, args);
     const operations = operationsOn(describe(ref), readAudit(auditPath(globals)), Number(args.last));
     // Of one that is gone there is its past; of one that never was there is neither.
     if (operations.length === 0) (await readTree(kernel)).get(ref);

@@ -16,19 +16,18 @@ import { print } from './output/standard-output.ts';
 import { alignColumns } from './output/table.ts';
 import { textOutputArg } from './output-arg.ts';
 import { parseRevision } from './rollout/revision-arg.ts';
-import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { namedArgs, namedRef, scopeArgs } from './scope.ts';
 
 export default command({
   summary:
     'see the revisions of a cell’s manifest: when each was made, by whom, what it changed; the last is what holds',
   examples: [
-    ['rollout history cell web', 'all that are kept, the oldest first'],
-    ['rollout history cell web --revision 3', 'one of them as a manifest'],
-    ['rollout history cell web -o json', 'for scripts, field by field'],
+    ['rollout history web', 'all that are kept, the oldest first'],
+    ['rollout history web --revision 3', 'one of them as a manifest'],
+    ['rollout history web -o json', 'for scripts, field by field'],
   ],
   args: {
-    kind: { type: 'positional', required: true, description: 'cell' },
-    name: { type: 'positional', required: true, description: 'its name' },
+    ...namedArgs,
     revision: { type: 'string', valueHint: 'N', description: 'the manifest of this one' },
     ...textOutputArg,
     ...scopeArgs,
@@ -37,9 +36,8 @@ export default command({
     const { args, globals } = invocation;
     const wanted = parseRevision(args.revision, '--revision');
     const kernel = await openKernel(invocation, { reads: true });
-    const kind = kindOf(kernel, args.kind, args);
+    const { kind, ref } = namedRef(kernel, args);
     refuseStateless(kind, 'rollout history');
-    const ref = refFor(kernel, kind, args.name, args);
     const tree = await readTree(kernel);
     refuseDamaged(tree, ref, 'itself');
     const revisions = await revisionsOf(kernel, tree.get(ref));

@@ -8,20 +8,19 @@ import { printPlanned } from './output/plan.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 import { parseRevision } from './rollout/revision-arg.ts';
 import { readyTimeoutArg } from './rollout/wait-args.ts';
-import { kindOf, refFor, scopeArgs } from './scope.ts';
+import { namedArgs, namedRef, scopeArgs } from './scope.ts';
 import { applyOptions, strictArg } from './strict.ts';
 
 export default command({
   summary: 'bring a cell back to what its manifest was before the last change, or to an earlier revision',
   examples: [
-    ['rollout undo cell web', 'the revision before the last; once more, and it is the last again'],
-    ['rollout undo cell web --to-revision 3', 'one of those that `kuke rollout history` shows'],
-    ['rollout undo cell web --dry-run', 'what that would do'],
-    ['rollout undo cell web --wait', 'and be done when it is Ready'],
+    ['rollout undo web', 'the revision before the last; once more, and it is the last again'],
+    ['rollout undo web --to-revision 3', 'one of those that `kuke rollout history` shows'],
+    ['rollout undo web --dry-run', 'what that would do'],
+    ['rollout undo web --wait', 'and be done when it is Ready'],
   ],
   args: {
-    kind: { type: 'positional', required: true, description: 'cell' },
-    name: { type: 'positional', required: true, description: 'its name' },
+    ...namedArgs,
     'to-revision': { type: 'string', valueHint: 'N', description: 'number of the revision (the one before the last)' },
     wait: { type: 'boolean', description: 'wait until it is Ready, and healthy where it has health checks' },
     ...readyTimeoutArg,
@@ -35,9 +34,9 @@ export default command({
     const timeoutMs = parseDuration(args.timeout, '--timeout');
     requireRoot(invocation);
     const kernel = await openKernel(invocation);
-    const kind = kindOf(kernel, args.kind, args);
+    const { kind, ref } = namedRef(kernel, args);
     refuseStateless(kind, 'rollout undo');
-    const desired = inRevision(kernel, refFor(kernel, kind, args.name, args), to);
+    const desired = inRevision(kernel, ref, to);
     const outcomes = await withEngine(invocation, options =>
       apply(kernel, openJournal(invocation), desired, options, applyOptions(args)),
     );

@@ -50,6 +50,22 @@ export function refFor(
   return { kind: kind.kind, path: [...scopePath(kernel, kind, flags), checked('NAME', name)] };
 }
 
+/** For `namedRef`. */
+export const namedArgs = {
+  kind: { type: 'positional', required: true, description: 'its kind (cell), or its name' },
+  name: { type: 'positional', required: false, description: 'its name' },
+} as const satisfies ArgsDef;
+
+/** What `cell web` or `space dmz` means; one word alone is the name of a cell. */
+export function namedRef(
+  kernel: Kernel,
+  args: { kind: string; name?: string | undefined } & Record<string, unknown>,
+): { kind: KindDefinition; ref: ResourceRef } {
+  const [word, name] = args.name === undefined ? ['cell', args.kind] : [args.kind, args.name];
+  const kind = kindOf(kernel, word, args);
+  return { kind, ref: refFor(kernel, kind, name, args) };
+}
+
 /** A name from the command line; `what` is its place there. Throws Usage. */
 export function checked(what: string, name: string): string {
   const fault = nameFault(name);
