@@ -77,7 +77,8 @@ async function untilDone(kernel: PluginKernel, params: AwaitParams, signal: Abor
   const how = exitCode === undefined ? 'has gone, and nobody knows how it ended' : `ended with exit code ${exitCode}`;
   const words = lastWords(params.logPath);
   throw new KukeError('Failed', `\`${container}\` ${how}${words === '' ? '' : `; it said: ${words}`}`, {
-    remedy: `see ${params.logPath}; mend the container, then run the command again`,
+    // That of a cell that could not be made goes with it.
+    remedy: `mend the container, then run the command again; its log, if its cell was there before, is ${params.logPath}`,
   });
 }
 
