@@ -129,7 +129,7 @@ export function cellFaults(spec: CellSpec): { path: string; message: string }[] 
     if (earlier !== undefined)
       faults.push({ path: `${path}.id`, message: `\`${container.id}\` is ${earlier}'s already` });
     ids.set(container.id.toLowerCase(), path);
-    faults.push(...mountFaults(container, path), ...inputFaults(container, path));
+    faults.push(...mountFaults(container, path), ...inputFaults(container, path), ...healthFaults(container, path));
   }
   for (const [index, container] of (spec.initContainers ?? []).entries())
     faults.push(...initFaults(container, `spec.initContainers[${index}]`));
@@ -155,6 +155,12 @@ function inputFaults({ stdin, stdinOnce, tty }: ContainerSpec, path: string): Fa
   if (!stdinOnce || (stdin && !tty)) return [];
   const message = tty ? 'with `tty`, the end of the input is a key, Ctrl-D' : 'needs `stdin: true`';
   return [{ path: `${path}.stdinOnce`, message }];
+}
+
+/** Without a health check it would never come to that. */
+function healthFaults({ healthcheck, onUnhealthy = 'none' }: ContainerSpec, path: string): Fault[] {
+  if (healthcheck !== undefined || onUnhealthy === 'none') return [];
+  return [{ path: `${path}.onUnhealthy`, message: `\`${onUnhealthy}\` needs a healthcheck` }];
 }
 
 /** What makes no sense of a container that runs once, before the others. */

@@ -139,6 +139,7 @@ const containers = fc
   .map(([list, root, said, hostNetwork]) =>
     list.map(({ stdinOnce, ...rest }, index) => {
       const given = { ...rest, ...(rest.stdin && !rest.tty && stdinOnce !== undefined && { stdinOnce }) };
+      if (given.healthcheck === undefined) delete given.onUnhealthy;
       const one = given.ports && { ...given, ports: hostNetwork ? [] : apart(given.ports, index) };
       const joined = { ...given, ...one, ...(given.networks && hostNetwork && { networks: [] }) };
       if (index !== root % list.length) return joined;
