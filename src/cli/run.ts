@@ -14,6 +14,7 @@ import { tellLeft } from './attach/leaving.ts';
 import { cellRef, containersIn, pick, runtimeId, scopeFlags } from './cell-process/containers.ts';
 import { requireTyping } from './cell-process/terminal.ts';
 import { command, type Invocation } from './command.ts';
+import { placesOf } from './daemon/own-service.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
 import { printFailure, warn } from './output/failure.ts';
 import { printPlanned } from './output/plan.ts';
@@ -42,7 +43,10 @@ const runArgs = {
   publish: { type: 'string', alias: 'p', valueHint: '[IP:]HOST:CONT', description: 'port of the host; several times' },
   workdir: { type: 'string', alias: 'w', valueHint: 'DIR', description: 'folder to run it in (the image’s)' },
   user: { type: 'string', alias: 'u', valueHint: 'USER[:GROUP]', description: 'name or number (the image’s)' },
-  rm: { type: 'boolean', description: 'delete the cell and its log once it has ended' },
+  rm: {
+    type: 'boolean',
+    description: 'delete the cell and its log once it has ended; with -d kukeond deletes the cell',
+  },
   detach: { type: 'boolean', alias: 'd', description: 'print the cell’s name, and leave it running' },
   interactive: { type: 'boolean', alias: 'i', description: 'pass standard input on' },
   tty: { type: 'boolean', alias: 't', description: 'give it a terminal' },
@@ -67,7 +71,7 @@ export default command({
   repeatable: ['env', 'volume', 'publish', 'command'],
   async run(invocation) {
     const { args } = invocation;
-    refuseMisuse(args);
+    await refuseMisuse(invocation);
     const keys = parseDetachKeys(args['detach-keys'] ?? DETACH_KEYS);
     const kernel = await openKernel(invocation);
     const cell = await readManifest(kernel, manifestFor(kernel, invocation)).catch(thrown => {
@@ -101,7 +105,7 @@ export default command({
       const code = await attached(place, cell.ref, invocation, input);
       if (code === undefined) {
         tellLeft(name, args);
-        if (args.rm) warn('it is not deleted when it ends, since nobody waits for that');
+        if (args.rm) tell(await whoDeletes(invocation));
         return 0;
       }
       if (!args.rm) return code;
@@ -113,11 +117,23 @@ export default command({
   },
 });
 
-function refuseMisuse({ interactive, tty, rm, detach }: Invocation<typeof runArgs>['args']): void {
+async function refuseMisuse(invocation: Invocation<typeof runArgs>): Promise<void> {
+  const { interactive, tty, rm, detach } = invocation.args;
   if (interactive && tty && !detach) requireTyping('run -i');
-  if (rm && detach) {
-    throw new KukeError('Usage', '--rm and -d: nobody waits for its end', { remedy: 'leave out one of them' });
+  if (rm && detach && !(await hasDaemon(invocation))) {
+    const remedy = 'leave out one of them, or start kukeond: `sudo kuke daemon start`';
+    throw new KukeError('Usage', '--rm and -d: nobody waits for its end', { remedy });
   }
+}
+
+async function whoDeletes(invocation: Invocation<typeof runArgs>): Promise<string> {
+  const isNow = await hasDaemon(invocation);
+  return `kukeond deletes it when it has ended${isNow ? '' : ', once it runs: `sudo kuke daemon start`'}`;
+}
+
+/** It deletes what has ended and nobody waits for. */
+async function hasDaemon(invocation: Invocation<typeof runArgs>): Promise<boolean> {
+  return (await invocation.program.daemon()).runningDaemon(placesOf(invocation)) !== undefined;
 }
 
 function manifestFor(kernel: Kernel, { args, lists }: Invocation<typeof runArgs>) {
@@ -133,6 +149,7 @@ function manifestFor(kernel: Kernel, { args, lists }: Invocation<typeof runArgs>
     workdir: args.workdir,
     user: args.user,
     ...inputOf(args),
+    autoDelete: args.rm,
   });
 }
 

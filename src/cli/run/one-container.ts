@@ -20,11 +20,12 @@ export interface RunFlags {
   tty?: boolean | undefined;
   stdin?: boolean | undefined;
   stdinOnce?: boolean | undefined;
+  autoDelete?: boolean | undefined;
 }
 
 /** `scope`: the spec's fields that name its parents. Throws Usage for a flag that cannot be read; what it says is checked as any manifest is. */
 export function oneContainer({ path }: ResourceRef, scope: Record<string, string>, flags: RunFlags): Manifest {
-  const { image, command, env, volume, publish, workdir, user, tty, stdin, stdinOnce } = flags;
+  const { image, command, env, volume, publish, workdir, user, tty, stdin, stdinOnce, autoDelete } = flags;
   const some = <T>(key: string, list: T[]) => (list.length > 0 ? { [key]: list } : {});
   const container = {
     id: CONTAINER,
@@ -43,7 +44,7 @@ export function oneContainer({ path }: ResourceRef, scope: Record<string, string
     apiVersion: API_VERSION,
     kind: 'Cell',
     metadata: { name: path.at(-1) ?? '' },
-    spec: { ...scope, containers: [container] },
+    spec: { ...scope, ...(autoDelete && { autoDelete }), containers: [container] },
   };
 }
 

@@ -13,6 +13,8 @@ export const FIRST_PAUSE_MS = 1000;
 export const LONGEST_PAUSE_MS = 300_000;
 /** So long a life without a fault, and what was before it is forgotten. */
 export const HEALTHY_MS = 600_000;
+/** From the end of what is then deleted: so long has who waits for it, such as `kuke run`, to see how it ended. */
+export const DELETE_AFTER_MS = 5000;
 
 /** Of one member. Times are those of the monotonic clock, in milliseconds. */
 export interface MemberMemory {
@@ -27,6 +29,8 @@ export interface MemberMemory {
   wellSince?: number;
   /** When its end, or that it is unhealthy, was seen. */
   faultAt?: number;
+  /** When it was first seen to have ended. */
+  endedAt?: number;
   /** The supervisor has started it, and has not seen it run yet. */
   isExpected?: boolean;
   health?: Health;
@@ -75,16 +79,17 @@ function rememberOne(known: MemberMemory | undefined, seen: Member, isWanted: bo
   const counted = isLong ? { ...before, retries: 0 } : before;
   if (seen.state === 'running') return ofRunning(known, counted, seen, now);
   const { pid: _, wellSince: __, health: ___, isExpected: ____, ...rest } = counted;
+  const ended = seen.state === 'ended' ? { endedAt: counted.endedAt ?? now } : {};
   // Who has stopped it and starts it again begins anew.
-  if (!isWanted) return { ...rest, retries: 0, failures: 0 };
+  if (!isWanted) return { ...rest, ...ended, retries: 0, failures: 0 };
   const wasRunning = counted.pid !== undefined || counted.isExpected === true;
-  return { ...rest, faultAt: wasRunning ? now : (counted.faultAt ?? now) };
+  return { ...rest, ...ended, faultAt: wasRunning ? now : (counted.faultAt ?? now) };
 }
 
 function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: Member, now: number): MemberMemory {
   const pid = seen.pid ?? 0;
   if (before.pid !== pid) {
-    const { faultAt: _, heldFor: __, health: ___, isExpected, ...rest } = before;
+    const { faultAt: _, heldFor: __, health: ___, endedAt: ____, isExpected, ...rest } = before;
     // Somebody else has started it: what was before counts no more.
     const retries = known === undefined || isExpected === true ? before.retries : 0;
     return { ...rest, retries, failures: 0, pid, wellSince: now };
@@ -95,10 +100,10 @@ function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: 
 
 /** What follows from a start of these that the supervisor has made. */
 export function started(memory: Memory, ids: readonly string[]): Memory {
-  return changed(memory, ids, ({ faultAt: _, health: __, pid: ___, wellSince: ____, ...one }) => {
+  return changed(memory, ids, ({ faultAt: _, health: __, pid: ___, wellSince: ____, endedAt: _____, ...one }) => {
     if (one.heldFor !== WAITING)
       return { ...one, restarts: one.restarts + 1, retries: one.retries + 1, isExpected: true };
-    const { heldFor: _____, ...first } = one;
+    const { heldFor: ______, ...first } = one;
     return { ...first, isExpected: true };
   });
 }
@@ -138,7 +143,7 @@ export function notesOf({ members }: Memory): Map<string, MemberNotes> {
 export function decide(seen: Supervised, memory: Memory, now: number): Decision {
   const root = seen.members.find(({ isRoot }) => isRoot);
   if (root === undefined || seen.members.some(({ state }) => state === 'unknown')) return { act: 'none' };
-  if (!seen.isWanted) return afterTheEnd(seen, root);
+  if (!seen.isWanted) return afterTheEnd(seen, root, memory, now);
   if (root.state === 'running') return decideMembers(seen.members, memory, now);
   const knownRoot = memory.members.get(root.id);
   const isLost = root.state === 'ended' && root.exitCode === undefined && knownRoot?.heldFor === undefined;
@@ -148,16 +153,18 @@ export function decide(seen: Supervised, memory: Memory, now: number): Decision 
   }
   if (!isMemberDue(root, knownRoot)) {
     if (isLost) return { act: 'hold', members: [root.id], why: 'Lost' };
-    return afterTheEnd(seen, root);
+    return afterTheEnd(seen, root, memory, now);
   }
   return decideMembers(seen.members, memory, now);
 }
 
 /** The root does not run, and is not started again. */
-function afterTheEnd({ autoDelete, isOpen }: Supervised, { state }: Member): Decision {
+function afterTheEnd({ autoDelete, isOpen }: Supervised, { id, state }: Member, memory: Memory, now: number): Decision {
   if (state === 'running') return { act: 'none' };
-  if (autoDelete && state === 'ended') return { act: 'delete' };
-  return isOpen ? { act: 'settle' } : { act: 'none' };
+  const rest: Action = isOpen ? { act: 'settle' } : { act: 'none' };
+  if (!autoDelete || state !== 'ended') return rest;
+  const at = (memory.members.get(id)?.endedAt ?? now) + DELETE_AFTER_MS;
+  return at <= now ? { act: 'delete' } : { ...rest, lookAt: at };
 }
 
 const isMemberDue = (member: Member, known: MemberMemory | undefined): boolean => {

@@ -88,13 +88,18 @@ describe('exec', () => {
 });
 
 describe('attach', () => {
-  test('has the terminal of the first process, which goes on when it is left', async () => {
-    const first = onTerminal('run -it --name box test:1 -- sh');
+  test('has the terminal of the first process, which goes on when it is left; with --rm kukeond takes it away in the end', async () => {
+    expect(await kuke(['run', '-d', '--rm', '--name', 'brief', 'test:1', '--', 'true'])).toMatchObject({
+      stdout: 'brief\n',
+    });
+    const first = onTerminal('run -it --rm --name box test:1 -- sh');
     await first.shown(/# /);
     first.type('x=kept; stty size\r');
     await first.shown(/20 90/);
     first.type('\u0010\u0011');
-    expect(await first.shown(/ended with 0[\s\S]*icanon/)).toMatch(/\r\nleft; it runs on: .* comes back\r\n/);
+    expect(await first.shown(/ended with 0[\s\S]*icanon/)).toMatch(
+      /\r\nleft; it runs on: .* comes back\r\n[\s\S]*kukeond deletes it when it has ended\r\n/,
+    );
     const again = onTerminal('attach box');
     await again.shown(/attached/);
     again.resize(70, 10);
@@ -106,7 +111,11 @@ describe('attach', () => {
     await eventually(async () => ((await psOf('box')).includes('sleep 99998') ? undefined : true));
     again.type('exit 4\r');
     expect(await again.shown(/ended with 4[\s\S]*icanon/)).not.toMatch(/ended with 4[\s\S]*-icanon/);
-    expect(await kuke(['delete', 'cell', 'box', '--cascade'])).toMatchObject({ status: 0 });
+    await eventually(
+      async () => ((await kuke(['get', 'cells', '-o', 'name'])).stdout === 'cell/web\n' ? true : undefined),
+      60_000,
+    );
+    for (const name of ['box', 'brief']) expect(existsSync(`/opt/kukeon/main/default/default/${name}`)).toBe(false);
   });
 
   test('passes on what comes by a pipe, to its end', async () => {

@@ -123,7 +123,10 @@ test('a root that ends for good takes the network along; a cell that is deleted 
   const status = await statusWhen('bad', now => now.attachments.length === 0);
   expect(status).toMatchObject({ state: 'Failed', reason: 'RootExited' });
   expect(containerIn(status, 'side').state).toBe('Exited');
-  await eventually(async () => ((await kuke('get', 'cells', '-o', 'name')).includes('gone') ? undefined : true));
+  await eventually(
+    async () => ((await kuke('get', 'cells', '-o', 'name')).includes('gone') ? undefined : true),
+    60_000,
+  );
   expect(existsSync('/opt/kukeon/main/default/default/gone')).toBe(false);
 });
 

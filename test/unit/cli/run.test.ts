@@ -54,6 +54,15 @@ describe('run', () => {
     expect(Object.keys(JSON.parse(stdout).spec.containers[0])).toHaveLength(3 + Object.keys(said).length);
   });
 
+  test('--rm -d is for kukeond to delete, where that runs', async () => {
+    const { daemon } = fake.program;
+    fake.program.daemon = async () => ({ ...(await daemon()), runningDaemon: () => ({ pid: 1, command: 'kukeond' }) });
+    const { status } = await run('--rm', '-d', '--name', 'web', 'busybox');
+    fake.program.daemon = daemon;
+    expect(status).toBe(0);
+    expect(JSON.parse((await fake.kuke('get', 'cell', 'web', '-o', 'json')).stdout).spec.autoDelete).toBe(true);
+  });
+
   test.each([
     [['-it', 'busybox'], 2, '-t: standard input is not a terminal (leave out -t: `run -i` passes on'],
     [['-it', '--detach-keys', 'ctrl-1', 'busybox'], 2, 'is not a terminal'],

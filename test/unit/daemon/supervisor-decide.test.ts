@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import {
+  DELETE_AFTER_MS,
   type Decision,
   decide,
   failed,
@@ -95,13 +96,13 @@ describe('of what is seen for the first time', () => {
     [
       'and is to be deleted',
       seen([member('root', ended(0, { policy: 'never' }))], { autoDelete: true }),
-      { act: 'delete' },
+      { act: 'settle', lookAt: DELETE_AFTER_MS },
     ],
     ['it was stopped', seen([member('root', ended(1))], { isWanted: false, isOpen: false }), { act: 'none' }],
     [
       'it was stopped, and is to be deleted',
-      seen([member('root', ended(1))], { isWanted: false, autoDelete: true }),
-      { act: 'delete' },
+      seen([member('root', ended(1))], { isWanted: false, autoDelete: true, isOpen: false }),
+      { act: 'none', lookAt: DELETE_AFTER_MS },
     ],
     ['it is being stopped', seen([member('root')], { isWanted: false, autoDelete: true }), { act: 'none' }],
     [
@@ -237,6 +238,19 @@ describe('what is unhealthy', () => {
     expect(decide(down, remember(memory, down, 5), 5)).toEqual({ act: 'none' });
     expect(notesOf(memory).get('side')).toMatchObject({ heldFor: 'Unhealthy' });
   });
+});
+
+test('what is to be deleted is so a while after its end; one that was started again meanwhile is not', () => {
+  for (const isWanted of [true, false]) {
+    const down = seen([member('root', ended(0, { policy: 'never' }))], { autoDelete: true, isOpen: false, isWanted });
+    let memory = remember(nothing, down, 1000);
+    memory = remember(memory, down, 4000);
+    expect(decide(down, memory, 4000)).toEqual({ act: 'none', lookAt: 1000 + DELETE_AFTER_MS });
+    expect(decide(down, memory, 1000 + DELETE_AFTER_MS)).toEqual({ act: 'delete' });
+    memory = remember(memory, seen([member('root', { pid: 5 })]), 5000);
+    memory = remember(memory, down, 7000);
+    expect(decide(down, memory, 7000)).toEqual({ act: 'none', lookAt: 7000 + DELETE_AFTER_MS });
+  }
 });
 
 test('nothing is done twice, nothing to what is stopped, and what is due is looked at in time', () => {
