@@ -1,5 +1,5 @@
 /** What carries this installation's label in containerd and belongs to no resource. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { CGROUP_ROOT, type Claims, type Finding, shellCommand } from 'kuke/plugin';
 import { hasCode } from '../../src/host/errno.ts';
 import type { Client } from './client/index.ts';
@@ -7,6 +7,7 @@ import { type Containerd, inNamespace, readOnly } from './containerd.ts';
 import { abandonedLeases, releaseAbandoned } from './images/lease.ts';
 import { GC_ROOT, GROUP, isOurContainer, isOurs } from './labels.ts';
 import { explain } from './runtime/explain.ts';
+import { strayInputs } from './runtime/input.ts';
 import { removeNamespace } from './runtime/namespace.ts';
 import { removeContainer } from './runtime/remove.ts';
 import { endTask } from './runtime/task.ts';
@@ -20,6 +21,14 @@ export async function orphansIn(containerd: Containerd, claims: Claims): Promise
   const unclaimed = ours.filter(name => !claims.namespaces.includes(name));
   return [
     ...held.flat(),
+    ...strayInputs(instance, claims.containers).map(path =>
+      orphan(
+        'Input',
+        `${path}, a container’s standard input, is of no container`,
+        async () => rmSync(path, { force: true }),
+        () => shellCommand('rm', path),
+      ),
+    ),
     ...unclaimed.map(namespace =>
       orphan(
         'Namespace',

@@ -45,7 +45,7 @@ const runArgs = {
   user: { type: 'string', alias: 'u', valueHint: 'USER[:GROUP]', description: 'name or number (the image’s)' },
   rm: {
     type: 'boolean',
-    description: 'delete the cell and its log once it has ended; with -d kukeond deletes the cell',
+    description: 'delete the cell and its log once it has ended; with -d kukeond does so',
   },
   detach: { type: 'boolean', alias: 'd', description: 'print the cell’s name, and leave it running' },
   interactive: { type: 'boolean', alias: 'i', description: 'pass standard input on' },

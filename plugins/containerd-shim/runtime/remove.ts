@@ -33,7 +33,7 @@ export async function removeContainer(
   if (snapshot !== undefined && isOurs(snapshot, instance))
     await ifFound(client.snapshots.remove({ snapshotter, key }));
   clearUserFiles({ namespace, id });
-  removeInput(containerd, { namespace, id });
+  removeInput(instance, { namespace, id });
   forgetExecsIn({ socket: containerd.socket, namespace, id });
   const group = container?.labels[GROUP] ?? given;
   if (group !== undefined) await removeShimSocket(client, containerd.socket, namespace, group);

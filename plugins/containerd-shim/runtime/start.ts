@@ -62,7 +62,7 @@ export async function prepareTask(
   const log = logOf(container);
   if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
   const group = `${namespace}/${container.labels[GROUP] ?? container.id}`;
-  const input = makeInput(containerd, namespace, container);
+  const input = await makeInput(containerd, namespace, container);
   const task = { rootfs: [...rootfs], ...input, ...outputs(log, isTerminal) };
   await orUndone(client, container, async () => {
     const pid = await inTurn(group, () => createTask(containerd, namespace, container, task, signal));

@@ -27,7 +27,7 @@ beforeAll(async () => {
   containerd = await warmHost();
   installKiller();
   symlinkSync(binary, '/usr/local/bin/kuke'); // the CNI plugins are in it
-  await apply(cell('web', [container('main', { ports: ['8080:80'] }), container('side')]));
+  await apply(cell('web', [container('main', { ports: ['8080:80'] }), container('side', { stdin: true })]));
   await logged('web', 'side', /ready/);
   instance = readFileSync('/opt/kukeon/.kuke/instance', 'utf8').trim();
   attachment = `${instanceTag(instance)}deadbeef-0badcafe`;
@@ -123,6 +123,8 @@ function staleLock(): void {
   writeFileSync(`/run/kukeon/${lock}`, `${GONE} kuke apply -f gone.yaml\n`);
 }
 
+const input = () => output('mkfifo', `/run/kukeon/stdin-${instanceTag(instance)}-0123456789abcdef`);
+
 const lease = () => ctr('kukeon-main', ['leases', 'create', '--id', 'kuke-gone', ...labels()]);
 const namespace = () => ctr('default', ['namespaces', 'create', 'kukeon-gone', `kukeon.io/instance=${instance}`]);
 
@@ -159,6 +161,7 @@ const leftovers: Record<string, [what: string, code: string, make: () => unknown
   'in containerd': [
     ['snapshot gone in kukeon-main', 'OrphanSnapshot', snapshot],
     ['lease kuke-gone in kukeon-main', 'OrphanLease', lease],
+    ['container’s standard input, is of no container', 'OrphanInput', input],
     ['containerd namespace kukeon-gone', 'OrphanNamespace', namespace],
   ],
   'in the network': [
@@ -279,6 +282,7 @@ test('what is of others, or of another kuke, is neither named nor touched', asyn
   await nft('add table inet theirs; add chain inet theirs input { type filter hook input priority 0; }');
   mkdirSync(`${GROUPS}/main/theirs`);
   writeFileSync(`${NETWORKS}/theirs.conflist`, '{"cniVersion":"1.0.0","name":"theirs","plugins":[{"type":"bridge"}]}');
+  await output('mkfifo', `/run/kukeon/stdin-${instanceTag(`not ${instance}`)}-0123456789abcdef`);
   mkdirSync('/var/log/kukeon/lab/x/y/z', { recursive: true });
   writeFileSync('/var/log/kukeon/lab/x/y/z/main.log', 'theirs\n');
   const host = await footprint();
