@@ -59,9 +59,12 @@ export function useOf(path: string | undefined, now: Reading, before?: Reading):
   if (group === undefined) return {};
   const earlier = before?.groups.get(group.path);
   const seconds = (now.at - (before?.at ?? now.at)) / 1000;
-  const rate = (count?: number, last?: number): number | undefined =>
-    // A counter that went back is of a group that was made anew.
-    count === undefined || last === undefined || count < last || seconds <= 0 ? undefined : (count - last) / seconds;
+  const isNew = before !== undefined && earlier === undefined;
+  const rate = (count?: number, last = isNew ? 0 : undefined): number | undefined => {
+    if (count === undefined || last === undefined || seconds <= 0) return undefined;
+    // A counter that went back is of a group that was made anew: all that it has used is of this time.
+    return (count < last ? count : count - last) / seconds;
+  };
   const usec = rate(group.cpuUsec, earlier?.cpuUsec);
   const [readBps, writeBps, readIops, writeIops] = (['readBytes', 'writeBytes', 'reads', 'writes'] as const).map(
     counter => rate(group.io?.[counter], earlier?.io?.[counter]),

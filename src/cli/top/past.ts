@@ -15,7 +15,8 @@ import { placesOf } from './places.ts';
 import { type Row, rowsWithWhole, type Sort } from './rows.ts';
 
 const LONGEST_MS = 3_600_000;
-const LEAST_MS = 10_000;
+/** Between two readings of kukeond's. */
+const LEAST_MS = 20_000;
 
 export interface PastOptions {
   /** As it was typed: `1h`. */
@@ -34,7 +35,7 @@ export async function showPast(
   { last, level, scope, sort, isJson }: PastOptions,
 ): Promise<void> {
   const lastMs = parseDuration(last, '--last');
-  if (lastMs < LEAST_MS || lastMs > LONGEST_MS) throw new KukeError('Usage', '--last: give 10s to 1h');
+  if (lastMs < LEAST_MS || lastMs > LONGEST_MS) throw new KukeError('Usage', '--last: give 20s to 1h');
   if (sort === 'pids') throw new KukeError('Usage', '--sort pids: they are not kept', { remedy: 'leave out --last' });
   const tree = await readTree(kernel);
   const places = placesOf(kernel, tree, level, scope);

@@ -12,7 +12,7 @@ import { shape } from './answer-shapes.ts';
 import { duration, name, wholeNumber } from './query.ts';
 import { type Route, route } from './route.ts';
 
-const MOST_POINTS = 360;
+const MOST_POINTS = 1000;
 
 type Period = { last: ReturnType<typeof duration>; points: ReturnType<typeof wholeNumber> };
 

@@ -5,8 +5,8 @@ import { readingOf } from '../../kernel/usage.ts';
 import type { StartPart } from '../serve.ts';
 import type { UsageHistory } from './history.ts';
 
-/** A reading of 200 groups (100 cells) takes some 10 ms of processor time: a thousandth of a core. */
-export const INTERVAL_MS = 10_000;
+/** A reading of 200 groups (100 cells) takes some 10 ms of processor time: half a thousandth of a core. */
+export const INTERVAL_MS = 20_000;
 
 export const startKeepingUsage =
   (history: UsageHistory): StartPart =>

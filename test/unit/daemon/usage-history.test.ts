@@ -64,7 +64,7 @@ test('the oldest goes where the ring is full', () => {
   expect(span.of('/kukeon').memory?.points).toEqual([5, 6, 7].map(page => page * 4096));
 });
 
-test('a group that was away is not known for that time; one that was made anew has no rate there', () => {
+test('a group that was away is not known for that time; one that was made anew counts from nothing', () => {
   const history = makeHistory(10_000, 6);
   history.add(reading(0, group('/a', 9e6, 4096)));
   history.add(reading(10_000, group('/a', 10e6, 4096)));
@@ -73,7 +73,7 @@ test('a group that was away is not known for that time; one that was made anew h
   history.add(reading(40_000, group('/a', 2e6, 4096)));
   history.add(reading(50_000, group('/a', 0, 4096)));
   const { cpus, memory } = history.last(100_000, 50_000).of('/a');
-  expect(cpus?.points.map(value => value !== null)).toEqual([false, true, false, false, true, false]);
+  expect(cpus?.points.map(value => value !== null)).toEqual([false, true, false, true, true, true]);
   expect(memory?.points).toEqual([4096, 4096, null, 4096, 4096, 4096]);
 });
 

@@ -29,13 +29,22 @@ test('rates are over the time between two readings, the rest is of the last', ()
 
 test.each([
   ['the first reading', undefined],
-  ['a group that has just come', reading(0)],
-  ['a group that was made anew, and counts from 0', reading(0, { path: '/a', cpuUsec: 9, io: io(90) })],
   ['a group whose counters have just come', reading(0, { path: '/a' })],
   ['two readings at once', reading(2000, { path: '/a', cpuUsec: 1, io: io(10) })],
 ])('%s has no rates', (_, before) => {
   const now = reading(2000, { path: '/a', cpuUsec: 5, io: io(50), pids: { current: 1 } });
   expect(useOf('/a', now, before)).toEqual({ pids: { current: 1 } });
+});
+
+test.each([
+  ['a group that has just come', reading(0)],
+  ['a group that was made anew, and counts from 0', reading(0, { path: '/a', cpuUsec: 9, io: io(90) })],
+])('%s has used all of it since the reading before', (_, before) => {
+  const now = reading(2000, { path: '/a', cpuUsec: 5, io: io(50) });
+  expect(useOf('/a', now, before)).toEqual({
+    cpus: 2.5e-6,
+    io: { readBps: 25, writeBps: 0, readIops: 2.5, writeIops: 0 },
+  });
 });
 
 test('of what has no group, and of one that counts nothing, nothing is known', () => {

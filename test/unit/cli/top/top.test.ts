@@ -94,7 +94,7 @@ describe('kuke top', () => {
     [2, ['--level', 'space', '--stack', 'default'], '--stack has no meaning with --level space'],
     [2, ['--level', 'sel'], 'there is no kind `sel`; did you mean `cell`?'],
     [2, ['--sort', 'mem'], 'did you mean'],
-    [2, ['--last', '2h'], '--last: give 10s to 1h'],
+    [2, ['--last', '2h'], '--last: give 20s to 1h'],
     [2, ['--last', '1h', '--sort', 'pids'], '--sort pids'],
     [3, ['--last', '1h', '--cell', 'wbe'], 'no cell with --cell wbe'],
     [5, ['--last', '1h'], 'is kept by kukeond, which does not answer at /run/kukeon/kukeond'],
