@@ -70,6 +70,7 @@ export default command({
     const selector = parseSelector(args.selector ?? '');
     const by = args['sort-by'];
     if (args.kind === undefined) requireAllLevels(args);
+    else refuseSeveral(args.kind);
     const kernel = await openKernel(invocation, { reads: true });
     if (args.kind === undefined) {
       const { printAllLevels } = await import('./get/all-levels.ts');
@@ -117,6 +118,15 @@ export default command({
     return 0;
   },
 });
+
+/** As kubectl has them: `cells,spaces`, `all`. */
+function refuseSeveral(kind: string): void {
+  if (!kind.includes(',') && kind !== 'all') return;
+  const [first = ''] = kind === 'all' ? ['cells'] : kind.split(',').filter(Boolean);
+  throw new KukeError('Usage', `\`${kind}\`: one KIND at a time`, {
+    remedy: `\`kuke get ${first}\`, then the next; \`kuke tree\` and \`kuke get --resources\` show all levels`,
+  });
+}
 
 /** Throws Usage where a KIND is needed. */
 function requireAllLevels(args: {

@@ -11,14 +11,14 @@ export default command({
     ['image tag nginx:alpine web:1 --dry-run --explain', 'as a script'],
   ],
   args: {
-    source: { type: 'positional', required: true, description: 'name of an image, or its digest' },
+    image: { type: 'positional', required: true, description: 'name of an image, or its digest' },
     name: { type: 'positional', required: true, description: 'the new one: [REGISTRY/]REPOSITORY[:TAG]' },
     ...realmArg,
     ...planArgs,
   },
   async run(invocation) {
     const { kernel, images, namespace } = await openImages(invocation);
-    const { source, name } = invocation.args;
+    const { image: source, name } = invocation.args;
     const script = makeScript(kernel, invocation);
     const request = { namespace, source, name };
     const full = await images.tag({ ...request, dryRun: true });

@@ -31,18 +31,23 @@ export async function openImages(
   requireRoot(invocation);
   const kernel = await openKernel(invocation, { needs: ['kind:Realm', 'backend:images', ...needs] });
   await kernel.instance();
-  const kind = kernel.kinds.get('Realm');
-  const { realm: given } = invocation.args;
-  const name = typeof given === 'string' ? given : (kernel.settings.scope?.realm ?? kind.defaultName ?? '');
-  const realm = refFor(kernel, kind, name, {});
   const tree = await readTree(kernel);
-  const { namespace, registryCredentials = [] } = tree.get(realm).spec;
-  if (typeof namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
+  const { realm, namespace, registryCredentials } = realmIn(kernel, tree, invocation.args);
   // The tree holds what the kind's own schema has parsed.
   const credentials = registryCredentials as RegistryCredentials[];
   const images = await kernel.use('images');
   const audited = kernel.dryRun ? images : auditedImages(images, realm, auditOf(invocation));
   return { kernel, images: audited, realm, namespace, credentials, tree };
+}
+
+/** The realm that `--realm` says, else the configuration, else `main`. Throws NotFound. */
+export function realmIn(kernel: Kernel, tree: ResourceTree, { realm: given }: Readonly<Record<string, unknown>>) {
+  const kind = kernel.kinds.get('Realm');
+  const name = typeof given === 'string' ? given : (kernel.settings.scope?.realm ?? kind.defaultName ?? '');
+  const realm = refFor(kernel, kind, name, {});
+  const { namespace, registryCredentials = [] } = tree.get(realm).spec;
+  if (typeof namespace !== 'string') throw new KukeError('Internal', 'the realm has no namespace');
+  return { realm, namespace, registryCredentials };
 }
 
 /** A line for what was done, or would be; a script says it itself. */

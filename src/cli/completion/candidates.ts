@@ -23,6 +23,8 @@ export interface Known {
   kinds(): Promise<readonly string[]>;
   /** Of resources of a kind (`cell`, `ce`, `cells`) within the scope that the flags say. */
   names(kind: string, flags: Readonly<Record<string, unknown>>): Promise<string[]>;
+  /** Of the images of the realm that the flags say. */
+  images(flags: Readonly<Record<string, unknown>>): Promise<string[]>;
 }
 
 /** The words of a line after the command's own. */
@@ -59,7 +61,7 @@ export async function complete(
   if (soFar.isOver) return { candidates: [], directive: 'files' };
   if (soFar.open !== undefined || current.startsWith('-'))
     return flagOrValue(all, soFar, current, known, command.repeatable);
-  return matching(await positional(command, soFar, commands, known), current);
+  return matching(await positional(command, soFar, current, commands, known), current);
 }
 
 /** `exec web -c`: the cell is an argument there, and says where containers are as a flag does. */
@@ -115,11 +117,11 @@ async function flagOrValue(
   known: Known,
   repeatable: readonly string[] = [],
 ): Promise<Completion> {
-  if (soFar.open !== undefined) return matching(await valuesOf(all, soFar.open, soFar, known), current);
+  if (soFar.open !== undefined) return matching(await valuesOf(all, soFar.open, current, soFar, known), current);
   const at = current.indexOf('=');
   if (at > 0) {
     const flag = current.slice(0, at + 1);
-    const { candidates, directive } = await valuesOf(all, flag.slice(2, -1), soFar, known);
+    const { candidates, directive } = await valuesOf(all, flag.slice(2, -1), current.slice(at + 1), soFar, known);
     const whole = candidates.map(({ value, description }) => ({ value: `${flag}${value}`, description }));
     return matching({ candidates: whole, directive }, current);
   }
@@ -131,12 +133,20 @@ async function flagOrValue(
   return matching({ candidates, directive: 'done' }, current);
 }
 
-async function valuesOf(all: ArgsDef, flag: string, { flags }: ReadSoFar, known: Known): Promise<Completion> {
+async function valuesOf(
+  all: ArgsDef,
+  flag: string,
+  current: string,
+  { flags }: ReadSoFar,
+  known: Known,
+): Promise<Completion> {
   const definition = Object.hasOwn(all, flag) ? all[flag] : undefined;
   if (definition === undefined) return nothing;
   if (definition.type === 'enum') return plain(definition.options ?? []);
   const { valueHint = '' } = definition;
   if (valueHint === 'KIND') return plain(await known.kinds());
+  if (valueHint === 'KIND/NAME')
+    return (await inKind(current, flags, known)) ?? plain((await known.kinds()).map(kind => `${kind}/`));
   if (valueHint === 'DIR') return { candidates: [], directive: 'folders' };
   if (FILES.test(valueHint)) return { candidates: [], directive: 'files' };
   return (await known.kinds()).includes(flag) ? plain(await known.names(flag, flags)) : nothing;
@@ -147,6 +157,7 @@ const FILES = /^(?:FILE|PATH)/;
 async function positional(
   command: Command,
   { positionals, flags }: ReadSoFar,
+  current: string,
   commands: Record<string, CommandEntry>,
   known: Known,
 ): Promise<Completion> {
@@ -156,12 +167,17 @@ async function positional(
   const place = places[positionals.length] ?? (isRepeated ? last : undefined);
   if (place === undefined) return nothing;
   const [name, { description = '' }] = place;
+  const takesBoth = name === 'cell' || (name === 'kind' && Object.hasOwn(command.args, 'name'));
+  const named = takesBoth && (await inKind(current, flags, known));
+  if (named) return named;
   switch (name) {
     case 'kind':
       return plain(kindsIn(description, await known.kinds()));
     case 'name':
-      if (!Object.hasOwn(command.args, 'kind')) return nothing; // an image's, which containerd knows
+      if (!Object.hasOwn(command.args, 'kind')) return plain(await known.images(flags));
       return plain(await known.names(positionals[places.findIndex(([one]) => one === 'kind')] ?? '', flags));
+    case 'image':
+      return plain(await known.images(flags));
     case 'shell':
       return plain(Object.keys(SHELLS));
     case 'command':
@@ -183,6 +199,16 @@ async function positional(
   }
 }
 
+/** `cell/w`: the names with their kind. */
+async function inKind(
+  current: string,
+  flags: Readonly<Record<string, unknown>>,
+  known: Known,
+): Promise<Completion | undefined> {
+  const [, kind] = /^([A-Za-z]+)\//.exec(current) ?? [];
+  return kind === undefined ? undefined : plain((await known.names(kind, flags)).map(name => `${kind}/${name}`));
+}
+
 /** A command's help says which kinds it takes: `realm, space, stack or cell`; one that names none takes all. */
 function kindsIn(description: string, kinds: readonly string[]): readonly string[] {
   const word = new RegExp(`(?<!\\.)\\b(?:${kinds.join('|')})s?\\b(?!\\.)`, 'g');
@@ -197,6 +223,6 @@ function plain(values: readonly string[]): Completion {
 /** Those that begin so; a space is not to stand behind one that wants more. */
 function matching({ candidates, directive }: Completion, current: string): Completion {
   const found = candidates.filter(({ value }) => value.startsWith(current));
-  const wantsMore = found.length > 0 && found.every(({ value }) => /[=:]$/.test(value));
+  const wantsMore = found.length > 0 && found.every(({ value }) => /[=:/]$/.test(value));
   return { candidates: found, directive: wantsMore ? 'nospace' : directive };
 }

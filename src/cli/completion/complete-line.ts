@@ -27,15 +27,15 @@ export async function completeLine(line: string[], program: Program): Promise<nu
   return 0;
 }
 
-/** As the files have it; no plugin of others is run for it. */
+/** As the files have it, and of images containerd; no plugin of others is run for it. */
 function knownTo(words: string[], program: Program): Known {
   let opened: Promise<Kernel> | undefined;
-  const open = async (): Promise<Kernel> => {
+  const open = async (more: string[]): Promise<Kernel> => {
     const globals = await readGlobals(readSoFar(globalArgs, words).flags, currentConsole().env, program);
     const invocation = { globals, program, line: '', signal: new AbortController().signal };
-    return openKernel(invocation, { needs: ['kind:Cell'], reads: true });
+    return openKernel(invocation, { needs: ['kind:Cell', ...more], reads: true });
   };
-  const kernelOf = () => (opened ??= open());
+  const kernelOf = () => (opened ??= open([]));
   return {
     kinds: async () => (await kernelOf()).kinds.all().map(({ kind }) => kind.toLowerCase()),
     async names(word, flags) {
@@ -50,6 +50,12 @@ function knownTo(words: string[], program: Program): Known {
       const path = typeof flags.cell === 'string' ? scopePath(kernel, kind, flags) : scopePath(kernel, parent, flags);
       const declared = embedded(kernel, kind.kind, tree.all(parent.kind, path)).map(({ ref }) => nameOf(ref));
       return [...new Set(declared)];
+    },
+    async images(flags) {
+      const { realmIn } = await import('../images.ts');
+      const kernel = await open(['backend:images']);
+      const { namespace } = realmIn(kernel, await readTree(kernel), flags);
+      return (await (await kernel.use('images')).list({ namespace })).map(({ name }) => name);
     },
   };
 }

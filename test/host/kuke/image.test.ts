@@ -55,6 +55,9 @@ test('pull, inspect, tag, save, load, rm and prune', async () => {
   expect(await run(['image', 'pull', '-q', web()])).toMatchObject({ stdout: `pulled ${web()}\n`, stderr: '' });
   expect(pulledBlobs()).toHaveLength(3);
 
+  // At the prompt.
+  expect(await kuke('__complete', 'run', web().slice(0, 6))).toBe(`${web()}\n:done\n`);
+
   const details = JSON.parse(await kuke('image', 'inspect', web(), '-o', 'json'));
   expect(details).toMatchObject({ name: web(), names: [web()], digest, manifest: digest, usedBy: [] });
   expect(details.config).toMatchObject({ cmd: ['/bin/sh', '-c', WAIT], labels: { maintainer: 'kuke' } });

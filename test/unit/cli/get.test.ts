@@ -110,6 +110,17 @@ describe('names and scopes', () => {
 });
 
 describe('for scripts', () => {
+  test.each([
+    ['cells,spaces', 'kuke get cells'],
+    [',st', 'kuke get st'],
+    ['all', 'kuke tree'],
+  ])('%s, as kubectl has it, is refused with what to type', async (kind, remedy) => {
+    const { status, stdout, stderr } = await get(kind, '-A');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('one KIND at a time');
+    expect(stderr).toContain(remedy);
+  });
+
   test.each(['yaml', 'json'])('one resource as %s is its manifest with status; several are a List', async format => {
     const [one, ...others] = parseDocuments((await get('cell', 'web', '-o', format)).stdout, 'out').map(
       ({ value }) => value,

@@ -10,6 +10,7 @@ const known = {
     'web',
     [kind, realm, stack, cell].filter(Boolean).join('-'),
   ],
+  images: async ({ realm }: Readonly<Record<string, unknown>>) => ['nginx:1.29', `busybox:${realm ?? 'latest'}`],
 };
 
 const completed = async (...line: string[]) => {
@@ -23,7 +24,29 @@ describe('completion', () => {
       ['explain', 'c'],
       ['cell', 'container'],
     ],
-    [['image', 'rm', ''], []],
+    [
+      ['image', 'rm', ''],
+      ['nginx:1.29', 'busybox:latest'],
+    ],
+    [['image', 'tag', '--realm', 'lab', 'b'], ['busybox:lab']],
+    [['run', '--rm', 'n'], ['nginx:1.29']],
+    [['image', 'pull', 'nginx:1'], ['nginx:1.29']],
+    [
+      ['describe', 'cell/'],
+      ['cell/web', 'cell/cell'],
+    ],
+    [['get', 'co/w'], ['co/web']],
+    [['wait', '--realm', 'lab', 'cell/c'], ['cell/cell-lab']],
+    [
+      ['create', 'cell/'],
+      ['cell/web', 'cell/cell'],
+    ],
+    [['image', 'rm', 'cell/'], []],
+    [
+      ['events', '--for', 'c'],
+      ['cell/', 'container/'],
+    ],
+    [['events', '--for=cell/w'], ['--for=cell/web']],
     [['ge'], ['get']],
     [
       ['image', 'l'],
@@ -111,6 +134,7 @@ describe('completion', () => {
     expect(await completed('exec', 'web', '--', 'l')).toEqual({ values: [], directive: 'files' });
     expect(await completed('get', 'cells', '-o', 'custom-')).toMatchObject({ directive: 'nospace' });
     expect(await completed('get', 'cells', '-o', 'j')).toMatchObject({ directive: 'done' });
+    expect(await completed('events', '--for', 'cell')).toEqual({ values: ['cell/'], directive: 'nospace' });
   });
 
   test('commands and flags say what they are', async () => {
