@@ -12,6 +12,7 @@ import { printPlanned } from './output/plan.ts';
 import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 import { scopeArgs } from './scope.ts';
+import { applyOptions, strictArg } from './strict.ts';
 import { targetsIn } from './wait/targets.ts';
 
 export default command({
@@ -30,6 +31,7 @@ export default command({
     'all-scopes': { type: 'boolean', alias: 'A', description: 'all of them in all realms, spaces and stacks' },
     ...scopeArgs,
     ...timeoutArg,
+    ...strictArg,
     ...planArgs,
   },
   repeatable: ['cell'],
@@ -45,7 +47,7 @@ export default command({
         refuseDamaged(tree, ref, 'itself');
         return tree.get(ref);
       });
-    const planOptions = { verb: 'restart', stopTimeoutMs } as const;
+    const planOptions = { ...applyOptions(args), verb: 'restart', stopTimeoutMs } as const;
     const outcomes = await withEngine(invocation, options =>
       apply(kernel, openJournal(invocation), desired, options, planOptions),
     );

@@ -25,6 +25,7 @@ import { attached, logBefore, removeLog } from './run/attached.ts';
 import { cellNameFor } from './run/cell-name.ts';
 import { inFlags, oneContainer } from './run/one-container.ts';
 import { checked, scopeArgs } from './scope.ts';
+import { applyOptions, strictArg } from './strict.ts';
 
 /** As docker and shells have it of a program that is not there. */
 const NOT_FOUND = 127;
@@ -56,6 +57,7 @@ const runArgs = {
     description: `leave it running by these, with -it (${DETACH_KEYS})`,
   },
   ...scopeArgs,
+  ...strictArg,
   ...planArgs,
 } as const;
 
@@ -84,7 +86,7 @@ export default command({
     const container = pick(found, undefined);
     const log = await logBefore(container, invocation.program);
     const outcomes = await withEngine(invocation, options =>
-      apply(kernel, openJournal(invocation), unlessThere(cell, invocation.args), options),
+      apply(kernel, openJournal(invocation), unlessThere(cell, args), options, applyOptions(args)),
     );
     if (kernel.dryRun !== undefined) return printPlanned(invocation, kernel, outcomes);
     const [outcome] = outcomes;

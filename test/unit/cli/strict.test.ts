@@ -36,6 +36,24 @@ test('start --strict: a cell whose limits do not hold here is not started', asyn
   expect((await fake.kuke('start', 'cell', 'web')).status).toBe(0);
 });
 
+test('rollout restart --strict: it runs on as it is', async () => {
+  await fake.kuke('apply', '-f', fake.file('web.yaml', limited));
+  const before = fake.host.inventory();
+  const { status, stderr } = await fake.kuke('rollout', 'restart', 'web', '--strict');
+  expect([status, stderr]).toEqual([5, expect.stringContaining('memory.limit')]);
+  expect(fake.host.inventory()).toEqual(before);
+  expect((await fake.kuke('rollout', 'restart', 'web')).status).toBe(0);
+});
+
+test('run --strict: what its space limits and the host cannot is not begun', async () => {
+  const space = `{ apiVersion: v1beta1, kind: Space, metadata: { name: default }, spec: { defaults: { container: { resources: { memory: { limit: 64Mi } } } } } }`;
+  expect(await fake.kuke('apply', '-f', fake.file('space.yaml', space))).toMatchObject({ status: 0 });
+  const { status, stderr } = await fake.kuke('run', '-d', '--name', 'web', '--strict', 'busybox');
+  expect([status, stderr]).toEqual([5, expect.stringContaining('memory.limit')]);
+  expect((await fake.kuke('get', 'cells', '-o', 'name')).stdout).toBe('');
+  expect((await fake.kuke('run', '-d', '--name', 'web', 'busybox')).status).toBe(0);
+});
+
 test('create --strict: what has no limits is made', async () => {
   expect((await fake.kuke('create', 'cell', 'plain', '--strict')).stdout).toContain('created');
 });
