@@ -12,6 +12,8 @@ type Listener = (name: NodeJS.Signals) => void;
 
 /** Of what is told on standard error, in bytes: the rest is lost to who does not read. */
 const MOST_UNHEARD = 1 << 20;
+/** Of standard output, likewise: more than any command has to say at once. Who goes on for long waits for its reader (`flushOutput`). */
+const MOST_UNREAD = 64 << 20;
 
 /** Those that a client tells of without being asked. */
 const HEARD: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGWINCH'];
@@ -131,7 +133,10 @@ const sizeOf = ({ columns, rows }: Descriptor) => ({ columns: columns || 80, row
 
 function outputTo(out: Sender): Output {
   return {
-    write: text => out.write(new TextEncoder().encode(text)),
+    write(text) {
+      if (out.queued <= MOST_UNREAD) out.write(new TextEncoder().encode(text));
+      else out.fail({ code: 'ENOBUFS', message: 'too much of it has not been read' });
+    },
     isHeard: () => out.fault === undefined,
     flush: async () => void (await out.settled()),
     async end() {

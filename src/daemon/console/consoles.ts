@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { makeQuota } from '../server/quota.ts';
 import { readMessage, readRequest } from './messages.ts';
 import { Mux, type Transport } from './mux.ts';
 import {
@@ -41,29 +42,38 @@ export interface Consoles {
 
 export interface ConsolesOptions {
   run: RunCommandLine;
-  /** At once. */
+  /** At once: of all users, and of each. */
   most?: number;
+  mostOfUser?: number;
   /** How long a client has to say what is to be run. */
   patienceMs?: number;
 }
 
 const UPGRADED = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE}\r\n\r\n`;
-const MOST = 128;
+const MOST = 256;
+const MOST_OF_USER = 128;
 const PATIENCE_MS = 30_000;
 /** What was said last has so long to arrive. */
 const LAST_WORDS_MS = 1000;
 /** What a client that does not read may make us hold: more, and it is taken for gone. */
 const MOST_UNSENT = 8 << 20;
 
-export function makeConsoles({ run, most = MOST, patienceMs = PATIENCE_MS }: ConsolesOptions): Consoles {
+export function makeConsoles({
+  run,
+  most = MOST,
+  mostOfUser = Math.min(most, MOST_OF_USER),
+  patienceMs = PATIENCE_MS,
+}: ConsolesOptions): Consoles {
+  const quota = makeQuota(most, mostOfUser);
   const running = new Set<{ end(): void; ended: Promise<void> }>();
   let isStopping = false;
   return {
     serve(socket, head, peer) {
       if (socket.destroyed) return;
       socket.on('error', () => socket.destroy());
-      if (isStopping || running.size >= most)
-        return refuse(socket, isStopping ? 'the daemon ends' : `${most} consoles are open`);
+      const giveBack = isStopping ? undefined : quota.take(peer.uid);
+      if (giveBack === undefined)
+        return refuse(socket, isStopping ? 'the daemon ends' : `${quota.used} consoles are open`);
       socket.write(UPGRADED);
       const ended = Promise.withResolvers<void>();
       const one = { end: () => link.end(), ended: ended.promise };
@@ -71,6 +81,7 @@ export function makeConsoles({ run, most = MOST, patienceMs = PATIENCE_MS }: Con
       running.add(one);
       link.done.finally(() => {
         running.delete(one);
+        giveBack();
         ended.resolve();
       });
     },

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRemoteConsole } from '../../../../src/cli/console/remote-console.ts';
 import type { RunCommandLine } from '../../../../src/daemon/console/consoles.ts';
-import { HEAD } from '../../../../src/daemon/console/protocol.ts';
+import { Mux } from '../../../../src/daemon/console/mux.ts';
+import { HEAD, type RunRequest } from '../../../../src/daemon/console/protocol.ts';
 import { asKukeError } from '../../../../src/kernel/errors.ts';
 import { eventually } from '../../../suites/contract.ts';
 import { cellYaml } from '../../kernel/kernel-on-fakes.ts';
@@ -281,6 +282,29 @@ describe('a client that is none', () => {
     first.kill();
     await first.exited;
   });
+
+  test('more than one user may have are refused, and others’ are not', async () => {
+    await using some = await serveConsoles({ most: 3, mostOfUser: 1, uids: [1000, 1000, 1001] });
+    const first = Bun.spawn([...some.command, 'get', 'realms', '-w'], { stdout: 'pipe' });
+    await first.stdout.getReader().read();
+    expect((await some.run(['get', 'realms'])).status).toBe(99);
+    expect((await some.run(['get', 'realms'])).status).toBe(0);
+    first.kill();
+    await first.exited;
+  });
+});
+
+test('what nobody reads of standard output is held up to a bound, and is told then', async () => {
+  const mux = new Mux({ write() {}, close() {} }, { message() {}, closed() {} });
+  const link = { mux, say() {}, hear() {} };
+  const peer = { uid: 0, gid: 0, pid: 1 };
+  const { output } = makeRemoteConsole({ ...request([]), peer }, link);
+  const piece = 'x'.repeat(1 << 20);
+  let written = 0;
+  for (; output.isHeard() && written < 100; written++) output.write(piece);
+  expect(written).toBeGreaterThan(60);
+  expect(written).toBeLessThan(70);
+  expect(await output.end()).toBe('too much of it has not been read');
 });
 
 function request(argv: string[], columns = 0) {

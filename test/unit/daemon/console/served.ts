@@ -24,12 +24,16 @@ export interface RunOptions {
   env?: Record<string, string>;
 }
 
-export async function serveConsoles(options: Partial<ConsolesOptions> = {}): Promise<Served> {
+/** `uids`: whose the consoles are, in their order; then root's. */
+export async function serveConsoles({
+  uids = [],
+  ...options
+}: Partial<ConsolesOptions> & { uids?: number[] } = {}): Promise<Served> {
   const fake = await readyKuke();
   const own = { KUKE_RUN_PATH: fake.runPath, KUKE_CONFIG: fake.file('kuke.yaml', '') };
   const consoles = makeConsoles({ run: runWith(fake.program, own), ...options });
   const server = http.createServer((_, answer) => answer.writeHead(404).end());
-  server.on('upgrade', (_, socket, head) => consoles.serve(socket, head, { uid: 0, gid: 0, pid: 1 }));
+  server.on('upgrade', (_, socket, head) => consoles.serve(socket, head, { uid: uids.shift() ?? 0, gid: 0, pid: 1 }));
   const listener = net.createServer(socket => void server.emit('connection', socket));
   const socket = fake.file('kukeond.sock', '');
   (await import('node:fs')).rmSync(socket);
