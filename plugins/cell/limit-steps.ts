@@ -18,7 +18,7 @@ import {
 import { askedOfContainer, type EffectiveCell, effectiveCell, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup, leafThere } from './layout.ts';
 import { isLost, LABELS, type ObservedCell, runs } from './observed.ts';
-import { oomOf } from './oom.ts';
+import { oomOf, unremembered } from './oom.ts';
 import { allContainers, type ContainerSpec } from './schema.ts';
 
 type Step = Added<unknown> | undefined;
@@ -82,7 +82,7 @@ export async function planLeaf(
 ): Promise<Added<unknown>> {
   const { limits = {} } = all.get(container) ?? {};
   const path = containerCgroup(cell, container);
-  const { kills: oomKills } = await oomOf(kernel, cell, container);
+  const { kills: oomKills } = await oomOf(kernel, unremembered, cell, container);
   for (const { field, current } of await writtenByHand(kernel, context, cell, path))
     context.note(
       `\`${container.id}\` starts with the limits of its manifest: ${field} was ${current === undefined ? 'none' : formatLimit(field, current)} by hand`,

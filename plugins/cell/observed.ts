@@ -24,6 +24,18 @@ export function runs(container: ContainerObservation | undefined): boolean {
   return container?.state === 'running' || container?.state === 'paused';
 }
 
+/** As the status has it. */
+export const shownState = (container: ContainerObservation | undefined): ContainerStatus['state'] =>
+  container === undefined ? 'Pending' : STATES[container.state];
+
+const STATES = {
+  created: 'Created',
+  running: 'Running',
+  paused: 'Paused',
+  stopped: 'Exited',
+  unknown: 'Unknown',
+} as const;
+
 /** It ran, and nobody knows how it ended: it did when the host went down, or its shim. */
 export function isLost({ state, exitCode }: ContainerObservation): boolean {
   return state === 'stopped' && exitCode === undefined;

@@ -6,19 +6,28 @@ import type { ContainerSpec } from './schema.ts';
 export const OOM_KILLED = 'OOMKilled';
 
 /** The kernel counts in the group of its last life; where that is gone, what was known of it holds. */
-export async function oomOf(kernel: PluginKernel, cell: Cell, container: ContainerSpec): Promise<OomObservation> {
-  const there = await (await kernel.use('cgroup')).oom(containerCgroup(cell, container));
+export async function oomOf(
+  kernel: PluginKernel,
+  context: Pick<ObserveContext, 'once'>,
+  cell: Cell,
+  container: ContainerSpec,
+): Promise<OomObservation> {
+  const path = containerCgroup(cell, container);
+  const there = await context.once(`oom:${path}`, async () => (await kernel.use('cgroup')).oom(path));
   if (there !== undefined) return there;
   return { kills: savedKills(cell, container) };
 }
+
+/** A context that remembers nothing: what is counted up to now is handed on to the next life. */
+export const unremembered: Pick<ObserveContext, 'once'> = { once: (_, look) => look() };
 
 const savedKills = ({ manifest }: Cell, { id }: ContainerSpec): number =>
   manifest.status?.containers?.find(one => one.id === id)?.oomKills ?? 0;
 
 /** A container was killed since the status of its cell was stored. */
-export async function isOomUnsaved(kernel: PluginKernel, cell: Cell): Promise<boolean> {
+export async function isOomUnsaved(kernel: PluginKernel, context: ObserveContext, cell: Cell): Promise<boolean> {
   for (const one of cell.spec.containers)
-    if ((await oomOf(kernel, cell, one)).kills !== savedKills(cell, one)) return true;
+    if ((await oomOf(kernel, context, cell, one)).kills !== savedKills(cell, one)) return true;
   return false;
 }
 

@@ -226,7 +226,7 @@ function startSteps(context: PlanContext, cell: Cell, seen: ObservedCell) {
 export async function planSettle(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<void> {
   const seen = await observeCell(kernel, context, cell);
   // The kernel's count goes with the group.
-  if (await isOomUnsaved(kernel, cell)) context.keepStatus();
+  if (await isOomUnsaved(kernel, context, cell)) context.keepStatus();
   await planStrayLeaves(kernel, context, cell, seen);
   if (!runs(seen.root) && seen.root?.state !== 'unknown') {
     // It is to be started again in what it lives in, if that is still there.

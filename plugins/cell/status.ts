@@ -14,7 +14,7 @@ import { needsNew } from './container-config.ts';
 import { askedOfContainer, type EffectiveCell, effectiveCell, inheritedFields, uninheriting } from './effective.ts';
 import { type Cell, containerCgroup, containerdId, isRoot, logPath } from './layout.ts';
 import { missingNetworks, openSpaces } from './network-steps.ts';
-import { type ObservedCell, observeCell, runs, storedStatus } from './observed.ts';
+import { type ObservedCell, observeCell, runs, shownState, storedStatus } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
 import { HELD, isContainerDue } from './supervised.ts';
@@ -91,14 +91,6 @@ function unobserved(cell: Cell, { code, message }: KukeError): CellStatus {
 
 const RESTARTING = 'Restarting';
 
-const states = {
-  created: 'Created',
-  running: 'Running',
-  paused: 'Paused',
-  stopped: 'Exited',
-  unknown: 'Unknown',
-} as const;
-
 async function containerStatus(
   kernel: PluginKernel,
   context: ObserveContext,
@@ -107,7 +99,7 @@ async function containerStatus(
   container: ContainerSpec,
 ): Promise<ContainerStatus> {
   const there = seen.of(container);
-  const { kills, last } = await oomOf(kernel, cell, container);
+  const { kills, last } = await oomOf(kernel, context, cell, container);
   const wasKilled = last !== undefined && there?.state === 'stopped';
   const defaults = inheritedFields(cell, container);
   const before = storedStatus(cell, container);
@@ -123,7 +115,7 @@ async function containerStatus(
     containerdId: containerdId(cell, container),
     cgroupPath: containerCgroup(cell, container),
     logPath: logPath(cell, container),
-    state: there === undefined ? 'Pending' : states[there.state],
+    state: shownState(there),
     ...(there?.pid && there.state === 'running' && { pid: there.pid }),
     ...(there?.exitCode !== undefined && { exitCode: there.exitCode }),
     ...(startedAt && { startedAt }),

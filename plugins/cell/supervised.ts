@@ -12,7 +12,7 @@ import {
 } from 'kuke/plugin';
 import { cellBefore } from './await-steps.ts';
 import { type Cell, containerdId, isRoot, netnsPath } from './layout.ts';
-import { type ObservedCell, observeCell, observeContainers, runs, storedStatus } from './observed.ts';
+import { type ObservedCell, observeCell, observeContainers, runs, shownState, storedStatus } from './observed.ts';
 import { oomOf, oomText } from './oom.ts';
 import { probeOnce, timesOf } from './probe.ts';
 import { type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
@@ -93,7 +93,7 @@ async function memberOf(
   const there = seen.of(container);
   const stored = storedStatus(cell, container);
   const check = checkOf(kernel, cell, seen, container);
-  const { last } = there?.state === 'stopped' ? await oomOf(kernel, cell, container) : {};
+  const { last } = there?.state === 'stopped' ? await oomOf(kernel, context, cell, container) : {};
   return {
     id: container.id,
     isRoot: isRoot(cell, container),
@@ -106,6 +106,10 @@ async function memberOf(
     ...policyOf(container, stored),
     after: dependencies(container.dependsOn),
     ...(check && { check }),
+    isStored:
+      stored?.state === shownState(there) &&
+      stored.exitCode === there?.exitCode &&
+      stored.finishedAt === there?.finishedAt,
     restarts: stored?.restarts ?? 0,
     retries: stored?.retries ?? 0,
   };

@@ -85,7 +85,8 @@ export function cgroupBackend({
       const cgroup = cgroupAt(unifiedRoot(table), path);
       await removeCgroup({ cgroup, leaves, instance: await instance(), mounts: table, killLimitMs, signal });
     }),
-    observe: path => look(path, async cgroup => observeCgroups(cgroup, await knownInstance(instance))),
+    observe: (path, options) =>
+      look(path, async cgroup => observeCgroups(cgroup, await knownInstance(instance), options)),
     limits: ({ path, limits }) =>
       look(path, (cgroup, table) => examine(cgroup, limits, table).limits.map(({ observation }) => observation)),
     asked: path => look(path, cgroup => readRecord(cgroup)?.asked),

@@ -1,16 +1,21 @@
 /** What there is: every cgroup at and below one, whose it is, and whether something runs in it. */
 import { type CgroupObservation, othersTurn } from 'kuke/plugin';
-import type { Cgroup } from '../../src/host/cgroupfs/cgroup.ts';
+import { type Cgroup, lineage } from '../../src/host/cgroupfs/cgroup.ts';
 import { readEvents } from '../../src/host/cgroupfs/events.ts';
 import { hasCode } from '../../src/host/errno.ts';
 import { pathOf } from './hierarchy.ts';
 import { markOf } from './mark.ts';
 import { walk } from './walk.ts';
 
-/** Parents first. A group that goes away meanwhile is left out. */
-export async function observeCgroups(top: Cgroup, instance: string | undefined): Promise<CgroupObservation[]> {
+/** Parents first. A group that goes away meanwhile is left out. `isAbove`: with those of kuke's that it lies in. */
+export async function observeCgroups(
+  top: Cgroup,
+  instance: string | undefined,
+  { isAbove = false } = {},
+): Promise<CgroupObservation[]> {
   const seen: CgroupObservation[] = [];
-  for (const cgroup of walk(top)) {
+  const above = isAbove ? lineage(top).slice(1, -1) : [];
+  for (const cgroup of [...above, ...walk(top)]) {
     const one = observeOne(cgroup, instance);
     if (one !== undefined) seen.push(one);
     await othersTurn();

@@ -18,8 +18,10 @@ export function groupOf(kinds: KindRegistry, { ref, manifest }: Resource): strin
   return typeof path === 'string' ? path : undefined;
 }
 
+/** All; of a context for one resource alone what lies in its own, and what that lies in. */
 export function observeCgroups(use: UseBackend, context: ObserveContext): Promise<CgroupObservation[]> {
-  return context.once('cgroup', async () => (await use('cgroup')).observe(CGROUP_ROOT));
+  const top = context.only ? cgroupPath(context.only) : CGROUP_ROOT;
+  return context.once('cgroup', async () => (await use('cgroup')).observe(top, { isAbove: true }));
 }
 
 /** Undefined: there is none. */

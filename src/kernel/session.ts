@@ -1,7 +1,7 @@
 /** A time under the lock: what an earlier kuke left is dealt with, what is due is settled, then plans are made and run. */
 import hyperid from 'hyperid';
 import type { Actor } from './audit.ts';
-import type { StoreLock } from './backends/index.ts';
+import type { LockHolder, StoreLock } from './backends/index.ts';
 import { planReserved } from './cgroup-steps.ts';
 import { asKukeError, type KukeError } from './errors.ts';
 import { type ExecuteContext, execute, type Progress } from './execute.ts';
@@ -36,7 +36,12 @@ export interface EngineOptions {
   only?: readonly ResourceRef[];
   /** A line for the person: who holds the lock, what an earlier kuke left. */
   notice(message: string): void;
+  /** Told who holds the lock, in the person's place. */
+  waits?(holder?: LockHolder): void;
 }
+
+export const waitingFor = (holder?: LockHolder): string =>
+  `waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`;
 
 export interface Settled {
   notes: string[];
@@ -80,8 +85,7 @@ export async function withSession<T>(
       command,
       timeoutMs: options.lockTimeoutMs,
       signal,
-      onWait: holder =>
-        notice(`waiting for another kuke to end${holder ? `: pid ${holder.pid}, ${holder.command}` : ''}`),
+      onWait: options.waits ?? (holder => notice(waitingFor(holder))),
     });
   const lock = await traced('command', 'lock', takeLock, command);
   kernel.forgetInstance();
@@ -93,8 +97,10 @@ export async function withSession<T>(
       progress: options.progress,
       note: notice,
     };
-    // Nothing is changed on a host whose containers nobody can see, save by the command that is to mend that (spec.md §6).
-    const isReady = options.settles === false || (await store.instance()) === undefined;
+    // Nothing is changed on a host whose containers nobody can see, save by the command that is to mend that (spec.md §6). What is quick looks
+    // at some of them before anything else.
+    const isLooking = options.only !== undefined && journal.isEmpty();
+    const isReady = isLooking || options.settles === false || (await store.instance()) === undefined;
     if (!isReady) await (await kernel.use('runtime')).ping();
     // Without the lock a journal may be of a kuke that is at work: a dry run only looks at it.
     const looked = kernel.dryRun && journal.look();

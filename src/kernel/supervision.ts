@@ -57,6 +57,8 @@ export interface Member {
   /** Members that it comes after. */
   after: readonly Dependency[];
   check?: HealthCheck;
+  /** The status that is stored says that it is as it is. */
+  isStored: boolean;
   /** What is stored of it. */
   restarts: number;
   retries: number;

@@ -98,12 +98,12 @@ export function fakeCgroup(host: FakeHost): CgroupBackend {
       for (const group of host.cgroups.keys()) if (isAtOrBelow(group, path)) host.cgroups.delete(group);
     }),
     /** A container's leaf, which the runtime makes, carries no mark. */
-    observe: top =>
+    observe: (top, { isAbove = false } = {}) =>
       read('cgroup.observe', () => {
         const groups = new Map([...host.cgroups].map(([path, { ours }]) => [path, ours]));
         for (const { cgroup } of tasks(top)) if (!groups.has(cgroup)) groups.set(cgroup, false);
         return byDepth([...groups.keys()])
-          .filter(path => isAtOrBelow(path, top))
+          .filter(path => isAtOrBelow(path, top) || (isAbove && isAtOrBelow(top, path)))
           .map(path => observed(path, groups.get(path) === true));
       }),
     limits: ({ path, limits }) => read('cgroup.limits', () => fakeLimits(host, checkPath(path), limits)),

@@ -60,6 +60,26 @@ export function cgroupSuite(name: string, make: () => Promise<CgroupUnderTest>):
       expect((await t.groups('/kukeon')).sort()).toEqual(groups.map(group => group.path).sort());
     });
 
+    test('observes one with what it lies in, and what lies in it', async () => {
+      await create(
+        '/kukeon',
+        '/kukeon/main',
+        '/kukeon/main/default',
+        '/kukeon/main/default/blog',
+        '/kukeon/main/other',
+      );
+      const seen = await cgroup.observe('/kukeon/main/default', { isAbove: true });
+      expect(seen.map(({ path }) => path)).toEqual([
+        '/kukeon',
+        '/kukeon/main',
+        '/kukeon/main/default',
+        '/kukeon/main/default/blog',
+      ]);
+      expect(seen.every(({ ours }) => ours)).toBe(true);
+      const missing = await cgroup.observe('/kukeon/main/gone/blog', { isAbove: true });
+      expect(missing.map(({ path }) => path)).toEqual(['/kukeon', '/kukeon/main']);
+    });
+
     test('creates twice, with the same result', async () => {
       await create('/kukeon', '/kukeon/main', '/kukeon');
       expect(await observed('/kukeon')).toEqual(['/kukeon', '/kukeon/main']);

@@ -78,17 +78,19 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   if (decision.act === 'start') return void left.starts.push(entry);
   if (decision.act === 'delete') return void left.deletes.push(entry);
   if (decision.act === 'none' && !entry.isUnsaved) return;
-  // How it ended, while that can be seen.
-  const before = await observed(kernel, context, resource);
-  let seen = before;
+  let seen: Resource;
   if (decision.act === 'restart')
-    seen = await restart(acting, session, entry, before, context, looked, decision.members);
-  else if (decision.act === 'hold') {
-    await runVerb(acting, session, entry, before, context, 'hold', decision.members);
-    entry.memory = held(entry.memory, decision.members, decision.why);
-    tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
-    entry.isAgain = true;
-  } else if (decision.act === 'settle') await settle(acting, session, entry, before);
+    seen = await restart(acting, session, entry, resource, context, looked, decision.members);
+  else {
+    // How it ended, while that can be seen.
+    seen = await observed(kernel, context, resource);
+    if (decision.act === 'hold') {
+      await runVerb(acting, session, entry, seen, context, 'hold', decision.members);
+      entry.memory = held(entry.memory, decision.members, decision.why);
+      tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
+      entry.isAgain = true;
+    } else if (decision.act === 'settle') await settle(acting, session, entry, seen);
+  }
   entry.isUnsaved = false;
   await session.saveStatus(withNotes(kernel, entry, seen)).catch(thrown => {
     entry.isUnsaved = true;
@@ -123,19 +125,24 @@ async function restart(
 ): Promise<Resource> {
   entry.isAgain = true;
   const message = whyOf(seen.members.filter(({ id }) => members.includes(id)));
+  // How it ended has been seen by the look, and is put into words while the runtime works.
+  const { promise: begun, resolve } = Promise.withResolvers<void>();
+  const words = begun.then(() => observed(acting.kernel, context, resource));
   try {
-    await runVerb(acting, session, entry, resource, context, 'restart', members);
+    await runVerb(acting, session, entry, resource, context, 'restart', members, () => setImmediate(resolve));
     const isFirst = (id: string) => entry.memory.members.get(id)?.heldFor === WAITING;
     const [first = [], again = []] = [true, false].map(is => members.filter(id => isFirst(id) === is));
     entry.memory = started(entry.memory, members);
     for (const id of members) entry.told.delete(id);
     if (first.length > 0) acting.tell({ ref: entry.ref, what: 'started', members: first });
     if (again.length > 0) acting.tell({ ref: entry.ref, what: 'restarted', members: again, message });
-    return withFailure(resource);
+    return withFailure(await words);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
     noteFailure(acting, entry, members, error);
-    return error.code === 'RuntimeUnavailable' ? resource : withFailure(resource, error);
+    resolve();
+    const before = await words;
+    return error.code === 'RuntimeUnavailable' ? before : withFailure(before, error);
   }
 }
 
@@ -162,11 +169,14 @@ async function runVerb(
   context: ObserveContext,
   verb: Verb,
   members: readonly string[],
+  begun: () => void = () => {},
 ): Promise<void> {
   const options = { verb, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, members };
   const { plan, notes } = await planResource(kernel, session.tree, resource, options, context);
   if (verb === 'restart') tellNotes(entry, notes, engine.notice);
-  await session.run(plan);
+  const running = session.run(plan);
+  begun();
+  await running;
 }
 
 async function settle({ kernel, tell }: Acting, session: Session, { ref }: Entry, resource: Resource): Promise<void> {

@@ -26,7 +26,6 @@ export interface Entry {
   isUnsaved: boolean;
   /** For what is due later. */
   timer?: ReturnType<typeof setTimeout>;
-  later?: ReturnType<typeof setTimeout>;
   isBusy: boolean;
   /** Something has happened while it was busy. */
   isAgain: boolean;
@@ -60,7 +59,6 @@ export function tellNotes(entry: Entry, notes: readonly string[], notice: (messa
 export function drop(entry: Entry): void {
   entry.health.end();
   clearTimeout(entry.timer);
-  clearTimeout(entry.later);
 }
 
 export function supervisionOf(kernel: Kernel, { kind }: ResourceRef): Supervision<Resource> | undefined {
@@ -95,6 +93,8 @@ export async function lookAt(
   const died = diedSince(entry, seen, before, decision);
   // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
   entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
+  // Who has ended it by a command has stored that.
+  entry.isUnsaved ||= seen.members.some(({ state, isStored }) => state === 'ended' && !isStored);
   entry.health.keep(seen.members);
   entry.seen = seen;
   entry.isWaiting = decision.act === 'start' && !isItsTurn(seen, find);

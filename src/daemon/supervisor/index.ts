@@ -4,7 +4,6 @@ import { asKukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { ObserveContext } from '../../kernel/kinds.ts';
 import { makeObserveContext, readTree } from '../../kernel/observe.ts';
-import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { keyOf, type ResourceRef } from '../../kernel/resource.ts';
 import { type EngineOptions, withSession } from '../../kernel/session.ts';
@@ -15,6 +14,7 @@ import { deleteAll, startAll } from './bring-back.ts';
 import { changed } from './decide.ts';
 import { drop, type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
 import { makeHealthWatch } from './health-watch.ts';
+import { LATER_MS, makeManyLooks, type Shared } from './many-looks.ts';
 import { makeMending } from './mend.ts';
 
 export interface SupervisorEvent {
@@ -43,7 +43,7 @@ export interface SupervisorOptions {
   /** With all plugins, for commands that change the host. */
   openKernel(): Promise<Kernel>;
   journal: Journal;
-  engine: Pick<EngineOptions, 'lockTimeoutMs' | 'progress' | 'notice'>;
+  engine: Pick<EngineOptions, 'lockTimeoutMs' | 'progress' | 'notice' | 'waits'>;
   signal: AbortSignal;
   onChange?(event: SupervisorEvent): void;
 }
@@ -60,11 +60,8 @@ const SWEEP_MS = 30_000;
 /** After a change of what is stored, until all of it is read again: so many times as long as that takes. */
 const REST = 10;
 const LEAST_REST_MS = 100;
-const LOOKS_AT_ONCE = 8;
 /** So long after one look at links and rules until the next, at least. */
 const LEAST_MEND_MS = 2000;
-/** From something that ends nothing to a look. */
-const LATER_MS = 250;
 /** What is stored is read again now and then, though nobody has told of a change. */
 const LONGEST_TRUST_MS = 300_000;
 
@@ -147,7 +144,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
 
   /** Without the lock. Something to do: it is due. */
-  async function look(entry: Entry, shared?: { tree: ResourceTree; context: ReturnType<typeof makeObserveContext> }) {
+  async function look(entry: Entry, shared?: Shared) {
     const read = shared?.tree ?? (await readTree(kernel, [entry.ref, ...entry.needs]));
     const resource = read.find(entry.ref);
     if (resource === undefined) return;
@@ -181,14 +178,6 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       .finally(() => free(entry));
   }
 
-  /** What is being made tells of itself again and again. */
-  function lookLater(entry: Entry): void {
-    entry.later ??= setTimeout(() => {
-      delete entry.later;
-      lookSoon(entry);
-    }, LATER_MS);
-  }
-
   function free(entry: Entry): void {
     if (due.has(entry)) return; // until it has been acted on
     entry.isBusy = false;
@@ -200,6 +189,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   /** The last one, of which there is one at a time. */
   let draining = Promise.resolve();
   let isDraining = false;
+  /** The last time under the lock. */
+  let underWay: Promise<unknown> = Promise.resolve();
 
   function makeDue(entry: Entry): void {
     if (signal.aborted) return;
@@ -214,7 +205,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       const now = [...due];
       let held = now;
       try {
-        const { starts, deletes } = await actOn(acting, now);
+        const acted = actOn(acting, now);
+        underWay = acted.catch(() => {});
+        const { starts, deletes } = await acted;
         held = [...starts, ...deletes];
         release(now.filter(entry => !held.includes(entry)));
         await startAll(acting, starts);
@@ -236,13 +229,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       await watchStore();
       if (performance.now() - readAt > LONGEST_TRUST_MS) tree = undefined;
       const read = await currentTree();
-      const shared = { tree: read, context: makeObserveContext(read) };
-      await inParallel([...entries.values()], LOOKS_AT_ONCE, async entry => {
-        if (entry.isBusy) return;
-        entry.isBusy = true;
-        await look(entry, shared).catch(complain);
-        free(entry);
-      });
+      await many.together([...entries.values()], { tree: read, context: makeObserveContext(read) });
       // Where the kernel tells of links and rules, what it does not tell of has time.
       if (!isNetworkWatched || performance.now() - mendedAt > LONGEST_TRUST_MS) await mend(makeObserveContext(read));
     } catch (thrown) {
@@ -283,6 +270,20 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     }
   }
 
+  const many = makeManyLooks({
+    currentTree,
+    one: lookSoon,
+    async oneOf(entry, shared) {
+      await underWay; // what has crashed goes first
+      if (entry.isBusy) return;
+      entry.isBusy = true;
+      await look(entry, shared).catch(complain);
+      free(entry);
+    },
+    isKept: entry => entries.get(keyOf(entry.ref)) === entry,
+    complain,
+  });
+
   /** One sweep at a time; what asks meanwhile gets one more. */
   let sweeping: Promise<void> | undefined;
   let isAgain = false;
@@ -301,8 +302,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       if (at === undefined) void sweepSoon();
       return; // one that is being made: what is stored tells of it, too
     }
-    if (at?.what !== 'ended') return void lookLater(entry);
-    entry.isUnsaved = true;
+    if (at?.what !== 'ended') return void many.later(entry);
     // It is looked at under the lock anyway.
     if (entry.isBusy) entry.isAgain = true;
     else makeDue(entry);
@@ -312,7 +312,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   async function lookAtNew(): Promise<void> {
     try {
       await currentTree();
-      for (const entry of entries.values()) if (entry.isNew) lookSoon(entry);
+      await many.some([...entries.values()].filter(({ isNew }) => isNew));
     } catch (thrown) {
       complain(thrown);
     }
@@ -378,6 +378,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     clearInterval(timer);
     clearTimeout(resting);
     clearTimeout(mendDue);
+    many.end();
     for (const entry of entries.values()) drop(entry);
     void Promise.all([draining, mended, sweeping]).then(() => resolve());
   };

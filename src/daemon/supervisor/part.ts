@@ -1,5 +1,6 @@
 /** The supervisor as a part of kukeond. */
 import { describe } from '../../kernel/resource.ts';
+import { waitingFor } from '../../kernel/session.ts';
 import type { StartPart } from '../serve.ts';
 import { type SupervisorEvent, startSupervisor } from './index.ts';
 
@@ -14,6 +15,8 @@ export const startSupervising: StartPart = async ({ engine, log, listeners }) =>
       lockTimeoutMs: engine.lockTimeoutMs,
       progress: () => {},
       notice: message => log.warn(message),
+      // A command that kukeond itself runs is nobody else's.
+      waits: holder => holder?.pid === process.pid || log.warn(waitingFor(holder)),
     },
     signal: over.signal,
     onChange({ ref, what, members, message, exitCode }: SupervisorEvent) {

@@ -119,8 +119,8 @@ export interface CgroupUsage {
 }
 
 export interface CgroupBackend extends Backend<CgroupActions>, Watchable {
-  /** All groups at and below `path`, parents first; empty when there is none. */
-  observe(path: string): Promise<CgroupObservation[]>;
+  /** All groups at and below `path`, parents first; empty when there is none. `isAbove`: those that it lies in, too. */
+  observe(path: string, options?: { isAbove?: boolean }): Promise<CgroupObservation[]>;
   /**
    * Every limit that is asked for or that somebody has set. Of a group that is not there yet: what it would have. Changes nothing; a
    * container's leaf is asked for in the same way.

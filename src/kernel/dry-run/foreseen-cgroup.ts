@@ -29,10 +29,13 @@ export function foreseenCgroup(real: CgroupBackend): Partial<CgroupBackend> {
       }
       groups.set(path, undefined);
     },
-    async observe(path) {
-      const there = (await real.observe(path)).filter(group => !groups.has(group.path) && !isGone(group.path));
+    async observe(path, { isAbove = false } = {}) {
+      const there = (await real.observe(path, { isAbove })).filter(
+        group => !groups.has(group.path) && !isGone(group.path),
+      );
       const made = [...groups.values()].filter(group => group !== undefined);
-      return [...there, ...made.filter(group => isBelow(path, group.path))].sort((a, b) => (a.path < b.path ? -1 : 1));
+      const isMeant = (group: CgroupObservation) => isBelow(path, group.path) || (isAbove && isBelow(group.path, path));
+      return [...there, ...made.filter(isMeant)].sort((a, b) => (a.path < b.path ? -1 : 1));
     },
     async asked(path) {
       return given.get(path)?.limits ?? (isGone(path) ? undefined : real.asked(path));

@@ -23,6 +23,7 @@ const member = (id: string, differs: Partial<Member> = {}): Member => ({
   container: { namespace: 'kukeon-main', id },
   state: 'running',
   policy: 'always',
+  isStored: true,
   restarts: 0,
   retries: 0,
   after: [],

@@ -17,7 +17,7 @@ function checked(results: boolean[], differs: Partial<HealthCheck> = {}): { memb
     ...differs,
   };
   const container = { namespace: 'kukeon-main', id: 'x' };
-  const kept = { policy: 'never' as const, restarts: 0, retries: 0, after: [] };
+  const kept = { policy: 'never' as const, isStored: true, restarts: 0, retries: 0, after: [] };
   return { member: { id: 'x', isRoot: true, container, state: 'running', pid: 7, check, ...kept }, looks: () => looks };
 }
 

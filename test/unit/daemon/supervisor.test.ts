@@ -76,6 +76,40 @@ test('who starts by hand what has used up its retries begins anew, and the next 
   });
 });
 
+describe('an end that starts nothing again', () => {
+  const stored = () => kuke.host.store.manifests.get('cell:main/default/default/web')?.manifest.status;
+  const writes = () => kuke.host.calls.filter(({ action }) => action === 'store.write').length;
+
+  test('is stored, once', async () => {
+    await kuke.apply(cellYaml('web', containers('never')));
+    await begin();
+    kuke.host.exit('kukeon-main', 'default_default_web_side', 3);
+    await eventually(async () => {
+      await supervisor.sweep();
+      return stored()?.state === 'Degraded' ? true : undefined;
+    });
+    expect(stored()).toMatchObject({ containers: [{ state: 'Running' }, { state: 'Exited', exitCode: 3 }] });
+    const before = writes();
+    await supervisor.sweep();
+    await supervisor.sweep();
+    expect(writes()).toBe(before);
+  });
+
+  test('that a command has stored is left at that', async () => {
+    await kuke.apply(cellYaml('web', containers('always')));
+    await begin();
+    await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'stopped' }), {
+      verb: 'stop',
+      stopTimeoutMs: 1000,
+    });
+    expect(stored()?.state).toBe('Stopped');
+    const before = writes();
+    await supervisor.sweep();
+    await supervisor.sweep();
+    expect(writes()).toBe(before);
+  });
+});
+
 describe('a root that has ended', () => {
   test('is started again in the network that it had, and how it ended is known, with whose limit was hit', async () => {
     await kuke.apply(cellYaml('web', containers('on-failure', ', resources: { memory: { limit: 64Mi } }')));

@@ -78,6 +78,18 @@ describe('a second kuke', () => {
     expect(results(await outcomes)).toEqual(['created']);
   });
 
+  test('tells who it waits for whoever wants to know that, and not the person', async () => {
+    const { first, second, resume } = await busy();
+    const told = Promise.withResolvers<number | undefined>();
+    second.engine.waits = holder => told.resolve(holder?.pid);
+    const outcomes = second.apply(cellYaml('second'));
+    expect(await told.promise).toBe(4711);
+    resume();
+    await first;
+    expect(results(await outcomes)).toEqual(['created']);
+    expect(second.notices).toEqual([]);
+  });
+
   test('waits for one that it knows nothing of, and says no more', async () => {
     const { first, second, resume } = await busy();
     Object.assign(kuke.host.store.holder ?? {}, { isUnknown: true });

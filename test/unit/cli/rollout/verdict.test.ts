@@ -10,6 +10,7 @@ const member = (more: Partial<Member> = {}): Member => ({
   container: { namespace: 'n', id: 'c' },
   state: 'running',
   policy: 'never',
+  isStored: true,
   restarts: 0,
   retries: 0,
   after: [],
