@@ -22,25 +22,26 @@ export async function observeContainers(
   const tasks = [...all, ...few.filter(task => task !== undefined)];
   const taskOf = new Map(tasks.map(task => [task.id, task]));
   const containers = listed.filter(container => isOurContainer(container, instance));
+  const boot = bootTime();
   return containers.map(container => ({
     namespace,
     id: container.id,
     labels: { ...container.labels },
     image: container.image,
-    ...stateOf(container, taskOf.get(container.id)),
+    ...stateOf(container, taskOf.get(container.id), boot),
   }));
 }
 
 type Observed = Pick<ContainerObservation, 'state' | 'pid' | 'exitCode' | 'startedAt' | 'finishedAt'>;
 
-function stateOf({ labels }: Container, task: Process | undefined): Observed {
+function stateOf({ labels }: Container, task: Process | undefined, boot: number): Observed {
   const recorded = labels[STARTED_AT];
   const started = recorded !== undefined && { startedAt: recorded };
   switch (task?.status) {
     case 'RUNNING':
     case 'PAUSED':
     case 'PAUSING': {
-      const startedAt = runningSince(task.pid, recorded);
+      const startedAt = runningSince(task.pid, recorded, boot);
       const state = task.status === 'RUNNING' ? 'running' : 'paused';
       return { state, pid: task.pid, ...(startedAt !== undefined && { startedAt }) };
     }
@@ -67,15 +68,16 @@ const CLOCK_TICK_MS = 10; // USER_HZ is 100 wherever Linux runs
  * When we started it, if the process was there by then: it is made first, and may wait long for its start. One that is younger, somebody else
  * has started; and what lies ahead is of a clock that was put back since: then what the kernel says.
  */
-function runningSince(pid: number, recorded: string | undefined): string | undefined {
+function runningSince(pid: number, recorded: string | undefined, boot: number): string | undefined {
   const process = identify(pid);
   if (process === undefined) return recorded;
-  const made = bootTime() + process.startTime * CLOCK_TICK_MS;
+  const made = boot + process.startTime * CLOCK_TICK_MS;
   const started = recorded === undefined ? Number.NaN : Date.parse(recorded);
   const isOurs = made - started <= TOLERANCE_MS && started - Date.now() <= TOLERANCE_MS;
   return isOurs ? recorded : new Date(made).toISOString();
 }
 
+/** By the clock as it is now: somebody may have moved it. In milliseconds. */
 function bootTime(): number {
   const seconds = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1];
   return Number(seconds ?? 0) * 1000;

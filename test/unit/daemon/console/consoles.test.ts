@@ -296,7 +296,7 @@ describe('a client that is none', () => {
 
 test('what nobody reads of standard output is held up to a bound, and is told then', async () => {
   const mux = new Mux({ write() {}, close() {} }, { message() {}, closed() {} });
-  const link = { mux, say() {}, hear() {} };
+  const link = { mux, say() {}, hear() {}, lastsAs() {} };
   const peer = { uid: 0, gid: 0, pid: 1 };
   const { output } = makeRemoteConsole({ ...request([]), peer }, link);
   const piece = 'x'.repeat(1 << 20);
