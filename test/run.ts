@@ -4,7 +4,8 @@
  * missing.
  *
  * Host tests run a file in a box of its own, several side by side; files that use containerd once on each version. What a file prints is
- * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed.
+ * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed. Beside
+ * them runs a virtual machine, which computes while they wait. Each says how long it took, and what of processors.
  * The last line is `N passed, N failed`, and the exit status is 0 only when something passed and nothing failed.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { endAll, type Job, type Outcome, run } from './runner/job.ts';
 import { jobsOf, type Part, parts } from './runner/plan.ts';
-import { busySeconds, judgeTime } from './runner/vm-time.ts';
+import { judgeTime } from './runner/vm-time.ts';
 
 process.chdir(dirname(import.meta.dir));
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { jobs: { type: 'string' } } });
@@ -39,57 +40,58 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// A virtual machine is emulated, and alone takes all cores.
-await runAll(plan.get('build') ?? [], 1);
+await runAll([], plan.get('build') ?? []);
 if (outcomes.every(({ failed }) => failed === 0)) {
-  await runAll(
-    (['lint', 'types', 'unit', 'host'] as const).flatMap(part => plan.get(part) ?? []),
-    atOnce,
-  );
-  await runVms(plan.get('vm') ?? []);
+  const others = (['lint', 'types', 'unit', 'host'] as const).flatMap(part => plan.get(part) ?? []);
+  await runAll(plan.get('vm') ?? [], others);
+  judgeVms(plan.get('vm') ?? []);
 } else {
   console.log('Nothing else was run, since the build failed.');
 }
 summarize();
 
-async function runAll(jobs: Job[], atOnce: number): Promise<void> {
-  const waiting = jobs.values();
-  const worker = async () => {
-    for (const job of waiting) {
-      if (interrupted) return;
-      const outcome = await run(job);
-      outcomes.push(outcome);
-      show(outcome);
+/**
+ * `atOnce` of them, and one more of those that wait. An emulated virtual machine takes one CPU: there is one as long as there are any, and
+ * one on each CPU when nothing else is left.
+ */
+async function runAll(vms: Job[], others: Job[]): Promise<void> {
+  const machines = vms.values();
+  const waiting = others.filter(({ waits }) => waits).values();
+  const computing = others.filter(({ waits }) => !waits).values();
+  const worker = async (...queues: Iterable<Job>[]) => {
+    for (const queue of queues) {
+      for (const job of queue) {
+        if (interrupted) return;
+        const outcome = await run(job);
+        outcomes.push(outcome);
+        show(outcome);
+      }
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all([
+    worker(machines, computing, waiting),
+    ...Array.from({ length: atOnce - 1 }, (_, index) =>
+      index + 1 < availableParallelism() ? worker(computing, waiting, machines) : worker(computing, waiting),
+    ),
+    ...(values.jobs === undefined ? [worker(waiting)] : []),
+  ]);
 }
 
 /** Together they are held to a time, which each of them says its part of. */
-async function runVms(jobs: Job[]): Promise<void> {
-  const busy = () => busySeconds(readFileSync('/proc/stat', 'utf8'));
-  const [known, before] = [outcomes.length, busy()];
-  await runAll(jobs, 1);
-  const all = busy() - before;
-  const ran = outcomes.slice(known);
-  if (ran.length === 0 || interrupted) return;
-  const sum = (of: (outcome: Outcome) => number) => ran.reduce((total, outcome) => total + of(outcome), 0);
-  const taken = {
-    seconds: sum(one => one.seconds),
-    own: sum(one => one.cpuSeconds),
-    all,
-    cpus: availableParallelism(),
-  };
-  const { text, failed } = judgeTime(taken);
-  console.log(`${failed ? 'FAIL' : 'ok  '} ${text}`);
+function judgeVms(jobs: Job[]): void {
+  const ran = outcomes.filter(({ job }) => jobs.includes(job));
   const [last] = ran.slice(-1);
-  if (failed && last !== undefined) outcomes.push({ ...last, job: { ...last.job, name: text }, passed: 0, failed: 1 });
+  if (last === undefined || interrupted) return;
+  const cpuSeconds = ran.reduce((sum, outcome) => sum + outcome.cpuSeconds, 0);
+  const { text, failed } = judgeTime(cpuSeconds, availableParallelism());
+  console.log(`${failed ? 'FAIL' : 'ok  '} ${text}`);
+  if (failed) outcomes.push({ ...last, job: { ...last.job, name: text }, passed: 0, failed: 1 });
 }
 
-function show({ job, passed, failed, seconds, problems, artifacts }: Outcome): void {
+function show({ job, passed, failed, seconds, cpuSeconds, problems, artifacts }: Outcome): void {
   const result = failed > 0 ? 'FAIL' : 'ok  ';
   console.log(
-    `${result} ${job.name.padEnd(68)} ${`${passed} passed`.padStart(11)}${failed > 0 ? `, ${failed} failed` : ''} ${seconds.toFixed(1).padStart(7)} s`,
+    `${result} ${job.name.padEnd(68)} ${`${passed} passed`.padStart(11)}${failed > 0 ? `, ${failed} failed` : ''} ${seconds.toFixed(1).padStart(7)} s ${cpuSeconds.toFixed(1).padStart(6)} s CPU`,
   );
   if (interrupted || (failed === 0 && !job.measures)) return;
   console.log(indented(readFileSync(join(artifacts, 'output.txt'), 'utf8')));

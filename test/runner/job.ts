@@ -12,6 +12,8 @@ export interface Job {
   testFiles?: string[];
   /** Its output is of interest when it passes, too: it says what was measured. */
   measures?: true;
+  /** It hardly computes, and may run beside as many others as processors are enough for. */
+  waits?: true;
   /** Seconds after which it is ended, and has failed. */
   limit: number;
 }
