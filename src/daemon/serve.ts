@@ -87,7 +87,11 @@ export async function serve(
       try {
         settings = await daemon.settings();
         log.setLevel(settings.logLevel);
-        for (const part of parts) await part.reload?.(settings);
+        // One that cannot take it keeps none of the others from it.
+        for (const part of parts)
+          await part
+            .reload?.(settings)
+            .catch(thrown => log.error(`${part.name}: cannot be reloaded`, { error: asKukeError(thrown) }));
         log.info('reloaded');
       } catch (thrown) {
         log.error('the configuration is as it was: it cannot be reloaded', { error: asKukeError(thrown) });

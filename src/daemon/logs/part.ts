@@ -15,11 +15,12 @@ const SWEEP_MS = 30_000;
 export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => {
   let { logs: limits } = settings;
   const over = new AbortController();
-  const told = new Set<string>();
+  /** By path: what was last said of it. */
+  const told = new Map<string, string>();
   const once = (path: string, thrown: unknown): void => {
     const { message } = asKukeError(thrown);
-    if (told.has(`${path} ${message}`)) return;
-    told.add(`${path} ${message}`);
+    if (told.get(path) === message) return;
+    told.set(path, message);
     log.warn('a log cannot be rotated', { log: path, error: message });
   };
   const watch = makeLogWatch(once);
@@ -52,6 +53,7 @@ export const startKeepingLogs: StartPart = async ({ engine, log }, settings) => 
       const before = version;
       known ??= await logsOf(await kernel, limits);
       watch.set(known);
+      for (const path of told.keys()) if (!known.has(path)) told.delete(path);
       if (!isWatched || before !== version) known = undefined;
     } catch {
       kernel = known = undefined; // nothing is set up yet, or the supervisor tells what is wrong with the files

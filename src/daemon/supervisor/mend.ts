@@ -48,6 +48,7 @@ export function makeMending(acting: Acting): Mending {
 
   return {
     async look(observe, isBusy) {
+      for (const [key, until] of givenUp) if (performance.now() >= until) givenUp.delete(key);
       const all = observe.tree.all().filter(one => !isGivenUp(one) && !isBusy(one));
       const isKept = ({ ref }: Resource) => supervisionOf(kernel, ref) !== undefined;
       const due = await unsettled(

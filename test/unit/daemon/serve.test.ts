@@ -83,7 +83,12 @@ describe('its parts', () => {
       });
       return { name: 'last', stop: async () => {} };
     };
-    await serve(daemon(settings), [part('api', told), part('supervisor', told), started], signals);
+    const failing: StartPart = async () => ({
+      name: 'one that cannot be reloaded',
+      reload: () => Promise.reject(new Error('no')),
+      stop: async () => {},
+    });
+    await serve(daemon(settings), [part('api', told), failing, part('supervisor', told), started], signals);
     expect(told).toEqual([
       'start api',
       'start supervisor',
