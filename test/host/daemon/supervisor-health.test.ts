@@ -163,6 +163,7 @@ test('after a reboot what was to run does, in order; what the user has stopped d
   await inContainer((await pidsOf('stuck')).db ?? 0, 'touch /well');
   for (const name of ['stuck', 'later']) await statusWhen(name, ({ state }) => state === 'Ready');
   await statusWhen('off', ({ state }) => state === 'Stopped');
-  const { attachments, containers } = await statusWhen('done', () => true);
+  const { attachments, containers, ...done } = await statusWhen('done', () => true);
+  expect(done).toMatchObject({ state: 'Stopped', reason: 'Completed' });
   expect([attachments, containers.filter(({ state }) => state === 'Running')]).toEqual([[], []]);
 });

@@ -123,7 +123,7 @@ YAML
     check 'nothing has begun in the time to come' \
       sh -c 'echo "$0"; [ "$0" \< "$1" ]' "$(started_at once)" "$(date -u -d '10 seconds' +%FT%TZ)"
     date -s '+5 hours' > /dev/null
-    remains > $kept/remains
+    remains | cut -d, -f 1-4 > $kept/remains # a cell that is stopped keeps its cgroups, and has none after a boot
     # What `systemctl reboot` does; which without logind, that the image does without, complains before.
     boot_again systemctl start --no-block reboot.target
     ;;
@@ -131,7 +131,7 @@ YAML
     check 'after a reboot it runs' active
     check 'and with it what was to run, and nothing else' come_to 'idle Stopped once Ready web Ready'
     check 'in order' in_order
-    check 'nothing old beside them' same "$(remains)" "$(cat $kept/remains)"
+    check 'nothing old beside them' same "$(remains | cut -d, -f 1-4)" "$(cat $kept/remains)"
     boot_again tee /proc/sysrq-trigger <<< b
     ;;
   2)
