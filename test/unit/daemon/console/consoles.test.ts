@@ -307,7 +307,7 @@ test('what nobody reads of standard output is held up to a bound, and is told th
   expect(await output.end()).toBe('too much of it has not been read');
 });
 
-function request(argv: string[], columns = 0) {
+function request(argv: string[], columns = 0): RunRequest {
   const none = { terminal: columns !== 0, columns, rows: 0 };
   return { type: 'run', argv, env: {}, cwd: '/', stdio: [none, none, none] };
 }
