@@ -17,7 +17,7 @@ import { missingNetworks, openSpaces } from './network-steps.ts';
 import { type ObservedCell, observeCell, runs, shownState, storedStatus } from './observed.ts';
 import { OOM_KILLED, oomOf, oomText } from './oom.ts';
 import { type CellStatus, type ContainerSpec, type ContainerStatus, rootOf } from './schema.ts';
-import { HELD, isContainerDue } from './supervised.ts';
+import { HELD, isContainerDue, isSpent } from './supervised.ts';
 
 type Termination = NonNullable<ContainerStatus['lastTermination']>;
 
@@ -123,6 +123,7 @@ async function containerStatus(
     restarts: before?.restarts ?? 0,
     ...(before?.retries !== undefined && { retries: before.retries }),
     ...healthOf(kernel, container, there, before),
+    ...(isSpent(cell, container, there) && { reason: SPENT, message: spentText(there?.exitCode) }),
     ...killed,
     ...held,
     ...(lastTermination && { lastTermination }),
@@ -175,6 +176,12 @@ function terminationOf(
   };
 }
 
+const SPENT = 'RestartLimitReached';
+const USED_UP = 'its restarts (`restartMaxRetries`) are used up';
+
+const spentText = (exitCode: number | undefined): string =>
+  exitCode === undefined ? USED_UP : `exit code ${exitCode}; ${USED_UP}`;
+
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
 
 /** `due`: to be started again. `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away. */
@@ -201,18 +208,10 @@ function stateOf(
     const message = `the root container \`${root.id}\` ${how}; kukeond starts it again`;
     return { state: 'Failed', reason: RESTARTING, message };
   }
-  if (heldFor(root.reason) !== undefined)
-    return {
-      state: 'Failed',
-      ...(root.reason !== undefined && { reason: root.reason }),
-      message: `the root container \`${root.id}\` was ${root.message}${left}`,
-    };
-  if (root.reason === OOM_KILLED)
-    return {
-      state: 'Failed',
-      reason: OOM_KILLED,
-      message: `the root container \`${root.id}\` was ${root.message}${left}`,
-    };
+  if (root.reason !== undefined && (root.reason === OOM_KILLED || heldFor(root.reason) !== undefined)) {
+    const message = `the root container \`${root.id}\` was ${root.message}${left}`;
+    return { state: 'Failed', reason: root.reason, message };
+  }
   if (root.exitCode === 0) {
     return { state: 'Stopped', reason: 'Completed', message: `the root container \`${root.id}\` ended well${left}` };
   }
@@ -220,7 +219,8 @@ function stateOf(
     return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
   if (root.state === 'Exited' && root.exitCode !== undefined) {
     const log = rootSpec === undefined ? '' : `, see ${logPath(cell, rootSpec)}`;
-    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${log}${left}`;
+    const spent = root.reason === SPENT ? `; ${USED_UP}` : '';
+    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${log}${spent}${left}`;
     return { state: 'Failed', reason: 'RootExited', message };
   }
   const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';

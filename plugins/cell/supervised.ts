@@ -1,5 +1,6 @@
 /** What a cell tells whoever keeps it running, and what of that goes into its status (docs/supervision.md). */
 import {
+  type ContainerObservation,
   dependencies,
   type HealthCheck,
   isDue,
@@ -33,6 +34,14 @@ export function isContainerDue(cell: Cell, container: ContainerSpec, seen: Obser
   const stored = storedStatus(cell, container);
   const { exitCode } = there;
   return isDue({ ...policyOf(container, stored), ...(exitCode !== undefined && { exitCode }) }, stored?.retries ?? 0);
+}
+
+/** It would be started again, had it not been so too often. */
+export function isSpent(cell: Cell, container: ContainerSpec, there: ContainerObservation | undefined): boolean {
+  const { restartPolicy: policy = 'never', restartMaxRetries = Number.POSITIVE_INFINITY } = container;
+  if (!isWanted(cell) || there?.state !== 'stopped' || restartMaxRetries === 0) return false;
+  const isAsked = policy === 'always' || (policy === 'on-failure' && there.exitCode !== 0);
+  return isAsked && (storedStatus(cell, container)?.retries ?? 0) >= restartMaxRetries;
 }
 
 export function isRootDue(cell: Cell, seen: ObservedCell): boolean {

@@ -46,7 +46,7 @@ export interface ContainerStatus {
   health?: 'starting' | 'healthy' | 'unhealthy';
   /** How it ended the last time; absent: it never has. */
   lastTermination?: Termination;
-  /** `OOMKilled`: it ended by that. `Unhealthy`: it was stopped for that. */
+  /** `OOMKilled`: it ended by that. `Unhealthy`: it was stopped for that. `RestartLimitReached`: it would be started again, had it not been so too often. */
   reason?: string;
   message?: string;
   /** How often it was killed for want of memory, in all of its lives; absent: never. */

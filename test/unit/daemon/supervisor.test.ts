@@ -67,6 +67,10 @@ test('who starts by hand what has used up its retries begins anew, and the next 
   await until('restarted web main');
   kuke.host.exit('kukeon-main', ROOT, 1);
   await settled('web', 'Failed');
+  expect(await statusOf('web')).toMatchObject({
+    message: expect.stringContaining('its restarts (`restartMaxRetries`) are used up'),
+    containers: [{ id: 'main', exitCode: 1, reason: 'RestartLimitReached' }, { id: 'side' }],
+  });
   const start = { verb: 'start', stopTimeoutMs: undefined } as const;
   await kuke.change(cellRef('web'), spec => ({ ...spec, desiredState: 'running' }), start);
   await eventually(async () => {
