@@ -1,5 +1,6 @@
 /** Programs that outlive the one that started them: a containerd, say. */
 import { closeSync, constants, openSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { scrubbedEnvironment } from './environment.ts';
 import { asSystemError } from './libc.ts';
 import { identify, type ProcessIdentity } from './pidfd.ts';
@@ -12,7 +13,7 @@ export interface DetachedProcess extends ProcessIdentity {
 /**
  * Starts a program in a session of its own, with no terminal, in `/`, with a scrubbed environment and `env`. What it writes goes to the
  * end of `log` (made with mode 0640; a symbolic link is refused). `command[0]` is an absolute path. No descriptor of ours is
- * inherited. A program that cannot be started throws with the kernel's word.
+ * inherited, nor a priority above the usual one. A program that cannot be started throws with the kernel's word.
  */
 export function startDetached(
   command: readonly string[],
@@ -22,12 +23,14 @@ export function startDetached(
   if (!program?.startsWith('/')) throw new RangeError(`not the absolute path of a program: ${program}`);
   const log = openLog(options.log);
   try {
-    const child = Bun.spawn([...command], {
-      cwd: '/',
-      detached: true, // setsid(2)
-      env: scrubbedEnvironment(options.env),
-      stdio: ['ignore', log, log],
-    });
+    const child = asUsual(() =>
+      Bun.spawn([...command], {
+        cwd: '/',
+        detached: true, // setsid(2)
+        env: scrubbedEnvironment(options.env),
+        stdio: ['ignore', log, log],
+      }),
+    );
     child.unref();
     // Nobody has waited for the child yet, so it is there, be it as a zombie.
     const identity = identify(child.pid);
@@ -37,6 +40,18 @@ export function startDetached(
     throw asSystemError(error, program);
   } finally {
     closeSync(log);
+  }
+}
+
+/** Of this thread, whose nice value the child has from its first moment on: setpriority(2). */
+function asUsual<T>(start: () => T): T {
+  const own = getPriority();
+  if (own >= 0) return start();
+  setPriority(0);
+  try {
+    return start();
+  } finally {
+    setPriority(own);
   }
 }
 

@@ -4,6 +4,7 @@ process.env.KUKE_NO_DAEMON = '0';
 
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Containerd, startContainerd } from '../containerd.ts';
 import { cell, container, loadImage, pidsOf, untilState } from '../kuke/cells.ts';
 import { footprint, scaffold } from '../kuke/footprint.ts';
@@ -53,6 +54,27 @@ test('init starts it, for root and the group that it makes, with an environment 
   expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/KUKE_|NOTIFY_SOCKET=(?!\/run\/kukeon)/);
   expect(await kuke('init')).toContain('kukeond unchanged');
   expect((await look()).pid).toBe(pid);
+});
+
+test('it goes before others, and what it starts for long does not', async () => {
+  const { pid = 0 } = await look();
+  // Of its main thread: proc_pid_stat(5).
+  const niceOf = (of: number) =>
+    Number(
+      readFileSync(`/proc/${of}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[16],
+    );
+  expect(niceOf(pid)).toBe(-10);
+  const module = join(import.meta.dir, '../../../src/host/detached-process.ts');
+  const starter = `
+    import { startDetached } from ${JSON.stringify(module)};
+    import { getPriority } from 'node:os';
+    const { pid } = startDetached(['/bin/sleep', '1000'], { log: '/dev/null' });
+    console.log(JSON.stringify({ pid, own: getPriority() }));`;
+  const started = JSON.parse(await output('nice', '-n', '-10', process.execPath, '-e', starter));
+  expect([started.own, niceOf(started.pid)]).toEqual([-10, 0]);
+  process.kill(started.pid);
 });
 
 test('a second one refuses, and names the first', async () => {
