@@ -61,4 +61,4 @@ test('1.6, 1.7, 2', async () => {
     await kuke('delete', 'cell', name, '--cascade');
   }
   expect(await leaks(before)).toEqual([]);
-});
+}, 300_000);

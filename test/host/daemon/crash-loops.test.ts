@@ -59,4 +59,4 @@ test('fifty at once', async () => {
   const stdin = [cell('well'), ...loops].map(one => JSON.stringify(one)).join('\n---\n');
   expect(await run(['delete', '-f', '-', '--cascade', '--force'], { stdin })).toMatchObject({ status: 0 });
   expect(await leaks(before)).toEqual([]);
-});
+}, 300_000);
