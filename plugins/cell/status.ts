@@ -218,9 +218,9 @@ function stateOf(
   if (root.state === 'Paused')
     return { state: 'Unknown', reason: 'RootPaused', message: 'the root container is paused' };
   if (root.state === 'Exited' && root.exitCode !== undefined) {
-    const log = rootSpec === undefined ? '' : `, see ${logPath(cell, rootSpec)}`;
     const spent = root.reason === SPENT ? `; ${USED_UP}` : '';
-    const message = `the root container \`${root.id}\` ended with exit code ${root.exitCode}${log}${spent}${left}`;
+    const how = `ended with exit code ${root.exitCode}, see ${root.logPath}`;
+    const message = `the root container \`${root.id}\` ${how}${spent}${left}`;
     return { state: 'Failed', reason: 'RootExited', message };
   }
   const reason = root.startedAt === undefined ? 'RootNotStarted' : 'RootGone';
