@@ -2,6 +2,7 @@
 import { beforeEach, expect, test } from 'bun:test';
 import type { Acting } from '../../../src/daemon/supervisor/act.ts';
 import { deleteAll } from '../../../src/daemon/supervisor/bring-back.ts';
+import { DELETE_AFTER_MS } from '../../../src/daemon/supervisor/decide.ts';
 import { makeEntry } from '../../../src/daemon/supervisor/entry.ts';
 import { makeHealthWatch } from '../../../src/daemon/supervisor/health-watch.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
@@ -26,7 +27,7 @@ metadata: { name: job }
 spec: { autoDelete: ${autoDelete}, containers: [{ id: main, image: busybox }] }
 `;
 
-/** As after a look that has seen that it has ended. */
+/** As after a look that has seen that it has ended, and the time in which others may see that, too. */
 async function deleteJob(): Promise<string[]> {
   const acting: Acting = {
     kernel: kuke.kernel,
@@ -40,6 +41,9 @@ async function deleteJob(): Promise<string[]> {
     [],
     makeHealthWatch(() => {}),
   );
+  const endedAt = performance.now() - DELETE_AFTER_MS;
+  const members = new Map([['main', { restarts: 0, retries: 0, failures: 0, endedAt }]]);
+  entry.memory = { ...entry.memory, members };
   await deleteAll(acting, [entry]);
   entry.health.end();
   return [...kuke.host.store.manifests.keys()].filter(key => /job/i.test(key));
