@@ -25,6 +25,8 @@ export interface MemberMemory {
   failures: number;
   /** Of the life that is known; absent: it does not run. */
   pid?: number;
+  /** When its last life that was seen began, RFC 3339: by it, one that was too short to be seen is told from the one before. */
+  life?: string;
   /** Since when it runs, and is not unhealthy. */
   wellSince?: number;
   /** When its end, or that it is unhealthy, was seen. */
@@ -73,8 +75,10 @@ export function remember(memory: Memory, { members, isWanted }: Supervised, now:
 }
 
 function rememberOne(known: MemberMemory | undefined, seen: Member, isWanted: boolean, now: number): MemberMemory {
-  const { restarts, retries, heldFor } = seen;
-  const before: MemberMemory = known ?? { restarts, retries, failures: 0, ...(heldFor && { heldFor }) };
+  const { restarts, retries, heldFor, startedAt: life } = seen;
+  let before: MemberMemory = known ?? { restarts, retries, failures: 0, ...(heldFor && { heldFor }) };
+  if (isAnothersLife(before, seen)) before = { restarts: before.restarts, retries: 0, failures: 0 };
+  if (life !== undefined) before = { ...before, life };
   const isLong = before.wellSince !== undefined && now - before.wellSince >= HEALTHY_MS;
   const counted = isLong ? { ...before, retries: 0 } : before;
   if (seen.state === 'running') return ofRunning(known, counted, seen, now);
@@ -84,6 +88,13 @@ function rememberOne(known: MemberMemory | undefined, seen: Member, isWanted: bo
   if (!isWanted) return { ...rest, ...ended, retries: 0, failures: 0 };
   const wasRunning = counted.pid !== undefined || counted.isExpected === true;
   return { ...rest, ...ended, faultAt: wasRunning ? now : (counted.faultAt ?? now) };
+}
+
+/** Somebody else has started what the supervisor would not have, and it has ended before it was seen to run. */
+function isAnothersLife(known: MemberMemory, seen: Member): boolean {
+  const { life, pid, isExpected, heldFor } = known;
+  if (seen.state !== 'ended' || seen.startedAt === life || life === undefined) return false;
+  return pid === undefined && isExpected !== true && heldFor !== WAITING && !isMemberDue(seen, known);
 }
 
 function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: Member, now: number): MemberMemory {

@@ -112,7 +112,8 @@ function isItsTurn({ after }: Supervised, find: FindEntry): boolean {
 
 /** Those of whose end nobody has been told: they were seen to run, or are started again, however short that life was. */
 function diedSince(entry: Entry, seen: Supervised, before: Memory['members'], decision: Decision): Member[] {
-  for (const { id, state } of seen.members) if (state !== 'ended') entry.told.delete(id);
+  for (const { id, state, startedAt } of seen.members)
+    if (state !== 'ended' || before.get(id)?.life !== startedAt) entry.told.delete(id);
   // Who has stopped it has been told of.
   if (!seen.isWanted) return [];
   const again = decision.act === 'restart' ? decision.members : [];

@@ -175,6 +175,15 @@ describe('pauses', () => {
     expect(pausesOf(9, HEALTHY_MS, { maxRetries: 3 }).length).toBe(9);
   });
 
+  test('begin anew where somebody has started it, also if it ended before it was seen to run', () => {
+    const down = (startedAt: string) => seen([member('root', ended(1, { maxRetries: 1, startedAt }))]);
+    let memory = started(remember(nothing, down('a'), 0), ['root']);
+    memory = remember(memory, down('b'), 1);
+    expect(decide(down('b'), memory, 1)).toEqual({ act: 'settle' });
+    memory = remember(memory, down('c'), 2);
+    expect(decide(down('c'), memory, 2)).toEqual({ act: 'restart', members: ['root'] });
+  });
+
   test('a start that comes to nothing lengthens them, and is no retry', () => {
     const down = seen([member('root', ended(1, { maxRetries: 1 }))]);
     let memory = remember(nothing, down, 0);
