@@ -16,7 +16,8 @@ const MOST_UNHEARD = 1 << 20;
 const MOST_UNREAD = 64 << 20;
 
 /** Those that a client tells of without being asked. */
-const HEARD: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGWINCH'];
+const LETHAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const HEARD: readonly NodeJS.Signals[] = [...LETHAL, 'SIGWINCH'];
 
 export interface RemoteConsole extends Console {
   /** Resolves to the code with which somebody did not want to wait for the end. */
@@ -42,6 +43,12 @@ export function makeRemoteConsole(request: ConsoleRequest, link: ConsoleLink): R
     if (!listeners.has(signal) && !HEARD.includes(signal)) say({ type: 'signals', names: [signal] });
     listeners.set(signal, some);
     return some;
+  };
+  /** Came before the command listened; in a process of its own it would have ended that. */
+  const early = new Set<string>();
+  const listen = (signal: NodeJS.Signals, listener: Listener): void => {
+    ask(signal).add(listener);
+    if (early.delete(signal)) listener(signal);
   };
   const raw = (isOn: boolean): void => say({ type: 'raw', isOn });
 
@@ -82,12 +89,11 @@ export function makeRemoteConsole(request: ConsoleRequest, link: ConsoleLink): R
     },
     descriptors: async (isInput, program) =>
       givenDescriptors(await program.pipes(), isInput ? input : undefined, out, err),
-    on: (signal, listener) => void ask(signal).add(listener),
+    on: listen,
     off: (signal, listener) => void listeners.get(signal)?.delete(listener),
     take(signal, listener) {
-      const some = ask(signal);
-      some.clear();
-      some.add(listener);
+      ask(signal).clear();
+      listen(signal, listener);
     },
     exit: exit.resolve,
     exited: exit.promise,
@@ -122,7 +128,9 @@ export function makeRemoteConsole(request: ConsoleRequest, link: ConsoleLink): R
     emit(message.name as NodeJS.Signals);
   });
   function emit(name: NodeJS.Signals): void {
-    for (const listener of [...(listeners.get(name) ?? [])]) within(console, () => listener(name));
+    const heard = [...(listeners.get(name) ?? [])];
+    if (heard.length === 0 && LETHAL.includes(name)) early.add(name);
+    for (const listener of heard) within(console, () => listener(name));
   }
   return console;
 }

@@ -74,6 +74,8 @@ function normal(line: string): string {
       .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'INSTANCE')
       .replace(/\b[0-9a-f]{12}-[0-9a-f]{8}\b/g, 'ATTACHMENT')
       .replace(/\b10\.88\.(?!0\.[01]\b)\d+\.\d+\b/g, 'ADDRESS')
+      // What is attached anew asks for what it had.
+      .replace(/,"ips":\["ADDRESS\/16"\]/g, '')
       .replace(/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, 'MAC')
       .replace(/\bveth([0-9a-f]{8}|[0-9a-f]{11})\b/g, 'VETH')
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g, 'TIME')

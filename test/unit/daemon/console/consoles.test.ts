@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeRemoteConsole } from '../../../../src/cli/console/remote-console.ts';
-import type { RunCommandLine } from '../../../../src/daemon/console/consoles.ts';
+import type { ConsoleLink, RunCommandLine } from '../../../../src/daemon/console/consoles.ts';
 import { Mux } from '../../../../src/daemon/console/mux.ts';
 import { HEAD, type RunRequest } from '../../../../src/daemon/console/protocol.ts';
 import { asKukeError } from '../../../../src/kernel/errors.ts';
@@ -305,6 +305,20 @@ test('what nobody reads of standard output is held up to a bound, and is told th
   expect(written).toBeGreaterThan(60);
   expect(written).toBeLessThan(70);
   expect(await output.end()).toBe('too much of it has not been read');
+});
+
+test('a Ctrl-C that comes before the command listens is not lost', () => {
+  const mux = new Mux({ write() {}, close() {} }, { message() {}, closed() {} });
+  let tell: Parameters<ConsoleLink['hear']>[0] = () => {};
+  const hear: ConsoleLink['hear'] = given => {
+    tell = given;
+  };
+  const peer = { uid: 0, gid: 0, pid: 1 };
+  const console = makeRemoteConsole({ ...request([]), peer }, { mux, say() {}, hear, lastsAs() {} });
+  tell({ type: 'signal', name: 'SIGINT' });
+  const heard: string[] = [];
+  console.on('SIGINT', name => heard.push(name));
+  expect(heard).toEqual(['SIGINT']);
 });
 
 function request(argv: string[], columns = 0): RunRequest {
