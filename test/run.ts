@@ -4,8 +4,8 @@
  * missing.
  *
  * Host tests run a file in a box of its own, several side by side; files that use containerd once on each version. What a file prints is
- * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed. Beside
- * them runs a virtual machine, which computes while they wait. Each says how long it took, and what of processors.
+ * shown when it fails, and kept below .cache/test/. A file without a test, without a report, or with a skipped test has failed. After
+ * them come the virtual machines, one on each CPU. Each says how long it took, and what of processors.
  * The last line is `N passed, N failed`, and the exit status is 0 only when something passed and nothing failed.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -43,17 +43,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 await runAll([], plan.get('build') ?? []);
 if (outcomes.every(({ failed }) => failed === 0)) {
   const others = (['lint', 'types', 'unit', 'host'] as const).flatMap(part => plan.get(part) ?? []);
-  await runAll(plan.get('vm') ?? [], others);
+  await runAll([], others);
+  // Emulated, they leave nothing of a CPU to others, and take from them more than they need.
+  await runAll(plan.get('vm') ?? [], []);
   judgeVms(plan.get('vm') ?? []);
 } else {
   console.log('Nothing else was run, since the build failed.');
 }
 summarize();
 
-/**
- * `atOnce` of them, and one more of those that wait. An emulated virtual machine takes one CPU: there is one as long as there are any, and
- * one on each CPU when nothing else is left.
- */
+/** `atOnce` of them, and one more of those that wait. An emulated virtual machine takes one CPU: there is one on each. */
 async function runAll(vms: Job[], others: Job[]): Promise<void> {
   const machines = vms.values();
   const waiting = others.filter(({ waits }) => waits).values();

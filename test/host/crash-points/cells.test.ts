@@ -2,7 +2,7 @@
 /**
  * The operations on a stack and its cell, killed (-9) before, in and after every step of their plans: the same command, or an apply of the
  * same manifests, converges, and the host is afterwards as after an undisturbed run. One operation begins where the other ends. CI takes
- * every fifth point, other ones for each operation; KUKE_TEST_POINTS=all takes all.
+ * every ninth point, other ones for each operation; KUKE_TEST_POINTS=all takes all.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { Containerd } from '../containerd.ts';
@@ -14,7 +14,7 @@ import { hostState } from './host-state.ts';
 import { type Coverage, pointsOf, tell } from './moments.ts';
 import { again, cutShort, operations, undisturbed } from './operations.ts';
 
-const STRIDE = 5;
+const STRIDE = 9;
 
 let containerd: Containerd;
 beforeAll(async () => {

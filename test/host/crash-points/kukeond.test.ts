@@ -1,7 +1,7 @@
 // containerd: once, since kuke-faults/killed.test.ts has the versions.
 /**
  * kukeond is killed (-9) before, in and after steps of the plans of commands that it runs: whoever waits for one is told, the next kukeond
- * completes or undoes what was in flight, the same command converges, and the host is as after an undisturbed run. CI takes every fifteenth
+ * completes or undoes what was in flight, the same command converges, and the host is as after an undisturbed run. CI takes every twenty-fifth
  * point; KUKE_TEST_POINTS=all takes all.
  */
 process.env.KUKE_NO_DAEMON = '0';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => containerd.stop());
 
-const STRIDE = 15;
+const STRIDE = 25;
 
 /** What kukeond has seen is kept. */
 const EVENTS = /^file \/opt\/kukeon\/\.kuke\/events\.jsonl$/;

@@ -19,12 +19,11 @@ cells() {
 }
 states() { cells | cut -d' ' -f 1,2 | xargs; }
 come_to() { # STATES: without anything being asked for but that
-  local last=
-  for _ in {1..90}; do
-    last=$(states) && [ "$last" = "$1" ] && { echo "$last"; return; }
-    sleep 2
-  done
-  echo "$last, and not $1"
+  local now
+  timeout 240 $kuke wait web once --for Ready --timeout 3m
+  now=$(states)
+  [ "$now" = "$1" ] && { echo "$now"; return; }
+  echo "$now, and not $1"
   journalctl -u $unit -o cat --no-pager | tail -n 20
   return 1
 }
@@ -44,12 +43,15 @@ in_order() {
   echo "once $(started_at once) web $(started_at web)"
   [[ $(started_at once) < $(started_at web) ]]
 }
-starts_again() { # web, that somebody kills
-  local before=$(cells | grep '^web Ready') after
-  kill -KILL "${before##* }" || return
-  for _ in {1..60}; do
-    after=$(cells | grep '^web Ready') && [ "$after" != "$before" ] && { echo "$after"; return; }
-    sleep 1
+starts_again() { # web, that somebody kills; its group is looked at, since a command takes an emulated machine seconds
+  local group=$tree/main/default/default/web/page before now
+  [ -d $group ] || group=$tree/main/default/default/web/web_root
+  before=$(head -n 1 $group/cgroup.procs)
+  kill -KILL "$before" || return
+  for _ in {1..120}; do
+    now=$(head -n 1 $group/cgroup.procs 2> /dev/null)
+    [ -n "$now" ] && [ "$now" != "$before" ] && timeout 120 $kuke wait web --for Ready --timeout 90s && return
+    sleep 0.5
   done
   journalctl -u $unit -o cat --no-pager | tail -n 20
   return 1

@@ -25,6 +25,7 @@ again() { levels "$(memory 128Mi)" "$(memory 96Mi)" "$(memory 64Mi)" && loader l
 settle_host
 if [ $boot = 1 ]; then
   again > again.yaml
+  check 'after a reboot cells are known' same "$("$kuke" get cells -A -o json | jq -r '.items[].status.state' | sort | uniq -c | xargs)" '7 Failed'
   check 'after a reboot the cell starts again' succeeds_and_prints 'load (updated|started)' "$kuke" apply -f again.yaml
   lasting > limits.after
   check 'limits are in force as before' alike $kept/limits limits.after
