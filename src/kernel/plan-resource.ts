@@ -36,11 +36,14 @@ export async function planResource(
   const context = planContext(makePlan('undo'), options, changes, observe, asked);
   const { plan } = context;
   if (stored === undefined || changes.length > 0) {
-    const previous = stored?.manifest;
+    const before = stored
+      ? { previous: stored.manifest }
+      : // Now, for the first start may be faster than the first look of this step.
+        { logs: await (await kernel.use('store')).logs(desired.ref) };
     plan.add(desired.ref, 'store.write', {
       ref: desired.ref,
       manifest: unobserved(desired.manifest),
-      ...(previous && { previous }),
+      ...before,
     });
   }
   await traced('command', 'plan', () => lifecycle.plan(context, desired, stored), describe(desired.ref));

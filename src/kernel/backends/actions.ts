@@ -54,14 +54,10 @@ const runtime: ActionDeclarations<RuntimeBackend, RuntimeActions> = {
 const store: ActionDeclarations<StoreBackend, StoreActions> = {
   write: {
     undo: {
-      async look(backend, params) {
-        const isThere = params.previous !== undefined || (await backend.isThere('write', params));
-        // Containers may run on though their manifest was lost.
-        return isThere ? 'manifest' : backend.logs(params.ref);
-      },
-      async revert(backend, { ref, previous }, found, context) {
+      look: async (backend, params) => params.previous !== undefined || backend.isThere('write', params),
+      async revert(backend, { ref, previous, logs = [] }, found, context) {
         if (previous !== undefined) await backend.write({ ref, manifest: previous }, context);
-        else if (found !== 'manifest') await backend.remove({ ref, keeps: Array.isArray(found) ? found : [] }, context);
+        else if (found !== true) await backend.remove({ ref, keeps: logs }, context);
       },
     },
   },

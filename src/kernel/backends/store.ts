@@ -8,6 +8,8 @@ export interface StoreWrite {
   manifest: Manifest;
   /** What stood there before: what a revert writes back; absent: it was made new. */
   previous?: Manifest;
+  /** Names of logs that were there before: containers may run on though their manifest was lost. A revert of what was made new leaves them. */
+  logs?: string[];
 }
 
 export interface StoredFile {

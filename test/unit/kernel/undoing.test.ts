@@ -231,3 +231,15 @@ test('a cell whose manifest was lost, and that cannot be made whole, loses nothi
   expect(entry?.ref).toEqual(cellRef('web'));
   expect(kuke.host.inventory()).toEqual(before.filter(line => !line.startsWith('manifest Cell')));
 });
+
+test('the log of what was started before its manifest was looked for goes with it', async () => {
+  await kuke.apply(cellYaml('before'));
+  const before = kuke.host.inventory();
+  const isLooked = kuke.host.faults.pause('store.isThere');
+  kuke.kernel.hooks.tap('test', 'step:after', ({ type }) => {
+    if (type === 'runtime.start') isLooked.resume();
+  });
+  kuke.host.faults.fail('runtime.start', new Error('no start'), { after: true });
+  expect((await kuke.apply(cellYaml('web')))[0]?.error?.message).toBe('no start');
+  expect(kuke.host.inventory()).toEqual(before);
+});
