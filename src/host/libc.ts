@@ -19,6 +19,8 @@ const SYMBOLS = {
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   fallocate: { args: ['i32', 'i32', 'i64', 'i64'], returns: 'i32' },
+  sync: { args: [], returns: 'void' },
+  syncfs: { args: ['i32'], returns: 'i32' },
   lseek: { args: ['i32', 'i64', 'i32'], returns: 'i64' },
   poll: { args: ['ptr', 'u64', 'i32'], returns: 'i32' },
   epoll_create1: { args: ['i32'], returns: 'i32' },

@@ -1,6 +1,7 @@
 /** Layers become snapshots, one on top of the other, under the names and labels that containerd's own clients use. */
 import type { KukeError } from 'kuke/plugin';
-import { type Client, isGrpcError } from '../client/index.ts';
+import { syncFilesystem } from '../../../src/host/sync-filesystem.ts';
+import { type Client, isGrpcError, type Mount } from '../client/index.ts';
 import { asContainerdError, ifFound } from '../errors.ts';
 import { INSTANCE } from '../labels.ts';
 import { chainIds } from './chain.ts';
@@ -72,10 +73,21 @@ async function apply(image: ResolvedImage, chain: string[], index: number, conte
     throw invalidImage(where, `unpacks to ${applied.digest}, where the image's config says ${diffId}`);
   }
   await labelContent(client, digest, { 'containerd.io/uncompressed': diffId });
+  // containerd syncs what it notes of a layer, and not the layer: after a loss of power its files would be there, and be empty.
+  await syncFilesystem(writtenTo(mounts)).catch(error => {
+    throw asContainerdError(error, { step: `write ${where} to the disk` });
+  });
   await client.snapshots.commit({ snapshotter, name, key, labels }).catch(async error => {
     // Somebody else unpacked the same layer meanwhile.
     if (!isGrpcError(error, 'ALREADY_EXISTS') || !(await isHeld(name, context))) throw error;
   });
+}
+
+/** A folder of the file system that the layer was written to; undefined where the snapshotter names a device. */
+function writtenTo(mounts: readonly Mount[]): string | undefined {
+  const [mount] = mounts;
+  const upper = mount?.options.find(option => option.startsWith('upperdir='))?.slice('upperdir='.length);
+  return upper ?? (mount?.type === 'bind' ? mount.source : undefined);
 }
 
 // What the host is to blame for; everything else that containerd says here is about the layer.

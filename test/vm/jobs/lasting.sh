@@ -55,6 +55,8 @@ page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sl
 systemctl start containerd
 case $boot in
   0)
+    # What nobody syncs stays in memory, so that the reset takes it, however long this runs.
+    sysctl -q vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000
     check 'init' succeeds_and_prints default "$kuke" init --reserve-memory 512Mi
     check 'image load' succeeds_and_prints kuke-hello "$kuke" image load -i hello-image.tar
     check 'apply' succeeds_and_prints 'bench created' "$kuke" apply -f cells.yaml
