@@ -1,6 +1,7 @@
 /** The system group whose members may use kukeond's socket. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../host/atomic-file.ts';
 import { PATH, scrubbedEnvironment } from '../host/environment.ts';
 import { DAEMON_GROUP } from '../kernel/daemon-places.ts';
 import { groupId } from '../kernel/system-accounts.ts';
@@ -14,7 +15,7 @@ export async function makeGroup(runPath: string): Promise<string | undefined> {
   const record = join(runPath, RECORD);
   mkdirSync(join(runPath, '.kuke'), { recursive: true });
   // First: of a kuke that dies in between, the next one knows whose it is.
-  writeFileSync(record, `${DAEMON_GROUP}\n`, { mode: 0o600 });
+  await replaceFile(record, `${DAEMON_GROUP}\n`, { mode: 0o600 });
   const fault = await account(['groupadd', '--system', DAEMON_GROUP], ['addgroup', '-S', DAEMON_GROUP]);
   if (fault !== undefined) rmSync(record, { force: true });
   return fault;

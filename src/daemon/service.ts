@@ -1,6 +1,5 @@
 /** kukeond as a service of the host: started, ended and looked at, through systemd where that runs, else as a process of its own. */
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -10,9 +9,9 @@ import {
   rmdirSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { replaceFile } from '../host/atomic-file.ts';
 import { bindDatagrams } from '../host/datagram.ts';
 import { startDetached } from '../host/detached-process.ts';
 import { PATH, scrubbedEnvironment } from '../host/environment.ts';
@@ -64,9 +63,7 @@ async function writeUnit(places: DaemonPlaces, command: readonly string[]): Prom
       remedy: 'move it away, or leave the daemon out: `kuke init --no-daemon`',
     });
   if (there !== text) {
-    writeFileSync(`${path}.new`, text, { mode: 0o644 });
-    chmodSync(`${path}.new`, 0o644);
-    renameSync(`${path}.new`, path);
+    await replaceFile(path, text);
     await systemctl('daemon-reload');
   }
   await systemctl('enable', '--quiet', places.unit);
