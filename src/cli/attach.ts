@@ -1,12 +1,12 @@
+import { codeOf } from '../kernel/attend.ts';
 import { KukeError } from '../kernel/errors.ts';
+import { tried } from '../kernel/logs/log-reader.ts';
 import { describe } from '../kernel/resource.ts';
 import { attendAtInput } from './attach/at-input.ts';
-import { codeOf } from './attach/attend.ts';
 import { DETACH_KEYS, parseDetachKeys } from './attach/detach-keys.ts';
 import { tellLeft } from './attach/leaving.ts';
 import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
 import { command } from './command.ts';
-import { tried } from './logs/log-reader.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
 import { isTerminal, tell } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';

@@ -1,12 +1,12 @@
 /** What a verb is: flags in citty's terms, examples for its help, and what it does. */
 import type { ArgsDef, ParsedArgs } from 'citty';
 import type { TerminalSize } from '../kernel/backends/index.ts';
+import type { Logs } from '../kernel/logs/log-reader.ts';
 import type { PluginSource } from '../kernel/registry.ts';
 import type { FindChangeable } from '../kernel/trusted-path.ts';
 import type { FileTrees } from './cp/file-trees.ts';
 import type { DaemonDoor } from './daemon/door.ts';
 import type { GlobalFlags } from './global-flags.ts';
-import type { Logs } from './logs/log-reader.ts';
 
 export interface Command<A extends ArgsDef = ArgsDef> {
   summary: string;

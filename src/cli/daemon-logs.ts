@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { KukeError } from '../kernel/errors.ts';
+import { follow as followed } from '../kernel/logs/follow.ts';
+import { readerOf } from '../kernel/logs/log-reader.ts';
 import { command } from './command.ts';
 import { placesOf } from './daemon/own-service.ts';
-import { follow as followed } from './logs/follow.ts';
-import { readerOf } from './logs/log-reader.ts';
 import { write } from './output/standard-output.ts';
 
 export default command({

@@ -1,4 +1,5 @@
 import { readTree } from '../kernel/observe.ts';
+import { parseSelector } from '../kernel/selector.ts';
 import { auditPath } from './audit.ts';
 import { command } from './command.ts';
 import type { Description } from './describe/gather.ts';
@@ -10,7 +11,6 @@ import { print } from './output/standard-output.ts';
 import { tell } from './output/terminal.ts';
 import { textOutputArg } from './output-arg.ts';
 import { kindOf, scopeArgs } from './scope.ts';
-import { parseSelector } from './selector.ts';
 
 export default command({
   summary: 'show all that is known of a resource: spec, state, network, cgroup, limits, what was done to it last',

@@ -1,13 +1,13 @@
 import { KukeError } from '../kernel/errors.ts';
 import { openSources } from '../kernel/event-sources/sources.ts';
 import type { Event } from '../kernel/events.ts';
+import { follow } from '../kernel/logs/follow.ts';
 import { readTree } from '../kernel/observe.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { describe, type ResourceRef } from '../kernel/resource.ts';
 import { auditPath } from './audit.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
-import { follow } from './logs/follow.ts';
 import { openKernel } from './open-kernel.ts';
 import { printable } from './output/printable.ts';
 import { flushOutput, isHeard, print } from './output/standard-output.ts';

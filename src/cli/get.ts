@@ -1,5 +1,6 @@
 import { KukeError } from '../kernel/errors.ts';
 import { readTree } from '../kernel/observe.ts';
+import { parseSelector } from '../kernel/selector.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
 import { FORMATS, readFormat } from './get/output-format.ts';
@@ -9,7 +10,6 @@ import { openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { printResources, type Shown, tableOf } from './output/resources.ts';
 import { kindOf, scopeArgs } from './scope.ts';
-import { parseSelector } from './selector.ts';
 
 export default command({
   summary: 'show resources with the state that the host gives them now',

@@ -1,11 +1,11 @@
 import { KukeError } from '../kernel/errors.ts';
+import { follow } from '../kernel/logs/follow.ts';
+import { type LogRange, readerOf, type Sink } from '../kernel/logs/log-reader.ts';
+import { prefixedSink, timePrefix } from '../kernel/logs/prefixed.ts';
 import { describe } from '../kernel/resource.ts';
 import { containersOf, pick, runtimeId, typedCell } from './cell-process/containers.ts';
 import { command } from './command.ts';
 import { currentConsole } from './console/console.ts';
-import { follow } from './logs/follow.ts';
-import { type LogRange, readerOf, type Sink } from './logs/log-reader.ts';
-import { prefixedSink, timePrefix } from './logs/prefixed.ts';
 import { openKernel } from './open-kernel.ts';
 import { colour } from './output/terminal.ts';
 import { scopeArgs } from './scope.ts';

@@ -1,10 +1,10 @@
 import { readTree } from '../kernel/observe.ts';
 import { describe } from '../kernel/resource.ts';
+import { untilReady } from '../kernel/rollout/ready.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
-import { untilReady } from './rollout/ready.ts';
 import { readyTimeoutArg } from './rollout/wait-args.ts';
 import { scopeArgs } from './scope.ts';
 import { targetsIn } from './wait/targets.ts';

@@ -1,4 +1,5 @@
 import { KukeError } from '../kernel/errors.ts';
+import { followChanges } from '../kernel/follow-changes.ts';
 import type { ObserveContext, Resource } from '../kernel/kinds.ts';
 import { makeObserveContext, observed, readTree } from '../kernel/observe.ts';
 import { inParallel } from '../kernel/parallel.ts';
@@ -7,7 +8,6 @@ import { describe, type ResourceRef } from '../kernel/resource.ts';
 import { refuseDamaged } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
-import { followChanges } from './get/follow-changes.ts';
 import { openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
 import { scopeArgs } from './scope.ts';

@@ -1,10 +1,11 @@
 /** This terminal, or what comes by a pipe, as the input of a container's first process. */
+
+import { type Attended, attend, type End, type Shown } from '../../kernel/attend.ts';
 import type { ProcessInput } from '../../kernel/backends/index.ts';
 import { followSize, terminalHere } from '../cell-process/terminal.ts';
 import type { Invocation, Program } from '../command.ts';
 import { currentConsole } from '../console/console.ts';
 import { isTerminal } from '../output/terminal.ts';
-import { type Attended, attend, type End, type Shown } from './attend.ts';
 import { watchKeys } from './detach-keys.ts';
 import { feed } from './feed.ts';
 

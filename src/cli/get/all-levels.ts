@@ -2,13 +2,13 @@
 import type { KindDefinition, Resource } from '../../kernel/kinds.ts';
 import { readTree } from '../../kernel/observe.ts';
 import type { Kernel } from '../../kernel/registry.ts';
+import type { Selector } from '../../kernel/selector.ts';
 import { limitColumns } from '../limits/columns.ts';
 import { warn } from '../output/failure.ts';
 import { printable } from '../output/printable.ts';
 import { printRows } from '../output/resources.ts';
 import { tell } from '../output/terminal.ts';
 import { SCOPES } from '../scope.ts';
-import type { Selector } from '../selector.ts';
 import { placesOf } from '../top/places.ts';
 import { selectResources } from './select.ts';
 

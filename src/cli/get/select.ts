@@ -5,9 +5,9 @@ import { embedded, makeObserveContext, observed } from '../../kernel/observe.ts'
 import { inParallel } from '../../kernel/parallel.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe, nameOf } from '../../kernel/resource.ts';
+import { matchesSelector, type Selector } from '../../kernel/selector.ts';
 import { notFound, type ResourceTree } from '../../kernel/tree.ts';
 import { refFor, scopePath } from '../scope.ts';
-import { matchesSelector, type Selector } from '../selector.ts';
 
 const AT_ONCE = 8;
 

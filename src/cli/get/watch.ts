@@ -1,12 +1,12 @@
 /** `get -w`: what there is, and then each one that changes, told by events: files, containerd, cgroups. Nothing is polled. */
 import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
 import { KukeError } from '../../kernel/errors.ts';
+import { followChanges } from '../../kernel/follow-changes.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { keyOf } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { warn } from '../output/failure.ts';
 import { flushOutput, isHeard } from '../output/standard-output.ts';
-import { followChanges } from './follow-changes.ts';
 import { makeStream, type StreamOptions } from './stream.ts';
 
 export interface Watch extends StreamOptions {

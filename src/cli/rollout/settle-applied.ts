@@ -1,15 +1,14 @@
-/** `apply --wait` and `--atomic`: what comes once all is applied. */
+/** `apply --wait` and `--atomic` on the command line. */
 import type { Outcome } from '../../kernel/apply.ts';
-import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
+import { type SettleOptions, settle, toldBack } from '../../kernel/rollout/settle.ts';
+import { takeBack } from '../../kernel/rollout/take-back.ts';
 import type { Invocation } from '../command.ts';
 import { openJournal, withEngine } from '../open-kernel.ts';
 import { exitCodeOf, printOutcomes } from '../output/outcomes.ts';
 import { print } from '../output/standard-output.ts';
 import { isTerminal, tell } from '../output/terminal.ts';
-import { untilReady } from './ready.ts';
-import { takeBack } from './take-back.ts';
 
 type Applying = Pick<Invocation, 'globals' | 'line' | 'program' | 'signal'> & { args: object };
 
@@ -18,33 +17,22 @@ export async function settleApplied(
   invocation: Applying,
   kernel: Kernel,
   outcomes: Outcome[],
-  { timeoutMs, isAtomic }: { timeoutMs: number; isAtomic: boolean },
+  options: SettleOptions,
 ): Promise<number> {
   const status = exitCodeOf(outcomes);
-  if (isAtomic && status !== 0) {
-    tell(told(await goBack(invocation, kernel, outcomes)));
-    return status;
-  }
-  const applied = outcomes
-    .filter(({ result }) => result !== 'failed' && result !== 'not applied')
-    .map(({ ref }) => ref);
-  if (isTerminal(2)) tell(`waiting until all of it is Ready${isAtomic ? '; Ctrl-C takes it back' : ''}`);
-  const waiting = {
-    timeoutMs,
+  const isWaiting = !options.isAtomic || status === 0;
+  if (isWaiting && isTerminal(2))
+    tell(`waiting until all of it is Ready${options.isAtomic ? '; Ctrl-C takes it back' : ''}`);
+  const { error, takenBack } = await settle(kernel, outcomes, {
+    ...options,
     signal: invocation.signal,
-    ready: (ref: Outcome['ref'], how: string) => print(`${describe(ref)} ${how}`),
-  };
-  const failures = await untilReady(kernel, applied, waiting).catch((thrown: unknown) => [asKukeError(thrown)]);
-  const [first, ...others] = failures;
-  if (first === undefined) return status;
-  if (!isAtomic) throw first.with(others);
-  const remedy = told(await goBack(invocation, kernel, outcomes));
-  throw new KukeError(first.code, first.message, { ...first.details, remedy }, [...first.also, ...others]);
+    ready: (ref, how) => print(`${describe(ref)} ${how}`),
+    goBack: () => goBack(invocation, kernel, outcomes),
+  });
+  if (error !== undefined) throw error;
+  if (takenBack !== undefined) tell(toldBack(takenBack));
+  return status;
 }
-
-/** `left`: what could not be taken back. */
-const told = (left: readonly Outcome[]): string =>
-  left.length === 0 ? 'what was applied has been taken back' : 'see above for what could not be taken back';
 
 /** Called off by nobody: a second Ctrl-C ends this process, and what was under way is finished by the next command. */
 async function goBack(invocation: Applying, kernel: Kernel, outcomes: Outcome[]): Promise<Outcome[]> {
@@ -54,5 +42,5 @@ async function goBack(invocation: Applying, kernel: Kernel, outcomes: Outcome[])
     takeBack(kernel, openJournal(invocation), outcomes, { ...options, command: `${options.command} (taken back)` }),
   );
   printOutcomes(back);
-  return back.filter(({ error }) => error !== undefined);
+  return back;
 }

@@ -1,14 +1,14 @@
 /** A container that runs in the foreground: what it writes comes out here, and signals go in. */
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type Attended, attend, codeOf } from '../../kernel/attend.ts';
 import { KukeError } from '../../kernel/errors.ts';
+import { tried } from '../../kernel/logs/log-reader.ts';
 import type { ResourceRef } from '../../kernel/resource.ts';
 import { atInput, attendAtInput, type InputOptions, shownHere } from '../attach/at-input.ts';
-import { type Attended, attend, codeOf } from '../attach/attend.ts';
 import type { CellContainer } from '../cell-process/containers.ts';
 import { takeSignals } from '../cell-process/pass-signals.ts';
 import type { Invocation, Program } from '../command.ts';
-import { tried } from '../logs/log-reader.ts';
 
 /** How long one that nobody listens to has to end by SIGPIPE, before SIGKILL: a first process that does not handle it does not mind it. */
 const UNREAD_GRACE_MS = 1000;

@@ -3,9 +3,9 @@ import { KukeError } from '../../kernel/errors.ts';
 import type { KindDefinition } from '../../kernel/kinds.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceRef } from '../../kernel/resource.ts';
+import { matchesSelector, parseSelector } from '../../kernel/selector.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
 import { kindOf, refFor, scopePath } from '../scope.ts';
-import { matchesSelector, parseSelector } from '../selector.ts';
 
 /** `selector`, `all`, `all-scopes`, and those of the scope. */
 type Flags = Readonly<Record<string, unknown>>;

@@ -1,8 +1,9 @@
 /** The first process of a container that runs, over a connection that becomes frames: its input and its terminal, and what it writes from now on. */
-import { type Attended, attend, codeOf } from '../../cli/attach/attend.ts';
+
 import { containersOf, pick, runtimeId, whyNot } from '../../cli/cell-process/containers.ts';
 import { writeBytes } from '../../host/byte-flow.ts';
 import { endOfLog, openLog } from '../../host/rotated-log/read.ts';
+import { type Attended, attend, codeOf } from '../../kernel/attend.ts';
 import type { ProcessInput } from '../../kernel/backends/index.ts';
 import { asKukeError } from '../../kernel/errors.ts';
 import { describe, type ResourceRef } from '../../kernel/resource.ts';

@@ -1,6 +1,7 @@
 /** What happened to resources: what commands did, and what kukeond has seen and done (docs/rollouts.md). */
-import { follow } from '../../cli/logs/follow.ts';
+
 import type { Event } from '../../kernel/events.ts';
+import { follow } from '../../kernel/logs/follow.ts';
 import { lines } from './answer-shapes.ts';
 import { flag, pastMoment, text, wholeNumber } from './query.ts';
 import { type Route, route } from './route.ts';

@@ -1,9 +1,9 @@
 /** What a container wrote, as it wrote it. */
 import { containersOf, pick, runtimeId } from '../../cli/cell-process/containers.ts';
-import { follow } from '../../cli/logs/follow.ts';
-import { prefixedSink, timePrefix } from '../../cli/logs/prefixed.ts';
 import { openLog } from '../../host/rotated-log/read.ts';
 import { KukeError } from '../../kernel/errors.ts';
+import { follow } from '../../kernel/logs/follow.ts';
+import { prefixedSink, timePrefix } from '../../kernel/logs/prefixed.ts';
 import { describe } from '../../kernel/resource.ts';
 import { flag, pastMoment, text, wholeNumber } from './query.ts';
 import { param } from './resources.ts';

@@ -1,9 +1,9 @@
 /** What stands in a query, as schemas: `?dryRun=true&timeout=10s`. */
 import * as v from 'valibot';
-import { parseSelector, type Selector } from '../../cli/selector.ts';
 import { durationMs, LONGEST_MS, pastTime } from '../../kernel/duration.ts';
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
 import { nameFault } from '../../kernel/names.ts';
+import { parseSelector, type Selector } from '../../kernel/selector.ts';
 
 /** Undefined where it is not given. (Descriptions stand before what changes a value: a JSON Schema ends there.) */
 export const flag = (description: string) =>

@@ -1,12 +1,12 @@
 /** Lists of each kind, single resources, and watching both: from the kinds that there are. */
 
-import { matchesSelector, type Selector } from '../../cli/selector.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import type { KindDefinition, KindRegistry, Resource } from '../../kernel/kinds.ts';
 import { didYouMean, nameFault } from '../../kernel/names.ts';
 import { keyOf, nameOf } from '../../kernel/resource.ts';
+import { matchesSelector, type Selector } from '../../kernel/selector.ts';
 import { notFound, refuseDamaged } from '../../kernel/tree.ts';
-import { bookmark, follow } from '../revisions/follow.ts';
+import { bookmark, type Following, follow } from '../revisions/follow.ts';
 import { eventLine } from '../revisions/ring.ts';
 import type { Snapshot } from '../revisions/view.ts';
 import { refTo } from './answer-shapes.ts';

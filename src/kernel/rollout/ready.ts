@@ -1,13 +1,13 @@
 /** Waiting until resources are Ready, and healthy where they have health checks; or until one of them cannot become so any more. */
-import { KukeError } from '../../kernel/errors.ts';
-import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
-import { makeObserveContext, observed, readTree } from '../../kernel/observe.ts';
-import { inParallel } from '../../kernel/parallel.ts';
-import type { Kernel } from '../../kernel/registry.ts';
-import { describe, keyOf, type ResourceRef } from '../../kernel/resource.ts';
-import { isDue, type Member, type Supervised } from '../../kernel/supervision.ts';
-import { refuseDamaged } from '../../kernel/tree.ts';
-import { followChanges } from '../get/follow-changes.ts';
+import { KukeError } from '../errors.ts';
+import { followChanges } from '../follow-changes.ts';
+import type { ObserveContext, Resource } from '../kinds.ts';
+import { makeObserveContext, observed, readTree } from '../observe.ts';
+import { inParallel } from '../parallel.ts';
+import type { Kernel } from '../registry.ts';
+import { describe, keyOf, type ResourceRef } from '../resource.ts';
+import { isDue, type Member, type Supervised } from '../supervision.ts';
+import { refuseDamaged } from '../tree.ts';
 
 const AT_ONCE = 8;
 

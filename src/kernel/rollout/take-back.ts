@@ -1,12 +1,12 @@
 /** What a command has applied, taken back: what was there is as it was, what is new goes. */
-import { apply, type Outcome } from '../../kernel/apply.ts';
-import type { Journal } from '../../kernel/journal.ts';
-import { toResource } from '../../kernel/manifest.ts';
-import { readTree } from '../../kernel/observe.ts';
-import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
-import type { Kernel } from '../../kernel/registry.ts';
-import { remove } from '../../kernel/remove.ts';
-import type { EngineOptions } from '../../kernel/session.ts';
+import { apply, type Outcome } from '../apply.ts';
+import type { Journal } from '../journal.ts';
+import { toResource } from '../manifest.ts';
+import { readTree } from '../observe.ts';
+import { DEFAULT_STOP_TIMEOUT_MS } from '../planning.ts';
+import type { Kernel } from '../registry.ts';
+import { remove } from '../remove.ts';
+import type { EngineOptions } from '../session.ts';
 
 export async function takeBack(
   kernel: Kernel,

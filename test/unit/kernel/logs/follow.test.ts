@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { follow } from '../../../../src/cli/logs/follow.ts';
+import { follow } from '../../../../src/kernel/logs/follow.ts';
 import { eventually } from '../../../suites/contract.ts';
 
 let folder: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { unsteady, verdictOf } from '../../../../src/cli/rollout/ready.ts';
+import { unsteady, verdictOf } from '../../../../src/kernel/rollout/ready.ts';
 import type { Member, Supervised } from '../../../../src/kernel/supervision.ts';
 
 const seen = (status: Record<string, unknown>) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { matchesSelector, parseSelector } from '../../../src/cli/selector.ts';
+import { matchesSelector, parseSelector } from '../../../src/kernel/selector.ts';
 
 const matches = (selector: string, labels: Record<string, string>) => matchesSelector(parseSelector(selector), labels);
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { prefixedSink } from '../../../../src/cli/logs/prefixed.ts';
+import { prefixedSink } from '../../../../src/kernel/logs/prefixed.ts';
 
 async function prefixed(pieces: Uint8Array[]): Promise<string> {
   let text = '';

@@ -1,9 +1,9 @@
 /** A container's first process as it goes on: what it writes comes out here, until it ends or is left. */
-import type { ContainerParams, RuntimeBackend } from '../../kernel/backends/index.ts';
-import { KukeError } from '../../kernel/errors.ts';
-import { describe, type ResourceRef } from '../../kernel/resource.ts';
-import { follow } from '../logs/follow.ts';
-import { type Logs, readerOf } from '../logs/log-reader.ts';
+import type { ContainerParams, RuntimeBackend } from './backends/index.ts';
+import { KukeError } from './errors.ts';
+import { follow } from './logs/follow.ts';
+import { type Logs, readerOf } from './logs/log-reader.ts';
+import { describe, type ResourceRef } from './resource.ts';
 
 export interface Attended {
   runtime: RuntimeBackend;

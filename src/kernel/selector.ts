@@ -1,5 +1,5 @@
 /** Label selectors as kubectl's `-l`: `a=b`, `a==b`, `a!=b`, `a`, `!a`, `a in (b,c)`, `a notin (b,c)`, joined by commas; all must hold. */
-import { KukeError } from '../kernel/errors.ts';
+import { KukeError } from './errors.ts';
 
 interface Requirement {
   key: string;

@@ -1,6 +1,6 @@
-/** What the command line needs of logs (spec.md §2), which are read where Linux is spoken: src/host/rotated-log. */
-import { KukeError } from '../../kernel/errors.ts';
-import { asFileError } from '../../kernel/file-errors.ts';
+/** What whoever shows logs (spec.md §2) needs of them; they are read where Linux is spoken: src/host/rotated-log. */
+import { KukeError } from '../errors.ts';
+import { asFileError } from '../file-errors.ts';
 
 /** Takes what was read, and where it begins in all that was ever written; false: nobody wants more. The bytes are its own only until it resolves. */
 export type Sink = (bytes: Uint8Array, offset: number) => Promise<boolean>;

@@ -1,8 +1,7 @@
 /** Looking again and again, each time because something has changed: told by events of files, containerd and cgroups. Nothing is polled. */
-import type { Watchable } from '../../kernel/backends/watch.ts';
-import { asKukeError } from '../../kernel/errors.ts';
-import type { Kernel } from '../../kernel/registry.ts';
-import { warn } from '../output/failure.ts';
+import type { Watchable } from './backends/watch.ts';
+import { asKukeError } from './errors.ts';
+import type { Kernel } from './registry.ts';
 
 /** What belongs together comes together: a start is a dozen events. */
 const GATHER_MS = 20;
@@ -30,7 +29,7 @@ export async function followChanges(
       await backend.watch?.(() => changed.resolve(), until);
     } catch (thrown) {
       if (name === 'store') throw thrown;
-      if (!until.aborted) warn(`changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
+      if (!until.aborted) kernel.warn(`changes of the ${name} are not seen: ${asKukeError(thrown).summary}`);
     }
   };
   try {
