@@ -13,7 +13,7 @@ export {
   inWaves,
 } from './kernel/depends-on.ts';
 export { DURATION_PATTERN, durationMs, LONGEST_MS } from './kernel/duration.ts';
-export { asKukeError, type ErrorCode, type ErrorDetails, KukeError } from './kernel/errors.ts';
+export { asKukeError, type ErrorCode, type ErrorDetails, KukeError, type Remedy } from './kernel/errors.ts';
 export type * from './kernel/extensible.ts';
 export { asFileError } from './kernel/file-errors.ts';
 export type { HookName } from './kernel/hooks.ts';

@@ -10,6 +10,7 @@ import {
   type Operation,
   type PlanContext,
   type PluginKernel,
+  type Remedy,
   type ResourceRef,
   shellQuote,
 } from 'kuke/plugin';
@@ -78,7 +79,7 @@ async function untilDone(kernel: PluginKernel, params: AwaitParams, signal: Abor
   const words = lastWords(params.logPath);
   throw new KukeError('Failed', `\`${container}\` ${how}${words === '' ? '' : `; it said: ${words}`}`, {
     // That of a cell that could not be made goes with it.
-    remedy: `mend the container, then run the command again; its log, if its cell was there before, is ${params.logPath}`,
+    remedy: `mend the container, then try again; its log, if its cell was there before, is ${params.logPath}`,
   });
 }
 
@@ -198,13 +199,13 @@ export async function planAwaitCells(kernel: PluginKernel, context: PlanContext,
   for (const { id, condition } of dependencies(cell.spec.dependsOn)) {
     const ref = cellBefore(cell, id);
     const other = context.tree.find(ref) as Cell | undefined;
-    const vain = (code: 'NotFound' | 'Conflict', why: string, remedy: string) =>
+    const vain = (code: 'NotFound' | 'Conflict', why: string, remedy: Remedy) =>
       new KukeError(code, `it depends on ${describe(ref)}, which ${why}`, { field: 'spec.dependsOn', remedy });
     if (other === undefined) throw vain('NotFound', 'is not there', 'apply that one too, or take it out of dependsOn');
     const seen = await observeCell(kernel, context, other);
     const hasRun = seen.root !== undefined && seen.root.state !== 'created';
     if (!hasRun || (condition !== 'completed' && seen.root?.state !== 'running'))
-      throw vain('Conflict', 'does not run', `start it: \`kuke start cell ${id}\``);
+      throw vain('Conflict', 'does not run', words => `start it${words(`: \`kuke start cell ${id}\``, ' first')}`);
     if (context.options.without !== undefined) continue;
     const root = rootOf(other.spec);
     const asked = condition === 'completed' ? (root === undefined ? [] : [root]) : other.spec.containers;

@@ -1,5 +1,5 @@
 /** The images that new containers need: those that are there, and those that are pulled first (docs/images.md). */
-import { type Added, asKukeError, KukeError, type PlanContext, type PluginKernel } from 'kuke/plugin';
+import { type Added, asKukeError, KukeError, type PlanContext, type PluginKernel, type Remedy } from 'kuke/plugin';
 import type { Cell } from './layout.ts';
 import type { ContainerSpec } from './schema.ts';
 
@@ -20,7 +20,8 @@ export async function planPulls(
     const isAlways = policies.has('Always');
     const missing = isAlways && policies.size === 1 ? undefined : await missingImage(kernel, namespace, name);
     if (missing !== undefined && policies.has('Never')) {
-      const remedy = 'load it: `kuke image load -i FILE`; or let it be pulled: imagePullPolicy: IfNotPresent';
+      const remedy: Remedy = words =>
+        `load it: \`${words('kuke image load -i FILE', 'POST .../images/load')}\`; or let it be pulled: imagePullPolicy: IfNotPresent`;
       throw new KukeError(missing.code, missing.message, { ...missing.details, remedy });
     }
     if (missing === undefined && !isAlways) continue;

@@ -36,7 +36,7 @@ export function asCgroupError(thrown: unknown): KukeError {
     const remedy = 'raise cgroup.max.descendants or cgroup.max.depth of the cgroups that it lies in';
     return asKukeError(thrown, 'CgroupFailed', { remedy });
   }
-  const remedy = 'end the processes that are named, then run the command again';
+  const remedy = 'end the processes that are named, then try again';
   return asKukeError(thrown, 'CgroupFailed', hasCode(thrown, 'EBUSY') ? { remedy } : {});
 }
 

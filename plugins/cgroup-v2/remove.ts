@@ -73,7 +73,7 @@ async function end({ cgroup, killLimitMs, signal }: Removal): Promise<KukeError 
     if (hasCode(error, 'ENOENT', 'ENODEV')) return undefined;
     if (!limit.aborted) throw error;
     const remedy =
-      'a process that SIGKILL does not end waits for a device or a file system (state D in `ps`): mend that, then run the command again';
+      'a process that SIGKILL does not end waits for a device or a file system (state D in `ps`): mend that, then try again';
     return asKukeError(error, 'TimedOut', { remedy });
   }
 }

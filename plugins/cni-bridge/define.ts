@@ -62,7 +62,7 @@ async function ownNetwork(
   const [first] = differing;
   if (first === undefined) return known;
   throw new KukeError('Conflict', `${path} has ${first} ${known[first]}, not ${definition[first]}`, {
-    remedy: 'run the command again: what the file says, counts',
+    remedy: 'try again: what the file says, counts',
   });
 }
 

@@ -52,7 +52,7 @@ function remedyFor(error: CniError): string | undefined {
   if (error.nameTooLong) return REGENERATE;
   if (error.remedy !== undefined) return error.remedy;
   if (/no IP addresses available/i.test(msg)) return 'delete cells of this space, or make a space with a larger range';
-  if (error.code === CniCode.TryAgainLater) return 'run the command again in a moment';
+  if (error.code === CniCode.TryAgainLater) return 'try again in a moment';
   if (error.reason === 'timed-out')
     return `see what ${plugin} waits for, or raise plugins.cni-bridge.pluginTimeoutSeconds`;
   if (error.reason === 'not-executable') return `make it executable (chmod +x), or install ${plugin} anew`;

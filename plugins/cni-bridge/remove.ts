@@ -58,7 +58,7 @@ function refuseForeignPorts(bridges: readonly number[]): void {
   if (foreign.length === 0) return;
   const names = foreign.map(({ name }) => name).join(', ');
   throw new KukeError('Conflict', `the bridge has ports that are not kuke's: ${names}`, {
-    remedy: `take them out of it (\`ip link set ${foreign[0]?.name} nomaster\`), then run the command again`,
+    remedy: `take them out of it (\`ip link set ${foreign[0]?.name} nomaster\`), then try again`,
   });
 }
 

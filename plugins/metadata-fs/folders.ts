@@ -134,7 +134,7 @@ async function kindOf(path: string): Promise<PathKind | undefined> {
 }
 
 function inTheWay(path: string, kind: PathKind): KukeError {
-  const remedy = 'move it away, then run the command again';
+  const remedy = 'move it away, then try again';
   return new KukeError('Conflict', `${path} is a ${kind} where a folder belongs`, { remedy });
 }
 

@@ -1,4 +1,4 @@
-/** A KukeError as plain data, for who is told of it in JSON. */
+/** A KukeError as plain data, for who calls kukeond's API. */
 import { asKukeError, type ErrorCode } from './errors.ts';
 
 export interface ErrorBody {
@@ -20,7 +20,9 @@ export interface ErrorBody {
 
 /** The cause stays here: it is told in the message. */
 export function errorBody(thrown: unknown): ErrorBody {
-  const { code, message, details, remedy, exitCode, also } = asKukeError(thrown, 'Internal');
+  const error = asKukeError(thrown, 'Internal');
+  const { code, message, details, exitCode, also } = error;
+  const remedy = error.remedyIn((_, request) => request);
   const { resource, step, field } = details;
   return {
     code,

@@ -1,21 +1,27 @@
 /** The catalogue of everything that can go wrong for a user: stable code, exit code (spec.md §7), HTTP status, default remedy. */
 
+/** Picks the words of whoever asked: those of a command line, or those of a request to kukeond. */
+export type Words = (command: string, request: string) => string;
+
+/** What to do next; where who types says it otherwise than who calls the API, with the words of both. */
+export type Remedy = string | ((words: Words) => string);
+
 interface CatalogueEntry {
   exit: 1 | 2 | 3 | 4 | 5 | 6 | 126 | 127;
   http: number;
-  remedy?: string;
+  remedy?: Remedy;
 }
 
-const entry = (exit: CatalogueEntry['exit'], http: number, remedy?: string): CatalogueEntry =>
+const entry = (exit: CatalogueEntry['exit'], http: number, remedy?: Remedy): CatalogueEntry =>
   remedy === undefined ? { exit, http } : { exit, http, remedy };
 
-const AGAIN = 'mend what it names, then run the command again';
+const AGAIN = 'mend what it names, then try again';
 
 export const catalogue = {
   Failed: entry(1, 500, AGAIN),
   Internal: entry(1, 500, 'this is a bug in kuke: please report it'),
-  Cancelled: entry(1, 499, 'run the command again'),
-  MetadataCorrupt: entry(1, 500, 'mend or remove the file, then run the command again'),
+  Cancelled: entry(1, 499, 'try again'),
+  MetadataCorrupt: entry(1, 500, 'mend or remove the file, then try again'),
   PluginFailed: entry(1, 500, 'see `kuke plugin list`; mend the plugin or take it out of the plugins folder'),
   NetworkFailed: entry(1, 500, AGAIN),
   RegistryFailed: entry(1, 502, AGAIN),
@@ -23,21 +29,32 @@ export const catalogue = {
   CgroupFailed: entry(1, 500, AGAIN),
   LimitTooLow: entry(1, 422, 'raise that limit, or lift it'),
   CommandNotFound: entry(1, 422, 'give `command` a program that is in the image'),
-  UndoFailed: entry(1, 500, 'remove by hand what the lines above name, or run the command again'),
-  Usage: entry(2, 400, 'see `kuke --help`'),
-  InvalidManifest: entry(2, 400, 'mend the manifest, then run the command again'),
+  UndoFailed: entry(
+    1,
+    500,
+    words => `remove by hand what ${words('the lines above name', '`also` names')}, or try again`,
+  ),
+  Usage: entry(2, 400, words => words('see `kuke --help`', 'see /openapi/v1')),
+  InvalidManifest: entry(2, 400, 'mend the manifest, then try again'),
   Unsupported: entry(2, 422, 'take the field out of the manifest'),
   InvalidImage: entry(2, 422, 'give a Docker archive (docker save) or an OCI layout as a tar file'),
-  NotFound: entry(3, 404, 'see `kuke get`'),
-  ImageNotFound: entry(3, 404, 'bring it: `kuke image pull NAME`, or `kuke image load -i FILE`'),
+  NotFound: entry(3, 404, words => words('see `kuke get`', 'list what there is')),
+  ImageNotFound: entry(3, 404, words =>
+    words(
+      'bring it: `kuke image pull NAME`, or `kuke image load -i FILE`',
+      'bring it: `POST .../images/pull`, or `.../images/load`',
+    ),
+  ),
   Conflict: entry(4, 409),
-  HasChildren: entry(4, 409, 'delete them first, or say --cascade'),
+  HasChildren: entry(4, 409, words => `delete them first, or say ${words('--cascade', '`cascade=true`')}`),
   HostNotReady: entry(5, 503),
   RuntimeUnavailable: entry(5, 503, 'start containerd (`systemctl start containerd`), or run `sudo kuke init`'),
   NotInitialised: entry(5, 503, 'run `sudo kuke init` first'),
   NotRoot: entry(5, 403, 'run it with sudo'),
   TimedOut: entry(6, 504),
-  Locked: entry(6, 503, 'wait for the other kuke to end, or give a longer --lock-timeout'),
+  Locked: entry(6, 503, words =>
+    words('wait for the other kuke to end, or give a longer --lock-timeout', 'try again when the other kuke has ended'),
+  ),
   // Of requests to the daemon.
   RequestTimeout: entry(6, 408, 'send the whole request at once'),
   MethodNotAllowed: entry(2, 405, 'see /openapi/v1'),
@@ -59,7 +76,7 @@ export interface ErrorDetails {
   /** The type of the operation that failed: `cgroup.limit`. */
   operation?: string;
   /** What to do next; replaces the catalogue's default. */
-  remedy?: string;
+  remedy?: Remedy;
   /** The path of the field at fault: `spec.containers[1].imgae`. */
   field?: string;
   cause?: unknown;
@@ -87,8 +104,14 @@ export class KukeError extends Error {
     return catalogue[this.code].http;
   }
 
+  /** In the words of a command line. */
   get remedy(): string | undefined {
-    return this.details.remedy ?? catalogueEntry(this.code).remedy;
+    return this.remedyIn(command => command);
+  }
+
+  remedyIn(words: Words): string | undefined {
+    const remedy = this.details.remedy ?? catalogueEntry(this.code).remedy;
+    return typeof remedy === 'function' ? remedy(words) : remedy;
   }
 
   /** The same failure with resource and step filled in where it did not know them. */

@@ -118,7 +118,7 @@ async function failed(
 
 const UNDONE = 'what was made has been undone';
 const HALF_UNDONE = 'the next command undoes the rest of what was made';
-const GO_ON = 'run the command again to finish it';
+const GO_ON = 'try again to finish it';
 
 /** It is to be undone, and nothing has been ended or taken away yet. */
 function canUndo({ onFailure, steps, started }: Execution, { operations }: ExecuteContext): boolean {

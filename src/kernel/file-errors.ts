@@ -6,7 +6,7 @@ const known: { codes: string[]; code: ErrorCode; remedy: string }[] = [
   {
     codes: ['ENOSPC', 'EDQUOT'],
     code: 'Failed',
-    remedy: 'free some space, then run the command again; what stood there before is as it was',
+    remedy: 'free some space, then try again; what stood there before is as it was',
   },
   {
     codes: ['EROFS'],
@@ -16,7 +16,7 @@ const known: { codes: string[]; code: ErrorCode; remedy: string }[] = [
   {
     codes: ['EEXIST', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENOTEMPTY'],
     code: 'Conflict',
-    remedy: 'something else stands in the way: move it away, then run the command again',
+    remedy: 'something else stands in the way: move it away, then try again',
   },
 ];
 

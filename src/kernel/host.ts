@@ -170,7 +170,7 @@ export async function uninstall(
       ({ path, ref, message }) =>
         new KukeError('MetadataCorrupt', `${path} cannot be read, so it cannot be removed: ${message}`, {
           ...(ref === undefined ? {} : { resource: describe(ref) }),
-          remedy: 'mend or remove the file, or bring back the plugin of its kind, then run the command again',
+          remedy: 'mend or remove the file, or bring back the plugin of its kind, then try again',
         }),
     );
     if (damaged !== undefined) throw new KukeError('MetadataCorrupt', damaged.message, damaged.details, more);

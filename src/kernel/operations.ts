@@ -67,7 +67,7 @@ export function makeOperationRegistry(): OperationRegistry {
       const operation = operations.get(type);
       if (operation === undefined) {
         throw new KukeError('PluginFailed', `no plugin provides the operation ${type}`, {
-          remedy: 'put the plugin that made this plan back, then run the command again',
+          remedy: 'put the plugin that made this plan back, then try again',
         });
       }
       return operation;

@@ -25,7 +25,7 @@ export async function orphanGroups(kernel: Kernel, tree: ResourceTree): Promise<
       byHand: () => cgroup.explain('remove', { path }),
       async fix(context) {
         const who = await strangersText(cgroup, path);
-        const remedy = 'move them elsewhere or end them, then run the command again';
+        const remedy = 'move them elsewhere or end them, then try again';
         if (who !== undefined)
           throw new KukeError('Conflict', `these processes are no container's: ${who}`, { remedy });
         await cgroup.remove({ path }, context);

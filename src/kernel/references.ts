@@ -1,6 +1,6 @@
 /** What resources need of one another: those they lie in, and those they refer to, as a cell to the spaces that it joins. */
 import type { Outcome } from './apply.ts';
-import { KukeError } from './errors.ts';
+import { KukeError, type Remedy } from './errors.ts';
 import type { Resource } from './kinds.ts';
 import type { Verb } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -60,7 +60,8 @@ function requireThere(
   }
   const failed = earlier.find(outcome => keyOf(outcome.ref) === keyOf(needed));
   const message = failed ? `${describe(needed)} could not be made` : `there is no ${describe(needed)}`;
-  const remedy = `make it first: \`${createCommand(kernel, needed)}\``;
+  const remedy: Remedy = words =>
+    words(`make it first: \`${createCommand(kernel, needed)}\``, 'apply it first, or in the same request');
   throw new KukeError(failed ? 'Failed' : 'NotFound', message, {
     resource: describe(by),
     remedy: failed ? 'see its own error' : remedy,

@@ -1,7 +1,7 @@
 /** `delete`: children first, each resource by a plan of its own; what has or is needed by one that stays, stays too. */
 import type { Outcome } from './apply.ts';
 import { cgroupPath } from './cgroups.ts';
-import { asKukeError, KukeError } from './errors.ts';
+import { asKukeError, KukeError, type Remedy } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { levelByLevel } from './levels.ts';
@@ -103,7 +103,8 @@ async function heldByStrangers(
     const who = await strangersText(await use('cgroup'), cgroupPath(one.ref));
     if (who === undefined) continue;
     const resource = describe(one.ref);
-    const remedy = 'move them elsewhere or end them, or say --force, which kills them';
+    const remedy: Remedy = words =>
+      `move them elsewhere or end them, or say ${words('--force', '`force=true`')}, which kills them`;
     if (killing === undefined)
       held.set(one, new KukeError('Conflict', `these processes are no container's: ${who}`, { resource, remedy }));
     else killing(`${resource}: processes that are no container's are killed: ${who}`);

@@ -168,7 +168,7 @@ const isWrong = (error: unknown): boolean => isGrpcError(error, 'FAILED_PRECONDI
 
 function uploadError(error: unknown, name: string): unknown {
   if (isWrong(error)) {
-    const remedy = 'run the command again; if it stays so, the registry, or a proxy before it, is damaged';
+    const remedy = 'try again; if it stays so, the registry, or a proxy before it, is damaged';
     return invalidImage(name, 'is not what its digest says, as the registry gave it', { cause: error, remedy });
   }
   return isGrpcError(error) ? asContainerdError(error, { step: `store ${name}` }) : error;

@@ -10,16 +10,16 @@ const codes: Partial<Record<RegistryErrorCode, ErrorCode>> = {
 };
 
 const remedies: Record<RegistryErrorCode, string> = {
-  unreachable: 'see that the registry can be reached from here, then run the command again',
+  unreachable: 'see that the registry can be reached from here, then try again',
   untrusted: 'name its CA in /etc/containerd/certs.d/HOST/hosts.toml',
   unauthorized: 'name credentials for it: registryCredentials of the realm, or `docker login`',
   'not-found': 'see that name and tag are right; some registries say so, too, to who may not read it',
   'rate-limited': 'wait for a while, or name credentials for it: registryCredentials of the realm',
-  'server-failed': 'run the command again later',
+  'server-failed': 'try again later',
   refused: 'see that this is a registry',
-  corrupt: 'run the command again; if it stays so, the registry, or a proxy before it, is damaged',
+  corrupt: 'try again; if it stays so, the registry, or a proxy before it, is damaged',
   unsupported: 'have it built anew: this is no image of today',
-  configuration: 'mend what it names, then run the command again',
+  configuration: 'mend what it names, then try again',
 };
 
 /** Undefined: it is another's. */

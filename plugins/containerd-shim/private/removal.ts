@@ -62,7 +62,7 @@ function removeOwn(folder: string): void {
   }
   const [left] = mountsBelow(real);
   if (left !== undefined) {
-    const remedy = `unmount what hides ${left.mountPoint}, then run the command again`;
+    const remedy = `unmount what hides ${left.mountPoint}, then try again`;
     throw new KukeError('Conflict', `${left.mountPoint} is still mounted, so ${folder} stays`, { remedy });
   }
   rmSync(folder, { recursive: true, force: true });

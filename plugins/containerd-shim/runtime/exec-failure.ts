@@ -12,8 +12,10 @@ export function execFailure(error: unknown, program: string): KukeError {
   if (!isGrpcError(error, 'UNKNOWN', 'INTERNAL', 'INVALID_ARGUMENT')) return asContainerdError(error);
   const cause = causeOf(error.message);
   if (OF_WORKING_DIRECTORY.test(cause)) {
-    const remedy = 'give a --workdir that is a folder in the container';
-    return new KukeError('ProgramNotExecutable', cause, { cause: error, remedy });
+    return new KukeError('ProgramNotExecutable', cause, {
+      cause: error,
+      remedy: words => `give a ${words('--workdir', '`workdir`')} that is a folder in the container`,
+    });
   }
   if (!OF_COMMAND.test(cause)) return new KukeError('RuntimeFailed', cause, { cause: error });
   const code = NOT_THERE.test(cause) ? 'ProgramNotFound' : 'ProgramNotExecutable';

@@ -105,7 +105,7 @@ async function run(
   const [words, status] = await Promise.all([program.stderr.text(), program.exited]);
   if (status === 0) return;
   throw new KukeError('RuntimeFailed', `${what} cannot be removed: ${words.trim()}`, {
-    remedy: 'restart containerd, which looks for such tasks then, and run the command again',
+    remedy: 'restart containerd, which looks for such tasks then, and try again',
   });
 }
 

@@ -121,7 +121,7 @@ export async function whyNot(
     resource: describe(ref),
     remedy: isPaused
       ? 'thaw it first: write 0 into its cgroup.freeze, or `ctr tasks resume`'
-      : `start it: \`kuke start cell ${nameOf(ref)}${scopeFlags(flags)}\``,
+      : words => `start it: \`${words(`kuke start cell ${nameOf(ref)}${scopeFlags(flags)}`, 'POST .../start')}\``,
   });
 }
 

@@ -2,7 +2,7 @@
 import type { UseBackend } from '../backend-operations.ts';
 import type { LimitObservation } from '../backends/index.ts';
 import { CGROUP_ROOT, cgroupPath, observeCgroups } from '../cgroups.ts';
-import { KukeError } from '../errors.ts';
+import { KukeError, type Remedy } from '../errors.ts';
 import type { PlanContext } from '../planning.ts';
 import { type AskedOfGroup, fieldPath } from './asked.ts';
 import { formatLimit, type LimitField, type LimitValue } from './limits.ts';
@@ -35,7 +35,8 @@ export function keptByHand(group: AskedOfGroup, seen: readonly LimitObservation[
     const at = fieldPath(group, field);
     const whose = group.name === undefined ? '' : ` of \`${group.name}\``;
     const what = `${at} (${formatLimit(field, asked)}) is not in force: ${file}${whose} was set by hand to ${shown(field, current)}`;
-    const remedy = 'ask for another value, lift it with `kuke set resources` and `none` first, or leave out --strict';
+    const remedy: Remedy = words =>
+      `ask for another value, lift it with \`kuke set resources\` and \`none\` first, or leave out ${words('--strict', '`strict`')}`;
     return [
       {
         text: `${what}, which stays until another value is asked for`,

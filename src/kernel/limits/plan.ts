@@ -104,5 +104,6 @@ const unenforceable = ({ which, field, reason, resource }: Lack): KukeError =>
   new KukeError('HostNotReady', `${which} cannot be enforced: ${reason}`, {
     field,
     ...(resource && { resource }),
-    remedy: 'make the host able to, take the limit out of the manifest, or leave out --strict',
+    remedy: words =>
+      `make the host able to, take the limit out of the manifest, or leave out ${words('--strict', '`strict`')}`,
   });

@@ -1,5 +1,5 @@
 /** Waiting until resources are Ready, and healthy where they have health checks; or until one of them cannot become so any more. */
-import { KukeError } from '../errors.ts';
+import { KukeError, type Remedy } from '../errors.ts';
 import { followChanges } from '../follow-changes.ts';
 import type { ObserveContext, Resource } from '../kinds.ts';
 import { makeObserveContext, observed, readTree } from '../observe.ts';
@@ -74,8 +74,9 @@ const LOOK_LIMIT_MS = 60_000;
 const FIRST_PAUSE_MS = 100;
 /** So long a container without a health check has to run: one that ends with an error at once does run for a moment, too. */
 const STEADY_MS = 1000;
-const LOST = 'see `kuke describe` and `kuke logs`';
-const LATE = 'give a longer --timeout, or see `kuke describe`';
+const LOST: Remedy = words => words('see `kuke describe` and `kuke logs`', 'see its status and its logs');
+const LATE: Remedy = words =>
+  words('give a longer --timeout, or see `kuke describe`', 'give a longer `wait`, or see its status');
 
 async function judge(
   kernel: Kernel,

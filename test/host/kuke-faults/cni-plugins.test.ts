@@ -79,7 +79,7 @@ describe('failing', () => {
 
   test('for a while', async () => {
     replace('bridge', says({ code: 11, msg: 'busy' }));
-    await refused(1, 'busy', 'try again later', '(run the command again in a moment)');
+    await refused(1, 'busy', 'try again later', '(try again in a moment)');
   });
 
   test('because of a name that is too long', async () => {

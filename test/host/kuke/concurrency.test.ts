@@ -99,7 +99,7 @@ test('who waits is told after a second for whom, and may give up; who reads does
   // Ctrl-C ends the stopping, which is then gone on with by whoever comes next.
   holder.kill('SIGINT');
   expect(await holder.exited).toBe(1);
-  expect(await holder.stderr.text()).toContain('run the command again');
+  expect(await holder.stderr.text()).toContain('try again');
   expect(await waiting.exited).toBe(0);
   await kuke('delete', 'stack', 'waits');
 });

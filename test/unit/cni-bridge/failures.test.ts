@@ -16,7 +16,7 @@ describe('a failure of CNI', () => {
     [{ reason: 'timed-out' }, 'TimedOut', 'pluginTimeoutSeconds'],
     [{ reason: 'aborted' }, 'Cancelled', undefined],
     [{ reason: 'bad-output' }, 'NetworkFailed', 'does not speak CNI'],
-    [{ code: 11 }, 'NetworkFailed', 'run the command again'],
+    [{ code: 11 }, 'NetworkFailed', 'try again'],
     [{ msg: 'no IP addresses available in range set' }, 'NetworkFailed', 'larger range'],
     [{ code: 999, msg: 'could not add "x": numerical result out of range' }, 'NetworkFailed', '--force-regenerate-cni'],
   ] as const)('%j is %s', (failure, code, remedy) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { errorBody } from '../../../src/kernel/error-body.ts';
 import { asKukeError, catalogue, type ErrorCode, KukeError } from '../../../src/kernel/errors.ts';
 
 const codes = Object.keys(catalogue) as ErrorCode[];
@@ -64,6 +65,23 @@ describe('summary', () => {
   test('takes the catalogue’s remedy where there is no better one', () => {
     expect(new KukeError('NotRoot', 'no').summary).toBe('no (run it with sudo)');
     expect(new KukeError('Conflict', 'no').summary).toBe('no');
+  });
+
+  test('what to do next is told in the words of whoever asked', () => {
+    const error = new KukeError('Failed', 'no', {
+      remedy: words => `leave out ${words('--strict', '`strict`')}`,
+    }).with([new KukeError('HasChildren', 'it has')]);
+    expect(error.summary).toBe('no (leave out --strict)');
+    expect(error.at({ step: 'x' }).also[0]?.remedy).toBe('delete them first, or say --cascade');
+    expect(errorBody(error)).toMatchObject({
+      remedy: 'leave out `strict`',
+      also: [{ remedy: 'delete them first, or say `cascade=true`' }],
+    });
+    // No flag is left in what the catalogue says to a client of the API, nor a command that a request would do.
+    for (const code of codes)
+      expect(errorBody(new KukeError(code, 'x')).remedy ?? '').not.toMatch(
+        /(?:^|\s)--?[a-z]|kuke (?:get|image|--help)/,
+      );
   });
 
   test('is one line, whatever is in it', () => {

@@ -213,6 +213,6 @@ describe('Ctrl-C', () => {
     const runner = planRunner({ after: [[]], onFailure: 'goOn', turn: async () => runner.abort() });
     expect(await runner.run()).toBeUndefined();
     const midway = planRunner({ after: [[], [0]], onFailure: 'goOn', turn: async () => midway.abort() });
-    expect(await midway.run()).toMatchObject({ code: 'Cancelled', remedy: 'run the command again to finish it' });
+    expect(await midway.run()).toMatchObject({ code: 'Cancelled', remedy: 'try again to finish it' });
   });
 });
