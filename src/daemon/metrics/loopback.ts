@@ -29,7 +29,8 @@ export function makeMetricsPort(text: () => Promise<string>): MetricsPort {
           async fetch(request) {
             const { pathname } = new URL(request.url);
             if (pathname !== '/metrics') return new Response('see /metrics\n', { status: 404 });
-            if (request.method !== 'GET') return new Response('GET it\n', { status: 405 });
+            if (!['GET', 'HEAD'].includes(request.method))
+              return new Response('GET it\n', { status: 405, headers: { Allow: 'GET, HEAD' } });
             return new Response(await text(), { headers: { 'Content-Type': METRICS_TYPE } });
           },
         });

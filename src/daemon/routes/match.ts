@@ -27,7 +27,8 @@ export function makeRouteTable(routes: readonly Route[], upgrades: readonly Upgr
         const params = fit(one.path, parts);
         return params === undefined ? [] : [{ route: one, params }];
       });
-      const found = fitting.find(({ route }) => route.method === method);
+      // RFC 9110, 9.3.2: what GET answers, without its content.
+      const found = fitting.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method));
       if (found !== undefined) return found;
       const upgrade = upgrades.find(one => fit(one.path, parts) !== undefined);
       if (upgrade !== undefined && upgrade.method === method) {
@@ -36,7 +37,8 @@ export function makeRouteTable(routes: readonly Route[], upgrades: readonly Upgr
       }
       if (fitting.length === 0 && upgrade === undefined)
         throw new KukeError('NotFound', `there is no \`${path.slice(0, 200)}\` here`, { remedy: 'see /openapi/v1' });
-      const allowed = [...new Set([...fitting.map(({ route }) => route.method), ...(upgrade ? [upgrade.method] : [])])];
+      const methods = [...fitting.map(({ route }) => route.method), ...(upgrade ? [upgrade.method] : [])];
+      const allowed = [...new Set(methods.flatMap(one => (one === 'GET' ? [one, 'HEAD'] : [one])))];
       const remedy = `it takes ${allowed.join(', ')}`;
       throw new KukeError('MethodNotAllowed', `${method} is not for \`${path.slice(0, 200)}\``, { remedy });
     },

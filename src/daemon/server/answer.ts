@@ -9,7 +9,7 @@ import type { RouteTable } from '../routes/match.ts';
 import type { Answer, Call, Query, Route } from '../routes/route.ts';
 import { type Body, bytesOf, readBody } from './body.ts';
 import { type Connection, refuse } from './connections.ts';
-import { type Bytes, type Lines, makeBytes, makeLines } from './lines.ts';
+import { type Bytes, isHead, type Lines, makeBytes, makeLines } from './lines.ts';
 import type { Quota } from './quota.ts';
 
 export interface Answering {
@@ -43,7 +43,7 @@ export async function answer(
   try {
     const { pathname, searchParams } = urlOf(request);
     const { route, params } = (await answering.table()).match(request.method ?? '', pathname);
-    name = `${route.method} ${route.path}`;
+    name = `${request.method} ${route.path}`;
     const query = readQuery(route.query ?? {}, searchParams);
     const streams = route.streams?.(query) === true;
     using _counted = counted(answering, connection, streams);
@@ -149,8 +149,7 @@ function readJson(schema: v.GenericSchema, text: string): unknown {
     throw new KukeError('Usage', `the body is not JSON: ${why}`, { remedy: 'send JSON' });
   }
   const [first, ...others] = faultsOf(schema, value, []).map(
-    ({ path, message }) =>
-      new KukeError('Usage', `${path || 'the body'}: ${message}`, { field: path, remedy: 'see /openapi/v1' }),
+    ({ path, message }) => new KukeError('Usage', `${path || 'the body'}: ${message}`, { field: path }),
   );
   if (first !== undefined) throw first.with(others);
   return v.parse(schema, value);
@@ -167,7 +166,7 @@ const JSON_TYPE = 'application/json';
 
 function end(response: ServerResponse, status: number, text: string, type: string, headers: object = {}): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...headers });
-  response.end(text);
+  response.end(isHead(response) ? undefined : text);
 }
 
 interface Failing {

@@ -68,7 +68,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       };
     },
   };
-  const http = createServer({ maxHeaderSize: limits.headerBytes, keepAlive: true, requireHostHeader: false });
+  const http = createServer({
+    maxHeaderSize: limits.headerBytes,
+    keepAlive: true,
+    keepAliveTimeout: limits.idleMs, // which answers tell
+    requireHostHeader: false,
+  });
   const connections = makeConnections(http, limits);
   http.on('request', (request, response) => {
     const connection = connections.of(request.socket);
@@ -80,6 +85,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const connection = connections.of(socket);
     if (connection === undefined) return void socket.destroy();
     void upgrade(answering, connection, request, socket, head);
+  });
+  http.on('connect', (_, socket) => {
+    refuse(socket, new KukeError('Usage', 'CONNECT: kukeond is no proxy'));
+  });
+  http.on('checkExpectation', ({ socket }) => {
+    refuse(socket, new KukeError('Usage', 'Expect: only `100-continue` can be met'), 417);
   });
   http.on('clientError', (thrown, socket) => refuseMalformed(thrown, socket));
   const listener = await listenOn(socketPath, options.group ?? 'kukeon', connections.accept);

@@ -31,6 +31,9 @@ interface Outlet {
   readonly isBegun: boolean;
 }
 
+/** Of a HEAD request all is sent but the content. */
+export const isHead = ({ req }: ServerResponse): boolean => req.method === 'HEAD';
+
 function makeOutlet(response: ServerResponse, limits: Limits, type: string, isGone: () => boolean): Outlet {
   let patience: Timer | undefined;
   let waiting: PromiseWithResolvers<void> | undefined;
@@ -49,7 +52,10 @@ function makeOutlet(response: ServerResponse, limits: Limits, type: string, isGo
     response.flushHeaders();
     response.on('drain', flowsAgain);
     response.once('close', flowsAgain);
+    if (isHead(response)) response.end();
   };
+  // Nobody is to wait for what may come only much later.
+  if (isHead(response)) begin();
   return {
     get isBegun() {
       return isBegun;
@@ -58,6 +64,7 @@ function makeOutlet(response: ServerResponse, limits: Limits, type: string, isGo
     send(chunk) {
       if (isGone()) return false;
       begin();
+      if (response.writableEnded) return false;
       if (response.write(chunk)) return true;
       waiting ??= Promise.withResolvers();
       patience ??= setTimeout(giveUp, limits.unreadMs).unref();
@@ -67,7 +74,7 @@ function makeOutlet(response: ServerResponse, limits: Limits, type: string, isGo
     drained: () => waiting?.promise ?? Promise.resolve(),
     end() {
       begin();
-      if (!isGone()) response.end();
+      if (!isGone() && !response.writableEnded) response.end();
     },
   };
 }

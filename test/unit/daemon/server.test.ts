@@ -55,6 +55,11 @@ describe('what is sent', () => {
       400,
       'Usage',
     ],
+    ['a proxy’s request', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n', 400, 'Usage'],
+    ['a method that there is not', 'BREW /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'Usage'],
+    ['one of other protocols', 'SOURCE /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 405, 'MethodNotAllowed'],
+    ['one for all that there is', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'Usage'],
+    ['an expectation', 'GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n', 417, 'Usage'],
     [
       'an upgrade that nobody asked for',
       'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
@@ -66,6 +71,30 @@ describe('what is sent', () => {
     const answer = await api.raw(bytes);
     expect({ status: statusOf(answer), code: bodyOf(answer).error.code }).toEqual({ status, code });
     expect(statusOf(await api.raw(GET))).toBe(200);
+  });
+
+  test('HEAD: what GET answers, without its content, and at once where that would come bit by bit', async () => {
+    await using api = await serverOnFakes();
+    for (const path of ['/healthz', '/openapi/v1', '/v1beta1/realms', '/v1beta1/realms/main', '/v1beta1/nowhere']) {
+      const got = await api.ask('GET', path);
+      // One connection: what follows the head would be taken for the next answer.
+      const said = await api.raw(`HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\n${GET}`);
+      const [head = '', next = '', body] = said.split('\r\n\r\n');
+      expect({ path, status: statusOf(head), next: statusOf(next), body }).toEqual({
+        path,
+        status: got.status,
+        next: 200,
+        body: 'ok\n',
+      });
+      expect(head.toLowerCase()).toContain(`content-type: ${got.headers.get('content-type')}`);
+    }
+    for (const path of ['/v1beta1/cells?watch=true', '/v1beta1/events?watch=true']) {
+      const said = await api.raw(`HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\n${GET}`);
+      expect(said.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+      expect(said).not.toContain('BOOKMARK');
+    }
+    while (api.server.counts().watchers > 0) await Bun.sleep(5);
+    expect((await api.ask('PUT', '/v1beta1/cells')).headers.get('allow')).toBe('GET, HEAD');
   });
 
   test('a body of the most is read, and one byte more is refused before it is sent', async () => {
