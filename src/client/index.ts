@@ -9,7 +9,7 @@
  */
 import { ApiError } from './api-error.ts';
 import { type Attached, type AttachOptions, attach, type Exec, type ExecOptions, exec } from './exec.ts';
-import { type Asking, type QueryValue, type Transport, transportOn } from './transport.ts';
+import { type Asking, cutOff, type QueryValue, type Transport, transportOn } from './transport.ts';
 import type {
   AnyManifest,
   ChangeOptions,
@@ -26,6 +26,7 @@ import type {
   Result,
   Revision,
   Scope,
+  StateOf,
   WatchEvent,
 } from './types.ts';
 
@@ -50,10 +51,20 @@ export interface Client {
     scope?: Scope,
     options?: Selecting & { revision?: string },
   ): AsyncGenerator<WatchEvent<K>>;
-  /** Rejects with an ApiError that has the outcomes, where one of them failed. */
+  /** Resolves once it is in this state, to how it is then; `deleted`: to how it was last. Throws an ApiError `NotFound` for one that is not there. */
+  wait<K extends Kind>(
+    kind: K,
+    named: Named,
+    until: StateOf<K> | 'deleted',
+    options?: { signal?: AbortSignal },
+  ): Promise<Resource<K> | undefined>;
+  /**
+   * Rejects with an ApiError that has the outcomes, where one of them failed. `wait`: until all of it is Ready, so long at most (`5m`); `atomic`:
+   * and it is taken back if it does not become so.
+   */
   apply(
     manifests: string | AnyManifest | readonly AnyManifest[],
-    options?: ChangeOptions & { strict?: boolean },
+    options?: ChangeOptions & { strict?: boolean; wait?: string; atomic?: boolean },
   ): Promise<Result>;
   diff(manifests: string | AnyManifest | readonly AnyManifest[]): Promise<Result>;
   /** Times as `10s`. */
@@ -68,7 +79,10 @@ export interface Client {
   /** Its containers are stopped, and started again; one that does not run is `unchanged`. */
   restart(cell: Named, options?: ChangeOptions & { timeout?: string }): Promise<Result>;
   /** Back to the revision before the last, or to another one. */
-  undo(cell: Named, options?: ChangeOptions & { toRevision?: number; strict?: boolean }): Promise<Result>;
+  undo(
+    cell: Named,
+    options?: ChangeOptions & { toRevision?: number; strict?: boolean; wait?: string },
+  ): Promise<Result>;
   /** Of its manifest, the oldest first; the last is what holds. */
   revisions(cell: Named): Promise<Revision[]>;
   /** What happened, the oldest first; with `watch` also what happens from now on. `resource`: `cell main/default/blog/web`. */
@@ -167,8 +181,17 @@ async function change(
     if (line.type === 'outcome') outcomes.push((({ type: _, ...outcome }) => outcome)(line));
     told(line);
   }
-  throw new Error('kukeond has closed the connection in the middle of its answer');
+  throw cutOff();
 }
+
+async function* watched<K extends Kind>(to: Transport, path: string, asking: Asking): AsyncGenerator<WatchEvent<K>> {
+  for await (const line of to.lines<WatchEvent<K> | { type: 'ERROR'; error: ErrorBody }>(path, asking)) {
+    if (line.type === 'ERROR') throw new ApiError(line.error);
+    yield line;
+  }
+}
+
+const stateOf = ({ status }: { status: object }): unknown => Reflect.get(status, 'state');
 
 const bodyOf = (manifests: string | AnyManifest | readonly AnyManifest[]): unknown =>
   Array.isArray(manifests) ? { apiVersion: 'v1beta1', kind: 'List', items: manifests } : manifests;
@@ -192,14 +215,18 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
       { signal, ...options }: Selecting & { revision?: string } = {},
     ) {
       const query = { watch: true, ...scope, ...options };
-      const lines = to.lines<WatchEvent<K> | { type: 'ERROR'; error: ErrorBody }>(`${ROOT}/${PLURALS[kind]}`, {
-        query,
-        signal,
-      });
-      for await (const line of lines) {
-        if (line.type === 'ERROR') throw new ApiError(line.error);
-        yield line;
+      yield* watched<K>(to, `${ROOT}/${PLURALS[kind]}`, { query, signal });
+    },
+    async wait<K extends Kind>(kind: K, named: Named, until: string, { signal }: { signal?: AbortSignal } = {}) {
+      let seen: Resource<K> | undefined;
+      let state: unknown;
+      for await (const event of watched<K>(to, pathOf(kind, named), { query: { until }, signal })) {
+        if (event.type === 'BOOKMARK') continue;
+        seen = event.object;
+        state = event.type === 'DELETED' ? 'deleted' : stateOf(seen);
       }
+      if (seen === undefined || state === until) return seen;
+      throw state === 'deleted' ? new Error(`${kind.toLowerCase()} ${named.name} was deleted meanwhile`) : cutOff();
     },
     apply: (manifests, options) => changed('POST', `${ROOT}/apply`, options, bodyOf(manifests)),
     diff: manifests => to.json(`${ROOT}/diff`, { method: 'POST', body: bodyOf(manifests) }),
@@ -225,7 +252,7 @@ export function connect({ socket = SOCKET }: { socket?: string } = {}): Client {
         if (line.type === 'error') throw new ApiError(line.error);
         if (line.type !== 'result') told(line);
       }
-      throw new Error('kukeond has closed the connection in the middle of its answer');
+      throw cutOff();
     },
     loadImages: async (source, { realm, signal } = {}) =>
       (await to.json<{ items: ImageInfo[] }>(`${imagesOf(realm)}/load`, { method: 'POST', source, signal })).items,

@@ -37,9 +37,12 @@ export function transportOn(socket: string): Transport {
     accept: string,
   ): Promise<Response> => {
     const isText = typeof body === 'string';
-    const response = await fetch(`http://kukeond${pathWith(path, query)}`, {
+    const init: BunFetchRequestInit & { timeout: false } = {
       method,
       unix: socket,
+      // One that is kept may be closed by the daemon just as the next request is sent: nobody knows then whether that was heard.
+      keepalive: false,
+      timeout: false, // a change waits for as long as it was asked to
       headers: {
         accept,
         ...(body !== undefined && { 'content-type': isText ? 'application/yaml' : 'application/json' }),
@@ -47,17 +50,32 @@ export function transportOn(socket: string): Transport {
       ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
       ...(source !== undefined && { body: source instanceof Blob ? source : streamOf(source) }),
       ...(signal && { signal }),
+    };
+    const response = await fetch(`http://kukeond${pathWith(path, query)}`, init).catch((thrown: unknown) => {
+      if (signal?.aborted) throw thrown;
+      const [why] = (thrown instanceof Error ? thrown.message : String(thrown)).split(' For more information');
+      throw new Error(`kukeond at ${socket} has not answered ${method} ${path}: ${why}`, { cause: thrown });
     });
     if (!response.ok) throw await errorOf(response);
     return response;
   };
   async function* bytes(path: string, asking: Asking = {}): AsyncGenerator<Uint8Array> {
     const { body } = await ask(path, asking, '*/*');
-    if (body !== null) yield* body;
+    if (body === null) return;
+    try {
+      yield* body;
+    } catch (thrown) {
+      throw asking.signal?.aborted ? thrown : cutOff(thrown);
+    }
   }
   return {
-    json: async <T>(path: string, asking: Asking = {}) =>
-      (await (await ask(path, asking, 'application/json')).json()) as T,
+    async json<T>(path: string, asking: Asking = {}) {
+      const response = await ask(path, asking, 'application/json');
+      const answer: unknown = await response.json().catch((thrown: unknown) => {
+        throw asking.signal?.aborted ? thrown : cutOff(thrown);
+      });
+      return answer as T;
+    },
     text: async (path, asking = {}) => (await ask(path, asking, '*/*')).text(),
     bytes,
     async *lines<T>(path: string, asking?: Asking) {
@@ -71,6 +89,10 @@ export function transportOn(socket: string): Transport {
     },
   };
 }
+
+/** What was asked for may have been done. */
+export const cutOff = (cause?: unknown): Error =>
+  new Error('kukeond has closed the connection in the middle of its answer', { cause });
 
 function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const pieces = source[Symbol.asyncIterator]();

@@ -22,6 +22,9 @@ export type Kind = 'Realm' | 'Space' | 'Stack' | 'Cell' | 'Container';
 type SpecOf<K extends Kind> = KukeKinds[K] extends KindDefinition<infer Spec, infer _> ? Spec : never;
 type StatusOf<K extends Kind> = KukeKinds[K] extends KindDefinition<infer _, infer Status> ? Status : never;
 
+/** What a resource of this kind may be in: `Ready`. */
+export type StateOf<K extends Kind> = StatusOf<K> extends { state: infer State extends string } ? State : string;
+
 /** As it stands in a manifest: what has a default may be left out. */
 export type Written<T> = T extends readonly (infer Element)[]
   ? Written<Element>[]

@@ -25,4 +25,6 @@ export interface RunningChanges {
   /** Runs it to its end, also where the client has gone; the signal is for the daemon's own end. Throws Busy. */
   run<T>(uid: number, change: (signal: AbortSignal) => Promise<T>): Promise<T>;
   readonly count: number;
+  /** Aborted when the daemon is about to end: who only waits for something ends then. */
+  readonly ending: AbortSignal;
 }

@@ -14,13 +14,15 @@ export interface Following {
   lines: Lines;
   /** Which resources it is about. */
   isWanted(resource: Resource): boolean;
+  /** What comes after that is not waited for. */
+  isLast(type: ChangeEvent, resource: Resource): boolean;
   /** From after this one. */
   revision: number;
   signal: AbortSignal;
 }
 
-/** Until the signal, or until nobody reads any more, or does not read on in time for the ring. */
-export async function follow({ view, lines, isWanted, revision, signal }: Following): Promise<void> {
+/** Until the signal, the last line, or until nobody reads any more, or does not read on in time for the ring. */
+export async function follow({ view, lines, isWanted, isLast, revision, signal }: Following): Promise<void> {
   const { ring } = view;
   let at = revision;
   let woken = Promise.withResolvers<void>();
@@ -49,7 +51,7 @@ export async function follow({ view, lines, isWanted, revision, signal }: Follow
         if (type === undefined) continue;
         if (!lines.write(entry.line(type))) return;
         await lines.drained();
-        if (signal.aborted) return;
+        if (signal.aborted || isLast(type, entry.resource)) return;
       }
       if (isQuiet && !lines.write(bookmark(ring.token(at)))) return;
       isQuiet = false;

@@ -7,6 +7,7 @@ import type { KindDefinition, KindRegistry } from '../../kernel/kinds.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
 import { remove } from '../../kernel/remove.ts';
 import { describe, type ResourceRef } from '../../kernel/resource.ts';
+import type { SettleOptions } from '../../kernel/rollout/settle.ts';
 import { refTo, shape } from './answer-shapes.ts';
 import { answerChange, outcomeBody } from './change.ts';
 import { readResources } from './manifests.ts';
@@ -17,6 +18,8 @@ import { type Call, type Route, route } from './route.ts';
 export const dryRun = flag('only say what would be done');
 export const strict = flag('refuse limits that the host cannot enforce');
 export const timeout = duration('from the first signal to SIGKILL: `10s`');
+
+export const wait = duration('so long at most, until all of it is Ready, and healthy where it has health checks: `5m`');
 
 /** Lines as it goes on, or one answer in the end. */
 export const told = {
@@ -34,20 +37,27 @@ export function changeRoutes(kinds: KindRegistry): Route[] {
       path: '/v1beta1/apply',
       id: 'apply',
       summary: 'create or change what manifests describe, in any order; one that is invalid, and nothing is done',
-      query: { dryRun, strict },
+      query: {
+        dryRun,
+        strict,
+        wait,
+        atomic: flag('wait (5m, where `wait` does not say), and take all of it back if it does not become Ready'),
+      },
       body: 'manifests',
       changes: true,
       answers: told,
       async run(call) {
+        const { dryRun: isDryRun, strict: isStrict, wait: timeoutMs, atomic: isAtomic = false } = call.query;
         const resources = await readResources(await call.daemon.reading(), call.body);
         await (await call.daemon.reading()).instance();
         return answerChange(call, {
-          isDryRun: call.query.dryRun === true,
+          isDryRun: isDryRun === true,
+          settling: settlingOf(isAtomic ? (timeoutMs ?? ATOMIC_MS) : timeoutMs, isAtomic),
           change: (kernel, journal, options) =>
             apply(kernel, journal, resources, options, {
               verb: 'apply',
               stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS,
-              strict: call.query.strict === true,
+              strict: isStrict === true,
             }),
         });
       },
@@ -88,6 +98,12 @@ export function changeRoutes(kinds: KindRegistry): Route[] {
     ...own.filter(hasDesiredState).flatMap(kind => stateRoutes(kinds, kind)),
   ];
 }
+
+const ATOMIC_MS = 5 * 60_000;
+
+/** Undefined: nobody waits. */
+export const settlingOf = (timeoutMs: number | undefined, isAtomic = false): SettleOptions | undefined =>
+  timeoutMs === undefined ? undefined : { timeoutMs, isAtomic };
 
 /** From the path of a request. */
 export function refIn(kinds: KindRegistry, kind: KindDefinition, call: Pick<Call, 'params'>): ResourceRef {

@@ -83,9 +83,12 @@ export function resourceRoutes(kinds: KindRegistry): Route[] {
       path: single as '/',
       id: `get${kind.kind}`,
       summary: `one ${kind.kind.toLowerCase()}, with its status`,
-      query: watching,
+      query: {
+        ...watching,
+        until: text('as `watch`, until it is in this state, such as `Ready`, or `deleted`: that line is the last'),
+      },
       answers: { 200: { what: 'its manifest, with status; with `watch`, lines', schema: refTo(kind.kind) } },
-      streams: ({ watch }) => watch === true,
+      streams: ({ watch, until }) => watch === true || until !== undefined,
       run: call =>
         get(
           call,
@@ -110,6 +113,7 @@ type Reading = Omit<Call<string, Query>, 'query'> & {
     watch: boolean | undefined;
     revision: string | undefined;
     fresh: boolean | undefined;
+    until?: string | undefined;
     labelSelector?: Selector | undefined;
   };
 };
@@ -169,9 +173,13 @@ function requireScope(
 async function get(call: Reading, kind: KindDefinition, path: string[]): Promise<Answer> {
   const ref = { kind: kind.kind, path };
   const key = keyOf(ref);
-  if (call.query.watch) return watch(call, resource => keyOf(resource.ref) === key);
+  const { watch: isWatched, until } = call.query;
+  const isLast = until === undefined ? undefined : lastIn(kind, until);
   const snapshot = await call.daemon.view.now({ isFresh: call.query.fresh === true });
   const found = snapshot.resources.get(key);
+  // What is not there is not waited for, unless that is what is waited for.
+  if (until === undefined ? isWatched : found !== undefined || isGone(until))
+    return watch(call, resource => keyOf(resource.ref) === key, isLast);
   if (found !== undefined) {
     const headers = { 'kuke-revision': snapshot.revision };
     return { jsonText: JSON.stringify(found.resource.manifest), headers };
@@ -203,7 +211,25 @@ function absent(ask: () => unknown, kind: KindDefinition, path: string[]): unkno
   });
 }
 
-async function watch(call: Reading, isWanted: (resource: Resource) => boolean): Promise<Answer> {
+const isGone = (until: string | undefined): boolean => until?.toLowerCase() === 'deleted';
+
+/** Whether that is the line with which `until` is so. Throws Usage for a state that none of this kind is ever in. */
+function lastIn({ kind, states }: KindDefinition, until: string): Following['isLast'] {
+  const wanted = until.toLowerCase();
+  const known = [...(states ?? [until]), 'deleted'];
+  if (!known.some(one => one.toLowerCase() === wanted)) {
+    const near = didYouMean(until, known);
+    const message = `query: until: no ${kind.toLowerCase()} is ever \`${until.slice(0, 80)}\`${near}`;
+    throw new KukeError('Usage', message, { field: 'until', remedy: `give one of ${known.join(', ')}` });
+  }
+  return (type, { manifest }) => type === 'DELETED' || String(manifest.status?.state).toLowerCase() === wanted;
+}
+
+async function watch(
+  call: Reading,
+  isWanted: (resource: Resource) => boolean,
+  isLast: Following['isLast'] = () => false,
+): Promise<Answer> {
   const { daemon, query, signal } = call;
   const { view } = daemon;
   // Also who resumes has to be told of what has changed while nobody looked.
@@ -212,13 +238,17 @@ async function watch(call: Reading, isWanted: (resource: Resource) => boolean): 
   const lines = call.lines();
   const now = view.ring.read(snapshot.revision);
   if (from === undefined) {
+    let isThere = false;
     for (const { resource } of snapshot.resources.values()) {
       if (!isWanted(resource)) continue;
+      isThere = true;
       if (!lines.write(eventLine('ADDED', snapshot.revision, JSON.stringify(resource.manifest)))) return 'sent';
       await lines.drained();
+      if (isLast('ADDED', resource)) return 'sent';
     }
     lines.write(bookmark(snapshot.revision));
+    if (!isThere && isGone(query.until)) return 'sent';
   }
-  await follow({ view, lines, isWanted, revision: from ?? now, signal });
+  await follow({ view, lines, isWanted, isLast, revision: from ?? now, signal });
   return 'sent';
 }

@@ -9,7 +9,7 @@ import { inRevision } from '../../kernel/revisions/undo.ts';
 import { refuseDamaged } from '../../kernel/tree.ts';
 import { listOf } from './answer-shapes.ts';
 import { answerChange } from './change.ts';
-import { dryRun, refIn, strict, timeout, told } from './changes.ts';
+import { dryRun, refIn, settlingOf, strict, timeout, told, wait } from './changes.ts';
 import { wholeNumber } from './query.ts';
 import { pathOfKind } from './resources.ts';
 import { type Route, route } from './route.ts';
@@ -62,14 +62,16 @@ function routesOf(kinds: KindRegistry, kind: KindDefinition): Route[] {
         toRevision: v.pipe(wholeNumber('number of the revision; absent: the one before the last', MOST)),
         dryRun,
         strict,
+        wait,
       },
       changes: true,
       answers: told,
       run(call) {
-        const { toRevision, dryRun: isDryRun, strict: isStrict } = call.query;
+        const { toRevision, dryRun: isDryRun, strict: isStrict, wait: timeoutMs } = call.query;
         const ref = refIn(kinds, kind, call);
         return answerChange(call, {
           isDryRun: isDryRun === true,
+          settling: settlingOf(timeoutMs),
           change: (kernel, journal, options) =>
             apply(kernel, journal, inRevision(kernel, ref, toRevision), options, {
               verb: 'apply',

@@ -13,13 +13,14 @@ export function makeRunningChanges(limits: Limits): EndingChanges {
   const quota = makeQuota(limits.changes);
   const stop = new AbortController();
   const running = new Set<Promise<unknown>>();
-  let isEnding = false;
+  const ending = new AbortController();
   return {
     get count() {
       return running.size;
     },
+    ending: ending.signal,
     async run(uid, change) {
-      if (isEnding) throw new KukeError('Busy', 'the daemon is about to end');
+      if (ending.signal.aborted) throw new KukeError('Busy', 'the daemon is about to end');
       const giveBack = quota.take(uid);
       if (giveBack === undefined) throw new KukeError('Busy', 'too many changes at once');
       const work = change(stop.signal);
@@ -32,7 +33,7 @@ export function makeRunningChanges(limits: Limits): EndingChanges {
       }
     },
     async ended(graceMs) {
-      isEnding = true;
+      ending.abort(new KukeError('Cancelled', 'the daemon ends'));
       const all = Promise.allSettled([...running]);
       const timer = setTimeout(() => stop.abort(new KukeError('Cancelled', 'the daemon ends')), graceMs);
       await all;

@@ -70,7 +70,11 @@ test('a cell is planned, applied, read, changed, stopped, started and deleted', 
   expect((await api.ask('POST', `${CELLS}/web/kill`)).status).toBe(200);
 
   const refused = await api.ask('DELETE', `${CELLS}/web`);
-  expect({ status: refused.status, code: errorOf(refused).code }).toEqual({ status: 409, code: 'HasChildren' });
+  expect({ status: refused.status, ...errorOf(refused) }).toMatchObject({
+    status: 409,
+    code: 'HasChildren',
+    remedy: 'delete them first, or say `cascade=true`',
+  });
   expect((await api.ask('DELETE', `${CELLS}/web?cascade=true&force=true`)).status).toBe(200);
   expect((await api.ask('GET', `${CELLS}/web`)).status).toBe(404);
   const gone = await api.ask('DELETE', `${CELLS}/web?cascade=true`);
@@ -95,6 +99,64 @@ test('a change is told as it goes on, and its last line says how it ended', asyn
     }),
   );
   expect(failing.at(-1)).toMatchObject({ type: 'result', exitCode: 3, error: { code: 'ImageNotFound' } });
+});
+
+test('apply waits until it is Ready, and takes back what does not become so', async () => {
+  const running = (name: string, command = '') =>
+    cellYaml(name, `[{ id: main, image: busybox, root: true, restartPolicy: always${command} }]`);
+  const ending = ", command: /bin/sh, args: ['-c', 'exit 3']";
+  const waited = await api.ask('POST', '/v1beta1/apply?wait=10s', running('waited'), { accept: '*/*' });
+  const [outcome, notice, result] = linesOf(waited).slice(-3);
+  expect(outcome).toMatchObject({ type: 'outcome', result: 'created' });
+  expect(notice).toEqual({ type: 'notice', message: 'cell main/default/default/waited is Ready' });
+  expect(result).toEqual({ type: 'result', exitCode: 0 });
+
+  // It is to be started again, and nobody does that here.
+  const late = await api.ask('POST', '/v1beta1/apply?wait=100ms', running('waited', ending));
+  expect(late.status).toBe(504);
+  expect(late.json).toMatchObject({
+    outcomes: [{ result: 'updated' }],
+    exitCode: 6,
+    error: { code: 'TimedOut', remedy: 'give a longer `wait`, or see its status' },
+  });
+  await api.ask('POST', '/v1beta1/apply', running('waited'));
+  api.audited.length = 0;
+  const taken = await api.ask(
+    'POST',
+    '/v1beta1/apply?atomic=true&wait=100ms',
+    `${running('waited', ending)}\n---\n${running('extra')}`,
+  );
+  expect(taken.status).toBe(504);
+  expect(taken.json).toMatchObject({
+    outcomes: [{ result: 'updated' }, { result: 'created' }],
+    notices: expect.arrayContaining([
+      'taken back: cell main/default/default/waited updated',
+      'taken back: cell main/default/default/extra deleted',
+    ]),
+    error: { code: 'TimedOut', remedy: 'what was applied has been taken back' },
+  });
+  expect((await api.ask('GET', `${CELLS}/waited`)).json).toMatchObject({ status: { state: 'Ready' } });
+  expect((await api.ask('GET', `${CELLS}/extra`)).status).toBe(404);
+  expect(api.audited.map(({ isGoingOn, outcomes }) => (isGoingOn ? 'begun' : outcomes.length))).toEqual(['begun', 4]);
+  // What cannot be applied at all: likewise, and that is the failure.
+  const absent = cellYaml('absent', '[{ id: a, image: nowhere, root: true }]');
+  const refused = await api.ask('POST', '/v1beta1/apply?atomic=true', `${running('extra')}\n---\n${absent}`);
+  expect([refused.status, errorOf(refused).code]).toEqual([404, 'ImageNotFound']);
+  expect((await api.ask('GET', `${CELLS}/extra`)).status).toBe(404);
+  expect((await api.ask('POST', `${CELLS}/waited/undo?wait=100ms&dryRun=true`)).status).toBe(200);
+  await api.ask('DELETE', `${CELLS}/waited?cascade=true`);
+});
+
+test('until: the line in which it is so is the last', async () => {
+  const typesIn = (asked: Asked) => linesOf(asked).map(({ type }) => type);
+  await api.ask('POST', `${CELLS}/one/stop`);
+  expect(typesIn(await api.ask('GET', `${CELLS}/one?until=stopped`))).toEqual(['ADDED']);
+  const started = api.ask('GET', `${CELLS}/one?until=Ready`);
+  await api.ask('POST', `${CELLS}/one/start`);
+  const last = linesOf(await started).at(-1);
+  expect(last).toMatchObject({ type: 'MODIFIED', object: { status: { state: 'Ready' } } });
+  expect(typesIn(await api.ask('GET', `${CELLS}/nope?until=deleted`))).toEqual(['BOOKMARK']);
+  expect((await api.ask('GET', `${CELLS}/nope?until=Ready`)).status).toBe(404);
 });
 
 test('lists are of a scope, of labels, of all', async () => {
@@ -199,6 +261,7 @@ const refusals: [
   ['an unknown parameter', 'GET', '/v1beta1/cells?lableSelector=a', undefined, 400, 'Usage', 'lableSelector'],
   ['one that is given twice', 'GET', '/v1beta1/cells?watch=true&watch=true', undefined, 400, 'Usage', 'watch'],
   ['a parameter of another type', 'POST', `${CELLS}/one/stop?timeout=soon`, undefined, 400, 'Usage', 'timeout'],
+  ['a state that there is not', 'GET', `${CELLS}/one?until=redy`, undefined, 400, 'Usage', 'until'],
   ['a bad selector', 'GET', '/v1beta1/cells?labelSelector=%3D', undefined, 400, 'Usage'],
   ['a bad name', 'GET', `${CELLS}/a--b`, undefined, 400, 'Usage', 'cell'],
   ['a bad encoding', 'GET', `${CELLS}/%zz`, undefined, 400, 'Usage'],

@@ -1,6 +1,7 @@
 /** `kuke/client` against the server, with what the compiler makes of its types. */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiError, type Client, connect, type Manifest, type Progress } from '../../../src/client/index.ts';
@@ -167,8 +168,91 @@ test('images, doctor, version', async () => {
   expect((await kuke.version()).version).toBe('0.0.0');
 });
 
-test('nothing answers there', async () => {
-  expect(connect({ socket: '/nonexistent/socket' }).version()).rejects.toThrow();
+test('a state is waited for, and the end', async () => {
+  await kuke.apply(cell('awaited'));
+  const stopped = kuke.wait('Cell', { name: 'awaited' }, 'Stopped');
+  await kuke.stop({ name: 'awaited' });
+  expect((await stopped)?.status.state).toBe('Stopped');
+  expect((await kuke.wait('Cell', { name: 'awaited' }, 'Stopped'))?.metadata.name).toBe('awaited');
+  const [gone, never] = [
+    kuke.wait('Cell', { name: 'awaited' }, 'deleted'),
+    kuke.wait('Cell', { name: 'awaited' }, 'Ready').catch(thrown => thrown.message),
+  ];
+  await kuke.delete('Cell', { name: 'awaited' }, { cascade: true });
+  expect((await gone)?.metadata.name).toBe('awaited');
+  expect(await never).toBe('cell awaited was deleted meanwhile');
+  expect(await kuke.wait('Cell', { name: 'awaited' }, 'deleted')).toBeUndefined();
+  expect(await kuke.wait('Cell', { name: 'awaited' }, 'Ready').catch(thrown => thrown.code)).toBe('NotFound');
+});
+
+test('what is applied is waited for, or taken back', async () => {
+  await kuke.apply(cell('steady'), { wait: '10s' });
+  const failing = cell('steady');
+  failing.spec.containers = [{ id: 'main', image: 'busybox', command: '/bin/sh', args: ['-c', 'exit 3'] }];
+  for (const told of [undefined, () => {}]) {
+    const thrown = await kuke.apply(failing, { atomic: true, wait: '10s', ...(told && { told }) }).catch(one => one);
+    expect(thrown).toMatchObject({ code: 'Failed', body: { remedy: 'what was applied has been taken back' } });
+    expect(thrown.outcomes.map(({ result }: { result: string }) => result)).toEqual(['updated']);
+    const { spec, status } = await kuke.get('Cell', { name: 'steady' });
+    expect([spec.containers?.[0]?.args, status.state]).toEqual([undefined, 'Ready']);
+  }
+});
+
+describe('a daemon that goes', () => {
+  /** What it does with each connection is told how many came before. */
+  async function serverThat(serve: (socket: Socket, connections: number) => void) {
+    const path = join(folder, `${crypto.randomUUID()}.sock`);
+    let connections = 0;
+    const server = createServer(socket =>
+      serve(
+        socket.on('error', () => {}),
+        ++connections,
+      ),
+    );
+    await new Promise<void>(resolve => server.listen(path, resolve));
+    return {
+      client: connect({ socket: path }),
+      count: () => connections,
+      [Symbol.dispose]: () => void server.close(),
+    };
+  }
+  const ANSWER = '{"outcomes":[],"notices":[]}';
+
+  test('a connection that it has closed meanwhile is in nobody’s way', async () => {
+    using there = await serverThat(socket => {
+      let requests = 0;
+      // It keeps the connection, as it says, and is gone when the next request comes.
+      socket.on('data', () => {
+        if (++requests > 1) return void socket.resetAndDestroy();
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${ANSWER.length}\r\nconnection: keep-alive\r\n\r\n${ANSWER}`);
+      });
+    });
+    for (let times = 0; times < 5; times++) {
+      await there.client.version();
+      await there.client.delete('Cell', { name: 'web' });
+      await there.client.apply(cell('web'));
+    }
+    expect(there.count()).toBe(15);
+  });
+
+  test('before its answer, or in the middle of it: that is told, and nothing is sent twice', async () => {
+    const broken = new Map([
+      ['nothing', /^kukeond at .*\.sock has not answered POST \/v1beta1\/apply: /],
+      ['HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{', /^kukeond has closed the connection in the middle/],
+    ]);
+    for (const [said, message] of broken) {
+      using there = await serverThat(socket => {
+        socket.once('data', () => (said === 'nothing' ? socket.destroy() : socket.end(said)));
+      });
+      for (const told of [undefined, () => {}])
+        expect(there.client.apply(cell('web'), { ...(told && { told }) })).rejects.toThrow(message);
+      await Bun.sleep(50);
+      expect(there.count()).toBe(2);
+    }
+    expect(connect({ socket: '/nonexistent/socket' }).version()).rejects.toThrow(
+      'kukeond at /nonexistent/socket has not answered GET /version: ',
+    );
+  });
 });
 
 test('at run time it needs nothing of the kernel', async () => {
