@@ -1,7 +1,10 @@
 import os from 'node:os';
 import { asKukeError } from '../kernel/errors.ts';
-import { readTree } from '../kernel/observe.ts';
+import type { Resource } from '../kernel/kinds.ts';
+import { makeObserveContext, observed, readTree } from '../kernel/observe.ts';
+import { inParallel } from '../kernel/parallel.ts';
 import type { Kernel } from '../kernel/registry.ts';
+import { describe } from '../kernel/resource.ts';
 import { command, type Invocation } from './command.ts';
 import { answerText, type DaemonLook, lookAtDaemon } from './daemon/look.ts';
 import { openJournal, openKernel } from './open-kernel.ts';
@@ -20,7 +23,7 @@ export interface Status {
   runtime?: { name: string; version: string };
   host: { hostname: string; kernel: string; arch: string; cpus: number; memoryBytes: number };
   plugins: { name: string; version: string; origin: string }[];
-  /** How many cells, by the state that was last seen. */
+  /** How many cells, by the state that they are in. */
   cells: Record<string, number>;
   /** Resources that are not as their manifests have them. */
   drift: { resource: string; what: string }[];
@@ -59,13 +62,16 @@ async function gather(kernel: Kernel, invocation: Pick<Invocation, 'globals' | '
   };
   const { diagnose } = await import('../kernel/doctor.ts');
   const runtime = await known('containerd', async () => (await kernel.use('runtime')).ping());
-  const cells = (await known('cells', async () => (await readTree(kernel)).all('Cell'))) ?? [];
-  const states = cells.map(({ manifest }) => String(manifest.status?.state ?? 'Pending'));
+  const cells = (await known('cells', () => lookAtCells(kernel))) ?? [];
   const isRoot = process.getuid?.() === 0;
   if (!isRoot) unknown.push('drift: only root, or kukeond, can look at the host');
   const found = isRoot ? ((await known('drift', () => diagnose(kernel, openJournal(invocation)))) ?? []) : [];
   const wrong = found.filter(({ level }) => level !== 'ok');
-  const drift = wrong.flatMap(({ resource, what }) => (resource === undefined ? [] : [{ resource, what }]));
+  const isTold = new Set(wrong.map(({ resource }) => resource));
+  // What an apply would leave as it is, for it has ended: a cell that is to run, all the same.
+  const ended = isRoot ? cells.flatMap(({ drift: one }) => (one && !isTold.has(one.resource) ? [one] : [])) : [];
+  const ofResources = wrong.flatMap(({ resource, what }) => (resource === undefined ? [] : [{ resource, what }]));
+  const drift = [...ofResources, ...ended];
   const status: Status = {
     version: await invocation.program.version(),
     bun: Bun.version,
@@ -79,12 +85,37 @@ async function gather(kernel: Kernel, invocation: Pick<Invocation, 'globals' | '
       memoryBytes: os.totalmem(),
     },
     plugins: kernel.plugins.map(({ name, version, origin }) => ({ name, version, origin })),
-    cells: Object.fromEntries([...Map.groupBy(states, state => state)].map(([state, all]) => [state, all.length])),
+    cells: Object.fromEntries([...Map.groupBy(cells, ({ state }) => state)].map(([state, all]) => [state, all.length])),
     drift,
-    problems: wrong.length - drift.length,
+    problems: wrong.length - ofResources.length,
     unknown,
   };
   return status;
+}
+
+interface CellLook {
+  state: string;
+  drift?: Status['drift'][number];
+}
+
+const AT_ONCE = 8;
+
+/** As `get cells` sees them, and whether that is what is asked for, as `rollout status` does. */
+async function lookAtCells(kernel: Kernel): Promise<CellLook[]> {
+  const { verdictOf } = await import('../kernel/rollout/ready.ts');
+  const tree = await readTree(kernel);
+  const context = makeObserveContext(tree);
+  const supervision = kernel.kinds.get('Cell').lifecycle?.supervision;
+  const lookAt = async (stored: Resource): Promise<CellLook> => {
+    const cell = await observed(kernel, context, stored);
+    const state = String(cell.manifest.status?.state);
+    if (state === 'Ready' || state === 'Unknown') return { state };
+    const verdict = verdictOf(cell, await supervision?.look(context, cell));
+    if (verdict.is === 'ready') return { state };
+    const resource = describe(cell.ref);
+    return { state, drift: { resource, what: `${resource} is to run, and is ${verdict.why}` } };
+  };
+  return inParallel(tree.all('Cell'), AT_ONCE, lookAt);
 }
 
 export function textOf({ version, daemon, runtime, host, plugins, cells, drift, problems, unknown }: Status): string {

@@ -1,6 +1,7 @@
 /** kuke status at a glance. */
 import { afterAll, expect, test } from 'bun:test';
 import { type Status, textOf } from '../../../src/cli/status.ts';
+import { publish } from '../../fakes/index.ts';
 import { kukeOnFakes } from './kuke-on-fakes.ts';
 
 const fake = kukeOnFakes();
@@ -57,4 +58,29 @@ test('of a host', async () => {
   const { stdout, status: code } = await fake.kuke('status', '-o', 'json');
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ version: '1.2.3', daemon: { running: false }, cells: {}, drift: [] });
+});
+
+test('a cell that is to run and does not is told, and counted as it is now', async () => {
+  publish(fake.host, { name: 'busybox' });
+  const cell = (name: string, script: string) => `apiVersion: v1beta1
+kind: Cell
+metadata: {name: ${name}}
+spec: {containers: [{id: main, image: busybox, command: /bin/sh, args: ['-c', '${script}']}]}
+`;
+  const file = fake.file(
+    'cells.yaml',
+    [
+      cell('well', 'sleep 9 & wait'),
+      cell('job', 'exit 0'),
+      cell('bad', 'exit 3'),
+      cell('killed', 'sleep 9 & wait'),
+    ].join('---\n'),
+  );
+  await fake.kuke('apply', '-f', file);
+  await fake.kuke('kill', 'cell', 'killed');
+  const { stdout } = await fake.kuke('status', '-o', 'json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    cells: { Ready: 1, Stopped: 2, Failed: 1 },
+    drift: [{ resource: 'cell main/default/default/bad', what: expect.stringContaining('is to run, and is Failed: ') }],
+  });
 });
