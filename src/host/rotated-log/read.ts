@@ -19,7 +19,7 @@ export interface LogReader extends Disposable {
 export interface LogRange {
   /** Of the program's run before its last one. */
   isPrevious?: boolean | undefined;
-  /** What was written since, in milliseconds since 1970; as near as that is known, and nothing is left out. */
+  /** What was written since, in milliseconds since 1970; as near as that is known: whole lines, and none is left out. */
   since?: number | undefined;
   /** The last so many lines. */
   lines?: number | undefined;
@@ -37,6 +37,8 @@ export function openLog(
   const buffer = new Uint8Array(PIECE);
   let at = Math.max(contents.start(), offset);
   let end = Number.POSITIVE_INFINITY;
+  /** Nothing was written since; what will be may go on with a line. */
+  let isIdle = false;
   if (isPrevious) {
     const [run, next] = index.notes.filter(({ isStart }) => isStart).slice(-2);
     if (run === undefined || next === undefined) {
@@ -52,11 +54,24 @@ export function openLog(
     const later = index.notes.findIndex(note => note.at >= time);
     if (later !== -1) return lineAround(index.notes[later - 1]?.size ?? 0);
     const isNewer = (contents.changedAt() ?? Number.NEGATIVE_INFINITY) >= time;
-    return isNewer ? lineAround(index.notes.at(-1)?.size ?? 0) : contents.end();
+    if (isNewer) return lineAround(index.notes.at(-1)?.size ?? 0);
+    isIdle = true;
+    return contents.end();
   }
-  /** Where the line begins that goes on there. */
+  /** Where the line begins that goes on there; of one whose beginning is gone, where the next one does. */
   function lineAround(from: number): number {
-    return from <= at ? at : linesBefore(Math.min(from, contents.end()), at, 0);
+    const begin = from <= at ? at : linesBefore(Math.min(from, contents.end()), at, 0);
+    return begin > 0 && begin === contents.start() ? lineAfter(begin) : begin;
+  }
+  /** All that is left may be of one line. */
+  function lineAfter(from: number): number {
+    for (let place = from; ; ) {
+      const length = fill(place, buffer);
+      if (length === 0) return from;
+      const newline = buffer.subarray(0, length).indexOf(NEWLINE);
+      if (newline !== -1) return place + newline + 1;
+      place += length;
+    }
   }
   /** One without a line's end counts as one. */
   function lastLines(count: number): number {
@@ -95,6 +110,11 @@ export function openLog(
       while (at < end) {
         const { offset: from, length } = contents.read(at, buffer.subarray(0, Math.min(PIECE, end - at)));
         if (length === 0) break;
+        if (isIdle) {
+          isIdle = false;
+          at = linesBefore(at, Math.min(at, contents.start()), 0);
+          continue;
+        }
         at = from + length;
         if (!(await sink(buffer.subarray(0, length), from))) return false;
       }

@@ -164,6 +164,31 @@ describe('times', () => {
     expect(await all({ since: 450_000 })).toBe('not noted before\nlast\n');
   });
 
+  test('since: a line that somebody goes on with is whole, and one whose beginning is gone is left out', async () => {
+    await writtenAt(100);
+    appendFileSync(path('log'), 'half');
+    at(200);
+    using idle = reader('log', { since: 300_000 });
+    expect(await idle.read()).toBe('');
+    appendFileSync(path('log'), ' and half\nnext\n');
+    expect(await idle.read()).toBe('half and half\nnext\n');
+
+    const line = (index: number) => `${String(index).padStart(6, '0')}${'x'.repeat(100)}\n`;
+    for (let index = 0; index < 6000; index++) appendFileSync(path('long'), line(index));
+    await makeKeeper(path('long')).keep({ maxSize: 64 * 1024, maxFiles: 3 });
+    const left = await all({}, 'long');
+    expect(left).not.toMatch(/^\d{6}x/); // the pieces are whole blocks
+    const text = await all({ since: 0 }, 'long');
+    expect(left).toEndWith(text);
+    expect(text).toMatch(/^\d{6}x/);
+    expect(left.length - text.length).toBeLessThan(line(0).length);
+    expect(text).toEndWith(line(5999));
+    // All that is left is of one line.
+    writeFileSync(path('endless'), 'y'.repeat(400_000));
+    await makeKeeper(path('endless')).keep({ maxSize: 64 * 1024, maxFiles: 2 });
+    expect(await all({ since: 0 }, 'endless')).toBe(await all({}, 'endless'));
+  });
+
   test('of a line: by when it had been written', async () => {
     await writtenAt(100, 200);
     appendFileSync(path('log'), 'later\n');
