@@ -275,4 +275,46 @@ describe('the socket', () => {
     expect(api.audited.map(({ outcomes }) => outcomes.map(({ result }) => result))).toEqual([[], ['created']]);
     await api[Symbol.asyncDispose]();
   });
+
+  test('who waits for it to be Ready is told that the server stops, and what is atomic is taken back before', async () => {
+    const api = await serverOnFakes();
+    publish(api.on.host, { name: 'busybox' });
+    const ending = (name: string) =>
+      cellYaml(
+        name,
+        "[{ id: main, image: busybox, root: true, restartPolicy: always, command: /bin/sh, args: ['-c', 'exit 3'] }]",
+      );
+    const waits = api.ask('POST', '/v1beta1/apply?wait=10m', ending('waits'));
+    const atomic = api.ask('POST', '/v1beta1/apply?wait=10m&atomic=true', ending('atomic'));
+    const applied = () => api.on.host.calls.filter(({ action, state }) => action === 'store.write' && state === 'done');
+    const isThere = (name: string) =>
+      applied().some(({ params }) => JSON.stringify(params).includes(`"name":"${name}"`));
+    while (!(isThere('waits') && isThere('atomic'))) await Bun.sleep(1);
+    await api.server.stop(10_000);
+    const failed = { status: 499, json: { error: { code: 'Cancelled', message: 'the daemon ends' } } };
+    expect(await waits).toMatchObject(failed);
+    expect(await atomic).toMatchObject(failed);
+    expect((await atomic).json).toMatchObject({ error: { remedy: 'what was applied has been taken back' } });
+    expect(
+      api.on.host.store.manifests
+        .values()
+        .toArray()
+        .map(({ ref }) => ref.path.at(-1)),
+    ).toContain('waits');
+    expect(
+      api.on.host.store.manifests
+        .values()
+        .toArray()
+        .map(({ ref }) => ref.path.at(-1)),
+    ).not.toContain('atomic');
+    // What is only waited for in vain is done; what was taken back was for nothing.
+    const ended = api.audited.filter(({ isGoingOn }) => !isGoingOn);
+    expect(ended.map(({ error, outcomes }) => [error?.code, outcomes.length])).toEqual(
+      expect.arrayContaining([
+        [undefined, 1],
+        ['Cancelled', 2],
+      ]),
+    );
+    await api[Symbol.asyncDispose]();
+  });
 });
