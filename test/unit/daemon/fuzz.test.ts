@@ -142,10 +142,10 @@ test('any request has an answer', async () => {
       const pattern = typeof path === 'string' ? path : (paths[path.at % paths.length] ?? '');
       let index = 0;
       const filled = typeof path === 'string' ? path : pattern.replace(/:\w+/g, () => path.words[index++] ?? '');
-      // What watches or follows has no end.
+      // What watches, follows or waits has no end.
       const given = query
         .map(([at, of]): [string, string] => [queries[at % queries.length] ?? '', of])
-        .filter(([name]) => name !== 'watch' && name !== 'follow');
+        .filter(([name]) => !['watch', 'follow', 'until', 'wait'].includes(name));
       const url = `${filled.startsWith('/') ? filled : `/${filled}`}?${new URLSearchParams(given)}`;
       const bare = method === 'GET' || method === 'HEAD';
       const response = await fetch(`http://kukeond${url}`, {
@@ -166,6 +166,9 @@ test('garbage on the socket closes a connection at most', async () => {
     fc.constantFrom(
       'GET / HTTP/1.1\r\n',
       'POST /v1beta1/apply HTTP/1.1\r\n',
+      'HEAD /v1beta1/cells?watch=true HTTP/1.1\r\n',
+      'CONNECT a:1 HTTP/1.1\r\n',
+      'Expect: tea\r\n',
       'Host: x\r\n',
       '\r\n',
       'Content-Length: 5\r\n',
