@@ -132,6 +132,13 @@ describe('apply', () => {
     });
     const done = await run(...applying(['--wait'], cell('job', [shell('main', 'exit 0')])));
     expect(done).toMatchObject({ status: 0 });
+    // What is to run and has failed is no rest, also where an apply would leave it.
+    const { cells, drift } = JSON.parse(await kuke('status', '-o', 'json'));
+    expect([cells.Failed, cells.Stopped]).toEqual([1, 1]);
+    expect(drift).toContainEqual({
+      resource: 'cell main/default/default/dead',
+      what: expect.stringContaining('dead is to run, and is Failed: '),
+    });
   });
 
   test('--atomic: all is as it was before, and what is new is gone', async () => {
