@@ -40,7 +40,7 @@ async function ask(socket: string): Promise<Pick<DaemonLook, 'answers' | 'denied
   if (isDenied(socket)) return { answers: false, denied: true };
   try {
     const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
-    const answer = await fetch('http://kukeond/version', { unix: socket, signal });
+    const answer = await fetch('http://kukeond/version', { unix: socket, signal, keepalive: false });
     const said: unknown = await answer.json();
     const version = typeof said === 'object' && said !== null && 'version' in said ? String(said.version) : undefined;
     return { answers: true, ...(version !== undefined && { version }) };

@@ -60,7 +60,9 @@ async function askPast(
   const { socket } = daemonPlacesOf(invocation);
   const query = new URLSearchParams({ last: `${lastMs}ms`, ...(points !== undefined && { points: `${points}` }) });
   const { signal } = invocation;
-  const answer = await fetch(`http://kukeond/v1beta1/usage?${query}`, { unix: socket, signal }).catch(() => {
+  // In kukeond itself, too: one that is kept it would have closed by the next time.
+  const asking = { unix: socket, signal, keepalive: false };
+  const answer = await fetch(`http://kukeond/v1beta1/usage?${query}`, asking).catch(() => {
     if (signal.aborted) throw signal.reason;
     throw notAnswering(`what was used is kept by kukeond, which does not answer at ${socket}`);
   });

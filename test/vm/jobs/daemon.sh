@@ -30,6 +30,10 @@ come_to() { # STATES: without anything being asked for but that
 page() { timeout 60 sh -c 'until busybox wget -qO- http://127.0.0.1:8080/; do sleep 1; done 2> /dev/null' | grep 'Hello from a cell'; }
 main_pid() { systemctl show --property=MainPID --value $unit; }
 active() { systemctl is-active $unit && systemctl is-enabled $unit; }
+reloads() { # and stays the process that it was, pid $1
+  systemctl reload $unit && systemctl is-active $unit && [ "$(main_pid)" = "$1" ] &&
+    timeout 60 sh -c "until journalctl -u $unit -o cat --no-pager | grep -o '\"message\":\"reloaded\"'; do sleep 0.2; done"
+}
 comes_back() { # after its end as pid $1, by systemd alone
   for _ in {1..60}; do
     [ "$(systemctl is-active $unit)" = active ] && [ "$(main_pid)" != "$1" ] && { main_pid; return; }
@@ -69,6 +73,7 @@ case $boot in
     check 'systemd has it, also for the next boot' active
     check 'it is of the type that tells systemd when it is ready, and is watched' \
       same "$(systemctl show --property=Type,NotifyAccess,KillMode,Restart --value $unit | xargs)" 'notify on-failure main process'
+    check 'systemctl reload has it read its configuration anew' reloads "$(main_pid)"
     check 'the socket is root'"'"'s and the group'"'"'s' same "$(stat -c '%a %U:%G' $socket)" '660 root:kukeon'
     check 'image load' succeeds_and_prints kuke-hello $kuke image load -i hello-image.tar
     for cell in web once idle; do
