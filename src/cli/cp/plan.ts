@@ -13,15 +13,18 @@ type What = 'file' | 'folder' | 'other' | null;
 
 /** `whatIs`: in the container; `local`: what is at the person's path. As cp(1) has it: into a folder that is there, else in the place of what is there. */
 export function planCopy(copy: Copy, whatIs: (path: string) => What, local: What): Planned {
+  refuseOther(copy.local, local);
   const inner = innerPath(copy.inner);
   const there = whatIs(copy.inner);
   if (!copy.isUpload) {
     if (there === null) throw new KukeError('NotFound', `${inner} is not there`);
+    refuseOther(inner, there);
     const isInto = local === 'folder';
     const name = isInto || copy.local === '-' ? baseName(inner) : baseName(copy.local);
     const to = isInto ? `${copy.local.replace(/\/+$/, '')}/${name}` : copy.local;
     return { isUpload: false, inner, name, isInto, to };
   }
+  refuseOther(inner, there);
   const [folder, name] = placeFor(copy, inner, there);
   if (whatIs(folder) !== 'folder') throw noFolder(folder);
   return { isUpload: true, folder, name, to: name === undefined ? folder : `${folder === '/' ? '' : folder}/${name}` };
@@ -32,6 +35,13 @@ function placeFor({ inner, local }: Copy, path: string, there: What): [folder: s
   if (there === 'folder') return [path, baseName(local)];
   if (inner.endsWith('/')) throw noFolder(path);
   return [path.slice(0, path.lastIndexOf('/')) || '/', baseName(path)];
+}
+
+/** A device, a pipe, a socket is neither read to its end nor replaced by a file. */
+function refuseOther(path: string, what: What): void {
+  if (what !== 'other') return;
+  const remedy = 'name one, or - for a tar archive on standard input or output';
+  throw new KukeError('Usage', `${path} is no file, folder or link`, { remedy });
 }
 
 const noFolder = (path: string): KukeError =>

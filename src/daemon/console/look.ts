@@ -1,4 +1,4 @@
-/** What stands at a path, for who may be refused to look: then the reading or writing of it says so. */
+/** What stands at a path. Who may not look takes it for a file: the reading or writing of it says so. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -18,6 +18,6 @@ function whatIs(path: string): Looked['what'] {
     if (stat === undefined) return null;
     return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other';
   } catch {
-    return 'other';
+    return 'file';
   }
 }

@@ -45,7 +45,7 @@ export async function unpackIn(
 ): Promise<Unpacked> {
   const fd = openInRoot(root, folder);
   if (fd === undefined) throw systemError('open', errnoOf('ENOENT'), folder);
-  return await unpackInto(fd, archive, undefined, skipped);
+  return await unpackInto(fd, archive, { path: folder, skipped });
 }
 
 /** To this very path, or into it, if it is a folder: nothing else is touched, whatever is in the archive. */
@@ -56,18 +56,18 @@ export async function unpackTo(
   skipped: Skipped,
 ): Promise<Unpacked> {
   const whole = resolve(path);
-  const fd = opened(isFolder ? whole : dirname(whole), O_PATH | constants.O_DIRECTORY);
-  return await unpackInto(fd, archive, isFolder ? undefined : basename(whole), skipped);
+  const folder = isFolder ? whole : dirname(whole);
+  const fd = opened(folder, O_PATH | constants.O_DIRECTORY);
+  return await unpackInto(fd, archive, { path: folder, only: isFolder ? undefined : basename(whole), skipped });
 }
 
 async function unpackInto(
   fd: number,
   archive: AsyncIterable<Uint8Array>,
-  only: string | undefined,
-  skipped: Skipped,
+  options: Parameters<typeof unpackTree>[2],
 ): Promise<Unpacked> {
   try {
-    return await unpackTree(fd, archive, { only, skipped });
+    return await unpackTree(fd, archive, options);
   } finally {
     closeSync(fd);
   }

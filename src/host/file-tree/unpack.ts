@@ -14,6 +14,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { createTarDecoder } from 'modern-tar';
 import { errnoOf, hasCode } from '../errno.ts';
 import { asSystemError, systemError } from '../libc.ts';
@@ -36,21 +37,24 @@ interface Folder {
 }
 
 /**
- * What is there already is replaced, folders aside; all that comes is ours, with the permissions that it has in the archive. `only`: all of it has to be that, or in it. `skipped` is told of what is
- * neither file, folder nor link. Throws SystemError, and an error for what is no archive, or leads out.
+ * What is there already is replaced, folders aside; all that comes is ours, with the permissions that it has in the archive. `path`: what people call the folder.
+ * `only`: all of it has to be that, or in it. `skipped` is told of what is neither file, folder nor link. Throws SystemError, and an error for what is no archive, or leads out.
  */
 export async function unpackTree(
   base: number,
   archive: AsyncIterable<Uint8Array>,
-  { only, skipped }: { only?: string | undefined; skipped: (name: string) => void },
+  { path, only, skipped }: { path: string; only?: string | undefined; skipped: (name: string) => void },
 ): Promise<Unpacked> {
   const done: Unpacked = { files: 0, bytes: 0 };
+  /** What is being laid down. */
+  let name = '';
   const folders: Folder[] = [];
   const decoder = createTarDecoder({ strict: true });
   const fed = feed(archive, decoder.writable);
   try {
     for await (const { header, body } of decoder.readable) {
-      const parts = partsOf(header.name);
+      name = header.name;
+      const parts = partsOf(name);
       if (only !== undefined && parts[0] !== only)
         throw new Error(`\`${header.name}\` in the archive is not \`${only}\``);
       const mode = (header.mode ?? 0o644) & PERMISSIONS;
@@ -68,11 +72,14 @@ export async function unpackTree(
       } else if (!layLink(base, parts, header)) skipped(header.name);
     }
     await fed;
+    // Last, and the innermost first: what is laid into a folder changes its time, and needs to be let in.
+    for (const { parts, mode, mtime } of folders.reverse()) {
+      name = parts.join('/');
+      if (parts.length > 0) finish(base, parts, mode, mtime);
+    }
   } catch (error) {
-    throw asSystemError(error, 'unpack');
+    throw asSystemError(error, join(path, name));
   }
-  // Last, and the innermost first: what is laid into a folder changes its time, and needs to be let in.
-  for (const { parts, mode, mtime } of folders.reverse()) if (parts.length > 0) finish(base, parts, mode, mtime);
   return done;
 }
 
@@ -96,7 +103,7 @@ async function layFile(
     within(base, parts, parent => renameSync(`${parent}/${temporary}`, `${parent}/${name}`));
   } catch (error) {
     within(base, parts, parent => rmSync(`${parent}/${temporary}`, { force: true }));
-    throw asSystemError(error, path.join('/'));
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -121,6 +121,10 @@ test('what it cannot do is told', async () => {
   expect(await failing(2, 'cp', 'web:/srv', '/nowhere/at/all')).toContain('no such folder');
   expect(await failing(3, 'cp', 'web:/nowhere', '/tmp')).toContain('/nowhere is not there');
   expect(await failing(3, 'cp', '/etc/hostname', 'web:/no/where')).toContain('/no is no folder there');
+  expect(await failing(2, 'cp', 'web:/dev/zero', '/tmp/zero')).toContain('/dev/zero is no file, folder or link');
+  expect(await failing(2, 'cp', 'web:/srv/file', '/dev/null')).toContain('/dev/null is no file, folder or link');
+  expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  expect(await failing(1, 'cp', '/etc/hostname', 'web:/proc/x')).toMatch(/ \/proc\/x: No such file or directory/);
   expect(await failing(3, 'cp', 'wbe:/srv', '/tmp')).toContain('`web`');
   expect(await failing(3, 'cp', 'web:/srv', '/tmp', '-c', 'sid')).toContain('did you mean `side`?');
   await kuke('stop', 'cell', 'web');

@@ -23,14 +23,16 @@ test('paths', () => {
   expect(['a/b/', '/', '.', '..', './x'].map(baseName)).toEqual(['b', 'files', 'files', 'files', 'x']);
 });
 
-const there: Record<string, 'file' | 'folder'> = {
+const there: Record<string, 'file' | 'folder' | 'other'> = {
   '/': 'folder',
   '/srv': 'folder',
   '/srv/': 'folder',
   '/srv/page': 'file',
+  '/dev': 'folder',
+  '/dev/null': 'other',
 };
 const whatIs = (path: string) => there[path] ?? null;
-const planned = (source: string, target: string, local: 'file' | 'folder' | null = null) =>
+const planned = (source: string, target: string, local: 'file' | 'folder' | 'other' | null = null) =>
   planCopy(readCopy(source, target), whatIs, local);
 
 test('as cp(1) has it: into a folder that is there, else in the place of what is there', () => {
@@ -49,6 +51,16 @@ test('as cp(1) has it: into a folder that is there, else in the place of what is
     ['web:/no', 'x'],
   ] as const)
     expect(() => planned(source, target)).toThrow(/no folder|not there/);
+});
+
+test.each([
+  ['web:/dev/null', 'got', null],
+  ['web:/dev/null', '-', null],
+  ['web:/srv/page', '/dev/null', 'other'],
+  ['/dev/zero', 'web:/srv', 'other'],
+  ['page', 'web:/dev/null', 'file'],
+] as const)('%s to %s: a device is neither copied nor replaced', (source, target, local) => {
+  expect(() => planned(source, target, local)).toThrow(/^\/dev\/(null|zero) is no file, folder or link$/);
 });
 
 test('the commands that a person would type', () => {
