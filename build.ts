@@ -35,6 +35,16 @@ if ((await Bun.file(builtinsPath).exists()) ? (await Bun.file(builtinsPath).text
 }
 if (process.argv.includes('--list-only')) process.exit(0);
 
+/** Of all that goes into it: whatever is built of the same is the same kuke. */
+async function buildId(): Promise<string> {
+  const sources = new Bun.Glob('{src,plugins}/**').scan({ cwd: root });
+  const names = [...(await Array.fromAsync(sources)), 'build.ts', 'bun.lock', 'package.json'].sort();
+  const hash = new Bun.CryptoHasher('sha256');
+  hash.update(Bun.version);
+  for (const name of names) hash.update(`\0${name}\0`).update(await Bun.file(join(root, name)).bytes());
+  return hash.digest('hex').slice(0, 32);
+}
+
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
@@ -46,6 +56,7 @@ const result = await Bun.build({
   minify: true,
   bytecode: true,
   sourcemap: 'linked',
+  define: { KUKE_BUILD: JSON.stringify(await buildId()) }, // src/daemon/console/program-identity.ts
   compile: {
     outfile: join(root, 'dist/kuke'),
     // Else a kuke run in a hostile folder executes that folder's bunfig.toml and reads its .env, as root.

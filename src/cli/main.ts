@@ -62,16 +62,19 @@ async function run(argv: string[], program: Program): Promise<number> {
   try {
     return (await traced('command', ['kuke', ...words].join(' '), work)) ?? 0;
   } catch (thrown) {
-    throw withHelp(words, thrown);
+    throw await withAdvice(words, thrown);
   } finally {
     over();
   }
 }
 
-/** What was typed wrong, without advice of its own, is told with whose help to look at. */
-function withHelp(words: readonly string[], thrown: unknown): unknown {
-  if (!(thrown instanceof KukeError) || thrown.code !== 'Usage' || thrown.details.remedy !== undefined) return thrown;
-  const remedy = `see \`${['kuke', ...words].join(' ')} --help\``;
+/** What has no advice of its own: where it was typed wrong, whose help to look at; where it takes root, who else may do it. */
+async function withAdvice(words: readonly string[], thrown: unknown): Promise<unknown> {
+  if (!(thrown instanceof KukeError) || thrown.details.remedy !== undefined) return thrown;
+  let remedy: string | undefined;
+  if (thrown.code === 'Usage') remedy = `see \`${['kuke', ...words].join(' ')} --help\``;
+  if (thrown.code === 'NotRoot') remedy = (await import('./serving-group.ts')).groupRemedy(words[0]);
+  if (remedy === undefined) return thrown;
   return new KukeError(thrown.code, thrown.message, { ...thrown.details, remedy }, thrown.also);
 }
 

@@ -2,11 +2,12 @@
  * The client's side of a console: hands its command line over to a daemon, and is its face from then on. It imports next to nothing: what
  * only some commands need (standard input, raw modes, files) when they ask for it.
  */
-import { statSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { IsNamed } from './client-files.ts';
 import { descriptors, isClosedByCaller } from './descriptor.ts';
 import { Mux, type Receiver, WINDOW } from './mux.ts';
+import { programIdentity } from './program-identity.ts';
 import { type ClientMessage, type DaemonMessage, HEAD, isShared, type RunRequest } from './protocol.ts';
 
 /** A connection to a daemon. Before `open` has been called nothing comes from it. */
@@ -110,9 +111,7 @@ function requestOf(argv: readonly string[], isOfThisHost: boolean): RunRequest {
     cwd: process.cwd(),
     stdio: descriptors(),
   };
-  if (!isOfThisHost) return request;
-  const { dev, ino } = statSync('/proc/self/exe');
-  return { ...request, program: `${dev}:${ino}` };
+  return isOfThisHost ? { ...request, program: programIdentity() } : request;
 }
 
 /** What comes until the answer's head is over is HTTP. */

@@ -1,10 +1,10 @@
 /** The daemon's side of consoles: command lines of clients, each over a connection of its own that was HTTP until its upgrade. */
 
-import { statSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { makeQuota } from '../server/quota.ts';
 import { readMessage, readRequest } from './messages.ts';
 import { Mux, type Transport } from './mux.ts';
+import { programIdentity } from './program-identity.ts';
 import {
   type ClientMessage,
   type ConsoleRequest,
@@ -109,16 +109,6 @@ async function answer(run: RunCommandLine, request: ConsoleRequest, link: Consol
   const end = await run(request, link);
   if (typeof end === 'number') link.say({ type: 'exit', code: end });
   else link.say({ type: 'local', ...(end.local !== undefined && { why: end.local }) });
-}
-
-let identity: string | undefined;
-
-/** The file that this process was started from, as it is told from others: once, since it may be replaced. */
-export function programIdentity(): string {
-  if (identity !== undefined) return identity;
-  const { dev, ino } = statSync('/proc/self/exe');
-  identity = `${dev}:${ino}`;
-  return identity;
 }
 
 interface Link {

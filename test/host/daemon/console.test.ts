@@ -1,7 +1,16 @@
 // containerd: once, since what is between the client and the daemon is kuke's own
 /** Command lines through kukeond, as a person has them: what reaches the terminal, the files and the pipes of who typed them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../suites/contract.ts';
 import { cell, container, manifest, shell } from '../kuke/cells.ts';
@@ -159,6 +168,13 @@ describe('whose files they are', () => {
     chmodSync(secret, 0o644);
     const applied = await kuke(['apply', '-f', 'secret.yaml', '--dry-run'], { prefix: member, cwd: folder });
     expect(applied).toMatchObject({ status: 0, stdout: expect.stringContaining('cell main/default/default/secret') });
+    // By a copy of this kuke, too.
+    const copy = join(folder, 'kuke-copy');
+    copyFileSync(binary, copy);
+    const env = { ...process.env, KUKE_NO_DAEMON: undefined };
+    const stopped = Bun.spawnSync([...member, copy, 'stop', 'cell', 'nobody'], { env });
+    rmSync(copy);
+    expect([stopped.exitCode, stopped.stderr.toString()]).toEqual([3, expect.stringContaining('nobody: not found')]);
   });
 
   test('what is written is theirs, too', async () => {
@@ -191,7 +207,12 @@ describe('whose files they are', () => {
   test('who is not of the group does without it', async () => {
     const outside = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
     const { status, stderr } = await kuke(['stop', 'cell', 'web'], { prefix: outside });
-    expect([status, stderr]).toEqual([5, expect.stringContaining('you are not root')]);
+    expect([status, stderr]).toEqual([
+      5,
+      expect.stringMatching(/you are not root \(run it with sudo, or .* -aG kukeon/),
+    ]);
+    const own = await kuke(['init'], { prefix: outside });
+    expect([own.status, own.stderr]).toEqual([5, expect.stringContaining('you are not root (run it with sudo)')]);
   });
 });
 
