@@ -6,6 +6,7 @@ import { hasCode } from '../../src/host/errno.ts';
 import {
   type FileLock,
   lock as fileLock,
+  isAwaited,
   type LockingProcess,
   lockHolder,
   lockingProcess,
@@ -37,7 +38,7 @@ export async function takeLock(
     const held = await taken(path, command, AbortSignal.any([signal, limit]));
     let released: Promise<void> | undefined;
     const release = async () => letGo(held, await isInUse());
-    return { release: () => (released ??= release()) };
+    return { isAwaited: () => isAwaited(path), release: () => (released ??= release()) };
   } catch (thrown) {
     if (signal.aborted) throw asKukeError(signal.reason, 'Cancelled');
     if (!limit.aborted) throw asStoreError(thrown, path);

@@ -17,6 +17,9 @@ export interface FileLock extends Disposable {
 /** What the file says while the lock is held, for those who wait: pid and command of the holder, say. */
 export type DescribeHolder = () => string;
 
+/** What this process let go of while others waited, who have yet to wake: who asks for it again comes after them. */
+const passedOn = new Set<string>();
+
 /** Takes the lock if it is free, else undefined. The file is made (mode 0600) if it is not there; its directory must be. */
 export function tryLock(path: string, describe: DescribeHolder): FileLock | undefined {
   for (;;) {
@@ -35,7 +38,7 @@ export function tryLock(path: string, describe: DescribeHolder): FileLock | unde
 export async function lock(path: string, describe: DescribeHolder, signal?: AbortSignal): Promise<FileLock> {
   signal?.throwIfAborted();
   for (;;) {
-    const free = tryLock(path, describe);
+    const free = passedOn.delete(path) ? undefined : tryLock(path, describe);
     if (free !== undefined) return free;
     const fd = openLockFile(path);
     await flockInThread(fd, path, signal);
@@ -65,18 +68,32 @@ export interface LockingProcess {
  */
 export function lockingProcess(path: string): LockingProcess | undefined {
   try {
-    const { dev, ino } = statSync(path);
-    const hex = (number: number): string => number.toString(16).padStart(2, '0');
-    // As glibc's gnu_dev_major(3) and gnu_dev_minor(3) take st_dev apart, for numbers that Linux gives out.
-    const place = `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;
-    const held = new RegExp(`^\\d+: FLOCK +ADVISORY +WRITE (\\d+) ${place} `, 'm');
-    const pid = held.exec(readFileSync('/proc/locks', 'utf8'))?.[1];
+    const pid = listed(path, '')?.[1];
     if (pid === undefined) return undefined;
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '').replaceAll('\0', ' ');
     return command === '' ? undefined : { pid: Number(pid), command };
   } catch {
     return undefined; // let go of meanwhile, or no /proc
   }
+}
+
+/** Whether somebody waits for it, this process included, by the kernel's own list; not who is not seen from this pid namespace. */
+export function isAwaited(path: string): boolean {
+  try {
+    return listed(path, '->') !== null;
+  } catch {
+    return false; // it is not there yet, or no /proc
+  }
+}
+
+/** The first line of proc_locks(5) of it, with the pid: of who holds it, or (`->`) of who waits. */
+function listed(path: string, which: '' | '->'): RegExpExecArray | null {
+  const { dev, ino } = statSync(path);
+  const hex = (number: number): string => number.toString(16).padStart(2, '0');
+  // As glibc's gnu_dev_major(3) and gnu_dev_minor(3) take st_dev apart, for numbers that Linux gives out.
+  const place = `${hex((dev >>> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >>> 12) & 0xfff00))}:${ino}`;
+  const line = new RegExp(`^\\d+: +${which} *FLOCK +ADVISORY +WRITE (\\d+) ${place} `, 'm');
+  return line.exec(readFileSync('/proc/locks', 'utf8'));
 }
 
 function openLockFile(path: string): number {
@@ -110,6 +127,7 @@ function holding(path: string, fd: number, describe: DescribeHolder): FileLock {
   const release = () => {
     if (!held) return;
     held = false;
+    if (isAwaited(path)) passedOn.add(path);
     ftruncateSync(fd, 0);
     checked('flock', libc().flock(fd, LOCK_UN), path); // not by closing alone: a fork in progress may still share the descriptor
     closeSync(fd);

@@ -50,6 +50,8 @@ export interface Settled {
 
 export interface Session {
   tree: ResourceTree;
+  /** Whether others wait for the lock. */
+  isAwaited(): boolean;
   /** To plan with: what the host has been seen to be like under the lock, if nothing has been changed since; else it is looked at anew. */
   observing(): ObserveContext;
   /**
@@ -115,6 +117,7 @@ export async function withSession<T>(
     let reserved = askedIn(kernel.kinds, tree).reserved();
     const session: Session = {
       tree,
+      isAwaited: lock.isAwaited,
       observing: () => seen ?? makeObserveContext(tree),
       async run(plan, { isDue } = { isDue: false }) {
         await kernel.hooks.call('plan:made', { plan });

@@ -62,6 +62,7 @@ export function fakeStore(host: FakeHost): StoreBackend {
     const held = { pid: PID, command };
     host.store.holder = held;
     return {
+      isAwaited: () => waiting.size > 0,
       release: async () => {
         if (host.store.holder === held) host.freeLock();
       },

@@ -2,7 +2,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import type { StoreBackend, StoreLock } from '../../src/kernel/backends/index.ts';
 import type { Manifest, ResourceRef } from '../../src/kernel/resource.ts';
-import { cancelled, context, expectCommand, failure, HOSTILE, saysWhatIsThere, type UnderTest } from './contract.ts';
+import {
+  cancelled,
+  context,
+  eventually,
+  expectCommand,
+  failure,
+  HOSTILE,
+  saysWhatIsThere,
+  type UnderTest,
+} from './contract.ts';
 
 export interface StoreUnderTest extends UnderTest {
   /** Empty. */
@@ -318,7 +327,7 @@ export function storeSuite(name: string, make: () => Promise<StoreUnderTest>): v
           order.push('second has it');
           await lock.release();
         });
-        await Bun.sleep(50);
+        expect(await eventually(async () => first.isAwaited() || undefined)).toBe(true);
         order.push('first releases');
         await first.release();
         await second;

@@ -30,13 +30,14 @@ export interface Acting {
   find: FindEntry;
 }
 
-/** Those of them that are to be started whole, or deleted, which take a command of their own. */
+/** Those of them that are to be started whole, or deleted, which take a command of their own; and those whose turn comes after somebody's command. */
 export interface Left {
   starts: Entry[];
   deletes: Entry[];
+  later: Entry[];
 }
 
-/** One time under the lock for all that are due now. Throws what taking the lock throws. */
+/** One time under the lock for all that are due now, or the first of them, where others wait for it. Throws what taking the lock throws. */
 export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<Left> {
   const { kernel, journal, engine } = acting;
   const only = entries.flatMap(({ ref, needs }) => [ref, ...needs]);
@@ -48,10 +49,13 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
   if (engine.signal.aborted) giveUp();
   engine.signal.addEventListener('abort', giveUp, { once: true });
   const options = { ...engine, signal: waiting.signal, command: `kukeond: keep ${whose}`, only };
-  const left: Left = { starts: [], deletes: [] };
+  const left: Left = { starts: [], deletes: [], later: [] };
+  let begun = 0;
   const work = withSession(kernel, journal, options, async session => {
     engine.signal.removeEventListener('abort', giveUp);
     await inParallel(entries, AT_ONCE, async entry => {
+      if (begun >= AT_ONCE && session.isAwaited()) return void left.later.push(entry);
+      begun++;
       try {
         await actOnOne(acting, session, entry, left);
       } catch (thrown) {

@@ -207,9 +207,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       try {
         const acted = actOn(acting, now);
         underWay = acted.catch(() => {});
-        const { starts, deletes } = await acted;
+        const { starts, deletes, later } = await acted;
         held = [...starts, ...deletes];
-        release(now.filter(entry => !held.includes(entry)));
+        release(now.filter(entry => !held.includes(entry) && !later.includes(entry)));
         await startAll(acting, starts);
         await deleteAll(acting, deletes);
       } catch (thrown) {

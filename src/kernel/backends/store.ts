@@ -45,6 +45,8 @@ export interface LockHolder {
 }
 
 export interface StoreLock {
+  /** Whether others wait for it: who has much to do under it lets them go first. */
+  isAwaited(): boolean;
   release(): Promise<void>;
 }
 

@@ -35,6 +35,6 @@ export function foreseenStore(real: StoreBackend): Partial<StoreBackend> {
       return files.has('instance') ? files.get('instance')?.trim() : real.instance();
     },
     // What only looks holds nobody up.
-    lock: async () => ({ release: async () => {} }),
+    lock: async () => ({ isAwaited: () => false, release: async () => {} }),
   };
 }

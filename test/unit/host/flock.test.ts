@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { lock, lockHolder, lockingProcess, tryLock } from '../../../src/host/flock.ts';
+import { isAwaited, lock, lockHolder, lockingProcess, tryLock } from '../../../src/host/flock.ts';
 import { queued } from './lock-queue.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
@@ -82,6 +82,24 @@ test('who waits gets it when it is let go, and the event loop runs on meanwhile'
   const [held] = await Promise.all([waiting, other.release()]);
   expect(lockHolder(path)).toBe(me());
   held.release();
+});
+
+test('who waits is known, and comes before who has just let go of it', async () => {
+  expect([path, join(directory, 'never')].map(isAwaited)).toEqual([false, false]);
+  const order: string[] = [];
+  const named = async (name: string) => {
+    using _ = await lock(path, () => name);
+    order.push(name);
+  };
+  const held = await lock(path, me);
+  expect(isAwaited(path)).toBe(false);
+  const second = named('second');
+  await queued(process.pid);
+  expect(isAwaited(path)).toBe(true);
+  held.release();
+  await Promise.all([named('again'), second]);
+  expect(order).toEqual(['second', 'again']);
+  expect(isAwaited(path)).toBe(false);
 });
 
 test('it dies with its process by SIGKILL, though a child of that lives on', async () => {
