@@ -42,6 +42,7 @@ export async function cellStatus(kernel: PluginKernel, context: ObserveContext, 
     new Set(due),
     missingNetworks(context, cell, seen),
     await openSpaces(kernel, context, cell),
+    kernel.settings.isSupervised === true,
   );
   const { lastFailure } = cell.manifest.status ?? {};
   return {
@@ -184,13 +185,17 @@ const spentText = (exitCode: number | undefined): string =>
 
 type State = Pick<CellStatus, 'state' | 'reason' | 'message'>;
 
-/** `due`: to be started again. `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away. */
+/**
+ * `due`: to be started again. `missing`: the networks that it should be on and is not. `open`: the spaces whose rules somebody has taken away.
+ * `isSettled`: by kukeond, without any command.
+ */
 function stateOf(
   cell: Cell,
   containers: ContainerStatus[],
   due: ReadonlySet<string>,
   missing: string[],
   open: string[],
+  isSettled: boolean,
 ): State {
   const rootSpec = rootOf(cell.spec);
   const root = containers.find(one => one.id === rootSpec?.id);
@@ -199,7 +204,8 @@ function stateOf(
   if (containers.some(one => one.state === 'Unknown')) return { state: 'Unknown', reason: 'RuntimeUnclear' };
   if (root.state === 'Running') return whileRootRuns(containers, due, missing, open);
   const others = containers.filter(one => one !== root && one.state === 'Running');
-  const left = others.length > 0 ? `; ${list(others)} still running until the next command that changes something` : '';
+  const until = isSettled ? 'kukeond sees to it' : 'the next command that changes something';
+  const left = others.length > 0 ? `; ${list(others)} still running until ${until}` : '';
   if (requested) return { state: 'Stopped', reason: 'Requested', message: `stopped on request${left}` };
   if (due.has(root.id)) {
     const { exitCode, reason, message: why } = root.lastTermination ?? {};

@@ -1,4 +1,4 @@
-/** What a health check that nobody has looked at yet makes of a cell. */
+/** What a cell's status says where kukeond looks after it, and where nobody does: health checks, what a root leaves behind. */
 import { expect, test } from 'bun:test';
 import { addImage } from '../../fakes/index.ts';
 import { cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
@@ -36,4 +36,16 @@ test('where kukeond looks, what was started is not ready before it was seen to b
 test('where nobody looks it counts neither for nor against it', async () => {
   await begin(false);
   expect(await seen()).toEqual(['Ready', undefined, '2/2', [undefined, undefined]]);
+});
+
+test.each([
+  [true, 'kukeond sees to it'],
+  [false, 'the next command that changes something'],
+])('who stops what a root leaves behind, where kukeond runs: %p', async (isSupervised, who) => {
+  await begin(isSupervised);
+  kuke.host.exit('kukeon-main', 'default_default_web_root', 0);
+  const cell = await kuke.get('Cell', 'main', 'default', 'default', 'web');
+  expect(cell.manifest.status?.message).toBe(
+    `the root container \`main\` ended well; \`side\` is still running until ${who}`,
+  );
 });
