@@ -5,6 +5,7 @@ import { KukeError } from '../kernel/errors.ts';
 import { didYouMean, nearest } from '../kernel/names.ts';
 import type { Command, CommandEntry } from './command.ts';
 import { globalArgs, switchValue } from './global-flags.ts';
+import { KIND_AND_NAME } from './scope.ts';
 
 export interface FoundCommand {
   /** `['image', 'load']` */
@@ -93,10 +94,10 @@ function takePositionals(command: Command, given: string[], { values, lists }: P
   if (positionals.length > 0) throw usage(`\`${positionals[0]}\` is one argument too many`);
 }
 
-/** `cell/web`, as `get -o name` prints it, is a kind and a name. */
-function splitName({ args }: Command, positionals: string[]): string[] {
+/** `cell/web` is a kind and a name. */
+export function splitName({ args }: Pick<Command, 'args'>, positionals: string[]): string[] {
   const [first = '', ...others] = positionals;
-  const [, kind, name] = /^([A-Za-z]+)\/([^/]+)$/.exec(first) ?? [];
+  const [, kind, name] = KIND_AND_NAME.exec(first) ?? [];
   const takesBoth = args.kind?.type === 'positional' && args.name?.type === 'positional';
   return takesBoth && kind !== undefined && name !== undefined ? [kind, name, ...others] : positionals;
 }

@@ -3,7 +3,11 @@ import { command } from './command.ts';
 
 export default command({
   summary: 'stop a cell at once: SIGKILL to all of its containers',
-  examples: [['kill cell web', 'when stop takes too long']],
+  examples: [
+    ['kill cell web', 'when stop takes too long'],
+    ['kill cell web db', 'several'],
+  ],
   args: stateArgs,
+  repeatable: ['name'],
   run: invocation => changeState(invocation, 'kill'),
 });

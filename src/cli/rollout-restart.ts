@@ -7,9 +7,8 @@ import { timeoutArg } from './change-state.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
 import { openJournal, openKernel, requireRoot, withEngine } from './open-kernel.ts';
-import { doneLines, exitCodeOf } from './output/outcomes.ts';
+import { printOutcomes } from './output/outcomes.ts';
 import { printPlanned } from './output/plan.ts';
-import { print } from './output/standard-output.ts';
 import { planArgs, planFlags } from './plan-flags.ts';
 import { scopeArgs } from './scope.ts';
 import { applyOptions, strictArg } from './strict.ts';
@@ -53,16 +52,11 @@ export default command({
     );
     const { isDryRun, isExplained } = planFlags(args);
     if (isDryRun || isExplained) return printPlanned(invocation, kernel, outcomes);
-    const [well, others] = [outcomes.filter(isRestarted), outcomes.filter(one => !isRestarted(one))];
-    for (const one of well) print(doneLines(one, 'restarted').join('\n'));
-    const idle = others.map(one =>
+    const told = outcomes.map(one =>
       one.result === 'unchanged'
         ? { ...one, notes: [...one.notes, `it does not run: \`kuke start cell ${nameOf(one.ref)}\``] }
         : one,
     );
-    await printPlanned(invocation, kernel, idle);
-    return exitCodeOf(outcomes);
+    return printOutcomes(told, 'restarted');
   },
 });
-
-const isRestarted = ({ result }: { result: string }): boolean => result === 'updated';

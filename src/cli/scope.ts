@@ -4,7 +4,7 @@ import { KukeError } from '../kernel/errors.ts';
 import type { KindDefinition } from '../kernel/kinds.ts';
 import { nameFault } from '../kernel/names.ts';
 import type { Kernel } from '../kernel/registry.ts';
-import type { ResourceRef } from '../kernel/resource.ts';
+import { keyOf, type ResourceRef } from '../kernel/resource.ts';
 
 export const scopeArgs = {
   realm: { type: 'string', valueHint: 'NAME', description: 'realm (main)' },
@@ -14,6 +14,9 @@ export const scopeArgs = {
 
 /** Any kind's word; the commands that have it say how far down they go without. */
 export const levelArg = { type: 'string', valueHint: 'KIND' } as const satisfies ArgsDef[string];
+
+/** `cell/web`, as `get -o name` prints it. */
+export const KIND_AND_NAME = /^([A-Za-z]+)\/([^/]+)$/;
 
 export const SCOPES = [...Object.keys(scopeArgs), 'cell'];
 
@@ -48,6 +51,23 @@ export function refFor(
   flags: Record<string, unknown>,
 ): ResourceRef {
   return { kind: kind.kind, path: [...scopePath(kernel, kind, flags), checked('NAME', name)] };
+}
+
+/** What `cell web db`, or `cell/web space/dmz`, means: each once; a name may bring a kind of its own, and `kind` is that of the others. */
+export function namedRefs(
+  kernel: Kernel,
+  kind: KindDefinition,
+  words: readonly string[],
+  flags: Record<string, unknown>,
+  check: (kind: KindDefinition) => void = () => {},
+): ResourceRef[] {
+  const refs = words.map(word => {
+    const [, own, name = word] = KIND_AND_NAME.exec(word) ?? [];
+    const its = own === undefined ? kind : kindOf(kernel, own, flags);
+    check(its);
+    return refFor(kernel, its, name, flags);
+  });
+  return [...new Map(refs.map(ref => [keyOf(ref), ref])).values()];
 }
 
 /** For `namedRef`. */

@@ -7,7 +7,9 @@ export default command({
   examples: [
     ['start cell web', 'in realm main, space and stack default'],
     ['start cell web --stack blog', 'in another stack'],
+    ['start cell web db', 'several, one after those that it depends on'],
   ],
   args: { ...stateArgs, ...strictArg },
+  repeatable: ['name'],
   run: invocation => changeState(invocation, 'start'),
 });

@@ -6,7 +6,9 @@ export default command({
   examples: [
     ['stop cell web', 'with 10 s from the signal to SIGKILL'],
     ['stop cell web --timeout 1m', 'for a database that takes its time'],
+    ['stop cell web db', 'several, one after those that depend on it'],
   ],
   args: { ...stateArgs, ...timeoutArg },
+  repeatable: ['name'],
   run: invocation => changeState(invocation, 'stop'),
 });

@@ -12,7 +12,7 @@ import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { makeObserveContext, readTree } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { hasStatus, type Planned, planResource } from './plan-resource.ts';
-import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions } from './planning.ts';
+import { DEFAULT_STOP_TIMEOUT_MS, type PlanOptions, type Verb } from './planning.ts';
 import { requireNeeded } from './references.ts';
 import type { Kernel } from './registry.ts';
 import { describe, keyOf, type Manifest, type ResourceRef } from './resource.ts';
@@ -69,7 +69,7 @@ export async function apply(
       if (refused.size > 0) return inOrderOf(resources, outcomes);
       const asked = askedIn(kernel.kinds, inTheEnd);
       await session.reserve(asked);
-      await levelByLevel(kernel, session.observing, wanted, 'parents first', async (one, observe) => {
+      await levelByLevel(kernel, session.observing, wanted, directionOf(planOptions.verb), async (one, observe) => {
         const outcome = await applyOne(applying, session, one, observe, asked, isPlanned);
         if (outcome !== undefined) outcomes.push(outcome);
       });
@@ -91,6 +91,9 @@ export async function apply(
     return inOrderOf(resources, [...outcomes, ...failed]);
   }
 }
+
+/** What others depend on is started first, and stopped last. */
+const directionOf = (verb: Verb) => (verb === 'stop' || verb === 'kill' ? 'children first' : 'parents first');
 
 /** Without the lock: if nothing at all is to be done, also of what an earlier kuke has left or is due, that is the answer. */
 async function unchangedAll(

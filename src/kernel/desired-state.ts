@@ -1,7 +1,7 @@
 /** What start, stop and kill write: a cell's desiredState. */
 import type { Desired } from './apply.ts';
-import { KukeError } from './errors.ts';
-import type { KindDefinition } from './kinds.ts';
+import { asKukeError, KukeError } from './errors.ts';
+import type { KindDefinition, Resource } from './kinds.ts';
 import { toResource } from './manifest.ts';
 import type { Verb } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -35,15 +35,32 @@ export function refuseStateless(kind: KindDefinition, verb: keyof typeof DONE): 
   });
 }
 
-/** The stored resource with that state; NotFound where there is none. */
+/** The stored resources with that state; throws what is wrong with any of them, NotFound say, and of all that is so. */
 export function inState(
   kernel: Kernel,
-  ref: ResourceRef,
+  refs: readonly ResourceRef[],
   verb: keyof typeof DESIRED_BY,
 ): Exclude<Desired, readonly unknown[]> {
   return tree => {
-    refuseDamaged(tree, ref, 'itself');
-    const { manifest } = tree.get(ref);
-    return [toResource(kernel.kinds, { ...manifest, spec: { ...manifest.spec, desiredState: DESIRED_BY[verb] } })];
+    const faults: KukeError[] = [];
+    const desired = refs.flatMap(ref => {
+      try {
+        refuseDamaged(tree, ref, 'itself');
+        return [desiredIn(kernel, tree.get(ref), DESIRED_BY[verb])];
+      } catch (thrown) {
+        faults.push(asKukeError(thrown));
+        return [];
+      }
+    });
+    const [first, ...others] = faults;
+    if (first !== undefined) throw first.with(others);
+    return desired;
   };
+}
+
+/** What holds already is not written: a cell that says nothing is to run. */
+function desiredIn(kernel: Kernel, stored: Resource, desiredState: string): Resource {
+  const { spec } = stored.manifest;
+  if ((spec.desiredState ?? DESIRED_BY.start) === desiredState) return stored;
+  return toResource(kernel.kinds, { ...stored.manifest, spec: { ...spec, desiredState } });
 }

@@ -1,6 +1,6 @@
 /** What may stand in the place of the last word of a command line. */
 import type { ArgDef, ArgsDef } from 'citty';
-import { findCommand } from '../arguments.ts';
+import { findCommand, splitName } from '../arguments.ts';
 import type { Command, CommandEntry } from '../command.ts';
 import { globalArgs } from '../global-flags.ts';
 import { scopeArgs } from '../scope.ts';
@@ -57,11 +57,24 @@ export async function complete(
   }
   const command = (await entry.load()).default;
   const all: ArgsDef = { ...globalArgs, ...command.args };
-  const soFar = await withPlaces(command, readSoFar(all, rest), known);
+  const read = readSoFar(all, rest);
+  const soFar = await withPlaces(command, { ...read, positionals: splitName(command, read.positionals) }, known);
   if (soFar.isOver) return { candidates: [], directive: 'files' };
   if (soFar.open !== undefined || current.startsWith('-'))
     return flagOrValue(all, soFar, current, known, command.repeatable);
-  return matching(await positional(command, soFar, current, commands, known), current);
+  const found = await positional(command, soFar, current, commands, known);
+  return matching(notYetGiven(command, soFar.positionals, found), current);
+}
+
+/** Of an argument that takes several: those that are not there yet. */
+function notYetGiven({ args, repeatable }: Command, positionals: readonly string[], found: Completion): Completion {
+  const places = Object.keys(args).filter(name => args[name]?.type === 'positional');
+  if (!repeatable?.includes(places.at(-1) ?? '') || positionals.length < places.length) return found;
+  const first = places.length - 1;
+  const kind = args.kind === undefined ? 'cell' : positionals[0];
+  const nameOnly = (word: string) => (word.startsWith(`${kind}/`) ? word.slice(`${kind}/`.length) : word);
+  const given = new Set(positionals.slice(first).map(nameOnly));
+  return { ...found, candidates: found.candidates.filter(({ value }) => !given.has(nameOnly(value))) };
 }
 
 /** `exec web -c`: the cell is an argument there, and says where containers are as a flag does. */
@@ -167,7 +180,7 @@ async function positional(
   const place = places[positionals.length] ?? (isRepeated ? last : undefined);
   if (place === undefined) return nothing;
   const [name, { description = '' }] = place;
-  const takesBoth = name === 'cell' || (name === 'kind' && Object.hasOwn(command.args, 'name'));
+  const takesBoth = name === 'cell' || (Object.hasOwn(command.args, 'kind') && Object.hasOwn(command.args, 'name'));
   const named = takesBoth && (await inKind(current, flags, known));
   if (named) return named;
   switch (name) {

@@ -17,10 +17,11 @@ const colours = {
   failed: 'red',
 } as const;
 
-/** The exit code is the first failure's. */
-export function printOutcomes(outcomes: Outcome[]): number {
+/** The exit code is the first failure's. `done`: what a verb has done that is no change of a manifest, such as `started`. */
+export function printOutcomes(outcomes: readonly Outcome[], done?: string): number {
   for (const outcome of outcomes) {
-    print(linesOf(outcome).join('\n'));
+    const lines = done !== undefined && outcome.result === 'updated' ? doneLines(outcome, done) : linesOf(outcome);
+    print(lines.join('\n'));
     if (outcome.error !== undefined) printFailure(outcome.error);
   }
   return exitCodeOf(outcomes);

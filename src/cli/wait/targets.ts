@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel/registry.ts';
 import type { ResourceRef } from '../../kernel/resource.ts';
 import { matchesSelector, parseSelector } from '../../kernel/selector.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { kindOf, refFor, scopePath } from '../scope.ts';
+import { kindOf, namedRefs, scopePath } from '../scope.ts';
 
 /** `selector`, `all`, `all-scopes`, and those of the scope. */
 type Flags = Readonly<Record<string, unknown>>;
@@ -24,18 +24,13 @@ export function targetsIn(kernel: Kernel, tree: ResourceTree, words: string[], f
     throw new KukeError('Usage', `which ${kind.plural}?`, {
       remedy: 'give names of cells, or KIND/NAME, or --selector, or --all',
     });
-  if (!isChosen) return names.map(name => refOf(kernel, kind, name, flags));
+  if (!isChosen) return namedRefs(kernel, kind, names, flags, stored);
   const selector = parseSelector(String(flags.selector ?? ''));
   const chosen = tree
     .all(kind.kind, isOfAll ? [] : scopePath(kernel, kind, flags))
     .filter(({ manifest }) => matchesSelector(selector, manifest.metadata.labels ?? {}));
   if (chosen.length === 0) throw new KukeError('NotFound', `no ${kind.kind.toLowerCase()} here is meant by that`);
   return chosen.map(({ ref }) => ref);
-}
-
-function refOf(kernel: Kernel, kind: KindDefinition, word: string, flags: Flags): ResourceRef {
-  const [, own, name = word] = /^([A-Za-z]+)\/(.+)$/.exec(word) ?? [];
-  return refFor(kernel, own === undefined ? kind : stored(kindOf(kernel, own, flags)), name, flags);
 }
 
 const isNamed = ({ kind, plural, aliases }: KindDefinition, word: string): boolean =>

@@ -159,7 +159,7 @@ function stateRoutes(kinds: KindRegistry, kind: KindDefinition): Route[] {
         return answerChange(call, {
           isDryRun: isDryRun === true,
           change: (kernel, journal, options) =>
-            apply(kernel, journal, inState(kernel, ref, verb), options, {
+            apply(kernel, journal, inState(kernel, [ref], verb), options, {
               verb,
               stopTimeoutMs,
               strict: isStrict === true,

@@ -112,16 +112,20 @@ test('what is not there is not found', async () => {
   expect(await failing(3, 'delete', 'stack', 'nowhere')).toContain('stack main/default/nowhere');
 });
 
-test('a cell’s name in another case is that cell', async () => {
-  await apply(cell('Web'));
-  expect(await kuke('delete', 'cell', 'wEB', '--cascade')).toBe('cell main/default/default/Web deleted\n');
+test('a cell’s name in another case is that cell; one that is not there keeps none of the others', async () => {
+  await apply(cell('Web'), cell('db'));
+  const { status, stdout, stderr } = await run(['delete', 'cell', 'wEB', 'dB', 'bd', '--cascade']);
+  expect(stdout).toBe(
+    ['bd not found', 'Web deleted', 'db deleted'].map(line => `cell main/default/default/${line}\n`).join(''),
+  );
+  expect([status, stderr]).toEqual([3, expect.stringContaining('cell main/default/default/bd: not found')]);
   expect(await leaks(before)).toEqual([]);
 });
 
 test('usage: a kind and a name, or files', async () => {
   await failing(2, 'delete');
   await failing(2, 'delete', 'cell');
-  await failing(2, 'delete', 'cell', 'a', 'b');
+  await failing(2, 'delete', 'cell', 'a', 'b c');
   await failing(2, 'delete', 'cell', 'a', '-f', '/dev/null');
   expect(await failing(2, 'delete', 'container', 'main')).toMatch(/[Cc]ell/);
   expect(await failing(2, 'delete', 'cell', 'a', '--casade')).toContain('did you mean --cascade');

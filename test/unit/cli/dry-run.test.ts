@@ -76,7 +76,7 @@ cell main/two/default/web created (dry run)
     );
     for (const verb of ['stop', 'kill'])
       expect(await well(verb, 'cell', 'web', ...scope, '--dry-run')).toContain('runtime.stop    two_default_web_root');
-    expect(await well('start', 'cell', 'web', ...scope, '--dry-run')).toContain('spec.desiredState: added running');
+    expect(await well('start', 'cell', 'web', ...scope, '--dry-run')).toContain('unchanged (dry run)');
     const deleted = await well('delete', 'space', 'two', '--cascade', '--dry-run');
     expect(deleted).toMatch(
       /cell main\/two\/default\/web deleted[\s\S]+stack main\/two\/default deleted[\s\S]+space main\/two deleted/,

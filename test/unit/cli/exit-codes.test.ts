@@ -188,7 +188,7 @@ describe('3: not found', () => {
     [['start', 'cell', 'none'], 'cell main/default/default/none: not found'],
     [
       ['delete', 'cell', 'none'],
-      'cell main/default/default/none: not found (with --ignore-not-found this is no failure)',
+      'cell main/default/default/none: not found; there is none there (with --ignore-not-found this is no failure)',
     ],
     [
       ['create', 'cell', 'web', '--space', 'none'],

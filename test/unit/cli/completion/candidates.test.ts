@@ -66,6 +66,19 @@ describe('completion', () => {
     ],
     [['stop', ''], ['cell']],
     [
+      ['stop', 'cell', ''],
+      ['web', 'cell'],
+    ],
+    [['stop', 'cell', 'web', ''], ['cell']],
+    [['delete', 'space/web', ''], ['space']],
+    [['delete', 'space/web', 'space/'], ['space/space']],
+    [
+      ['delete', 'space/web', 'cell/'],
+      ['cell/web', 'cell/cell'],
+    ],
+    [['rollout', 'restart', 'web', ''], ['cell-web']],
+    [['image', 'rm', 'nginx:1.29', ''], ['busybox:latest']],
+    [
       ['get', 'cells', ''],
       ['web', 'cells'],
     ],
