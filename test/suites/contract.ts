@@ -61,9 +61,11 @@ export function expectCommand(command: string): void {
 export async function eventually<T>(look: () => Promise<T | undefined>, limitMs = 10_000): Promise<T> {
   const limit = Date.now() + limitMs;
   for (;;) {
+    const began = Date.now();
     const value = await look();
     if (value !== undefined) return value;
     if (Date.now() > limit) throw new Error(`nothing within ${limitMs} ms`);
-    await Bun.sleep(20);
+    // What is waited for has its share of the processor, too.
+    await Bun.sleep(Math.min(200, Math.max(20, 2 * (Date.now() - began))));
   }
 }

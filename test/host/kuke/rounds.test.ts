@@ -32,10 +32,9 @@ test(
     const spec = { spaceId: 'busy' };
     const both = [container('main'), container('side')];
     const cells = CELLS.map((name, at) => cell(name, both.slice(at % 2), spec));
-    const each = (verb: string) => Promise.all(CELLS.map(name => kuke(verb, 'cell', name, '--space', 'busy')));
     for (let round = 1; round <= ROUNDS; round++) {
       expect(await apply(...cells)).toBe(CELLS.map(name => `cell main/busy/default/${name} created\n`).join(''));
-      for (const verb of ['stop', 'start', 'kill']) await each(verb);
+      for (const verb of ['stop', 'start', 'kill']) await kuke(verb, 'cell', ...CELLS, '--space', 'busy');
       const { status, stderr } = await run(['delete', '-f', '-', '--cascade'], {
         stdin: cells.map(one => JSON.stringify(one)).join('\n---\n'),
       });
