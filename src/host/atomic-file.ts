@@ -1,11 +1,12 @@
 /** Files that, after a crash at any moment, are either as they were or as they should be. */
-import { closeSync, constants, fchmodSync, fsync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fsync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasCode } from './errno.ts';
 import { asSystemError } from './libc.ts';
 import { identify } from './pidfd.ts';
+import { writeWhole } from './write-whole.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
@@ -43,8 +44,7 @@ export async function replaceFileAmongMany(path: string, content: string, { mode
     const fd = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     isThere = true;
     try {
-      const bytes = Buffer.from(content);
-      for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+      writeWhole(fd, content);
       fchmodSync(fd, mode);
       await synced(fd);
     } finally {

@@ -5,7 +5,7 @@ import type { Hooks } from './hooks.ts';
 import type { PlanJournal } from './journal.ts';
 import type { OperationRegistry } from './operations.ts';
 import { othersTurn } from './others-turn.ts';
-import type { OnFailure, Step } from './plan.ts';
+import { inOrder, type OnFailure, type Step } from './plan.ts';
 import { pick, resolveRefs } from './step-references.ts';
 import { traced } from './trace.ts';
 
@@ -111,6 +111,7 @@ async function failed(
   const isUndone = isUndoable && left.length === 0;
   tell(isUndone);
   if (isUndone || (!isUndoable && execution.isTakenUp !== true)) execution.journal.close();
+  else execution.journal.leave();
   const remedy = isUndone ? UNDONE : isUndoable ? HALF_UNDONE : GO_ON;
   const [first = cancelled(execution, remedy), ...others] = failures;
   return first.with([...others, ...left]);
@@ -179,12 +180,12 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   const event = { planId: execution.id, stepId: step.id, type: step.type, params, resource: step.resource };
   await context.hooks.call('step:before', event);
   if (!execution.started.has(step.id)) {
-    // Another step has failed just now, and this one would be in the way of undoing.
-    if (operation.irreversible && execution.onFailure === 'undo') signal.throwIfAborted();
     // Only what is to be undone has to know what it may not take away.
     const looks = canUndo(execution, context);
     const look = () => operation.look?.(params, actionContext(step, context, signal));
     const found = looks ? await traced('operation', `look: ${step.type}`, look, step.resource) : undefined;
+    // Another step has failed just now, and this one would be in the way of undoing. Nothing is awaited from here on.
+    if (operation.irreversible && execution.onFailure === 'undo') signal.throwIfAborted();
     execution.journal.start(step.id, found);
     execution.started.set(step.id, found);
   }
@@ -206,15 +207,14 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
   await context.hooks.call('step:after', event);
 }
 
-/** Reverts the steps that began, last first, so none before one that needed it; goes on after failures and returns them all. */
+/** Reverts the steps that began in the reverse order of the plan, so none before one that needed it; goes on after failures and returns them all. */
 export async function undo(execution: Execution, context: ExecuteContext): Promise<KukeError[]> {
   const failures: KukeError[] = [];
-  const steps = new Map(execution.steps.map(step => [step.id, step]));
   if (execution.started.size > 0) execution.journal.undoing();
-  for (const id of [...execution.started.keys()].reverse()) {
-    const step = steps.get(id);
-    const failure = step && (await undoOne(execution, step, context));
-    if (failure === undefined) execution.journal.reverted(id);
+  for (const step of inOrder(execution.steps).reverse()) {
+    if (!execution.started.has(step.id)) continue;
+    const failure = await undoOne(execution, step, context);
+    if (failure === undefined) execution.journal.reverted(step.id);
     else failures.push(failure);
   }
   return failures;

@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasyncSync,
   fsyncSync,
@@ -15,11 +16,11 @@ import {
   rmdirSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { asFileError } from './file-errors.ts';
 import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
+import { appendLine } from './line-log.ts';
 import type { OnFailure, Step } from './plan.ts';
 import { traced } from './trace.ts';
 
@@ -35,6 +36,8 @@ export interface PlanJournal {
   dropped(step: string): void;
   /** The plan has ended, well or undone. */
   close(): void;
+  /** It has not, and this kuke is done with it: it stays as it is for the next one. */
+  leave(): void;
 }
 
 /** What a kuke that died has left. */
@@ -75,6 +78,7 @@ export interface Journal {
   look(): { left: { path: string; command: string }[]; unreadable: UnreadablePlan[]; foreign: string[] };
 }
 
+const { O_APPEND, O_RDWR } = constants;
 const PLAN = '.jsonl';
 const UNREADABLE = '.unreadable';
 
@@ -98,7 +102,7 @@ export function makeJournal(folder: string): Journal {
         // The run path may be read by everybody, save for our own folder in it.
         makeFolder(join(folder, '../..'), 0o755);
         makeFolder(folder, 0o700);
-        const fd = openSync(path, 'wx', 0o600);
+        const fd = openSync(path, 'ax+', 0o600);
         try {
           append(fd, { event: 'plan', version: VERSION, id, onFailure: plan.onFailure, command, steps: plan.steps });
           syncFolder(folder);
@@ -107,7 +111,11 @@ export function makeJournal(folder: string): Journal {
           remove(path);
           throw error;
         }
-        return writer(path, fd);
+        return writer(
+          path,
+          entry => append(fd, entry),
+          () => closeSync(fd),
+        );
       });
     },
     isEmpty: () => filesIn(folder, PLAN).length === 0,
@@ -157,8 +165,8 @@ function whyUnreadable(path: string): string {
   return parsed !== 'over' && 'why' in parsed ? parsed.why : 'it was put aside by an earlier kuke';
 }
 
-function writer(path: string, fd: number): PlanJournal {
-  const write = (entry: Entry) => reported(path, () => append(fd, entry));
+function writer(path: string, append: (entry: Entry) => void, leave: () => void): PlanJournal {
+  const write = (entry: Entry) => reported(path, () => append(entry));
   return {
     start: (step, found) => write({ event: 'start', step, found }),
     done: (step, result) => write({ event: 'done', step, result }),
@@ -168,9 +176,10 @@ function writer(path: string, fd: number): PlanJournal {
     close() {
       // After a power cut the file may be there again: it must not have what has ended well undone.
       ifPossible(() => write({ event: 'ended' }));
-      closeSync(fd);
+      leave();
       remove(path);
     },
+    leave,
   };
 }
 
@@ -196,11 +205,17 @@ function reported<T>(path: string, work: () => T): T {
   }
 }
 
-/** Starts on a line of its own, for the last one may be cut off. */
+/** Open only while it is written to: what cannot be finished is taken up by each command anew, and a daemon runs many. */
 function continued(path: string): PlanJournal {
-  const fd = openSync(path, 'a');
-  writeSync(fd, '\n');
-  return writer(path, fd);
+  const appendTo = (entry: Entry): void => {
+    const fd = openSync(path, O_RDWR | O_APPEND);
+    try {
+      append(fd, entry);
+    } finally {
+      closeSync(fd);
+    }
+  };
+  return writer(path, appendTo, () => {});
 }
 
 /** With those around it, durably: a file that is synced is lost all the same with a folder that is not. */
@@ -219,8 +234,9 @@ function removeEmpty(folder: string, levels: number): void {
   } catch {} // not empty, or gone
 }
 
+/** All of it, or it throws: on a full disk write(2) may take a part of a line and say no more than that. */
 function append(fd: number, entry: Entry): void {
-  writeSync(fd, `${JSON.stringify(entry)}\n`);
+  appendLine(fd, entry);
   traced('journal', 'sync', () => fdatasyncSync(fd), entry.event);
 }
 

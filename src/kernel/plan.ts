@@ -68,3 +68,22 @@ export function onDeath({ onFailure, steps }: Plan, operations: OperationRegistr
   const isFinal = steps.some(({ type }) => operations.find(type)?.irreversible === true);
   return onFailure === 'undo' && isFinal ? 'finish' : onFailure;
 }
+
+/** Each behind those that it waits for, else as they were planned: nothing of it depends on which of them was quicker. */
+export function inOrder(steps: readonly Step[]): Step[] {
+  const byId = new Map(steps.map(step => [step.id, step]));
+  const seen = new Set<Step>();
+  const ordered: Step[] = [];
+  const visit = (step: Step): void => {
+    if (seen.has(step)) return;
+    seen.add(step);
+    // A hook may have made it wait for one that was planned later.
+    for (const id of step.after) {
+      const before = byId.get(id);
+      if (before !== undefined) visit(before);
+    }
+    ordered.push(step);
+  };
+  for (const step of steps) visit(step);
+  return ordered;
+}

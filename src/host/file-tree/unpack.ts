@@ -12,12 +12,12 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { createTarDecoder } from 'modern-tar';
 import { errnoOf, hasCode } from '../errno.ts';
 import { asSystemError, systemError } from '../libc.ts';
+import { writeWhole } from '../write-whole.ts';
 import { feed } from './feed.ts';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
@@ -97,7 +97,7 @@ async function layFile(
     openSync(`${parent}/${temporary}`, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
   );
   try {
-    for await (const piece of body) for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+    for await (const piece of body) writeWhole(fd, piece);
     fchmodSync(fd, mode);
     futimesSync(fd, mtime, mtime);
     within(base, parts, parent => renameSync(`${parent}/${temporary}`, `${parent}/${name}`));
@@ -136,7 +136,7 @@ async function writeThrough(mounted: number, body: AsyncIterable<Uint8Array>): P
   try {
     if (!fstatSync(mounted).isFile()) throw systemError('open', errnoOf('EBUSY'), 'what is mounted there');
     fd = openSync(`/proc/self/fd/${mounted}`, O_WRONLY | constants.O_TRUNC);
-    for await (const piece of body) for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+    for await (const piece of body) writeWhole(fd, piece);
   } finally {
     closeSync(mounted);
     if (fd !== undefined) closeSync(fd);

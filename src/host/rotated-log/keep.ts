@@ -4,10 +4,11 @@
  * it, and then taken out of the file under the writer (fallocate(2)); nothing is lost, and each moment can be the last: what was copied and
  * not yet taken out, or taken out and not yet noted, is found by the next call. One process at a time does this.
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { hasCode } from '../errno.ts';
 import { collapseBeginning, punchBeginning } from '../file-space.ts';
 import { asSystemError } from '../libc.ts';
+import { writeWhole } from '../write-whole.ts';
 import { baseOf } from './contents.ts';
 import { type LogIndex, type Note, openIndex } from './log-index.ts';
 import { piecePath, piecesOf, unfinishedPieces } from './pieces.ts';
@@ -147,7 +148,7 @@ async function copy(fd: number, from: number, length: number, path: string): Pro
     for (let copied = 0; copied < length; ) {
       const read = readSync(fd, buffer, 0, Math.min(CHUNK, length - copied), from + copied);
       if (read === 0) throw new Error(`${path}: the log was cut short while it was copied`);
-      for (let written = 0; written < read; ) written += writeSync(to, buffer, written, read - written);
+      writeWhole(to, buffer.subarray(0, read));
       copied += read;
       await new Promise(setImmediate);
     }

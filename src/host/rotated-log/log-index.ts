@@ -2,18 +2,9 @@
  * What is known of a log besides its bytes, in a file beside it (`main.log.index`), a JSON object a line, appended. Sizes are of all that was ever
  * written to the log, wherever that is by now.
  */
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { hasCode } from '../errno.ts';
+import { writeWhole } from '../write-whole.ts';
 
 /** At that time (milliseconds since 1970) so many bytes had been written; `isStart`: what came then is another run of the program. */
 export interface Note {
@@ -67,7 +58,7 @@ export function openIndex(log: string): LogIndex {
     for (;;) {
       const fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, MODE);
       try {
-        writeSync(fd, endsLine(fd) ? line : `\n${line}`);
+        writeWhole(fd, endsLine(fd) ? line : `\n${line}`);
         if (isSynced) fdatasyncSync(fd);
         // Begun anew just now by somebody who may not have seen this: twice does no harm.
         if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return;
@@ -107,7 +98,7 @@ export function openIndex(log: string): LogIndex {
         const temporary = `${path}.new`;
         const fd = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, MODE);
         try {
-          writeSync(fd, [marksLine(marks), ...kept.map(lineOf)].join(''));
+          writeWhole(fd, [marksLine(marks), ...kept.map(lineOf)].join(''));
           fdatasyncSync(fd);
         } finally {
           closeSync(fd);

@@ -217,6 +217,29 @@ describe('a journal', () => {
     },
   );
 
+  test('a disk that takes only a part of a line has not taken it: the step does not run, and what comes then is read', () => {
+    const { folder, journal } = fresh();
+    const script = `
+      const { makeJournal } = await import(${JSON.stringify(join(import.meta.dir, '../../../src/kernel/journal.ts'))});
+      const entry = makeJournal(${JSON.stringify(folder)}).open('a', { onFailure: 'undo', steps: [] }, 'kuke apply');
+      entry.start('1', false);
+      try {
+        entry.start('2', 'x'.repeat(4096));
+      } catch (error) {
+        console.log(error.message);
+      }`;
+    // As on a full disk, write(2) writes as much as there is room for (setrlimit(2), RLIMIT_FSIZE).
+    const command = 'trap "" XFSZ; exec prlimit --fsize=2048 "$0" -e "$1"';
+    const { stdout, stderr } = Bun.spawnSync(['sh', '-c', command, process.execPath, script]);
+    expect([String(stderr), String(stdout)]).toEqual(['', expect.stringContaining('EFBIG')]);
+    expect(statSync(join(folder, 'a.jsonl')).size).toBe(2048);
+    const [left] = journal.unfinished().plans;
+    expect([...(left?.started.keys() ?? [])]).toEqual(['1']);
+    left?.journal.undoing();
+    left?.journal.reverted('1');
+    expect(journal.unfinished().plans[0]).toMatchObject({ onFailure: 'undo', started: new Map() });
+  });
+
   test('a second plan of the same id is refused', () => {
     const { journal } = fresh();
     journal.open('a', plan(), 'kuke apply');

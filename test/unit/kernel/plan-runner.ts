@@ -86,6 +86,7 @@ export function planRunner(options: RunnerOptions): Run {
     reverted: step => void journal.push(`reverted ${Number(step) - 1}`),
     dropped: step => void journal.push(`dropped ${Number(step) - 1}`),
     close: () => void journal.push('closed'),
+    leave: () => void journal.push('left'),
   };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: message => void log.push(message) });
   const context = { operations, hooks, signal: controller.signal, progress: () => {} };

@@ -7,6 +7,7 @@ import type { Outcome } from '../../../src/kernel/apply.ts';
 import { KukeError } from '../../../src/kernel/errors.ts';
 import { supersede } from '../../../src/kernel/recover.ts';
 import { addImage } from '../../fakes/index.ts';
+import { descriptorsIn } from './descriptors.ts';
 import { cellRef, cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
 let folder: string;
@@ -54,6 +55,7 @@ describe('a delete that cannot be finished', () => {
 
   test('stays in the journal, is told of with the way out, and is finished as soon as that can be', async () => {
     kuke.host.faults.fail('runtime.remove', new Error('its plugin is away'), { nth: 'every' });
+    const open = descriptorsIn(folder);
     for (let round = 1; round <= 2; round++) {
       kuke.notices.splice(0);
       expect(results(await kuke.apply(cellYaml(`other${round}`)))).toEqual(['created']);
@@ -62,6 +64,8 @@ describe('a delete that cannot be finished', () => {
       expect(second).toContain('its plugin is away');
       expect(third).toBe(`  the next command tries again; to give it up, remove ${join(folder, journals()[0] ?? '')}`);
     }
+    // A daemon takes it up again and again.
+    expect(descriptorsIn(folder)).toEqual(open);
     kuke.host.faults.clear();
     await kuke.remove(['other1', 'other2'].map(cellRef));
     expect(journals()).toEqual([]);
@@ -189,9 +193,11 @@ describe('a change that is called off before it has ended anything', () => {
 
   test('and cannot be undone whole stays in the journal until it is', async () => {
     kuke.host.faults.fail('cgroup.restore', new Error('busy'));
+    const open = descriptorsIn(folder);
     const [outcome] = await kuke.apply(changed('128Mi', 'c'));
     expect(outcome?.error?.also.map(({ message }) => message)).toEqual(['busy']);
     expect(journals()).toHaveLength(1);
+    expect(descriptorsIn(folder)).toEqual(open);
     kuke = await kuke.another();
     await kuke.apply('{ apiVersion: v1beta1, kind: Realm, metadata: { name: other } }');
     await kuke.remove([{ kind: 'Realm', path: ['other'] }]);
@@ -222,6 +228,7 @@ test('of what cannot be finished, only the part that another plan has seen to is
     reverted: () => {},
     dropped: (step: string) => void log.push(`dropped ${step}`),
     close: () => void log.push('closed'),
+    leave: () => {},
   };
   const step = (id: string, resource: string) => ({
     id,

@@ -7,6 +7,15 @@ import { type AnyOperation, makeOperationRegistry, type OperationRegistry } from
 import { makePlan, type Plan } from '../../../src/kernel/plan.ts';
 
 const silent = () => {};
+const unheard: PlanJournal = {
+  start: silent,
+  done: silent,
+  undoing: silent,
+  reverted: silent,
+  dropped: silent,
+  close: silent,
+  leave: silent,
+};
 
 function executed(plan: Plan, journal: PlanJournal, operations: OperationRegistry, hooks: Hooks): Promise<void> {
   const { onFailure, steps } = plan;
@@ -27,13 +36,11 @@ async function failed(): Promise<{ error: unknown; journal: string[] }> {
   const ref = { kind: 'Cell', path: ['web'] };
   plan.add(ref, 'network.open', { path: '/run/netns/x' }, [plan.add(ref, 'cgroup.create', { path: '/kukeon' })]);
   const journal: string[] = [];
-  const entry = {
-    start: silent,
-    done: silent,
-    undoing: silent,
-    reverted: (step: string) => void journal.push(`reverted ${step}`),
-    dropped: silent,
+  const entry: PlanJournal = {
+    ...unheard,
+    reverted: step => void journal.push(`reverted ${step}`),
     close: () => void journal.push('closed'),
+    leave: () => void journal.push('left'),
   };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   return { error: await executed(plan, entry, operations, hooks).catch(thrown => thrown), journal };
@@ -44,7 +51,7 @@ test('what was in the way of a step is not ours to undo; what is in the way of u
   if (!(error instanceof KukeError)) throw error;
   expect(error).toMatchObject({ code: 'Conflict', details: { step: 'network.open' } });
   expect(error.also.map(({ details }) => details.step)).toEqual(['undo cgroup.create']);
-  expect(journal).toEqual(['reverted 2']);
+  expect(journal).toEqual(['reverted 2', 'left']);
 });
 
 /** `cgroup.create` twice, side by side, and what a test makes of them. */
@@ -67,13 +74,9 @@ function sideBySide(
   for (const path of ['/a', '/b']) plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path });
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   hooks.tap('test', 'step:before', ({ params }) => before(pathOf(params)));
-  const journal = {
-    start: (step: string, found: unknown) => void log.push(`start ${step}: ${found}`),
-    done: silent,
-    undoing: silent,
-    reverted: silent,
-    dropped: silent,
-    close: silent,
+  const journal: PlanJournal = {
+    ...unheard,
+    start: (step, found) => void log.push(`start ${step}: ${found}`),
   };
   return { log, run: () => executed(plan, journal, operations, hooks).catch((thrown: KukeError) => thrown) };
 }
@@ -130,7 +133,6 @@ test('what needed another step is undone before that one, wherever it stands in 
   // As a plugin adds what has to come first.
   const needed = plan.add(ref, 'cgroup.create', { path: '/needed' });
   plan.steps.find(({ id }) => id === needy.id)?.after.push(needed.id);
-  const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
   const told: string[] = [];
   hooks.tap('test', 'undo:before', ({ params }) => void told.push(`before ${pathOf(params)}`));
@@ -139,7 +141,7 @@ test('what needed another step is undone before that one, wherever it stands in 
     'undo:after',
     ({ params, error }) => void told.push(`after ${pathOf(params)} ${error?.message ?? ''}`),
   );
-  await expect(executed(plan, journal, operations, hooks)).rejects.toThrow('in the way');
+  await expect(executed(plan, unheard, operations, hooks)).rejects.toThrow('in the way');
   expect(log).toEqual(['/fails', '/needy', '/needed']);
   expect(told).toEqual(log.flatMap(path => [`before ${path}`, `after ${path} `]));
 });
@@ -152,8 +154,59 @@ test('what would only tell more of a failure fails nothing', async () => {
   plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path: '/a' }, [], async () => {
     throw new Error('no counters');
   });
-  const journal = { start: silent, done: silent, undoing: silent, reverted: silent, dropped: silent, close: silent };
   const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
-  await executed(plan, journal, operations, hooks);
+  await executed(plan, unheard, operations, hooks);
   expect(done).toEqual(['made']);
+});
+
+test('an undoing goes by the plan, and not by which of its steps was quicker', async () => {
+  const operations = makeOperationRegistry();
+  const log: string[] = [];
+  const pathOf = (params: unknown): string => String((params as { path: string }).path);
+  const isQuick = Promise.withResolvers<void>();
+  operations.add({
+    type: 'cgroup.create',
+    async look(params: unknown) {
+      if (pathOf(params) === '/slow') await isQuick.promise;
+    },
+    async apply(params: unknown) {
+      log.push(pathOf(params));
+      isQuick.resolve();
+      if (pathOf(params) === '/slow') throw new Error('no slow one');
+    },
+    revert: async (params: unknown) => void log.push(`undo ${pathOf(params)}`),
+    explain: () => '',
+  });
+  const plan = makePlan('undo');
+  for (const path of ['/slow', '/quick']) plan.add({ kind: 'Cell', path: ['web'] }, 'cgroup.create', { path });
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  await expect(executed(plan, unheard, operations, hooks)).rejects.toThrow('no slow one');
+  expect(log).toEqual(['/quick', '/slow', 'undo /quick', 'undo /slow']);
+});
+
+test('what would be in the way of undoing does not begin where another step fails while it looks', async () => {
+  const operations = makeOperationRegistry();
+  const log: string[] = [];
+  const hasFailed = Promise.withResolvers<void>();
+  operations.add({
+    type: 'cgroup.create',
+    apply: async () => Promise.reject(new Error('no group')),
+    revert: async () => void log.push('undone'),
+    explain: () => '',
+  });
+  operations.add({
+    type: 'network.close',
+    irreversible: true,
+    look: () => hasFailed.promise,
+    apply: async () => void log.push('closed'),
+    explain: () => '',
+  });
+  const plan = makePlan('undo');
+  const ref = { kind: 'Cell', path: ['web'] };
+  plan.add(ref, 'network.close', { path: '/run/netns/x' });
+  plan.add(ref, 'cgroup.create', { path: '/a' });
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  hooks.tap('test', 'step:after', () => void setTimeout(hasFailed.resolve));
+  await expect(executed(plan, unheard, operations, hooks)).rejects.toThrow('no group');
+  expect(log).toEqual(['undone']);
 });

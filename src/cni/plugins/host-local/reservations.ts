@@ -21,11 +21,11 @@ import {
   statSync,
   symlinkSync,
   utimesSync,
-  writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { hasCode } from '../../../host/errno.ts';
 import { asSystemError } from '../../../host/libc.ts';
+import { writeWhole } from '../../../host/write-whole.ts';
 import { digest } from '../label.ts';
 import type { Endpoint } from '../plugin.ts';
 import { shellWord } from '../shell-word.ts';
@@ -275,7 +275,7 @@ function contentFor({ containerId, ifName }: Endpoint): string {
 function writeFile(path: string, flag: number, text: string): void {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | flag, 0o644);
   try {
-    writeSync(fd, text);
+    writeWhole(fd, text);
   } finally {
     closeSync(fd);
   }
