@@ -3,10 +3,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { PATH } from '../host/environment.ts';
+import { type Program, type ProgramExit, runProgram } from '../host/program.ts';
 import { CniError, type CniFailure, oneLine, PluginErrorSchema } from './errors.ts';
 import type { Invoke, InvokeRequest } from './invoke.ts';
 import { FormatError, parseJson } from './json.ts';
-import { type Program, type ProgramExit, runProgram } from './program.ts';
 
 /** Where plugins are looked for unless the caller says otherwise: upstream's folder, then Debian's. */
 export const DEFAULT_PATH: readonly string[] = ['/opt/cni/bin', '/usr/lib/cni'];

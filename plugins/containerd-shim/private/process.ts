@@ -1,5 +1,16 @@
 /** The process of a containerd of kuke's own: started, told apart from others, and ended. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { type ActionContext, KukeError } from 'kuke/plugin';
 import { replaceFile } from '../../../src/host/atomic-file.ts';
@@ -12,6 +23,8 @@ import type { ServeParams } from './operations.ts';
 
 const START_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 10_000;
+/** Of its log, in bytes. */
+const MOST_WORDS = 4096;
 
 /** Starts it, and resolves when it answers. */
 export async function startServing(
@@ -76,8 +89,18 @@ async function answers(socket: string, exited: Promise<number>, log: string, sig
   }
 }
 
+/** It may have been growing for months. */
 function lastLines(log: string): string {
-  return existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n').slice(-3).join(' | ') : 'nothing';
+  if (!existsSync(log)) return 'nothing';
+  const fd = openSync(log, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const end = Buffer.alloc(Math.min(size, MOST_WORDS));
+    readSync(fd, end, 0, end.length, size - end.length);
+    return end.toString().trimEnd().split('\n').slice(-3).join(' | ');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**

@@ -10,6 +10,8 @@ import { PATH, scrubbedEnvironment } from '../../../src/host/environment.ts';
 import { hasCode } from '../../../src/host/errno.ts';
 import { unmount } from '../../../src/host/mount.ts';
 import { readMounts } from '../../../src/host/mountinfo.ts';
+import { runProgram } from '../../../src/host/program.ts';
+import { changeableOnTheWay } from '../../../src/host/trusted-path.ts';
 import { type Container, isGrpcError } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { ociRuntimeOf, requireOciRuntime } from './oci-runtime.ts';
@@ -66,13 +68,27 @@ function commandLine(pid: string): string[] {
   }
 }
 
-/** The folder that containerd keeps of a task: by its root file system wherever its state is, else where that is by default. */
-function bundleOf({ namespace, id }: ContainerParams): string | undefined {
+/**
+ * The folder that containerd keeps of a task: by its root file system wherever its state is, else where that is by default. A mount in a
+ * folder of somebody else's is none: by FUSE anybody may make one under such a name, and what the bundle names is run.
+ */
+export function bundleOf({ namespace, id }: ContainerParams, mounts = readMounts()): string | undefined {
   const place = join('/', TASKS, namespace, id);
-  const mounted = readMounts().find(({ mountPoint }) => mountPoint.endsWith(`${place}/rootfs`));
-  if (mounted !== undefined) return dirname(mounted.mountPoint);
+  const mounted = mounts.flatMap(({ mountPoint }) =>
+    mountPoint.endsWith(`${place}/rootfs`) ? [dirname(mountPoint)] : [],
+  );
+  const own = mounted.find(isOurs);
+  if (own !== undefined) return own;
   const byDefault = join(DEFAULT_STATE, place);
   return existsSync(byDefault) ? byDefault : undefined;
+}
+
+function isOurs(folder: string): boolean {
+  try {
+    return changeableOnTheWay(folder) === undefined;
+  } catch {
+    return false; // it has gone meanwhile, or nobody but its owner may look
+  }
 }
 
 /** With what containerd itself cleans up behind a shim that died: it kills the processes, and takes away what the OCI runtime knows. */
@@ -89,22 +105,15 @@ async function ociDelete(runtime: string, { namespace, id }: ContainerParams): P
 }
 
 async function run(
-  command: string[],
+  [file = '', ...args]: string[],
   what: string,
   { cwd = '/', env = {} }: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<void> {
-  const program = Bun.spawn(command, {
-    cwd,
-    env: scrubbedEnvironment(env),
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'pipe',
-    timeout: DELETE_LIMIT_MS,
-    killSignal: 'SIGKILL',
-  });
-  const [words, status] = await Promise.all([program.stderr.text(), program.exited]);
+  const program = { file, args, cwd, env: scrubbedEnvironment(env), stdin: '' };
+  const { status, stderr, stopped } = await runProgram(program, { timeoutMs: DELETE_LIMIT_MS });
   if (status === 0) return;
-  throw new KukeError('RuntimeFailed', `${what} cannot be removed: ${words.trim()}`, {
+  const why = stopped === undefined ? stderr.trim() : `no end of it within ${DELETE_LIMIT_MS / 1000} s`;
+  throw new KukeError('RuntimeFailed', `${what} cannot be removed: ${why}`, {
     remedy: 'restart containerd, which looks for such tasks then, and try again',
   });
 }

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { scrubbedEnvironment } from '../../host/environment.ts';
 import { hasCode } from '../../host/errno.ts';
+import { runProgram } from '../../host/program.ts';
 import { endOrphans } from '../orphans.ts';
 import { silent, type Trace } from '../plugins/trace.ts';
-import { runProgram } from '../program.ts';
 import { endOf } from './chain-end.ts';
 import { type IptablesRule, type IptablesTable, parseTable } from './iptables-lines.ts';
 import { FORWARD_TABLES } from './iptables-nft.ts';

@@ -12,6 +12,8 @@ export interface Program {
   args?: readonly string[];
   env: Record<string, string>;
   stdin: string;
+  /** The root when absent. */
+  cwd?: string;
 }
 
 export interface Bounds {
@@ -36,12 +38,12 @@ export interface ProgramExit {
  * `stdoutLimit` of output the whole group gets SIGKILL. Throws what posix_spawn(3) fails with (`code`: `EACCES`, `ENOEXEC`, ...).
  */
 export async function runProgram(
-  { file, args = [], env, stdin }: Program,
+  { file, args = [], env, stdin, cwd = '/' }: Program,
   { timeoutMs, signal, stdoutLimit = STDOUT_LIMIT }: Bounds,
 ): Promise<ProgramExit> {
   const child = Bun.spawn([file, ...args], {
     env,
-    cwd: '/',
+    cwd,
     stdin: new TextEncoder().encode(stdin),
     stdout: 'pipe',
     stderr: 'pipe',
