@@ -32,10 +32,16 @@ process.exit(
     fileTrees: () => import('./host/file-tree/places.ts'),
     logs: () => import('./host/rotated-log/read.ts'),
     pipes: async () => ({ ...(await import('./host/byte-flow.ts')), ...(await import('./host/pipe.ts')) }),
-    daemon: async () => ({
-      ...(await import('./daemon/index.ts')),
-      cniCalls: async () => (await import('./cni/plugins/handed-over.ts')).cniCalls,
-    }),
+    daemon: async () => {
+      const daemon = await import('./daemon/index.ts');
+      return {
+        ...daemon,
+        async serveDaemon({ answersCni, ...rest }) {
+          const cni = answersCni && (await import('./cni/plugins/handed-over.ts')).cniCalls;
+          await daemon.serveDaemon({ ...rest, ...(cni && { cni }) });
+        },
+      };
+    },
     writeStreamed: async () => (await import('./host/streamed-file.ts')).writeStreamed,
     openLogFile: async () => (await import('./host/log-file.ts')).openLogFile,
     changeableByOthers: async () => (await import('./host/trusted-path.ts')).changeableByOthers,

@@ -35,7 +35,7 @@ export default command({
       runPath: globals.runPath,
       version: await program.version(),
       settings,
-      ...(globals.runPath === DEFAULT_RUN_PATH && { cni: await daemon.cniCalls() }),
+      answersCni: globals.runPath === DEFAULT_RUN_PATH,
       audit: auditFile(globals),
       runCommandLine: (await import('./console/serve.ts')).runWith(program, ownVariables(globals)),
       engine: {

@@ -4,11 +4,13 @@ import type { RunCommandLine } from '../../daemon/console/consoles.ts';
 import type { AuditFile } from '../../kernel/audit.ts';
 import type { DaemonPlaces } from '../../kernel/daemon-places.ts';
 import type { Journal } from '../../kernel/journal.ts';
+import type { LogLimits } from '../../kernel/log-limits.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 
 export interface DaemonSettings {
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   metricsPort?: number;
+  logs?: LogLimits;
 }
 
 export interface DaemonEngine {
@@ -23,15 +25,7 @@ export interface Service {
   command: readonly string[];
 }
 
-/** Calls of the program as a CNI plugin. */
-export interface CniCalls {
-  socket: string;
-  greeting(): string;
-  answer(call: string, signal: AbortSignal): Promise<{ line: string; undo?: () => Promise<unknown> }>;
-}
-
 export interface DaemonDoor {
-  cniCalls(): Promise<CniCalls>;
   /** Is the daemon, until a signal ends it. */
   serveDaemon(daemon: {
     places: DaemonPlaces;
@@ -42,8 +36,8 @@ export interface DaemonDoor {
     audit: AuditFile;
     /** Of clients: the command line itself. */
     runCommandLine: RunCommandLine;
-    /** Answered by one daemon of the host. */
-    cni?: CniCalls;
+    /** Calls of the program as a CNI plugin: by one daemon of the host. */
+    answersCni: boolean;
   }): Promise<void>;
   runningDaemon(places: DaemonPlaces): { pid: number; command: string } | undefined;
   isSystemd(): boolean;

@@ -33,7 +33,6 @@ export interface FakeKuke {
 const never = () => Promise.reject(new Error('there is no kukeond here'));
 const noDaemon: Awaited<ReturnType<Program['daemon']>> = {
   serveDaemon: never,
-  cniCalls: never,
   runningDaemon: () => undefined,
   isSystemd: () => false,
   hasUnit: () => false,
