@@ -4,6 +4,8 @@
 #                                        > stack default > cell spaced
 #                      > space default > stack default > cell realmed
 # Each of kill/eat, whole, stacked, spaced and realmed eats until somebody's limit stops it; load and rival are beside them all the time.
+. ./manifests.sh
+
 kuke=$PWD/kuke
 tree=/sys/fs/cgroup/kukeon
 stack=main/sp/st
@@ -40,11 +42,6 @@ for name in kill whole stacked spaced realmed load rival hold; do mkfifo /run/go
 memory() { echo "resources: { memory: { limit: $1 } }"; }
 container() { # ID SCRIPT MORE
   echo "    - { id: $1, image: kuke-hello, command: [sh, /go/$2.sh], volumes: [{ kind: bind, source: /run/go, target: /go }, { kind: bind, source: /var/tmp/data, target: /data }]${3:+, $3} }"
-}
-document() { printf -- '---\napiVersion: v1beta1\nkind: %s\nmetadata: { name: %s }\n' "$1" "$2"; }
-cell() { # NAME SPACE STACK SPEC: its containers follow
-  document Cell "$1"
-  printf 'spec:\n  id: %s\n  realmId: main\n  spaceId: %s\n  stackId: %s\n  %s\n  %s\n  containers:\n' "$1" "$2" "$3" "$4" "${runtime:+runtime: $runtime}"
 }
 levels() { # the realm, space and stack with a spec each
   document Realm main && echo "spec: { $1 }"

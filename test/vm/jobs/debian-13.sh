@@ -4,7 +4,7 @@
 # an uninstall leaves the machine as it was. Not here: weights, other rates of disks, huge pages, memory.high, reservations, a hard reset.
 # release: trixie
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh test/vm/state.sh test/vm/limits.sh dist/kuke .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/state.sh test/vm/limits.sh test/vm/manifests.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
 . ./state.sh
 . ./limits.sh

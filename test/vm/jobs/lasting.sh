@@ -2,29 +2,18 @@
 # limits and with nothing old in its way, what was cut off in its making too. After a reboot in good order: debian-13.sh; with kukeond:
 # daemon.sh; what is left after an uninstall: quickstart.sh, daemon.sh and debian-13.sh.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh test/vm/state.sh dist/kuke .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/state.sh test/vm/manifests.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
 . ./state.sh
+. ./manifests.sh
 
 kuke=$PWD/kuke
 tree=/sys/fs/cgroup/kukeon
-cell() { # NAME SPACE LIMITS PORTS
-  cat << YAML
----
-apiVersion: v1beta1
-kind: Cell
-metadata: { name: $1 }
-spec:
-  id: $1
-  realmId: main
-  spaceId: $2
-  stackId: default
-  $3
-  containers: [{ id: page, image: kuke-hello, root: true $4 }]
-YAML
+paged() { # NAME SPACE LIMITS PORTS
+  cell "$1" "$2" default "$3" && echo "    - { id: page, image: kuke-hello, root: true $4 }"
 }
 cat > cells.yaml << YAML
-$(cell web default 'resources: { memory: { limit: 96Mi }, cpu: { limit: 0.8, weight: 50 }, pids: { limit: 40 } }' ', ports: ["8080:80"]')
+$(paged web default 'resources: { memory: { limit: 96Mi }, cpu: { limit: 0.8, weight: 50 }, pids: { limit: 40 } }' ', ports: ["8080:80"]')
 ---
 apiVersion: v1beta1
 kind: Space
@@ -35,9 +24,9 @@ apiVersion: v1beta1
 kind: Stack
 metadata: { name: default }
 spec: { id: default, realmId: main, spaceId: lab }
-$(cell bench lab '' ', resources: { memory: { limit: 48Mi }, cpu: { cpuset: 1 } }')
+$(paged bench lab '' ', resources: { memory: { limit: 48Mi }, cpu: { cpuset: 1 } }')
 YAML
-cell late default '' '' > late.yaml
+paged late default '' '' > late.yaml
 
 # One line a cell: `web Ready 1/1 PID ADDRESS`.
 cells() {

@@ -1,7 +1,7 @@
 # Every limit bites at every level where it can be set, changed while the cells run, inherited, lifted, and set by hand. What each file does
 # is measured at one level, and at all five for one of a kind: memory.max, cpu.max, cpuset.cpus, the writes of io.max, pids.max.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh test/vm/limits.sh dist/kuke .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/limits.sh test/vm/manifests.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
 . ./limits.sh
 

@@ -1,8 +1,9 @@
 # Memory that is reserved: every level above has as much, as cells come, change and go; and a cell that reserves keeps its page cache beside
 # a hog, one that does not loses it.
 # prepare: mkdir -p .cache && examples/hello-image .cache/hello-image.tar
-# files: test/vm/check.sh dist/kuke .cache/hello-image.tar
+# files: test/vm/check.sh test/vm/manifests.sh dist/kuke .cache/hello-image.tar
 . ./check.sh
+. ./manifests.sh
 
 kuke=$PWD/kuke
 tree=/sys/fs/cgroup/kukeon
@@ -11,18 +12,9 @@ mkdir -p /run/go /run/hog /var/tmp/data
 mount -t tmpfs -o size=100% none /run/hog
 mkfifo /run/go/kept /run/go/bare
 
-cell() { # NAME RESERVATION: a container that reads its file whenever it is told to
+reader() { # NAME RESERVATION: its container reads its file whenever it is told to
+  cell "$1" default default
   cat << YAML
----
-apiVersion: v1beta1
-kind: Cell
-metadata: { name: $1 }
-spec:
-  id: $1
-  realmId: main
-  spaceId: default
-  stackId: default
-  containers:
     - id: reader
       image: kuke-hello
       root: true
@@ -69,7 +61,7 @@ check 'image load' succeeds_and_prints kuke-hello "$kuke" image load -i hello-im
 for name in kept bare; do dd if=/dev/zero of=/var/tmp/data/$name bs=1M count=64 2> /dev/null; done
 sync
 echo 3 > /proc/sys/vm/drop_caches
-(cell kept "$(reserving 96Mi)"; cell bare) > cells.yaml
+(reader kept "$(reserving 96Mi)"; reader bare) > cells.yaml
 check 'apply, and nothing is missing for it' succeeds_and_prints 'bare created' "$kuke" apply --strict -f cells.yaml
 check 'each level has as much' same "$(lows)" '96 96 96 96 96 0'
 check 'the status says that it is enforced' same "$(said)" 'memory.reservation=96Mi spec enforced'
@@ -78,7 +70,7 @@ check 'the one that reserves keeps it, the other loses it' hog 85 60 65 48
 echo 0 > $tree/memory.low
 check 'without it at one level, by hand, it counts for nothing' same "$(said)" \
   'memory.reservation=96Mi spec it counts only as far as all above reserve as much; less: all that kuke runs (memory.reservation 0)'
-cell bare "$(reserving 16Mi)" > bare.yaml
+reader bare "$(reserving 16Mi)" > bare.yaml
 check 'another that comes to reserve' succeeds_and_prints 'bare updated' "$kuke" apply -f bare.yaml
 check 'is added at each level, save where somebody wrote by hand' same "$(lows)" '0 112 112 112 96 16'
 check 'changed' succeeds_and_prints 'kept updated' "$kuke" set resources container reader --cell kept --memory-reservation 32Mi
