@@ -257,10 +257,13 @@ function filesIn(folder: string, ending: string): string[] {
     .filter(path => ending === '' || statSync(path, { throwIfNoEntry: false })?.isFile());
 }
 
+/** Nothing where there is no folder, or where only root may look: whatever else fails must not be taken for nothing. */
 function entriesOf(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
-    return [];
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return [];
+    throw asFileError(thrown).at({ step: `read the journal ${folder}` });
   }
 }

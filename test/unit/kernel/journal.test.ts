@@ -247,6 +247,14 @@ describe('a journal', () => {
   });
 });
 
+test('a folder that cannot be read is not an empty one', () => {
+  const { folder, journal } = fresh();
+  mkdirSync(join(folder, '..'), { recursive: true });
+  symlinkSync('journal', folder);
+  expect(() => journal.isEmpty()).toThrow('ELOOP');
+  expect(() => journal.unfinished()).toThrow('ELOOP');
+});
+
 test('what else lies in the folder is told of, and left alone', () => {
   const { folder, journal } = fresh();
   const entry = journal.open('a', plan(), 'kuke apply');
