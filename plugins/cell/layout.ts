@@ -9,7 +9,7 @@ const CONTAINERD_ID_MAX = 76;
 const hex = (text: string, length: number): string =>
   new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, length);
 
-/** Stable for a cell's place, of no two cells, and of no other installation's. */
+/** Stable for a cell's place, and of no other installation's; of two cells in 2 ** 32 the same, of which one is refused. */
 export function cellHash(instance: string, ref: ResourceRef): string {
   return `${instanceTag(instance)}${hex(ref.path.join('/').toLowerCase(), 8)}`;
 }

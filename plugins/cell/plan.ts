@@ -3,7 +3,9 @@ import {
   type Added,
   cgroupPath,
   dependencies,
+  describe,
   KukeError,
+  keyOf,
   nameOf,
   type PlanContext,
   type PluginKernel,
@@ -16,7 +18,7 @@ import { containerConfig, needsNew } from './container-config.ts';
 import { type EffectiveCell, effectiveCell } from './effective.ts';
 import { type PlannedEtcFiles, planEtcFiles } from './etc-files.ts';
 import { planPulls } from './image-steps.ts';
-import { type Cell, containerCgroup, containerdId, etcFile, isRoot } from './layout.ts';
+import { type Cell, cellHash, containerCgroup, containerdId, etcFile, isRoot, netnsPath } from './layout.ts';
 import {
   checkContainers,
   planGroupThere,
@@ -45,6 +47,7 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     if (isStale(kernel, cell, seen)) context.note(WAITS);
     return;
   }
+  if (seen.containers.length === 0) await refuseSameHash(kernel, context, cell, seen);
   const isOfMembers = context.options.verb === 'restart' || context.options.verb === 'hold';
   if (isOfMembers && (await planRestart(kernel, context, cell, seen))) return;
   if (context.options.verb === 'start' && cell.spec.containers.length === 0) {
@@ -70,6 +73,27 @@ export async function planCell(kernel: PluginKernel, context: PlanContext, said:
     cell,
     seen,
     gone.map(one => one.id),
+  );
+}
+
+/** Throws Conflict where another cell's netns, attachments and shim are known by the same hash: there are four billion, and it would take those for its own. */
+async function refuseSameHash(
+  kernel: PluginKernel,
+  context: PlanContext,
+  { ref }: Cell,
+  { hash }: ObservedCell,
+): Promise<void> {
+  const instance = await kernel.instance();
+  const all = async () => Map.groupBy(context.tree.all('Cell'), one => cellHash(instance, one.ref));
+  const same = (await context.once('cell:hashes', all)).get(hash) ?? [];
+  const other = same.find(one => keyOf(one.ref) !== keyOf(ref));
+  if (other === undefined) return;
+  throw new KukeError(
+    'Conflict',
+    `its network namespace would be called ${netnsPath(hash)}, as ${describe(other.ref)}'s is`,
+    {
+      remedy: 'give it another name',
+    },
   );
 }
 

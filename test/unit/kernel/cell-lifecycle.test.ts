@@ -44,6 +44,19 @@ const results = (outcomes: { result: string; error?: Error }[]) =>
   outcomes.map(({ result, error }) => (error ? `${result}: ${error.message}` : result));
 
 describe('a cell', () => {
+  test('whose hash is that of another one is refused, and takes nothing from that', async () => {
+    await kuke.apply(cellYaml('cqxj'));
+    const before = left();
+    // SHA-256 of both places begins with 0b5a144b.
+    expect(results(await kuke.apply(cellYaml('c403t')))).toEqual([
+      expect.stringMatching(/^failed: .*0b5a144b, as cell main\/default\/default\/cqxj's is$/),
+    ]);
+    expect(left()).toEqual(before);
+    await kuke.remove([cellRef('cqxj')]);
+    expect(results(await kuke.apply(cellYaml('c403t')))).toEqual(['created']);
+    expect(results(await kuke.apply(cellYaml('c403t')))).toEqual(['unchanged']);
+  });
+
   test('comes up with one address, is unchanged when applied again, and leaves nothing', async () => {
     expect(results(await kuke.apply(cellYaml('web', sleeper)))).toEqual(['created']);
     const status = await statusOf(kuke, 'web');
