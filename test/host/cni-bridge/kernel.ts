@@ -20,9 +20,12 @@ import { definePlugin } from '../../../src/plugin.ts';
 import { fakeCgroup } from '../../fakes/cgroup.ts';
 import { fakeImages } from '../../fakes/images.ts';
 import { addImage, type FakeHost, makeHost } from '../../fakes/index.ts';
+import { parents } from '../../fakes/manifests.ts';
 import { fakeRuntime } from '../../fakes/runtime.ts';
 import { fakeStore } from '../../fakes/store.ts';
 import '../box.ts';
+
+export { cellRef, cellYaml } from '../../fakes/manifests.ts';
 
 export interface TestKernel {
   kernel: Kernel;
@@ -93,35 +96,6 @@ export async function kernelOnNetwork(config: unknown = {}, host: FakeHost = mak
     },
   };
 }
-
-const parents = `
-apiVersion: v1beta1
-kind: Realm
-metadata: { name: main }
----
-apiVersion: v1beta1
-kind: Space
-metadata: { name: default }
-spec: { realmId: main }
----
-apiVersion: v1beta1
-kind: Stack
-metadata: { name: default }
-spec: { realmId: main, spaceId: default }
-`;
-
-export const cellRef = (name: string): ResourceRef => ({ kind: 'Cell', path: ['main', 'default', 'default', name] });
-
-export const cellYaml = (name: string): string => `
-apiVersion: v1beta1
-kind: Cell
-metadata: { name: ${name} }
-spec:
-  realmId: main
-  spaceId: default
-  stackId: default
-  containers: [{ id: web, image: busybox, root: true }]
-`;
 
 /** What went wrong, or `created` and the like. */
 export const results = (outcomes: Outcome[]): string[] =>

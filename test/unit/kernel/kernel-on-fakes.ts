@@ -22,6 +22,9 @@ import type { ResourceRef } from '../../../src/kernel/resource.ts';
 import type { EngineOptions } from '../../../src/kernel/session.ts';
 import type { ResourceTree } from '../../../src/kernel/tree.ts';
 import { type FakeHost, fakePlugin, makeHost } from '../../fakes/index.ts';
+import { parents } from '../../fakes/manifests.ts';
+
+export { cellRef, cellYaml } from '../../fakes/manifests.ts';
 
 export function source(plugin: PluginDefinition): PluginSource {
   const { name, requires = [], provides = {} } = plugin;
@@ -118,30 +121,3 @@ function journalFolder(): string {
 
 /** The last ones, of which a test may use several. */
 const made: string[] = [];
-
-const parents = `
-apiVersion: v1beta1
-kind: Realm
-metadata: { name: main }
----
-apiVersion: v1beta1
-kind: Space
-metadata: { name: default }
-spec: { realmId: main }
----
-apiVersion: v1beta1
-kind: Stack
-metadata: { name: default }
-spec: { realmId: main, spaceId: default }
-`;
-
-export const cellRef = (name: string): ResourceRef => ({ kind: 'Cell', path: ['main', 'default', 'default', name] });
-
-export function cellYaml(name: string, containers = '[{ id: web, image: busybox, root: true }]'): string {
-  return `
-apiVersion: v1beta1
-kind: Cell
-metadata: { name: ${name} }
-spec: { id: ${name}, realmId: main, spaceId: default, stackId: default, containers: ${containers} }
-`;
-}
