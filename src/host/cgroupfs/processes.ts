@@ -48,15 +48,21 @@ export async function kill(cgroup: Cgroup, signal?: AbortSignal): Promise<boolea
   }
 }
 
-/** What `kill` does where the kernel has no cgroup.kill: nobody can fork while frozen, and SIGKILL reaches the frozen. */
+/**
+ * What `kill` does where the kernel has no cgroup.kill: nobody can fork while frozen, and SIGKILL reaches the frozen. One that waits for a
+ * device does not stand still before the signal aborts: the others are killed all the same, and nothing stays frozen.
+ */
 export async function killFrozen(cgroup: Cgroup, signal?: AbortSignal): Promise<boolean> {
   try {
-    await freeze(cgroup, signal);
-    for (const pid of pids(cgroup, { recursive: true })) {
-      using process = openProcess(pid);
-      process?.signal('SIGKILL');
+    try {
+      await freeze(cgroup, signal);
+    } finally {
+      for (const pid of pids(cgroup, { recursive: true })) {
+        using process = openProcess(pid);
+        process?.signal('SIGKILL');
+      }
+      thaw(cgroup);
     }
-    thaw(cgroup);
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV')) return false;

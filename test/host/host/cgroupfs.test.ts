@@ -127,6 +127,11 @@ test('without cgroup.kill the same is reached by freezing', async () => {
   await waitUntil(cgroup, ({ frozen }) => !frozen, AbortSignal.timeout(5000));
   expect(readFileSync(`${cgroup.path}/cgroup.events`, 'utf8')).toBe('populated 0\nfrozen 0\n');
   expect(await killFrozen(cgroup)).toBe(true); // nobody is there any more
+  // As where one of them waits for a device.
+  await sleeperIn(below);
+  await expect(killFrozen(cgroup, AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
+  await untilEmpty(cgroup);
+  expect(readFileSync(`${cgroup.path}/cgroup.freeze`, 'utf8')).toBe('0\n');
   remove(cgroup);
   expect(await killFrozen(cgroup)).toBe(false);
 });
