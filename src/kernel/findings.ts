@@ -86,7 +86,7 @@ async function lookOnce(kernel: Kernel, journal: Journal, repairing?: Repairing)
   findings.push(...left.map(one => (claimed?.doubt && ORPHAN.test(one.code) ? inDoubt(one, claimed.doubt) : one)));
   findings.push(...((await attempt(() => reserveFindings(kernel.use))) ?? []));
   findings.push(...((await attempt(() => handFindings(kernel, tree))) ?? []));
-  findings.push(...(await journalFindings(kernel, journal, lock, repairing !== undefined)));
+  findings.push(...((await attempt(() => journalFindings(kernel, journal, lock, repairing !== undefined))) ?? []));
   if (silence !== undefined) return seen(findings, failures);
   const resources = await resourceFindings(kernel, observe, repairing);
   return seen([...findings, ...resources.findings], failures, resources.unseen);

@@ -1,5 +1,8 @@
 /** What `kuke doctor` cannot look at is neither well nor put right; and what it puts right, it does beside others. */
 import { beforeEach, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { diagnose, repair } from '../../../src/kernel/doctor.ts';
 import { makeJournal } from '../../../src/kernel/journal.ts';
 import { definePlugin, type Finding } from '../../../src/plugin.ts';
@@ -37,6 +40,14 @@ const doctor = () => diagnose(kuke.kernel, journal);
 const fix = () => repair(kuke.kernel, journal, kuke.engine);
 const short = (found: Awaited<ReturnType<typeof fix>>) =>
   found.map(({ code, resource, fixed }) => [code, resource, fixed]);
+
+test('a journal that cannot be read is a finding', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kuke-doctor-'));
+  symlinkSync('journal', join(folder, 'journal'));
+  const found = await diagnose(kuke.kernel, makeJournal(join(folder, 'journal')));
+  rmSync(folder, { recursive: true });
+  expect(found).toMatchObject([{ level: 'error', code: 'Conflict', what: expect.stringContaining('ELOOP') }]);
+});
 
 test('a plugin that cannot look is a finding, and nobody takes what it named for put right', async () => {
   const orphan = { level: 'error', code: 'OrphanThing', what: 'thing 1 is of nobody', fix: async () => {} } as const;
