@@ -8,6 +8,9 @@ import { bindMount, makeShared, unmount } from './mount.ts';
 const CLONE_NEWNET = 0x40000000;
 const NS_GET_NSTYPE = 0xb703; // ioctl_nsfs(2)
 const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** iproute2 holds it for microseconds. */
+const PATIENCE_MS = 200;
 const OWN = '/proc/thread-self/ns/net';
 
 /** What `stat` says of a network namespace; two are the same one exactly if both numbers are. */
@@ -139,13 +142,19 @@ function shareDirectory(directory: string): void {
   if (madeShared(directory)) return;
   const lock = openReadOnly(directory); // iproute2 takes the same lock, so that the directory is not mounted on itself twice
   try {
-    checked('flock', libc().flock(lock, LOCK_EX), directory);
+    waitForTurn(lock);
     if (madeShared(directory)) return;
     bindMount(directory, directory, { recursive: true });
     makeShared(directory);
   } finally {
     closeSync(lock);
   }
+}
+
+/** Whoever can read the folder, anybody that is, can hold this lock without end: mounted twice, it would do as well. */
+function waitForTurn(lock: number): void {
+  const end = performance.now() + PATIENCE_MS;
+  while (libc().flock(lock, LOCK_EX | LOCK_NB) !== 0 && performance.now() < end) Bun.sleepSync(1);
 }
 
 function madeShared(directory: string): boolean {

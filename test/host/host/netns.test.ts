@@ -45,6 +45,16 @@ test('ip netns sees it, can enter it, and no longer sees it after deletion', () 
   expect(deleteNetns(path)).toBe(false);
 });
 
+test('who holds the lock of the folder, as anybody can, keeps nobody from making one', async () => {
+  while (Bun.spawnSync(['umount', '/run/netns'], { stderr: 'ignore' }).exitCode === 0);
+  await using holder = Bun.spawn(['flock', '/run/netns', 'sh', '-c', 'echo held; read never'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await holder.stdout.getReader().read();
+  expect(createNetns(path).created).toBe(true);
+  expect(run('findmnt', '--noheadings', '--output', 'PROPAGATION', '/run/netns')).toMatch(/^shared/);
+});
+
 test('it works together with ip netns both ways', () => {
   run('ip', 'netns', 'add', 'host-test');
   expect(createNetns(path).created).toBe(false);
