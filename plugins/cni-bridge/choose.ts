@@ -6,6 +6,7 @@ import {
   type NetworkDefinition,
   networkDefinition,
 } from 'kuke/plugin';
+import { groupOf } from './frames.ts';
 import { allNetworks, type Host } from './host.ts';
 import { firstHost, isIpv6 } from './ip-range.ts';
 import { bridgeName, networkName } from './names.ts';
@@ -38,6 +39,11 @@ export async function chooseNetwork(host: Host, request: Request): Promise<Netwo
     throw new KukeError('Conflict', `${holder.path} has the bridge ${bridge}, which is this space's`, {
       remedy: `give network ${holder.name} another bridge`,
     });
+  }
+  const twin = ours.find(network => groupOf(network.bridge) === groupOf(bridge));
+  if (twin !== undefined) {
+    const why = `its bridge ${bridge} would be in one group with ${twin.bridge} of network ${twin.name}, and nothing would keep their frames apart`;
+    throw new KukeError('Conflict', why, { remedy: 'give the space another name' });
   }
   const isFirst = realm === 'main' && space === 'default';
   const { subnets = [], ipv6 = false } = request;

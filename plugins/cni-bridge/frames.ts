@@ -17,7 +17,7 @@ import { type Isolated, networkLabel, together } from './isolation.ts';
 const FIRST_GROUP = 0x1000_0000;
 const LAST_GROUP = 0x1fff_ffff;
 
-/** Of a bridge and its ports: the same for a name each time, and in practice no other's. */
+/** Of a bridge and its ports: the same for a name each time; of two names in 2 ** 28 the same, of which one is refused (choose.ts). */
 export function groupOf(bridge: string): number {
   const digest = new Bun.CryptoHasher('sha256').update(bridge).digest();
   return FIRST_GROUP + (digest.readUInt32BE() % (LAST_GROUP - FIRST_GROUP + 1));

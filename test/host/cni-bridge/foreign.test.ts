@@ -41,6 +41,14 @@ test('a conflist of that name, or another file with a network of that name', asy
   await failure(t.backend.choose({ realm: 'main', space: 'x' }), 'Conflict');
 });
 
+test('a space whose ports would be in the group of those of another one', async () => {
+  const there = await defined(t.backend, 's13gk');
+  const error = await failure(t.backend.choose({ realm: 'main', space: 's13qj' }), 'Conflict');
+  expect(error.message).toContain(there.bridge);
+  await t.backend.remove(there, context());
+  expect((await chosen('s13qj')).bridge).toBe('kuke-main-s13qj');
+});
+
 test("another installation's network, with its bridge", async () => {
   const other = testBackend({ instance: '00000000-0000-4000-8000-000000000002' });
   const theirs = await defined(other.backend, 'x');
