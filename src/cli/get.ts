@@ -6,7 +6,7 @@ import { currentConsole } from './console/console.ts';
 import { FORMATS, readFormat } from './get/output-format.ts';
 import { missingPlace, selectResources } from './get/select.ts';
 import { limitColumns } from './limits/columns.ts';
-import { openKernel } from './open-kernel.ts';
+import { openJournal, openKernel } from './open-kernel.ts';
 import { warn } from './output/failure.ts';
 import { printResources, type Shown, tableOf } from './output/resources.ts';
 import { kindOf, scopeArgs } from './scope.ts';
@@ -110,7 +110,8 @@ export default command({
       const { watchResources } = await import('./get/watch.ts');
       const events = args['output-watch-events'] === true;
       const unread = currentConsole().readerGone?.(invocation.program, signal);
-      return watchResources({ kernel, kind, look, output, shown, events, signal, unread });
+      const journal = openJournal(invocation);
+      return watchResources({ kernel, journal, kind, look, output, shown, events, signal, unread });
     }
     const { tree, resources } = await look();
     for (const problem of tree.problems) warn(`${problem.path}: ${problem.message}`);

@@ -61,6 +61,13 @@ export interface UnreadablePlan {
   why: string;
 }
 
+export interface LeftPlan {
+  path: string;
+  command: string;
+  /** What its steps are about: `cell main/default/blog/web`. */
+  resources: string[];
+}
+
 export interface Journal {
   /** What the id of a plan begins with that is to be opened: behind those of all that are there, whatever has become of the clock. */
   nextTime(): string;
@@ -75,7 +82,7 @@ export interface Journal {
   /** Paths of what else lies in the folder, and is left alone. */
   foreign(): string[];
   /** All of it, as it is; those that have been `left` may also be of a kuke that is at work. Changes nothing. */
-  look(): { left: { path: string; command: string }[]; unreadable: UnreadablePlan[]; foreign: string[] };
+  look(): { left: LeftPlan[]; unreadable: UnreadablePlan[]; foreign: string[] };
 }
 
 const { O_APPEND, O_RDWR } = constants;
@@ -131,7 +138,9 @@ export function makeJournal(folder: string): Journal {
         text === undefined ? [] : [{ path, parsed: parseJournal(text) }],
       );
       const left = plans.flatMap(({ path, parsed }) =>
-        parsed === 'over' || 'why' in parsed ? [] : [{ path, command: parsed.command }],
+        parsed === 'over' || 'why' in parsed
+          ? []
+          : [{ path, command: parsed.command, resources: [...new Set(parsed.steps.map(({ resource }) => resource))] }],
       );
       const damaged = plans.flatMap(({ path, parsed }) =>
         parsed !== 'over' && 'why' in parsed ? [{ path, why: parsed.why }] : [],

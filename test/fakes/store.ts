@@ -104,6 +104,10 @@ export function fakeStore(host: FakeHost): StoreBackend {
     readFile: path => read('store.readFile', () => host.store.files.get(checkFile(path))),
     filePath,
     instance: () => read('store.instance', () => host.store.files.get('instance')?.trim()),
+    lockState: async () => {
+      const { holder } = host.store;
+      return { path: '/run/kukeon/fake.lock', ...(holder && { heldBy: { pid: holder.pid, command: holder.command } }) };
+    },
     lock: request => read('store.lock', () => undefined, request.signal).then(() => lock(request)),
     logs: ref =>
       read('store.logs', () =>

@@ -2,6 +2,8 @@
 import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import { followChanges } from '../../kernel/follow-changes.ts';
+import { AGAIN_MS, withoutInBetween } from '../../kernel/in-between.ts';
+import type { Journal } from '../../kernel/journal.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { keyOf } from '../../kernel/resource.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
@@ -10,6 +12,8 @@ import { flushOutput, isHeard } from '../output/standard-output.ts';
 import { makeStream, type StreamOptions } from './stream.ts';
 
 export interface Watch extends StreamOptions {
+  /** By which one tells what others are at work on. */
+  journal: Journal;
   look(): Promise<{ tree: ResourceTree; resources: Resource[] }>;
   signal: AbortSignal;
   /** Resolves when nobody reads what is printed any more. */
@@ -21,21 +25,22 @@ const ENDS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTE
 
 /** Until the signal, or until nobody reads any more. Resolves to the exit code: as for any program that Ctrl-C ends; 0 where nobody reads. */
 export async function watchResources(watch: Watch): Promise<number> {
-  const { kernel, signal } = watch;
+  const { kernel, journal, signal } = watch;
   const show = makeStream(watch);
-  const told = new Set<string>();
-  let known: Map<string, Seen> | undefined;
-  const lookAgain = async (): Promise<boolean> => {
+  const warned = new Set<string>();
+  let known: ReadonlyMap<string, Seen> | undefined;
+  const lookAgain = async (): Promise<boolean | number> => {
     const { tree, resources } = await look(watch, known);
     for (const { path, message } of tree?.problems ?? []) {
-      if (!told.has(`${path}: ${message}`)) warn(`${path}: ${message}`);
-      told.add(`${path}: ${message}`);
+      if (!warned.has(`${path}: ${message}`)) warn(`${path}: ${message}`);
+      warned.add(`${path}: ${message}`);
     }
     const seen = new Map(resources.map(resource => [keyOf(resource.ref), { resource, text: comparable(resource) }]));
-    await show(changesOf(known, seen));
+    const { told, isHeld } = await withoutInBetween(kernel, journal, known, seen);
+    await show(changesOf(known, told));
     await flushOutput();
-    known = seen;
-    return isHeard();
+    known = told;
+    return isHeard() && (isHeld ? AGAIN_MS : true);
   };
   await followChanges(
     kernel,
@@ -51,7 +56,7 @@ export async function watchResources(watch: Watch): Promise<number> {
 /** One that was there and is gone is no failure any more. */
 async function look(
   watch: Watch,
-  known: Map<string, Seen> | undefined,
+  known: ReadonlyMap<string, Seen> | undefined,
 ): Promise<{ tree?: ResourceTree; resources: Resource[] }> {
   try {
     return await watch.look();

@@ -5,6 +5,8 @@
 import type { Watchable } from '../../kernel/backends/watch.ts';
 import { changesOf, comparable, type Seen } from '../../kernel/changes.ts';
 import { asKukeError } from '../../kernel/errors.ts';
+import { AGAIN_MS, withoutInBetween } from '../../kernel/in-between.ts';
+import type { Journal } from '../../kernel/journal.ts';
 import type { Resource } from '../../kernel/kinds.ts';
 import { embedded, makeObserveContext, observed, readTree } from '../../kernel/observe.ts';
 import { othersTurn } from '../../kernel/others-turn.ts';
@@ -34,6 +36,8 @@ export interface ResourceView {
 
 export interface ViewOptions {
   kernel(): Promise<Kernel>;
+  /** By which one tells what commands are at work on. */
+  journal: Journal;
   log(level: 'debug' | 'warn', message: string, fields?: Record<string, unknown>): void;
   /** How many changes are kept for those who resume. */
   capacity?: number;
@@ -50,7 +54,7 @@ const STALE_MS = 2000;
 const UNUSED_MS = 60_000;
 const AT_ONCE = 8;
 
-export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): ResourceView {
+export function makeView({ kernel, journal, log, capacity = CAPACITY }: ViewOptions): ResourceView {
   const ring = makeRing(capacity);
   const subscribers = new Set<() => void>();
   let known: Snapshot | undefined;
@@ -71,7 +75,7 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
     lookingAt = changed;
     const upTo = changed;
     try {
-      const { tree, resources } = await lookAt(await kernel());
+      const { tree, resources, isHeld } = await lookAt(await kernel(), journal, known?.resources);
       const changes = changesOf(known?.resources, resources);
       const before = known?.resources;
       ring.push(
@@ -84,6 +88,7 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
       known = { revision: ring.latest, resources, tree };
       lookedAt = performance.now();
       seen = upTo;
+      if (isHeld) setTimeout(noticed, AGAIN_MS).unref();
       if (changes.length > 0) for (const tell of [...subscribers]) tell();
       return known;
     } finally {
@@ -167,22 +172,31 @@ export function makeView({ kernel, log, capacity = CAPACITY }: ViewOptions): Res
   };
 }
 
-async function lookAt(kernel: Kernel): Promise<{ tree: ResourceTree; resources: Map<string, Seen> }> {
+/** What lies within a resource is told as it is told itself. */
+async function lookAt(
+  kernel: Kernel,
+  journal: Journal,
+  known: Snapshot['resources'] | undefined,
+): Promise<{ tree: ResourceTree; resources: Map<string, Seen>; isHeld: boolean }> {
   const tree = await readTree(kernel);
   const context = makeObserveContext(tree);
   const seen = await inParallel(tree.all(), AT_ONCE, resource => observed(kernel, context, resource));
-  const resources = new Map<string, Seen>();
-  const note = (resource: Resource) => resources.set(keyOf(resource.ref), { resource, text: comparable(resource) });
-  for (const kind of kernel.kinds.all()) {
-    if (kind.embedded === undefined) continue;
-    const parents = seen.filter(({ ref }) => ref.kind === kind.parent);
-    seen.push(...embedded(kernel, kind.kind, parents));
-  }
-  for (const resource of seen) {
+  const { told, isHeld } = await withoutInBetween(kernel, journal, known, await compared(seen));
+  const all = [...told.values()].map(({ resource }) => resource);
+  const parts = kernel.kinds.all().flatMap(({ kind, parent, embedded: isPart }) => {
+    const parents = isPart === undefined ? [] : all.filter(({ ref }) => ref.kind === parent);
+    return embedded(kernel, kind, parents);
+  });
+  return { tree, resources: new Map([...told, ...(await compared(parts))]), isHeld };
+}
+
+async function compared(resources: readonly Resource[]): Promise<Map<string, Seen>> {
+  const seen = new Map<string, Seen>();
+  for (const resource of resources) {
     await othersTurn();
-    note(resource);
+    seen.set(keyOf(resource.ref), { resource, text: comparable(resource) });
   }
-  return { tree, resources };
+  return seen;
 }
 
 /** Throws where the store cannot be watched; without the others, less is seen. */

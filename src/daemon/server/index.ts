@@ -32,7 +32,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     version,
     limits,
     reading,
-    view: makeView({ kernel: reading, log }),
+    view: makeView({ kernel: reading, journal: engine.journal(), log }),
     changes,
     async audit(entry) {
       try {

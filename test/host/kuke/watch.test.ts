@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { eventually } from '../../suites/contract.ts';
-import { cell, container, manifest, shell } from './cells.ts';
+import { cell, container, manifest, pidsOf, shell } from './cells.ts';
 import { apply, binary, kuke, start } from './kuke.ts';
 import { type ReadyHost, readyHost } from './ready-host.ts';
 
@@ -68,6 +68,19 @@ test('prints what there is, then each cell that comes, changes and goes', async 
   expect(await watch.program.stderr.text()).toBe('');
   // A line a change: none is printed twice in a row.
   for (const [index, row] of watch.rows().entries()) expect(row).not.toEqual(watch.rows()[index - 1]);
+});
+
+test('a cell that commands restart and make anew is told as Ready all the while', async () => {
+  const watch = watching('cell', 'web', '-o', 'jsonpath={.status.state} {.status.containers[0].pid}{"\\n"}');
+  const works = [['rollout', 'restart', 'web'], ['rollout', 'restart', 'web'], undefined];
+  for (const args of works) {
+    if (args === undefined) await apply(cell('web', [container('main', { env: ['A=1'] })]));
+    else await kuke(...args);
+    await watch.prints(new RegExp(` ${(await pidsOf('web')).main}$`, 'm'));
+  }
+  expect(await watch.end('SIGINT')).toBe(130);
+  const states = watch.rows().map(([line = '']) => line.split(' ')[0]);
+  expect(new Set(states)).toEqual(new Set(['Ready']));
 });
 
 test('json, names and templates stream too, one resource a time, and events are told', async () => {

@@ -130,8 +130,8 @@ test.each([1, 2, 3])(
 );
 
 test('a plan of a command that has ended by the second look was not left by anybody', async () => {
-  const one = { path: '/none/1.jsonl', command: 'kuke create stack short' };
-  const other = { path: '/none/2.jsonl', command: 'kuke create stack left' };
+  const one = { path: '/none/1.jsonl', command: 'kuke create stack short', resources: [] };
+  const other = { path: '/none/2.jsonl', command: 'kuke create stack left', resources: [] };
   const looks = [[one, other], [other]];
   const moving = { ...journal, look: () => ({ left: looks.shift() ?? [], unreadable: [], foreign: [] }) };
   expect(await diagnose(kuke.kernel, moving)).toMatchObject([
