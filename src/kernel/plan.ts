@@ -63,6 +63,10 @@ export function makePlan(onFailure: OnFailure): Plan {
   };
 }
 
+/** What it does, for people: `runtime.stop, network.detach`. */
+export const stepsText = ({ steps }: Pick<Plan, 'steps'>): string =>
+  [...new Set(steps.map(({ type }) => type))].join(', ');
+
 /** What the next kuke does with it when this one dies: a plan that ends or takes away what was there is finished, for nobody knows how far it came. */
 export function onDeath({ onFailure, steps }: Plan, operations: OperationRegistry): OnFailure {
   const isFinal = steps.some(({ type }) => operations.find(type)?.irreversible === true);

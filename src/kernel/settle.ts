@@ -3,7 +3,7 @@ import { asKukeError, type KukeError } from './errors.ts';
 import type { ObserveContext, Resource } from './kinds.ts';
 import { type AskedOf, askedIn } from './limits/wanted.ts';
 import { othersTurn } from './others-turn.ts';
-import { makePlan, type Plan } from './plan.ts';
+import { makePlan, type Plan, stepsText } from './plan.ts';
 import { planContext } from './plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from './planning.ts';
 import type { Kernel } from './registry.ts';
@@ -21,17 +21,23 @@ export async function isSettled(kernel: Kernel, tree: ResourceTree, observe: Obs
   return true;
 }
 
+export interface Unsettled {
+  resource: Resource;
+  /** What is to be done: `network.define, cgroup.create`; of one that lacks its status alone, nothing. */
+  steps: string;
+}
+
 /** Those of which something is due, and can be done. Changes nothing. */
 export async function unsettled(
   kernel: Kernel,
   resources: readonly Resource[],
   observe: ObserveContext,
-): Promise<Resource[]> {
+): Promise<Unsettled[]> {
   const asked = askedIn(kernel.kinds, observe.tree);
-  const found: Resource[] = [];
+  const found: Unsettled[] = [];
   for (const resource of resources) {
     const due = await planDue(kernel, resource, observe, asked).catch(() => undefined);
-    if (due?.isDue) found.push(resource);
+    if (due?.isDue) found.push({ resource, steps: stepsText(due.plan) });
   }
   return found;
 }

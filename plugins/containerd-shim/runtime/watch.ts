@@ -1,7 +1,7 @@
 /** Changes of our containers, by containerd's events; where containerd is away, until it is back, by its socket. */
 import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { ContainerChange } from 'kuke/plugin';
+import type { Availability, ContainerChange } from 'kuke/plugin';
 import { type Envelope, eventOf, type MessageStream, subscribe } from '../client/index.ts';
 import type { Containerd } from '../containerd.ts';
 import { isOurs } from '../labels.ts';
@@ -14,11 +14,9 @@ const RETRY_MS = 100;
 /** Events may be lost between a connection's end and the watch on the socket. */
 const SWEEP_MS = 5000;
 
-export async function watchContainers(
-  containerd: Containerd,
-  changed: (at?: ContainerChange) => void,
-  signal: AbortSignal,
-): Promise<void> {
+type Changed = (at?: ContainerChange | Availability) => void;
+
+export async function watchContainers(containerd: Containerd, changed: Changed, signal: AbortSignal): Promise<void> {
   const first = await subscribed(containerd, signal);
   void follow(containerd, first, changed, signal).catch(() => {});
 }
@@ -26,11 +24,12 @@ export async function watchContainers(
 async function follow(
   containerd: Containerd,
   first: MessageStream<Envelope> | undefined,
-  changed: (at?: ContainerChange) => void,
+  changed: Changed,
   signal: AbortSignal,
 ): Promise<void> {
   const concerns = ownNamespaces(containerd);
   let stream = first;
+  if (stream === undefined) changed({ what: 'away' });
   while (!signal.aborted) {
     if (stream !== undefined) {
       try {
@@ -41,12 +40,12 @@ async function follow(
         }
       } catch {} // containerd has gone
       if (signal.aborted) return;
-      changed();
+      changed({ what: 'away' });
       await Bun.sleep(RETRY_MS); // one that ends at once is not to be asked for without a pause
     }
     stream = await subscribed(containerd, signal);
     if (stream === undefined) await somethingAt(containerd.socket, signal);
-    else changed();
+    else changed({ what: 'back' });
   }
 }
 

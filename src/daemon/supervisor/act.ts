@@ -7,13 +7,13 @@ import { withFailure } from '../../kernel/last-failure.ts';
 import { askedIn } from '../../kernel/limits/wanted.ts';
 import { makeObserveContext, observed } from '../../kernel/observe.ts';
 import { inParallel } from '../../kernel/parallel.ts';
-import { makePlan } from '../../kernel/plan.ts';
+import { makePlan, stepsText } from '../../kernel/plan.ts';
 import { planContext, planResource } from '../../kernel/plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS, type Verb } from '../../kernel/planning.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 import { describe } from '../../kernel/resource.ts';
 import { type EngineOptions, type Session, withSession } from '../../kernel/session.ts';
-import { type Member, WAITING } from '../../kernel/supervision.ts';
+import { type Member, type Supervised, WAITING } from '../../kernel/supervision.ts';
 import { failed, held, notesOf, started } from './decide.ts';
 import { type Entry, type FindEntry, type Looked, lookAt, supervisionOf, tellNotes } from './entry.ts';
 import type { SupervisorEvent } from './index.ts';
@@ -73,12 +73,12 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   const resource = session.tree.find(entry.ref);
   if (resource === undefined) return;
   const context = makeObserveContext(session.tree, entry.ref);
-  const looked = await lookAt(kernel, entry, resource, context, acting.find);
+  const looked = await lookAt(kernel, entry, resource, context, acting.find, { isLocked: true });
   if (looked === undefined) return;
   tellDeaths(acting, entry, looked);
   const { decision } = looked;
-  // Who has looked without the lock sees to what is due later.
-  if (decision.lookAt !== undefined) entry.isAgain = true;
+  // Who looks without the lock sees to what is due later, and to those that come after it.
+  if (decision.lookAt !== undefined || looked.died.length > 0) entry.isAgain = true;
   if (decision.act === 'start') return void left.starts.push(entry);
   if (decision.act === 'delete') return void left.deletes.push(entry);
   if (decision.act === 'none' && !entry.isUnsaved) return;
@@ -93,7 +93,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
       entry.memory = held(entry.memory, decision.members, decision.why);
       tell({ ref: entry.ref, what: 'ended', members: decision.members, message: decision.why });
       entry.isAgain = true;
-    } else if (decision.act === 'settle') await settle(acting, session, entry, seen);
+    } else if (decision.act === 'settle') await settle(acting, session, entry, seen, looked.seen);
   }
   entry.isUnsaved = false;
   await session.saveStatus(withNotes(kernel, entry, seen)).catch(thrown => {
@@ -183,13 +183,22 @@ async function runVerb(
   await running;
 }
 
-async function settle({ kernel, tell }: Acting, session: Session, { ref }: Entry, resource: Resource): Promise<void> {
+async function settle(
+  { kernel, tell }: Acting,
+  session: Session,
+  entry: Entry,
+  resource: Resource,
+  { members }: Supervised,
+): Promise<void> {
+  const { ref } = entry;
   const plan = makePlan('finish');
   const options = { verb: 'settle', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS } as const;
   const observe = makeObserveContext(session.tree, ref);
   const context = planContext(plan, options, [], observe, askedIn(kernel.kinds, session.tree));
   await kernel.kinds.lifecycle(ref.kind).planSettle?.(context, resource);
   if (plan.steps.length === 0) return;
+  // Those that it stops have not died.
+  for (const { id, state } of members) if (state === 'running') entry.told.add(id);
   await session.run(plan, { isDue: true });
-  tell({ ref, what: 'settled', members: [] });
+  tell({ ref, what: 'settled', members: [], message: `it has ended: ${stepsText(plan)}` });
 }

@@ -69,7 +69,7 @@ export async function deleteAll(acting: Acting, entries: readonly Entry[]): Prom
     const removal = { cascade: true, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS };
     const outcome = await withSession(kernel, journal, options, async session => {
       const resource = session.tree.find(ref);
-      const looked = resource && (await lookAt(kernel, entry, resource, session.observing(), find));
+      const looked = resource && (await lookAt(kernel, entry, resource, session.observing(), find, { isLocked: true }));
       if (looked === undefined) return undefined;
       tellDeaths(acting, entry, looked);
       if (looked.decision.act === 'delete') return (await removeAll(kernel, session, [ref], removal))[0];

@@ -70,6 +70,8 @@ export interface Looked {
   /** Those that have ended, and nobody knows it yet. */
   died: Member[];
   decision: Decision;
+  /** Seen without the lock, an end may be the work of a command: nothing of this look is remembered, and it takes one under the lock. */
+  isUnsure?: true;
 }
 
 /** Another one that it may come after. */
@@ -82,15 +84,19 @@ export async function lookAt(
   resource: Resource,
   context: ObserveContext,
   find: FindEntry,
+  { isLocked }: { isLocked: boolean },
 ): Promise<Looked | undefined> {
   await othersTurn();
   const seen = await supervisionOf(kernel, entry.ref)?.look(context, resource);
   if (seen === undefined) return undefined;
   const now = performance.now();
-  const before = entry.memory.members;
-  entry.memory = remember(entry.memory, seen, now);
-  const decision = decide(seen, entry.memory, now);
-  const died = diedSince(entry, seen, before, decision);
+  const memory = remember(entry.memory, seen, now);
+  const decision = decide(seen, memory, now);
+  const told = stillTold(entry, seen);
+  const died = diedSince(entry, seen, decision, told);
+  if (died.length > 0 && !isLocked) return { seen, died: [], decision: { act: 'none' }, isUnsure: true };
+  entry.memory = memory;
+  entry.told = new Set([...told, ...died.map(({ id }) => id)]);
   // Somebody has started it by hand, or ten minutes have passed: who comes after this supervisor is to know.
   entry.isUnsaved ||= seen.members.some(({ id, retries }) => entry.memory.members.get(id)?.retries !== retries);
   // Who has ended it by a command has stored that.
@@ -110,18 +116,28 @@ function isItsTurn({ after }: Supervised, find: FindEntry): boolean {
   });
 }
 
-/** Those of whose end nobody has been told: they were seen to run, or are started again, however short that life was. */
-function diedSince(entry: Entry, seen: Supervised, before: Memory['members'], decision: Decision): Member[] {
-  for (const { id, state, startedAt } of seen.members)
-    if (state !== 'ended' || before.get(id)?.life !== startedAt) entry.told.delete(id);
+/** Those whose last end people have been told of. */
+function stillTold({ told, memory }: Entry, { members }: Supervised): ReadonlySet<string> {
+  const isNew = ({ id, state, startedAt }: Member) => state !== 'ended' || memory.members.get(id)?.life !== startedAt;
+  return told.difference(new Set(members.filter(isNew).map(({ id }) => id)));
+}
+
+/** Those of whose end nobody has been told: they were seen to run, or have been started since, however short that life was, or are started again. */
+function diedSince(
+  { memory: before }: Entry,
+  seen: Supervised,
+  decision: Decision,
+  told: ReadonlySet<string>,
+): Member[] {
   // Who has stopped it has been told of.
   if (!seen.isWanted) return [];
   const again = decision.act === 'restart' ? decision.members : [];
   const ran = (known: MemberMemory | undefined) =>
     (known?.pid !== undefined || known?.isExpected === true) && known.heldFor === undefined;
-  const isNews = ({ id, state }: Member) =>
-    state === 'ended' && !entry.told.has(id) && (ran(before.get(id)) || again.includes(id));
-  const died = seen.members.filter(isNews);
-  for (const { id } of died) entry.told.add(id);
-  return died;
+  const isNews = ({ id, startedAt }: Member): boolean => {
+    const known = before.members.get(id);
+    const isOfAnotherLife = known !== undefined && startedAt !== undefined && known.life !== startedAt;
+    return ran(known) || isOfAnotherLife || again.includes(id);
+  };
+  return seen.members.filter(one => one.state === 'ended' && !told.has(one.id) && isNews(one));
 }

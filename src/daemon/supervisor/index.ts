@@ -1,5 +1,5 @@
 /** Keeps every resource that says so as it is to be (docs/supervision.md): started by the daemon, ended by its signal. */
-import type { ContainerChange } from '../../kernel/backends/index.ts';
+import type { Availability, ContainerChange } from '../../kernel/backends/index.ts';
 import { asKukeError } from '../../kernel/errors.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { ObserveContext } from '../../kernel/kinds.ts';
@@ -9,7 +9,7 @@ import { keyOf, type ResourceRef } from '../../kernel/resource.ts';
 import { type EngineOptions, withSession } from '../../kernel/session.ts';
 import { traced } from '../../kernel/trace.ts';
 import type { ResourceTree } from '../../kernel/tree.ts';
-import { type Acting, actOn, tellDeaths } from './act.ts';
+import { type Acting, actOn } from './act.ts';
 import { deleteAll, startAll } from './bring-back.ts';
 import { changed } from './decide.ts';
 import { drop, type Entry, type Looked, lookAt, makeEntry, supervisionOf } from './entry.ts';
@@ -33,7 +33,7 @@ export interface SupervisorEvent {
     | 'failed';
   /** The containers that it is about. */
   members: string[];
-  /** Of `failed`, `killed`, `unhealthy`, `restarted` and `ended`: why. */
+  /** Of `failed`, `killed`, `unhealthy`, `restarted` and `ended`: why; of `settled`: by what. */
   message?: string;
   /** Of `died` and `killed`, where it is known. */
   exitCode?: number;
@@ -46,6 +46,8 @@ export interface SupervisorOptions {
   engine: Pick<EngineOptions, 'lockTimeoutMs' | 'progress' | 'notice' | 'waits'>;
   signal: AbortSignal;
   onChange?(event: SupervisorEvent): void;
+  /** It does not answer any more, or does again: `containerd 2.1.4`, after so many milliseconds. */
+  onRuntime?(is: { what: 'away' } | { what: 'back'; runtime?: string; awayMs: number }): void;
 }
 
 export interface Supervisor {
@@ -149,10 +151,11 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const resource = read.find(entry.ref);
     if (resource === undefined) return;
     entry.isNew = false;
-    const looked = await lookAt(kernel, entry, resource, shared?.context ?? makeObserveContext(read, entry.ref), find);
+    const context = shared?.context ?? makeObserveContext(read, entry.ref);
+    const looked = await lookAt(kernel, entry, resource, context, find, { isLocked: false });
+    if (looked?.isUnsure) return makeDue(entry);
     if (looked === undefined) return;
     for (const other of entries.values()) if (other.isWaiting && comesAfter(other, entry)) lookSoon(other);
-    tellDeaths(acting, entry, looked);
     for (const { container } of looked.seen.members) byContainer.set(`${container.namespace}/${container.id}`, entry);
     schedule(entry, looked);
   }
@@ -296,13 +299,25 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     return sweeping;
   }
 
-  function containersChanged(at?: ContainerChange): void {
-    const entry = at && byContainer.get(`${at.namespace}/${at.id}`);
-    if (entry === undefined) {
-      if (at === undefined) void sweepSoon();
-      return; // one that is being made: what is stored tells of it, too
+  let awaySince = 0;
+  async function tellRuntime({ what }: Availability): Promise<void> {
+    if (what === 'away') {
+      awaySince = performance.now();
+      return options.onRuntime?.({ what });
     }
-    if (at?.what !== 'ended') return void many.later(entry);
+    const awayMs = Math.round(performance.now() - awaySince);
+    const seen = await (await kernel.use('runtime')).ping().catch(() => undefined);
+    options.onRuntime?.({ what, awayMs, ...(seen && { runtime: `${seen.name} ${seen.version}` }) });
+  }
+
+  function containersChanged(at?: ContainerChange | Availability): void {
+    if (at === undefined || !('id' in at)) {
+      if (at !== undefined) void tellRuntime(at).catch(complain);
+      return void sweepSoon();
+    }
+    const entry = byContainer.get(`${at.namespace}/${at.id}`);
+    if (entry === undefined) return; // one that is being made: what is stored tells of it, too
+    if (at.what !== 'ended') return void many.later(entry);
     // It is looked at under the lock anyway.
     if (entry.isBusy) entry.isAgain = true;
     else makeDue(entry);

@@ -3,10 +3,10 @@ import { asKukeError } from '../../kernel/errors.ts';
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import { askedIn } from '../../kernel/limits/wanted.ts';
 import { makeObserveContext } from '../../kernel/observe.ts';
-import { makePlan, type Plan } from '../../kernel/plan.ts';
+import { makePlan, type Plan, stepsText } from '../../kernel/plan.ts';
 import { planContext } from '../../kernel/plan-resource.ts';
 import { DEFAULT_STOP_TIMEOUT_MS } from '../../kernel/planning.ts';
-import { describe } from '../../kernel/resource.ts';
+import { describe, keyOf } from '../../kernel/resource.ts';
 import { type Session, withSession } from '../../kernel/session.ts';
 import { unsettled } from '../../kernel/settle.ts';
 import type { Acting } from './act.ts';
@@ -14,6 +14,8 @@ import { supervisionOf } from './entry.ts';
 
 /** What could not be put right is not tried again before. */
 const PATIENCE_MS = 300_000;
+
+const mendedBy = (steps: string): string => (steps === '' ? 'its status was missing' : `put right: ${steps}`);
 
 export interface Mending {
   /** `isBusy`: something is about to be done with it anyway. Throws what taking the lock throws. */
@@ -39,7 +41,7 @@ export function makeMending(acting: Acting): Mending {
       if (plan.steps.length === 0) return;
       await session.run(plan, { isDue: true });
       await session.saveStatus(resource);
-      tell({ ref: resource.ref, what: 'settled', members: [] });
+      tell({ ref: resource.ref, what: 'settled', members: [], message: mendedBy(stepsText(plan)) });
     } catch (thrown) {
       giveUp(resource);
       engine.notice(asKukeError(thrown, 'Failed', { resource: describe(resource.ref) }).summary);
@@ -61,15 +63,19 @@ export function makeMending(acting: Acting): Mending {
         const plan = await planOf(observe, one).catch(() => undefined);
         if (plan !== undefined && plan.steps.length > 0) lost.push(one);
       }
-      const [first, ...others] = [...due, ...lost];
+      const [first, ...others] = [...due.map(({ resource }) => resource), ...lost];
       if (first === undefined) return;
       const command = `kukeond: mend ${describe(first.ref)}${others.length > 0 ? ' and others' : ''}`;
       await withSession(kernel, journal, { ...engine, command }, async session => {
         // Spaces and the like by the session itself, as with every command.
-        const there = due.flatMap(({ ref }) => session.tree.find(ref) ?? []);
+        const there = due.flatMap(({ resource }) => session.tree.find(resource.ref) ?? []);
         const left = await unsettled(kernel, there, makeObserveContext(session.tree));
-        left.forEach(giveUp);
-        for (const one of there) if (!left.includes(one)) tell({ ref: one.ref, what: 'settled', members: [] });
+        for (const { resource } of left) giveUp(resource);
+        for (const { ref } of there) {
+          if (left.some(({ resource }) => resource.ref === ref)) continue;
+          const { steps = '' } = due.find(({ resource }) => keyOf(resource.ref) === keyOf(ref)) ?? {};
+          tell({ ref, what: 'settled', members: [], message: mendedBy(steps) });
+        }
         for (const { ref } of lost) {
           const resource = session.tree.find(ref);
           if (resource !== undefined) await mend(session, resource);

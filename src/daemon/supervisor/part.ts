@@ -19,6 +19,11 @@ export const startSupervising: StartPart = async ({ engine, log, listeners }) =>
       waits: holder => holder?.pid === process.pid || log.warn(waitingFor(holder)),
     },
     signal: over.signal,
+    onRuntime({ what, ...more }) {
+      if (what === 'away')
+        log.warn('containerd is away: nothing of its containers is seen or started until it is back');
+      else log.info('containerd is back', more);
+    },
     onChange({ ref, what, members, message, exitCode }: SupervisorEvent) {
       const level = WARNED.has(what) ? 'warn' : 'info';
       const resource = describe(ref);

@@ -18,6 +18,7 @@ export interface Said {
   resource?: string;
   members?: string[];
   why?: string;
+  runtime?: string;
 }
 
 export interface Kukeond extends AsyncDisposable {

@@ -83,11 +83,18 @@ test('all containers come back when their shim dies, and when containerd is kill
     now.state === 'Ready' && ['main', 'side'].every(id => isRunning(now, id, of[id]));
   expect(netnsOf(await statusWhen('web', risen(first)))).toEqual(netnsOf(before));
   const second = await pidsOf('web');
+  const from = kukeond.said.length;
   await host.containerd.kill();
   kill(second.main);
   kill(second.side);
   await host.containerd.start();
   expect(netnsOf(await statusWhen('web', risen(second)))).toEqual(netnsOf(before));
+  const said = () => kukeond.said.slice(from).filter(({ message }) => message.startsWith('containerd is '));
+  await eventually(async () => (said().length > 1 ? true : undefined));
+  expect(said()).toMatchObject([
+    { level: 'warn', message: expect.stringContaining('away') },
+    { level: 'info', message: 'containerd is back', runtime: expect.stringMatching(/^containerd \d/) },
+  ]);
 });
 
 test('containers go on while the supervisor is killed; the next one brings back what ended meanwhile, and goes on counting', async () => {

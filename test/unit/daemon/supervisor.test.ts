@@ -361,6 +361,7 @@ test('rules, bridges and links that somebody has taken away come back with the n
   const network = () => kuke.host.networks.get('main-default') ?? { enforced: undefined };
   Object.assign(network(), { enforced: false });
   await until('settled default');
+  expect(events.find(({ what }) => what === 'settled')?.message).toBe('put right: network.define');
   expect(network().enforced).toBe(true);
   for (const one of kuke.host.attachments.values()) one.isCut = true;
   expect(await statusOf('web')).toMatchObject({ state: 'Degraded', reason: 'NetworkMissing' });
