@@ -156,7 +156,8 @@ async function applyOne(
       ...outcomeOf(resource, isIdle ? 'unchanged' : stored ? 'updated' : 'created', planned),
       ...previous,
     };
-    if (planned.changes.length > 0) await planRevision(kernel, planned.plan, stored, resource, engine);
+    if (planned.changes.length > 0)
+      await planRevision(kernel, planned.plan, stored, resource, { ...engine, ...options });
     await runPlan(kernel, session, resource, ahead.without(planned.plan));
     const seen = await session.saveStatus(withFailure(options.noted?.(resource) ?? resource));
     if (stored === undefined || planned.changes.length === 0) return withNotes(outcome, failureIn(seen));

@@ -22,6 +22,8 @@ export interface PlanOptions {
   without?(ref: ResourceRef): readonly string[];
   /** The resource with what its status is to say besides once it is done. */
   noted?(resource: Resource): Resource;
+  /** It is as it was before the same command: that has made no revision, and makes none. */
+  takesBack?: boolean;
   /** What the host cannot enforce, or somebody has set otherwise by hand, is refused, in place of a note. */
   strict?: boolean;
   /** Limits that somebody asked to be lifted, by name: also where an administrator wrote them. */

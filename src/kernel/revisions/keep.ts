@@ -1,6 +1,7 @@
 /** The steps that keep the revisions of a resource: one more with a change, all of them away with a delete. */
 import type { Resource } from '../kinds.ts';
 import type { Added, Plan } from '../plan.ts';
+import type { PlanOptions } from '../planning.ts';
 import type { Kernel } from '../registry.ts';
 import type { EngineOptions } from '../session.ts';
 import {
@@ -19,7 +20,7 @@ export async function planRevision(
   plan: Plan,
   stored: Resource | undefined,
   { ref, manifest }: Resource,
-  { command, actor }: Pick<EngineOptions, 'command' | 'actor'>,
+  { command, actor, takesBack = false }: Pick<EngineOptions, 'command' | 'actor'> & Pick<PlanOptions, 'takesBack'>,
 ): Promise<void> {
   const kind = kernel.kinds.get(ref.kind);
   if (stored === undefined || !hasRevisions(kind)) return;
@@ -27,7 +28,10 @@ export async function planRevision(
   if (Bun.deepEquals(revised(kind, stored.manifest), next)) return;
   const { pid: _, ...by } = actor?.() ?? {};
   const made = { at: new Date().toISOString(), ...(actor && { by }), command };
-  const content = revisionsText(followedBy(await revisionsOf(kernel, stored), next, made));
+  const before = await revisionsOf(kernel, stored);
+  // Somebody may have changed it since: then that is one, and so is this.
+  const isBack = takesBack && Bun.deepEquals(before.at(-2)?.manifest, next);
+  const content = revisionsText(isBack ? before.slice(0, -1) : followedBy(before, next, made));
   plan.add(ref, 'store.writeFile', { path: revisionsFile(ref), content });
 }
 

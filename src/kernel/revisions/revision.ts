@@ -25,7 +25,7 @@ export interface Made {
 }
 
 export interface Revision extends Made {
-  /** From 1; never given twice while the resource is there. */
+  /** From 1; never given twice while the resource is there, save that of one that was taken back. */
   revision: number;
   /** Without status, and without what start and stop write. */
   manifest: Manifest;

@@ -18,7 +18,8 @@ export async function takeBack(
   const before = touched.flatMap(({ previous }) =>
     previous === undefined ? [] : [toResource(kernel.kinds, previous)],
   );
-  const back = before.length === 0 ? [] : await apply(kernel, journal, before, options);
+  const planOptions = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, takesBack: true } as const;
+  const back = before.length === 0 ? [] : await apply(kernel, journal, before, options, planOptions);
   const made = outcomes.filter(({ result, previous }) => result === 'created' || (result === 'failed' && !previous));
   const tree = await readTree(kernel);
   const there = made.map(({ ref }) => ref).filter(ref => tree.find(ref) !== undefined);

@@ -159,6 +159,8 @@ describe('apply', () => {
     ]);
     expect(await run(...applying(['--atomic'], web('3'), absent))).toMatchObject({ status: 3 });
     expect([await envOf(), await stateOf('web')]).toEqual([['A=1'], 'Ready']);
+    // What has come to nothing is none that an undo would bring back.
+    expect(await failing(3, 'rollout', 'undo', 'web')).toContain('it has no earlier revision');
     expect(await run(...applying(['--atomic'], web('4')))).toMatchObject({ status: 0 });
     expect(await envOf()).toEqual(['A=4']);
   });

@@ -63,6 +63,23 @@ test('so many are kept, and numbers go on', async () => {
   expect(await numbers()).toEqual(Array.from({ length: KEPT }, (_, index) => index + 4));
 });
 
+test('what a command has taken back is none, unless somebody else has changed it meanwhile', async () => {
+  const back = { verb: 'apply', stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, takesBack: true } as const;
+  await kuke.apply(withEnv('1'));
+  await kuke.apply(withEnv('bad'));
+  await kuke.apply(withEnv('1'), back);
+  expect((await kept()).map(({ revision, manifest }) => [revision, envOf(manifest)])).toEqual([[1, ['A=1']]]);
+  for (const value of ['2', 'bad', 'of another']) await kuke.apply(withEnv(value));
+  await kuke.apply(withEnv('2'), back);
+  expect((await kept()).map(({ manifest }) => envOf(manifest)?.[0])).toEqual([
+    'A=1',
+    'A=2',
+    'A=bad',
+    'A=of another',
+    'A=2',
+  ]);
+});
+
 test('those that are too large for the file give way, the oldest first', () => {
   const manifest = {
     apiVersion: 'v1beta1',
