@@ -48,18 +48,20 @@ export default command({
     const isMeant = ({ resource, at }: Event) =>
       (name === undefined || resource.toLowerCase() === name) && Date.parse(at) >= since;
     const show = args.output === 'json' ? printJson : printTable();
+    const over = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
     using sources = openSources(auditPath(globals), globals.runPath);
-    const events = sources.pull().filter(isMeant);
-    show(Number(last) === 0 ? [] : events.slice(-Number(last)));
+    const events = await sources.pull({ isMeant, last: Number(last), signal });
+    if (signal.aborted) return INTERRUPTED;
+    show(events);
     if (!args.watch) {
+      if (events.length > 0 || Number(last) === 0) return 0;
       // Of one that is gone there is its past; of one that never was there is neither.
-      if (events.length === 0 && ref !== undefined) (await readTree(kernel)).get(ref);
-      if (events.length === 0) tell('nothing of that is known to have happened');
+      if (ref !== undefined) (await readTree(kernel)).get(ref);
+      tell('nothing of that is known to have happened');
       return 0;
     }
-    const over = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
     const pull = async () => {
-      show(sources.pull().filter(isMeant));
+      show(await sources.pull({ isMeant }));
       await flushOutput();
       return isHeard();
     };

@@ -35,7 +35,8 @@ export default command({
       throw new KukeError('Usage', `--last: \`${args.last}\` is not a number of operations`);
     const kernel = await openKernel(invocation, { reads: true });
     const { ref } = namedRef(kernel, args);
-    const operations = operationsOn(describe(ref), readAudit(auditPath(globals)), Number(args.last));
+    const name = describe(ref);
+    const operations = operationsOn(name, await readAudit(auditPath(globals), name), Number(args.last));
     // Of one that is gone there is its past; of one that never was there is neither.
     if (operations.length === 0) (await readTree(kernel)).get(ref);
     if (args.output === 'json') print(JSON.stringify(operations, null, 2));

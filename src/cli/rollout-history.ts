@@ -48,8 +48,9 @@ export default command({
       return 0;
     }
     const [first] = revisions;
+    const name = describe(ref);
     const made =
-      first?.at === undefined && first?.revision === 1 ? madeBy(readAudit(auditPath(globals)), describe(ref)) : {};
+      first?.at === undefined && first?.revision === 1 ? madeBy(await readAudit(auditPath(globals), name), name) : {};
     const shown = toldRevisions(kind, revisions).map(({ manifest: _, ...one }, index) =>
       index === 0 ? { ...one, ...made } : one,
     );

@@ -133,11 +133,19 @@ export function auditLine(line: string): AuditEntry | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-/** Oldest first; with `begun` only those that have no other line, for their command was killed or goes on. Throws file errors. */
-export function readAudit(path: string): AuditEntry[] {
-  const entries = auditFiles(path)
-    .flatMap(linesIn)
-    .flatMap(line => auditLine(line) ?? []);
+/**
+ * Oldest first; with `begun` only those that have no other line, for their command was killed or goes on. `about`: those with this resource alone,
+ * in any case, and so none of these. Throws file errors.
+ */
+export async function readAudit(path: string, about?: string): Promise<AuditEntry[]> {
+  const name = about?.toLowerCase();
+  const isMeant = ({ resources }: AuditEntry): boolean =>
+    name === undefined || resources.some(({ resource }) => resource.toLowerCase() === name);
+  const entries: AuditEntry[] = [];
+  for await (const line of linesIn(auditFiles(path))) {
+    const one = auditLine(line);
+    if (one !== undefined && isMeant(one)) entries.push(one);
+  }
   const ended = new Set(entries.flatMap(({ id, result }) => (id !== undefined && result !== 'begun' ? [id] : [])));
   return entries.filter(({ id, result }) => result !== 'begun' || id === undefined || !ended.has(id));
 }

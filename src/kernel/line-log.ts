@@ -1,6 +1,7 @@
 /** A file of a JSON object a line that only grows, up to a size: then it is called `NAME.1`, the one before that `NAME.2`, and so on. */
-import { existsSync, fstatSync, readFileSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { asFileError } from './file-errors.ts';
+import { othersTurn } from './others-turn.ts';
 
 /** `kept`: how many earlier files there are at most. Newest last. */
 export const lineFiles = (path: string, kept: number): string[] => [
@@ -30,13 +31,69 @@ export function rotateLines(path: string, kept: number, fd: number): void {
   renameSync(path, `${path}.1`);
 }
 
-/** None where there is no file. Throws file errors. */
-export function linesIn(file: string): string[] {
+const PIECE = 64 * 1024;
+
+/** A file that is open to be read, whatever becomes of its name. */
+export interface Pieces extends Disposable {
+  ino: number;
+  /** What has come since the last call, at first all of it: others have their turn between two pieces. One call after the other. */
+  pieces(): AsyncGenerator<string>;
+}
+
+/** Undefined: it is not there. Throws file errors. */
+export function openPieces(path: string): Pieces | undefined {
+  const fd = opened(path);
+  if (fd === undefined) return undefined;
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(PIECE);
+  let offset = 0;
+  return {
+    ino: fstatSync(fd).ino,
+    async *pieces() {
+      for (;;) {
+        await othersTurn();
+        const length = readSync(fd, buffer, 0, PIECE, offset);
+        if (length === 0) return;
+        offset += length;
+        yield decoder.decode(buffer.subarray(0, length), { stream: true });
+      }
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+function opened(path: string): number | undefined {
   try {
-    return readFileSync(file, 'utf8').split('\n');
+    return openSync(path, 'r');
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
     throw asFileError(thrown);
+  }
+}
+
+/** Given one piece after the other, the lines that are whole by then. */
+export function inLines(): (piece: string) => string[] {
+  let rest = '';
+  return piece => {
+    const end = piece.lastIndexOf('\n');
+    const lines = end < 0 ? [] : `${rest}${piece.slice(0, end)}`.split('\n');
+    rest = end < 0 ? rest + piece : piece.slice(end + 1);
+    return lines;
+  };
+}
+
+/** The lines of several, as they are now, the oldest first. Throws file errors. */
+export async function* linesIn(paths: readonly string[]): AsyncGenerator<string> {
+  // The last one first: what is moved away in between is read twice rather than not at all.
+  const files = paths.toReversed().flatMap(path => openPieces(path) ?? []);
+  try {
+    for (const file of files.toReversed()) {
+      const lines = inLines();
+      for await (const piece of file.pieces()) yield* lines(piece);
+      yield* lines('\n');
+    }
+  } finally {
+    for (const file of files) file[Symbol.dispose]();
   }
 }
 

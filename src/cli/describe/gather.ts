@@ -59,7 +59,7 @@ export async function gather(
   const context = makeObserveContext(tree);
   const below = kind.embedded === undefined ? tree.children(resource.ref) : [];
   const children = await inParallel(below, 8, child => observed(kernel, context, child));
-  const entries = (await known('operations', () => readAudit(auditFile))) ?? [];
+  const entries = (await known('operations', () => readAudit(auditFile, describe(owner)))) ?? [];
   const operations = operationsOn(describe(owner), entries, OPERATIONS);
   const { namespace } = resource.spec;
   const images =

@@ -38,13 +38,12 @@ export const eventRoutes: Route[] = [
         }
         return !call.signal.aborted;
       };
-      const first = (sources?.pull() ?? []).filter(isMeant);
-      const isHeard = await tell(last === 0 ? [] : first.slice(-last));
+      const isHeard = await tell((await sources?.pull({ isMeant, last, signal: call.signal })) ?? []);
       if (watch && isHeard && sources !== undefined) {
         const over = new Promise<void>(resolve =>
           call.signal.addEventListener('abort', () => resolve(), { once: true }),
         );
-        await follow(sources.paths, () => tell(sources.pull().filter(isMeant)), over);
+        await follow(sources.paths, async () => tell(await sources.pull({ isMeant })), over);
       }
       out.end();
       return 'sent';

@@ -21,8 +21,8 @@ beforeEach(() => {
   globals = { runPath, config: { auditLog: join(runPath, 'audit.jsonl') } } as unknown as GlobalFlags;
 });
 const audit = () => auditOf({ globals, line: 'kuke apply -f x' });
-const told = () =>
-  readAudit(auditPath(globals)).map(({ at: _, ms: _ms, id: _id, pid: _pid, login: _login, ...rest }) => rest);
+const told = async () =>
+  (await readAudit(auditPath(globals))).map(({ at: _, ms: _ms, id: _id, pid: _pid, login: _login, ...rest }) => rest);
 const who = { uid: process.getuid?.() ?? -1, user: expect.any(String), command: 'kuke apply -f x' };
 const outcome = (result: Outcome['result']): Outcome => ({
   ref: { kind: 'Realm', path: ['main'] },
@@ -35,10 +35,10 @@ const outcome = (result: Outcome['result']): Outcome => ({
 test('outcomes, and what doctor has fixed; nothing where nothing was changed', async () => {
   await audit().of(async () => [outcome('unchanged')]);
   await audit().of(async () => [{ code: 'OrphanCgroup', fixed: false }]);
-  expect(told()).toEqual([]);
+  expect(await told()).toEqual([]);
   expect(await audit().of(async () => [outcome('created')])).toHaveLength(1);
   await audit().of(async () => [{ code: 'OrphanCgroup', fixed: true }]);
-  expect(told()).toEqual([
+  expect(await told()).toEqual([
     { ...who, result: 'done', resources: [{ resource: 'realm main', result: 'created' }] },
     { ...who, result: 'done', resources: [{ resource: 'host', result: 'fixed OrphanCgroup' }] },
   ]);
@@ -47,7 +47,7 @@ test('outcomes, and what doctor has fixed; nothing where nothing was changed', a
 test('a failure is told, and thrown on', async () => {
   const failing = audit().of(() => Promise.reject(new KukeError('Locked', 'still held')));
   await expect(failing).rejects.toThrow('still held');
-  expect(told()).toEqual([
+  expect(await told()).toEqual([
     { ...who, result: 'failed', error: { code: 'Locked', message: 'still held' }, resources: [] },
   ]);
 });
@@ -55,9 +55,9 @@ test('a failure is told, and thrown on', async () => {
 test('that it has begun is told once, and is followed by its end, also where that is nothing', async () => {
   audit().begun('kuke apply -f x');
   audit().begun('kuke apply -f x');
-  expect(told()).toEqual([{ ...who, result: 'begun', resources: [] }]);
+  expect(await told()).toEqual([{ ...who, result: 'begun', resources: [] }]);
   await audit().of(async () => [outcome('unchanged')]);
-  expect(told()).toEqual([{ ...who, result: 'done', resources: [] }]);
+  expect(await told()).toEqual([{ ...who, result: 'done', resources: [] }]);
 });
 
 test('one that cannot be written disturbs nobody', async () => {

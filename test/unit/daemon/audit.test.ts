@@ -15,19 +15,19 @@ test('a request that was killed is known, with who asked; one that changed nothi
   const file = { path: join(top, 'audit.jsonl'), instance: join(top, 'instance') };
   writeFileSync(file.instance, 'id\n');
   await using api = await serverOnFakes({ audit: entry => auditRequest(file, entry) });
-  const results = () => readAudit(file.path).map(({ result, command, uid }) => [result, command, uid]);
+  const results = async () => (await readAudit(file.path)).map(({ result, command, uid }) => [result, command, uid]);
   const uid = process.getuid?.();
   const [method, path] = ['POST', '/v1beta1/apply'];
   const space = 'apiVersion: v1beta1\nkind: Space\nmetadata: { name: dmz }\nspec: { realmId: main }\n';
   const held = api.on.host.faults.pause('network.define');
   const asked = api.ask(method, path, space);
   await held.reached;
-  expect(results()).toEqual([['begun', `${method} ${path}`, uid]]);
+  expect(await results()).toEqual([['begun', `${method} ${path}`, uid]]);
   held.resume();
   expect((await asked).status).toBe(200);
   await api.ask(method, path, space);
   expect((await api.ask(method, path, cellYaml('bad', '[{ id: a, image: nowhere }]'))).status).toBe(404);
-  expect(results()).toEqual([
+  expect(await results()).toEqual([
     ['done', `${method} ${path}`, uid],
     ['failed', `${method} ${path}`, uid],
   ]);

@@ -61,31 +61,36 @@ const changed = (path: string, from: unknown, to: unknown): Outcome['changes'][n
   change: 'in-place',
 });
 
-test('a line that was cut off, as where the disk was full, takes the next one not along', () => {
+test('a line that was cut off, as where the disk was full, takes the next one not along', async () => {
   const { file } = fresh();
   appendAudit(file, entry());
   appendFileSync(file.path, '{"at":"2026-');
   appendAudit(file, entry({ command: 'kuke delete' }));
-  expect(readAudit(file.path).map(({ command }) => command)).toEqual(['kuke apply', 'kuke delete']);
+  expect((await readAudit(file.path)).map(({ command }) => command)).toEqual(['kuke apply', 'kuke delete']);
 });
 
 describe('the file', () => {
-  test('has a line an entry, for root and the group alone', () => {
+  test('has a line an entry, for root and the group alone', async () => {
     const { file } = fresh();
     appendAudit(file, entry({ uid: 0, user: 'root' }));
     appendAudit(file, entry({ command: 'kuke stop' }));
-    expect(readAudit(file.path).map(({ command }) => command)).toEqual(['kuke apply', 'kuke stop']);
+    expect((await readAudit(file.path)).map(({ command }) => command)).toEqual(['kuke apply', 'kuke stop']);
     expect(statSync(file.path).mode & 0o777).toBe(0o640);
   });
 
-  test('is put aside when it is large, and the oldest goes', () => {
+  test('is put aside when it is large, and the oldest goes', async () => {
     const { file } = fresh();
     appendAudit(file, entry());
     for (let round = 1; round <= 6; round++) {
       appendFileSync(file.path, `${' '.repeat(8 * 1024 * 1024)}\n`);
       appendAudit(file, entry({ command: `kuke ${round}` }));
     }
-    expect(readAudit(file.path).map(({ command }) => command)).toEqual(['kuke 3', 'kuke 4', 'kuke 5', 'kuke 6']);
+    expect((await readAudit(file.path)).map(({ command }) => command)).toEqual([
+      'kuke 3',
+      'kuke 4',
+      'kuke 5',
+      'kuke 6',
+    ]);
     expect(existsSync(`${file.path}.5`)).toBe(false);
     expect(existsSync(file.path)).toBe(false); // the next entry makes it
   });
@@ -111,11 +116,11 @@ describe('the file', () => {
     expect(existsSync(join(file.path, '..'))).toBe(false);
   });
 
-  test('a link in its place is not followed, and damaged lines are passed over', () => {
+  test('a link in its place is not followed, and damaged lines are passed over', async () => {
     const { own, file } = fresh();
     appendAudit(file, entry());
     appendFileSync(file.path, 'nonsense\n{"at": 1}\n{"at":"2026');
-    expect(readAudit(file.path)).toHaveLength(1);
+    expect(await readAudit(file.path)).toHaveLength(1);
     rmSync(file.path);
     writeFileSync(join(own, 'passwd'), 'x');
     symlinkSync(join(own, 'passwd'), file.path);
@@ -123,12 +128,12 @@ describe('the file', () => {
     expect(readFileSync(join(own, 'passwd'), 'utf8')).toBe('x');
   });
 
-  test('a line that only says that a command began is read where there is no other of it', () => {
+  test('a line that only says that a command began is read where there is no other of it', async () => {
     const { file } = fresh();
     appendAudit(file, entry({ id: 'a', result: 'begun' }));
     appendAudit(file, entry({ id: 'b', result: 'begun' }));
     appendAudit(file, entry({ id: 'a' }));
-    expect(readAudit(file.path).map(({ id, result }) => [id, result])).toEqual([
+    expect((await readAudit(file.path)).map(({ id, result }) => [id, result])).toEqual([
       ['b', 'begun'],
       ['a', 'done'],
     ]);

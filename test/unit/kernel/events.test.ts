@@ -45,6 +45,23 @@ test('both files are read by time, and on as they grow; what is cut off is read 
   expect(await pulled()).toEqual(['created']);
 });
 
+test('others have their turn while much is read; of that, what is meant, and the last of it', async () => {
+  const runPath = fresh('much');
+  const [, current = ''] = eventFiles(runPath);
+  const lines = Array.from({ length: 20_000 }, (_, index) => JSON.stringify(event(1, `e${index}`)));
+  appendFileSync(current, `${lines.join('\n')}\n`);
+  using sources = openSources(join(top, 'no-audit'), runPath);
+  let turns = 0;
+  const count = setInterval(() => turns++, 0);
+  const pulled = await sources.pull({ isMeant: ({ what }) => /[05]$/.test(what), last: 3 });
+  clearInterval(count);
+  expect(turns).toBeGreaterThan(2);
+  expect(pulled.map(({ what }) => what).toSorted()).toEqual(['e19985', 'e19990', 'e19995']);
+  expect(await sources.pull({ last: 0 })).toEqual([]);
+  using others = openSources(join(top, 'no-audit'), runPath);
+  expect(await others.pull({ signal: AbortSignal.abort() })).toEqual([]);
+});
+
 test('it is bounded, for root alone, and followed to the next file', async () => {
   const runPath = fresh('bounded');
   const [older = '', current = ''] = eventFiles(runPath);
