@@ -3,7 +3,7 @@ import { describe } from '../kernel/resource.ts';
 import { untilReady } from '../kernel/rollout/ready.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
-import { openKernel } from './open-kernel.ts';
+import { openJournal, openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
 import { readyTimeoutArg } from './rollout/wait-args.ts';
 import { scopeArgs } from './scope.ts';
@@ -32,6 +32,7 @@ export default command({
     const [first, ...others] = await untilReady(kernel, refs, {
       timeoutMs,
       signal,
+      journal: openJournal(invocation),
       ready: (ref, how) => print(`${describe(ref)} ${how}`),
     });
     if (first !== undefined) throw first.with(others);

@@ -1,14 +1,16 @@
+import { comparable } from '../kernel/changes.ts';
 import { KukeError } from '../kernel/errors.ts';
 import { followChanges } from '../kernel/follow-changes.ts';
+import { AGAIN_MS, withoutInBetween } from '../kernel/in-between.ts';
 import type { ObserveContext, Resource } from '../kernel/kinds.ts';
 import { makeObserveContext, observed, readTree } from '../kernel/observe.ts';
 import { inParallel } from '../kernel/parallel.ts';
 import type { Kernel } from '../kernel/registry.ts';
-import { describe, type ResourceRef } from '../kernel/resource.ts';
+import { describe, keyOf, type ResourceRef } from '../kernel/resource.ts';
 import { refuseDamaged } from '../kernel/tree.ts';
 import { command } from './command.ts';
 import { parseDuration } from './duration.ts';
-import { openKernel } from './open-kernel.ts';
+import { openJournal, openKernel } from './open-kernel.ts';
 import { print } from './output/standard-output.ts';
 import { scopeArgs } from './scope.ts';
 import { type Condition, parseCondition, refuseNoState } from './wait/condition.ts';
@@ -47,17 +49,29 @@ export default command({
     const refs = targetsIn(kernel, await readTree(kernel), invocation.lists.cell ?? [], args);
     for (const { kind } of refs) refuseNoState(condition, kernel.kinds.get(kind));
     const left = new Map(refs.map(ref => [describe(ref), ref]));
+    const journal = openJournal(invocation);
     let last: Looked[] = [];
-    const look = async (): Promise<boolean> => {
+    const look = async (): Promise<boolean | number> => {
       // One look at the host for all of them.
       const context = makeObserveContext(await readTree(kernel));
-      last = await inParallel([...left.values()], AT_ONCE, ref => lookAt(kernel, context, ref, condition));
+      const found = await inParallel([...left.values()], AT_ONCE, ref => lookAt(kernel, context, ref, condition));
+      const seen = found
+        .flatMap(one => one ?? [])
+        .map(one => [keyOf(one.ref), { resource: one, text: comparable(one) }] as const);
+      // What another command is at work on is on its way to something else.
+      const { told, isHeld } = condition.isAbsence
+        ? { told: new Map(seen), isHeld: false }
+        : await withoutInBetween(kernel, journal, undefined, new Map(seen));
+      last = [...left.values()].map(ref => {
+        const now = told.get(keyOf(ref))?.resource;
+        return { ref, found: now, isMet: condition.isMet(now) };
+      });
       for (const { ref, isMet } of last) {
         if (!isMet) continue;
         left.delete(describe(ref));
         print(`${describe(ref)} ${condition.words}`);
       }
-      return left.size > 0 && timeoutMs > 0;
+      return left.size > 0 && timeoutMs > 0 && (isHeld ? AGAIN_MS : true);
     };
     const signal = AbortSignal.any([invocation.signal, AbortSignal.timeout(timeoutMs)]);
     if (await look()) await followChanges(kernel, signal, look);
@@ -80,12 +94,11 @@ async function lookAt(
   context: ObserveContext,
   ref: ResourceRef,
   condition: Condition,
-): Promise<Looked> {
+): Promise<Resource | undefined> {
   const { tree } = context;
   refuseDamaged(tree, ref, 'itself');
   const stored = condition.isAbsence ? tree.find(ref) : tree.get(ref);
-  const found = stored && (condition.isAbsence ? stored : await observed(kernel, context, stored));
-  return { ref, found, isMet: condition.isMet(found) };
+  return stored && (condition.isAbsence ? stored : observed(kernel, context, stored));
 }
 
 function stillWaiting({ ref, found }: Looked, wanted: string, timeout: string): KukeError {

@@ -26,6 +26,7 @@ export async function settleApplied(
   const { error, takenBack } = await settle(kernel, outcomes, {
     ...options,
     signal: invocation.signal,
+    journal: openJournal(invocation),
     ready: (ref, how) => print(`${describe(ref)} ${how}`),
     goBack: () => goBack(invocation, kernel, outcomes),
   });

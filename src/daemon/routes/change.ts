@@ -106,6 +106,7 @@ function settleFor(
     ...settling,
     // What may have to be taken back is waited for also where the client has gone.
     signal: settling.isAtomic ? ending : AbortSignal.any([ending, gone]),
+    journal,
     ready: (ref, how) => notice(`${describe(ref)} ${how}`),
     async goBack() {
       const { signal } = new AbortController();

@@ -1,6 +1,8 @@
 /** Waiting until resources are Ready, and healthy where they have health checks; or until one of them cannot become so any more. */
 import { KukeError, type Remedy } from '../errors.ts';
 import { followChanges } from '../follow-changes.ts';
+import { AGAIN_MS, withoutInBetween } from '../in-between.ts';
+import type { Journal } from '../journal.ts';
 import type { ObserveContext, Resource } from '../kinds.ts';
 import { makeObserveContext, observed, readTree } from '../observe.ts';
 import { inParallel } from '../parallel.ts';
@@ -15,6 +17,8 @@ export interface Waiting {
   /** 0: look once. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** By which one tells what other commands are at work on. */
+  journal: Journal;
   /** Of each, once it is. */
   ready(ref: ResourceRef, how: string): void;
 }
@@ -27,7 +31,7 @@ type Verdict =
 
 /** Resolves to what is wrong with those that are not, each as an error: TimedOut, or Failed. Throws the signal's reason, and NotFound. */
 export async function untilReady(kernel: Kernel, refs: readonly ResourceRef[], waiting: Waiting): Promise<KukeError[]> {
-  const { timeoutMs, signal, ready } = waiting;
+  const { timeoutMs, signal, journal, ready } = waiting;
   const left = new Map(refs.map(ref => [keyOf(ref), ref]));
   const why = new Map<string, string>();
   const lost: KukeError[] = [];
@@ -39,7 +43,7 @@ export async function untilReady(kernel: Kernel, refs: readonly ResourceRef[], w
     const context = makeObserveContext(await readTree(kernel));
     const pauses: number[] = [];
     await inParallel([...left.values()], AT_ONCE, async ref => {
-      const verdict = await judge(kernel, context, ref, { until, steadyMs });
+      const verdict = await judge(kernel, context, ref, { until, steadyMs, journal });
       if (verdict.is === 'waiting') {
         // What was called off says less than the look before.
         if (!until.aborted || !why.has(keyOf(ref))) why.set(keyOf(ref), verdict.why);
@@ -82,14 +86,30 @@ async function judge(
   kernel: Kernel,
   context: ObserveContext,
   ref: ResourceRef,
-  { until, steadyMs }: { until: AbortSignal; steadyMs: number },
+  options: { until: AbortSignal; steadyMs: number; journal: Journal },
+  isSure = false,
 ): Promise<Verdict> {
+  const { until, steadyMs, journal } = options;
   const { tree } = context;
   refuseDamaged(tree, ref, 'itself');
   const resource = await observed(kernel, context, tree.get(ref));
   const supervised = await kernel.kinds.get(ref.kind).lifecycle?.supervision?.look(context, resource);
   const verdict = verdictOf(resource, supervised);
-  if (verdict.is !== 'ready') return verdict;
+  if (verdict.is === 'waiting') return verdict;
+  if (!isSure) {
+    const key = keyOf(ref);
+    const { told, isHeld } = await withoutInBetween(
+      kernel,
+      journal,
+      undefined,
+      new Map([[key, { resource, text: '' }]]),
+    );
+    if (isHeld) return { is: 'waiting', why: 'another command is at work on it', againMs: AGAIN_MS };
+    // What looks like an end is looked at anew: it may have been that of a command's work.
+    if (told.get(key)?.resource !== resource)
+      return judge(kernel, makeObserveContext(await readTree(kernel)), ref, options, true);
+  }
+  if (verdict.is === 'lost') return verdict;
   const { members = [] } = supervised ?? {};
   return (await unwell(members, until)) ?? unsteady(members, steadyMs) ?? verdict;
 }
