@@ -30,25 +30,25 @@ export async function withoutInBetween(
   known: ReadonlyMap<string, Seen> | undefined,
   seen: ReadonlyMap<string, Seen>,
 ): Promise<Settled> {
-  const broken = [...seen].flatMap(([key, { resource, text }]) => {
+  const news = [...seen].flatMap(([key, { resource, text }]) => {
     const before = known?.get(key);
-    const isNews = looksBroken(resource, before) && before?.text !== text;
-    return isNews && kernel.kinds.get(resource.ref.kind).lifecycle !== undefined ? [resource] : [];
+    if (before?.text === text || kernel.kinds.get(resource.ref.kind).lifecycle === undefined) return [];
+    return [{ key, resource, before, isBroken: looksBroken(resource, before) }];
   });
-  if (broken.length === 0) return { told: seen, isHeld: false };
-  const before = await underWay(kernel, journal);
-  const again = await lookAgain(
-    kernel,
-    broken.filter(({ ref }) => !before.has(describe(ref))),
-  );
-  const since = again.size > 0 ? await underWay(kernel, journal) : before;
+  if (news.length === 0) return { told: seen, isHeld: false };
+  const busy = await underWay(kernel, journal);
+  const suspects = news.filter(({ resource, isBroken }) => isBroken && !busy.has(describe(resource.ref)));
+  const again = await lookAgain(kernel, suspects);
+  const since = again.size > 0 ? await underWay(kernel, journal) : busy;
   const told = new Map(seen);
   let isHeld = false;
-  for (const resource of broken) {
-    const key = keyOf(resource.ref);
-    const now = since.has(describe(resource.ref)) ? undefined : again.get(key);
-    isHeld ||= now === undefined;
-    told.set(key, now ?? known?.get(key) ?? compared(pending(resource)));
+  for (const { key, resource, before, isBroken } of news) {
+    const isBusy = [busy, since].some(one => one.has(describe(resource.ref)));
+    const now = isBroken ? again.get(key) : seen.get(key);
+    // What nobody knows yet is told at once, if it looks well.
+    const isTold = now !== undefined && (!isBusy || (before === undefined && !isBroken));
+    isHeld ||= !isTold;
+    told.set(key, isTold ? now : (before ?? compared(pending(resource))));
   }
   return { told, isHeld };
 }
@@ -70,11 +70,14 @@ async function underWay(kernel: Kernel, journal: Journal): Promise<ReadonlySet<s
 }
 
 /** What was at work on them may have ended since the first look. Those that are gone are left out. */
-async function lookAgain(kernel: Kernel, resources: readonly Resource[]): Promise<Map<string, Seen>> {
-  if (resources.length === 0) return new Map();
+async function lookAgain(
+  kernel: Kernel,
+  suspects: readonly { resource: Resource }[],
+): Promise<ReadonlyMap<string, Seen>> {
+  if (suspects.length === 0) return new Map();
   const tree = await readTree(kernel);
   const context = makeObserveContext(tree);
-  const there = resources.flatMap(({ ref }) => tree.find(ref) ?? []);
+  const there = suspects.flatMap(({ resource }) => tree.find(resource.ref) ?? []);
   const now = await inParallel(there, AT_ONCE, one => observed(kernel, context, one));
   return new Map(now.map(one => [keyOf(one.ref), compared(one)]));
 }

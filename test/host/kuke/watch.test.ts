@@ -71,16 +71,21 @@ test('prints what there is, then each cell that comes, changes and goes', async 
 });
 
 test('a cell that commands restart and make anew is told as Ready all the while', async () => {
-  const watch = watching('cell', 'web', '-o', 'jsonpath={.status.state} {.status.containers[0].pid}{"\\n"}');
-  const works = [['rollout', 'restart', 'web'], ['rollout', 'restart', 'web'], undefined];
+  const watch = watching(
+    'cell',
+    'web',
+    '-o',
+    'jsonpath={.status.state} {.status.containers[*].state} {.status.containers[0].pid}{"\\n"}',
+  );
+  const works = [undefined, ['rollout', 'restart', 'web'], ['rollout', 'restart', 'web']];
   for (const args of works) {
-    if (args === undefined) await apply(cell('web', [container('main', { env: ['A=1'] })]));
+    if (args === undefined) await apply(cell('web', [container('main', { env: ['A=1'] }), container('side')]));
     else await kuke(...args);
     await watch.prints(new RegExp(` ${(await pidsOf('web')).main}$`, 'm'));
   }
   expect(await watch.end('SIGINT')).toBe(130);
-  const states = watch.rows().map(([line = '']) => line.split(' ')[0]);
-  expect(new Set(states)).toEqual(new Set(['Ready']));
+  const rows = [...new Set(watch.rows().map(([line = '']) => line))].map(line => line.replace(/ \d+$/, ''));
+  expect(rows).toEqual(['Ready Running', ...works.map(() => 'Ready Running Running')]);
 });
 
 test('json, names and templates stream too, one resource a time, and events are told', async () => {
