@@ -65,6 +65,7 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
     initContainers: v.exactOptional(
       v.pipe(
         v.array(container),
+        v.maxLength(MOST_CONTAINERS, TOO_MANY),
         v.metadata({ kuke: { change: 'in-place' } }),
         v.description(
           'run one after another, each to its end, before the root starts; a change of them counts from the next start on',
@@ -72,12 +73,16 @@ export function cellSchema(container: v.GenericSchema<unknown, ContainerSpec>) {
       ),
     ),
     containers: v.pipe(
-      v.optional(v.array(container), []),
+      v.optional(v.pipe(v.array(container), v.maxLength(MOST_CONTAINERS, TOO_MANY)), []),
       v.metadata({ kuke: { change: 'recreate' } }),
       v.description('what runs in the cell, sharing its network and address; a cell without any is `Pending`'),
     ),
   });
 }
+
+/** Each is started after others: its plan grows with the square of them. */
+const MOST_CONTAINERS = 250;
+const TOO_MANY = `must be at most ${MOST_CONTAINERS}`;
 
 export type CellSpec = v.InferOutput<ReturnType<typeof cellSchema>>;
 
@@ -237,10 +242,17 @@ function portFaults({ containers }: CellSpec, hostNetwork: boolean): { path: str
       return mapping ? [{ mapping, path: `spec.containers[${index}].ports[${port}]` }] : [];
     }),
   );
-  return all.flatMap(({ mapping, path }, index) => {
-    if (hostNetwork)
-      return [{ path, message: 'a cell on the host’s network publishes no ports: they are the host’s already' }];
-    const earlier = all.slice(0, index).find(one => collides(one.mapping, mapping));
-    return earlier ? [{ path, message: `port ${mapping.hostPort} of the host is ${earlier.path}'s already` }] : [];
-  });
+  if (hostNetwork)
+    return all.map(({ path }) => ({
+      path,
+      message: 'a cell on the host’s network publishes no ports: they are the host’s already',
+    }));
+  return [...Map.groupBy(all, ({ mapping }) => mapping.hostPort).values()].flatMap(same =>
+    same.flatMap(({ mapping, path }) => {
+      const earlier = same.find(one => one.path === path || collides(one.mapping, mapping));
+      return earlier !== undefined && earlier.path !== path
+        ? [{ path, message: `port ${mapping.hostPort} of the host is ${earlier.path}'s already` }]
+        : [];
+    }),
+  );
 }

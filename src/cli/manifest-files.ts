@@ -4,7 +4,8 @@ import type { ArgsDef } from 'citty';
 import { MAX_BYTES, parseDocuments } from '../kernel/documents.ts';
 import { KukeError } from '../kernel/errors.ts';
 import type { Resource } from '../kernel/kinds.ts';
-import { readManifest } from '../kernel/manifest.ts';
+import { readManifest, refuseMany } from '../kernel/manifest.ts';
+import { othersTurn } from '../kernel/others-turn.ts';
 import type { Kernel } from '../kernel/registry.ts';
 import { currentConsole } from './console/console.ts';
 import { reason } from './console/own-standard-output.ts';
@@ -24,9 +25,13 @@ export const filenameArg = {
 export async function readResources(kernel: Kernel, files: string[], signal: AbortSignal): Promise<Resource[]> {
   const resources: Resource[] = [];
   const faults: KukeError[] = [];
+  let count = 0;
   for (const file of files) {
     const documents = parseDocuments(await readText(file, signal), file === '-' ? 'stdin' : file);
+    count += documents.length;
+    refuseMany(count);
     for (const document of documents) {
+      await othersTurn();
       try {
         resources.push(await readManifest(kernel, document.value));
       } catch (thrown) {

@@ -46,20 +46,27 @@ export function dependencies(said: Said = []): Dependency[] {
 /** A circle among those that come before one another, from one of them back to it: `['a', 'b', 'a']`. Undefined: there is none. */
 export function circleIn(before: ReadonlyMap<string, readonly string[]>): string[] | undefined {
   const done = new Set<string>();
-  const along = (name: string, way: string[]): string[] | undefined => {
-    const at = way.indexOf(name);
-    if (at >= 0) return [...way.slice(at), name];
-    if (done.has(name)) return undefined;
-    for (const next of before.get(name) ?? []) {
-      const found = along(next, [...way, name]);
-      if (found !== undefined) return found;
+  for (const start of before.keys()) {
+    /** From `start` on, each with those before it that are still to be looked at: a row of any length, so not by recursion. */
+    const way: { name: string; left: string[] }[] = [];
+    const onWay = new Set<string>();
+    const enter = (name: string): void => {
+      if (done.has(name)) return;
+      way.push({ name, left: [...(before.get(name) ?? [])].reverse() });
+      onWay.add(name);
+    };
+    enter(start);
+    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+      const next = at.left.pop();
+      if (next === undefined) {
+        way.pop();
+        onWay.delete(at.name);
+        done.add(at.name);
+      } else if (onWay.has(next)) {
+        const names = way.map(({ name }) => name);
+        return [...names.slice(names.indexOf(next)), next];
+      } else enter(next);
     }
-    done.add(name);
-    return undefined;
-  };
-  for (const name of before.keys()) {
-    const found = along(name, []);
-    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -75,9 +82,9 @@ export function inWaves<T>(
   while (left.length > 0) {
     const waiting = new Set(left.map(keyOf));
     const free = left.filter(item => !before(item).some(key => key !== keyOf(item) && waiting.has(key)));
-    const wave = free.length > 0 ? free : left;
-    waves.push(wave);
-    left = left.filter(item => !wave.includes(item));
+    const wave = new Set(free.length > 0 ? free : left);
+    waves.push([...wave]);
+    left = left.filter(item => !wave.has(item));
   }
   return waves;
 }

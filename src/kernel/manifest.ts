@@ -45,9 +45,23 @@ export interface ManifestContext {
   hooks: Hooks;
 }
 
-/** Validates what a user gave. Throws InvalidManifest or Unsupported with all faults, each with the path of its field. */
+/** Of one manifest: a hundred times what a large cell says. Checking takes its time for each, and kukeond has other things to do. */
+export const MOST_VALUES = 10_000;
+/** At once: more than any host has cells. */
+const MOST_MANIFESTS = 2000;
+/** Of faults that are told at once. */
+const MOST_FAULTS = 100;
+
+/** Throws TooLarge. */
+export function refuseMany(count: number): void {
+  if (count > MOST_MANIFESTS)
+    throw new KukeError('TooLarge', `${count} manifests: at once there are ${MOST_MANIFESTS} at most`);
+}
+
+/** Validates what a user gave. Throws InvalidManifest or Unsupported with its faults, each with the path of its field. */
 export async function readManifest(context: ManifestContext, raw: unknown): Promise<Resource> {
   const kind = kindOf(context.kinds, raw);
+  refuseVast(raw);
   context.kinds.lifecycle(kind.kind); // a Container is not applied by itself
   refuse(faultsOf(envelope, raw, []));
   const { status: _, ...given } = v.parse(envelope, raw);
@@ -104,10 +118,26 @@ function nameIssues(kinds: KindRegistry, kind: KindDefinition, manifest: Manifes
   return issues;
 }
 
+/** Maps, lists and all that is in them, without what `status` says. */
+function refuseVast(raw: unknown): void {
+  const left: unknown[] = [{ ...(raw as object), status: undefined }];
+  for (let count = 0; left.length > 0; ) {
+    const value = left.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    const inside: unknown[] = Object.values(value);
+    count += inside.length;
+    if (count > MOST_VALUES)
+      throw new KukeError('InvalidManifest', `a manifest has at most ${MOST_VALUES} values`, {
+        remedy: 'divide it into several manifests',
+      });
+    for (const one of inside) left.push(one);
+  }
+}
+
 function refuse(issues: FieldIssue[]): void {
   if (issues.length === 0) return;
   const code = issues.every(issue => issue.code === 'Unsupported') ? 'Unsupported' : 'InvalidManifest';
-  const [first, ...others] = issues.map(issue => {
+  const [first, ...others] = issues.slice(0, MOST_FAULTS).map(issue => {
     return new KukeError(code, `${issue.path}: ${issue.message}`, { field: issue.path });
   });
   if (first !== undefined) throw first.with(others);

@@ -12,10 +12,13 @@ export function mountTargetFault(path: string): string | undefined {
 
 /** Of several in one container, those that come to lie where an earlier one does; `at`: the field that says each. */
 export function mountClashes(mounts: readonly { path: string; at: string }[]): { path: string; message: string }[] {
-  const places = mounts.map(({ path, at }) => ({ target: mountTarget(path), at }));
-  return places.flatMap(({ target, at }, index) => {
-    const earlier = places.slice(0, index).find(one => one.target === target);
-    return earlier ? [{ path: at, message: `${target} is the place of ${earlier.at} already` }] : [];
+  const first = new Map<string, string>();
+  return mounts.flatMap(({ path, at }) => {
+    const target = mountTarget(path);
+    const earlier = first.get(target);
+    if (earlier !== undefined) return [{ path: at, message: `${target} is the place of ${earlier} already` }];
+    first.set(target, at);
+    return [];
   });
 }
 

@@ -15,18 +15,30 @@ export function formatPath(path: Path): string {
 /** All faults of a value, each with its path below `prefix`. Empty: it is valid. */
 export function faultsOf(schema: AnySchema, value: unknown, prefix: Path): FieldIssue[] {
   const faults = shapeFaults(schema, value, prefix);
+  const told = new Set(faults.map(({ path }) => path));
+  const isOfWhole = ({ message }: FieldIssue): boolean => message.startsWith(NOT_A_MAP);
+  const wholes = new Set(faults.filter(isOfWhole).map(({ path }) => path));
   const parsed = v.safeParse(schema, value);
   for (const issue of parsed.issues ?? []) {
     if (issue.type === 'strict_object' && issue.expected === 'never') continue; // shapeFaults has named them all
     const path = [...prefix, ...(issue.path ?? []).map(item => pathKey(item.key))];
-    for (const fault of withinUnion(issue, path)) if (!faults.some(other => covers(other, fault))) faults.push(fault);
+    for (const fault of withinUnion(issue, path)) {
+      // Of two faults at one place the first one counts; what is wrong with a whole list or map says all.
+      if (told.has(fault.path) || isWithin(wholes, fault.path)) continue;
+      told.add(fault.path);
+      if (isOfWhole(fault)) wholes.add(fault.path);
+      faults.push(fault);
+    }
   }
   return faults;
 }
 
-/** What is wrong with a whole list or map says all; of two faults at one place the first one counts. */
-const covers = (fault: FieldIssue, other: FieldIssue): boolean =>
-  fault.path === other.path || (fault.message.startsWith(NOT_A_MAP) && other.path.startsWith(`${fault.path}.`));
+function isWithin(wholes: ReadonlySet<string>, path: string): boolean {
+  if (wholes.size === 0) return false;
+  for (let at = path.indexOf('.'); at >= 0; at = path.indexOf('.', at + 1))
+    if (wholes.has(path.slice(0, at))) return true;
+  return false;
+}
 
 /** Of a union: the faults inside the option that has the value's shape, where there is one. */
 function withinUnion(issue: v.BaseIssue<unknown>, path: Path): FieldIssue[] {

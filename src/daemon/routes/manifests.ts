@@ -2,7 +2,7 @@
 import { parseDocuments } from '../../kernel/documents.ts';
 import { KukeError } from '../../kernel/errors.ts';
 import type { Resource } from '../../kernel/kinds.ts';
-import { readManifest } from '../../kernel/manifest.ts';
+import { readManifest, refuseMany } from '../../kernel/manifest.ts';
 import { othersTurn } from '../../kernel/others-turn.ts';
 import type { Kernel } from '../../kernel/registry.ts';
 
@@ -15,6 +15,7 @@ const MARK = /^---(?=\s|$)/m;
 export async function readResources(kernel: Kernel, text: string): Promise<Resource[]> {
   const raw = await documentsIn(text);
   if (raw.length === 0) throw new KukeError('InvalidManifest', 'there is no manifest in the body', { remedy: REMEDY });
+  refuseMany(raw.length);
   const resources: Resource[] = [];
   const faults: KukeError[] = [];
   for (const [index, value] of raw.entries()) {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { KukeError } from '../../../src/kernel/errors.ts';
-import { readManifest } from '../../../src/kernel/manifest.ts';
+import { MOST_VALUES, readManifest } from '../../../src/kernel/manifest.ts';
 import { cellYaml, kernelOnFakes, type TestKernel } from './kernel-on-fakes.ts';
 
 let kuke: TestKernel;
@@ -198,5 +198,32 @@ describe('hooks', () => {
     const before = structuredClone(given);
     await readManifest(hooked.kernel, given);
     expect(given).toEqual(before);
+  });
+});
+
+describe('what is vast', () => {
+  const ports = (count: number, port: unknown) => ({
+    containers: [{ id: 'a', image: 'busybox', ports: Array(count).fill(port) }],
+  });
+
+  test('is refused before it is checked, save for what a status says', async () => {
+    expect(lines(await refusal(cell({ spec: ports(MOST_VALUES, 0) })))).toEqual([
+      `a manifest has at most ${MOST_VALUES} values`,
+    ]);
+    let deep: unknown = [];
+    for (let depth = 0; depth < MOST_VALUES; depth++) deep = [deep];
+    expect(lines(await refusal(cell({ metadata: { annotations: deep } })))).toHaveLength(1);
+    await readManifest(kuke.kernel, { ...cell(), status: Array(MOST_VALUES + 1).fill(0) });
+  });
+
+  test('is not run in one cell', async () => {
+    const containers = Array.from({ length: 251 }, (_, at) => ({ id: `a${at}`, image: 'busybox' }));
+    expect(lines(await refusal(cell({ spec: { containers } })))).toEqual(['spec.containers: must be at most 250']);
+  });
+
+  test('has no more faults told than a person reads', async () => {
+    const told = lines(await refusal(cell({ spec: ports(MOST_VALUES / 2, 0) })));
+    expect(told).toHaveLength(100);
+    expect(told[99]).toStartWith('spec.containers[0].ports[99]: ');
   });
 });
