@@ -196,6 +196,8 @@ export const cellsBefore = (cell: Cell): ResourceRef[] =>
 /** Waits for the cells that this one depends on, unless whoever plans has waited by itself. Throws NotFound and Conflict for one that it would wait for in vain. */
 export async function planAwaitCells(kernel: PluginKernel, context: PlanContext, cell: Cell): Promise<Step[]> {
   const steps: Step[] = [];
+  // It ran already: what was stopped or taken away since keeps nobody from running again, after a reboot say.
+  if (context.options.without !== undefined) return steps;
   for (const { id, condition } of dependencies(cell.spec.dependsOn)) {
     const ref = cellBefore(cell, id);
     const other = context.tree.find(ref) as Cell | undefined;
@@ -204,9 +206,13 @@ export async function planAwaitCells(kernel: PluginKernel, context: PlanContext,
     if (other === undefined) throw vain('NotFound', 'is not there', 'apply that one too, or take it out of dependsOn');
     const seen = await observeCell(kernel, context, other);
     const hasRun = seen.root !== undefined && seen.root.state !== 'created';
+    const { exitCode } = seen.root ?? {};
+    // One that has ended by itself was started all the same.
+    if (condition === 'started' && other.spec.desiredState !== 'stopped' && exitCode !== undefined) continue;
     if (!hasRun || (condition !== 'completed' && seen.root?.state !== 'running'))
       throw vain('Conflict', 'does not run', words => `start it${words(`: \`kuke start cell ${id}\``, ' first')}`);
-    if (context.options.without !== undefined) continue;
+    // Of what has ended before a reboot, the runtime knows nothing any more.
+    if (condition === 'completed' && exitCode === 0) continue;
     const root = rootOf(other.spec);
     const asked = condition === 'completed' ? (root === undefined ? [] : [root]) : other.spec.containers;
     for (const one of asked) steps.push(planAwait(context, cell, other, seen, one, condition, []));

@@ -119,10 +119,14 @@ async function memberOf(
       stored?.state === shownState(there) &&
       stored.exitCode === there?.exitCode &&
       stored.finishedAt === there?.finishedAt,
+    ...(isSeenWell(stored, there) && { wasHealthy: true }),
     restarts: stored?.restarts ?? 0,
     retries: stored?.retries ?? 0,
   };
 }
+
+const isSeenWell = (stored: ContainerStatus | undefined, there: ContainerObservation | undefined): boolean =>
+  stored?.health === 'healthy' && stored.pid === there?.pid && stored.startedAt === there?.startedAt;
 
 function checkOf(
   kernel: PluginKernel,

@@ -59,6 +59,8 @@ export interface Member {
   check?: HealthCheck;
   /** The status that is stored says that it is as it is. */
   isStored: boolean;
+  /** An earlier supervisor has seen this life well, and not otherwise since. */
+  wasHealthy?: true;
   /** What is stored of it. */
   restarts: number;
   retries: number;

@@ -1,13 +1,6 @@
 /** What is to be done with a resource, from what is seen of it and remembered: pure, and by a clock that nobody can move. */
-import {
-  type Health,
-  isDue,
-  type Member,
-  type MemberNotes,
-  type Supervised,
-  WAITING,
-} from '../../kernel/supervision.ts';
-import { isInTurn } from './turns.ts';
+import { type Health, type Member, type MemberNotes, type Supervised, WAITING } from '../../kernel/supervision.ts';
+import { isInTurn, isMemberDue } from './turns.ts';
 
 export const FIRST_PAUSE_MS = 1000;
 export const LONGEST_PAUSE_MS = 300_000;
@@ -103,7 +96,8 @@ function ofRunning(known: MemberMemory | undefined, before: MemberMemory, seen: 
     const { faultAt: _, heldFor: __, health: ___, endedAt: ____, isExpected, ...rest } = before;
     // Somebody else has started it: what was before counts no more.
     const retries = known === undefined || isExpected === true ? before.retries : 0;
-    return { ...rest, retries, failures: 0, pid, wellSince: now };
+    const health = known === undefined && seen.wasHealthy ? { health: 'healthy' as const } : {};
+    return { ...rest, retries, failures: 0, pid, wellSince: now, ...health };
   }
   if (before.health !== 'unhealthy') return before;
   return { ...before, wellSince: now, faultAt: before.faultAt ?? now };
@@ -177,14 +171,6 @@ function afterTheEnd({ autoDelete, isOpen }: Supervised, { id, state }: Member, 
   const at = (memory.members.get(id)?.endedAt ?? now) + DELETE_AFTER_MS;
   return at <= now ? { act: 'delete' } : { ...rest, lookAt: at };
 }
-
-const isMemberDue = (member: Member, known: MemberMemory | undefined): boolean => {
-  const { heldFor: _, ...rest } = member;
-  return isDue(
-    { ...rest, ...(known?.heldFor !== undefined && { heldFor: known.heldFor }) },
-    known?.retries ?? member.retries,
-  );
-};
 
 function decideMembers(members: readonly Member[], memory: Memory, now: number): Decision {
   const restarts: string[] = [];

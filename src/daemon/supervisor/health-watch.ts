@@ -29,13 +29,14 @@ export function makeHealthWatch(tell: Told): HealthWatch {
       if (isOver) return;
       const checked = members.filter(one => one.state === 'running' && one.check !== undefined);
       for (const id of watched.keys()) if (!checked.some(one => one.id === id)) drop(id);
-      for (const { id, pid = 0, check } of checked) {
+      for (const { id, pid = 0, check, wasHealthy } of checked) {
         const there = watched.get(id);
         if (check === undefined || (there?.pid === pid && there.key === check.key)) continue;
         drop(id);
         const over = new AbortController();
         watched.set(id, { pid, key: check.key, over });
-        void follow(check, over.signal, (health, message) => tell(id, pid, health, message)).catch(() => {});
+        const first = there === undefined && wasHealthy ? 'healthy' : 'starting';
+        void follow(check, first, over.signal, (health, message) => tell(id, pid, health, message)).catch(() => {});
       }
     },
     end() {
@@ -47,13 +48,14 @@ export function makeHealthWatch(tell: Told): HealthWatch {
 
 async function follow(
   { intervalMs, startPeriodMs, retries, probe }: HealthCheck,
+  first: Health,
   signal: AbortSignal,
   tell: (health: Health, message: string) => void,
 ): Promise<void> {
   const start = performance.now();
-  let health: Health = 'starting';
+  let health = first;
   let failures = 0;
-  tell(health, 'it was started');
+  tell(health, health === 'starting' ? 'it was started' : 'as it was before');
   while (!signal.aborted) {
     const { ok, message } = await probe(signal);
     if (signal.aborted) return;

@@ -129,10 +129,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       ref,
       needs,
       makeHealthWatch((id, pid, health, message) => {
-        if (entry.memory.members.get(id)?.pid !== pid) return;
+        const known = entry.memory.members.get(id);
+        if (known?.pid !== pid) return;
         entry.memory = changed(entry.memory, [id], one => ({ ...one, health }));
         entry.isUnsaved = true;
-        if (health !== 'starting') acting.tell({ ref, what: health, members: [id], message });
+        if (health !== 'starting' && health !== known.health)
+          acting.tell({ ref, what: health, members: [id], message });
         lookSoon(entry);
       }),
     );

@@ -1,7 +1,15 @@
 /** Whose turn has come, of what depends on others (docs/supervision.md): nobody waits for it under the lock. Pure, as decide.ts. */
 import type { Condition } from '../../kernel/depends-on.ts';
-import { type Member, type Supervised, WAITING } from '../../kernel/supervision.ts';
-import type { Memory } from './decide.ts';
+import { isDue, type Member, type Supervised, WAITING } from '../../kernel/supervision.ts';
+import type { MemberMemory, Memory } from './decide.ts';
+
+export const isMemberDue = (member: Member, known: MemberMemory | undefined): boolean => {
+  const { heldFor: _, ...rest } = member;
+  return isDue(
+    { ...rest, ...(known?.heldFor !== undefined && { heldFor: known.heldFor }) },
+    known?.retries ?? member.retries,
+  );
+};
 
 /** Of one that waits: what it depends on is as it says. */
 export const isInTurn = ({ after }: Member, members: readonly Member[], memory: Memory): boolean =>
@@ -41,11 +49,18 @@ export function leftForLater(members: readonly Member[]): string[] {
 const isAtOnce = (other: Member | undefined, condition: Condition): boolean =>
   other === undefined || condition === 'started' || (condition === 'healthy' && other.check === undefined);
 
-/** Whether another resource is as one that comes after it says. */
+/** Whether another resource is as one that comes after it says; or has ended for good, so that it would be waited for in vain. */
 export function isReached({ members }: Supervised, memory: Memory, condition: Condition): boolean {
   const root = members.find(({ isRoot }) => isRoot);
   if (root === undefined) return true;
+  if (isOver(root, memory.members.get(root.id))) return true;
   if (condition === 'completed') return isAs(root, condition, memory);
   const isWell = (one: Member) => one.check === undefined || isAs(one, 'healthy', memory);
   return root.state === 'running' && (condition === 'started' || members.every(isWell));
+}
+
+/** It was started, has ended, and stays so: what a reboot has taken is started again. */
+function isOver(root: Member, known: MemberMemory | undefined): boolean {
+  const isKnown = root.exitCode !== undefined || known?.heldFor !== undefined;
+  return root.state === 'ended' && isKnown && !isMemberDue(root, known);
 }

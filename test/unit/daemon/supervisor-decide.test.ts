@@ -221,6 +221,13 @@ describe('what is remembered', () => {
     expect(decide(down, remember(nothing, down, 50), 50)).toEqual({ act: 'none', lookAt: 50 + 8000 });
   });
 
+  test('what an earlier supervisor has seen well is well until it is seen otherwise, in that life', () => {
+    const well = (pid: number) => seen([member('root', { pid, check: check('none'), wasHealthy: true })]);
+    const memory = remember(nothing, well(100), 0);
+    expect(notesOf(memory).get('root')).toEqual({ restarts: 0, retries: 0, health: 'healthy', pid: 100 });
+    expect(notesOf(remember(memory, well(101), 1)).get('root')?.health).toBeUndefined();
+  });
+
   test('what is stopped by the user begins anew', () => {
     const down = seen([member('root', ended(1, { retries: 4 }))], { isWanted: false });
     expect(notesOf(remember(nothing, down, 0)).get('root')).toEqual({ restarts: 0, retries: 0 });

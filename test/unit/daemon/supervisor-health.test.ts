@@ -41,6 +41,14 @@ test('one look makes it healthy, so many failures in a row unhealthy, and one lo
   ]);
 });
 
+test('one that was healthy for an earlier kukeond is so until as many looks say otherwise', async () => {
+  const { member } = checked([false], { startPeriodMs: 60_000 });
+  expect(await told({ ...member, wasHealthy: true }, 'unhealthy')).toEqual([
+    '7 healthy: as it was before',
+    '7 unhealthy: look 3',
+  ]);
+});
+
 test('failures before it was healthy do not count in the startPeriod, and do after it', async () => {
   const { member } = checked([false], { startPeriodMs: 100, intervalMs: 10 });
   const [, unhealthy = ''] = await told(member, 'unhealthy');

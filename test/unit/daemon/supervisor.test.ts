@@ -243,6 +243,30 @@ test('after a reboot what was to run does, in order, and not what was stopped', 
   expect(await statusOf('off')).toMatchObject({ state: 'Stopped' });
 });
 
+test('after a reboot one that ran on without what it depends on does so again: that has ended by itself, was stopped, or was deleted', async () => {
+  const depends = (name: string, on: string) =>
+    cellYaml(name).replace(`id: ${name},`, `id: ${name}, dependsOn: [${on}],`);
+  await kuke.apply([cellYaml('job'), cellYaml('off'), cellYaml('gone')].join('---'));
+  await kuke.apply([depends('b', '{ id: job, condition: healthy }'), depends('c', 'off'), depends('d', 'gone')].join('---'));
+  kuke.host.exit('kukeon-main', 'default_default_job_root', 0);
+  await kuke.change(cellRef('off'), spec => ({ ...spec, desiredState: 'stopped' }), {
+    verb: 'stop',
+    stopTimeoutMs: undefined,
+  });
+  await kuke.remove([cellRef('gone')]);
+  await begin();
+  await settled('job');
+  over.abort();
+  await supervisor.ended;
+  over = new AbortController();
+  kuke.host.reboot();
+  kuke = await kuke.another();
+  await begin(kuke);
+  for (const name of ['b', 'c', 'd']) await until(`started ${name}`);
+  expect(await statusOf('job')).toMatchObject({ state: 'Stopped', reason: 'Completed' });
+  expect(await statusOf('off')).toMatchObject({ state: 'Stopped' });
+});
+
 /** Somebody moves the clock of the host. */
 const moveClock = (hours: number): void => void setSystemTime(new Date(Date.now() + hours * 3_600_000));
 

@@ -218,4 +218,12 @@ describe('cells', () => {
     expect(outcome?.error?.message).toBe('it depends on cell main/default/default/a, which does not run');
     expect(outcome?.error?.remedy).toContain('kuke start cell a');
   });
+
+  test('that depend on what has ended by itself are started: it was started, and where that is asked for it has ended with 0', async () => {
+    await kuke.apply(cellYaml('a'));
+    kuke.host.exit('kukeon-main', 'default_default_a_root', 0);
+    expect(failures(await kuke.apply(after('b', 'a')))).toEqual([undefined]);
+    kuke.host.exit('kukeon-main', 'default_default_b_root', 7);
+    expect(failures(await kuke.apply(after('c', 'b')))).toEqual([undefined]);
+  });
 });
