@@ -1,31 +1,64 @@
 /** What a template makes of a document. What is not there is nothing, as for kubectl: it allows missing keys. */
+import { KukeError } from '../../../kernel/errors.ts';
 import type { Node, Operand, Operator, Path, Step } from './syntax.ts';
 
 interface Scope {
   root: unknown;
   current: unknown;
+  /** Of all that belongs together. */
+  left?: Left;
 }
 
-/** The values at the path, in the order of the document. */
+/** What a template may still take: ranges within ranges, and descents, multiply without end, and kukeond has others to answer. */
+interface Left {
+  values: number;
+  characters: number;
+}
+
+const everything = (): Left => ({ values: 1_000_000, characters: 64 << 20 });
+
+function take(left: Left, what: keyof Left, amount: number): void {
+  left[what] -= amount;
+  if (left[what] >= 0) return;
+  const remedy = 'ask for less, or for `-o json`, and take it apart there';
+  throw new KukeError('Usage', `the template makes more than ${everything()[what]} ${what} of this`, { remedy });
+}
+
+/** The values at the path, in the order of the document. Throws Usage for more than anybody wants. */
 export function valuesAt(path: Path, scope: Scope): unknown[] {
-  let values = [path.from === 'root' ? scope.root : scope.current];
-  for (const step of path.steps) values = values.flatMap(value => valuesOf(step, value, scope.root));
+  const { root, current, left = everything() } = scope;
+  let values = [path.from === 'root' ? root : current];
+  for (const step of path.steps) {
+    values = values.flatMap(value => {
+      const found = valuesOf(step, value, { root, left });
+      take(left, 'values', found.length);
+      return found;
+    });
+  }
   return values;
 }
 
 export function renderTemplate(nodes: readonly Node[], document: unknown): string {
-  return render(nodes, { root: document, current: document });
+  return render(nodes, { root: document, current: document, left: everything() });
 }
 
-function render(nodes: readonly Node[], scope: Scope): string {
-  return nodes
-    .map(node => {
-      if ('text' in node) return node.text;
-      if ('path' in node) return valuesAt(node.path, scope).map(textOf).join(' ');
-      const elements = valuesAt(node.range, scope);
-      return elements.map(current => render(node.body, { root: scope.root, current })).join('');
-    })
-    .join('');
+type Rendered = Scope & { left: Left };
+
+function render(nodes: readonly Node[], scope: Rendered): string {
+  return nodes.map(node => renderOne(node, scope)).join('');
+}
+
+function renderOne(node: Node, scope: Rendered): string {
+  if ('range' in node)
+    return valuesAt(node.range, scope)
+      .map(current => render(node.body, { ...scope, current }))
+      .join('');
+  const values = 'text' in node ? [node.text] : valuesAt(node.path, scope);
+  const counted = (text: string): string => {
+    take(scope.left, 'characters', text.length);
+    return text;
+  };
+  return values.map(value => counted(textOf(value))).join(' ');
 }
 
 /** Text as it is, all else as JSON. */
@@ -33,7 +66,7 @@ export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function valuesOf(step: Step, value: unknown, root: unknown): unknown[] {
+function valuesOf(step: Step, value: unknown, scope: Omit<Rendered, 'current'>): unknown[] {
   switch (step.step) {
     case 'field':
       return fieldOf(step.name, step.dotted === true, value);
@@ -46,9 +79,9 @@ function valuesOf(step: Step, value: unknown, root: unknown): unknown[] {
     case 'descend':
       return [value, ...descendants(value)];
     case 'union':
-      return step.of.flatMap(one => valuesOf(one, value, root));
+      return step.of.flatMap(one => valuesOf(one, value, scope));
     case 'filter':
-      return Array.isArray(value) ? value.filter(current => passes(step, { root, current })) : [];
+      return Array.isArray(value) ? value.filter(current => passes(step, { ...scope, current })) : [];
   }
 }
 
@@ -80,10 +113,11 @@ function slice(values: unknown[], { from, to, by }: { from?: number; to?: number
   return taken;
 }
 
-function passes({ left, test }: Extract<Step, { step: 'filter' }>, scope: Scope): boolean {
+function passes({ left, test }: Extract<Step, { step: 'filter' }>, scope: Rendered): boolean {
   const lefts = operandValues(left, scope);
   if (test === undefined) return lefts.length > 0;
   const rights = operandValues(test.right, scope);
+  take(scope.left, 'values', lefts.length * rights.length);
   return lefts.some(a => rights.some(b => holds(a, test.operator, b)));
 }
 

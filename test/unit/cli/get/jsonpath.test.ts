@@ -208,3 +208,12 @@ test('any text is a template, or is refused by its place', () => {
     { numRuns: 2000 },
   );
 });
+
+test.each([
+  ['ranges within ranges', `${'{range $.items[*]}'.repeat(30)}x${'{end}'.repeat(30)}`, 'values'],
+  ['descents', `{${'..'.repeat(40)}}`, 'values'],
+  ['filters', `{.items[?(${'$'}${'..'.repeat(6)}==${'$'}${'..'.repeat(6)})]}`, 'values'],
+  ['the same again and again', `{range ${'..'.repeat(5)}}${'y'.repeat(60_000)}{end}`, 'characters'],
+])('%s come to an end', (_, template, what) => {
+  expect(() => render(template)).toThrow(new RegExp(`^the template makes more than \\d+ ${what} of this$`));
+});
