@@ -19,6 +19,8 @@ interface Watched {
 
 export function makeHealthWatch(tell: Told): HealthWatch {
   const watched = new Map<string, Watched>();
+  /** Those that were ever looked at: of what was before that, an earlier supervisor knew. */
+  const known = new Set<string>();
   let isOver = false;
   const drop = (id: string) => {
     watched.get(id)?.over.abort();
@@ -35,7 +37,8 @@ export function makeHealthWatch(tell: Told): HealthWatch {
         drop(id);
         const over = new AbortController();
         watched.set(id, { pid, key: check.key, over });
-        const first = there === undefined && wasHealthy ? 'healthy' : 'starting';
+        const first = wasHealthy && !known.has(id) ? 'healthy' : 'starting';
+        known.add(id);
         void follow(check, first, over.signal, (health, message) => tell(id, pid, health, message)).catch(() => {});
       }
     },

@@ -49,6 +49,17 @@ test('one that was healthy for an earlier kukeond is so until as many looks say 
   ]);
 });
 
+test('what an earlier kukeond has seen counts for the first look alone', async () => {
+  const lines: string[] = [];
+  const watch = makeHealthWatch((_, __, health) => lines.push(health));
+  const { member } = checked([false], { intervalMs: 60_000 });
+  watch.keep([{ ...member, wasHealthy: true }]);
+  watch.keep([{ ...member, state: 'unknown' }]);
+  watch.keep([{ ...member, wasHealthy: true }]);
+  expect(lines).toEqual(['healthy', 'starting']);
+  watch.end();
+});
+
 test('failures before it was healthy do not count in the startPeriod, and do after it', async () => {
   const { member } = checked([false], { startPeriodMs: 100, intervalMs: 10 });
   const [, unhealthy = ''] = await told(member, 'unhealthy');
