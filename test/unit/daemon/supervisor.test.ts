@@ -247,7 +247,9 @@ test('after a reboot one that ran on without what it depends on does so again: t
   const depends = (name: string, on: string) =>
     cellYaml(name).replace(`id: ${name},`, `id: ${name}, dependsOn: [${on}],`);
   await kuke.apply([cellYaml('job'), cellYaml('off'), cellYaml('gone')].join('---'));
-  await kuke.apply([depends('b', '{ id: job, condition: healthy }'), depends('c', 'off'), depends('d', 'gone')].join('---'));
+  await kuke.apply(
+    [depends('b', '{ id: job, condition: healthy }'), depends('c', 'off'), depends('d', 'gone')].join('---'),
+  );
   kuke.host.exit('kukeon-main', 'default_default_job_root', 0);
   await kuke.change(cellRef('off'), spec => ({ ...spec, desiredState: 'stopped' }), {
     verb: 'stop',
