@@ -5,6 +5,7 @@ import { describe } from '../kernel/resource.ts';
 import { attendAtInput } from './attach/at-input.ts';
 import { DETACH_KEYS, parseDetachKeys } from './attach/detach-keys.ts';
 import { tellLeft } from './attach/leaving.ts';
+import { auditOf } from './audit.ts';
 import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
 import { command } from './command.ts';
 import { openKernel, requireRoot } from './open-kernel.ts';
@@ -50,6 +51,8 @@ export default command({
       signal.throwIfAborted();
       const { endOfLog } = await program.logs();
       const place = { runtime, id, logPath, offset: tried(() => endOfLog(logPath)) };
+      if (isFed && attachment.stdin !== undefined)
+        auditOf(invocation).did([{ resource: describe(cell.ref), result: 'attached' }]);
       const hasKeys = attachment.hasTerminal && attachment.stdin !== undefined && isFed && isTerminal(0);
       if (isTerminal(2) && !globals.quiet) {
         if (hasKeys && keys.length > 0) tell(`attached; ${given} leaves it running`);

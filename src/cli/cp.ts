@@ -1,6 +1,7 @@
 import { asKukeError, KukeError } from '../kernel/errors.ts';
 import { asFileError } from '../kernel/file-errors.ts';
 import { describe } from '../kernel/resource.ts';
+import { auditOf } from './audit.ts';
 import { cellRef, containersOf, pick, runtimeId, whyNot } from './cell-process/containers.ts';
 import { command, type Invocation } from './command.ts';
 import { currentConsole, type Files } from './console/console.ts';
@@ -53,7 +54,7 @@ export default command({
       script.end(true);
       await (planFlags(args).isDryRun
         ? foretell(copy, planned, invocation)
-        : perform(copy, planned, root.fd, invocation));
+        : perform(copy, planned, root.fd, invocation, describe(cell.ref)));
     } catch (thrown) {
       const failure = thrown instanceof KukeError ? thrown : asFileError(thrown);
       const why = await whyNot(kernel, cell.ref, container.id, args, failure);
@@ -72,14 +73,22 @@ function foretell(copy: Copy, planned: Planned, { args }: Given): void {
 const fromTo = ({ cell, inner, local }: Copy, { isUpload, to }: Planned): string =>
   isUpload ? `${local} to ${cell}:${to}` : `${cell}:${inner} to ${to}`;
 
-async function perform(copy: Copy, planned: Planned, root: number, { program, globals }: Given): Promise<void> {
+async function perform(
+  copy: Copy,
+  planned: Planned,
+  root: number,
+  invocation: Pick<Invocation, 'program' | 'globals' | 'line'>,
+  resource: string,
+): Promise<void> {
+  const { program, globals } = invocation;
   const trees = await program.fileTrees();
   const { files, stdin, streams } = currentConsole();
   let done: Unpacked;
   if (planned.isUpload) {
     const { folder, name } = planned;
     const archive = name === undefined ? stdin() : files.pack(copy.local, name, program);
-    done = await trees.unpackIn(root, folder, archive, leftOut);
+    const unpacked = () => trees.unpackIn(root, folder, archive, leftOut);
+    done = await auditOf(invocation).of(unpacked, () => [{ resource, result: 'copied into' }]);
   } else {
     const archive = trees.packIn(root, planned.inner, planned.name, leftOut);
     if (copy.local === '-') {

@@ -41,7 +41,8 @@ export const attachRoute: UpgradeRoute = upgradeRoute({
       const { columns, rows } = query;
       if (input.hasTerminal && columns && rows) await input.resize({ columns, rows }).catch(() => {});
       const request = `POST /v1beta1/${describe(ref)}/attach ${container.id}`;
-      await auditedRequest(call, request).ended();
+      if (query.stdin)
+        await auditedRequest(call, request).ended({ resources: [{ resource: describe(ref), result: 'attached' }] });
       const place = { runtime, id, logPath, offset: endOfLog(logPath) };
       return serveFrames(serve(place, input, cell.ref, query.stdin === true));
     } catch (thrown) {

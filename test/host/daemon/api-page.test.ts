@@ -102,6 +102,13 @@ test('the first process of a container: its terminal, which several are at, and 
   await second.stdin.write('while [ "$(busybox stty size)" != "11 44" ]; do :; done; echo seen-seen; exit 5\n');
   expect(await textOf(second.stdout)).toContain('\nseen-seen\r\n');
   expect(await second.exited).toBe(5);
+  const told = await output(
+    'jq',
+    '-r',
+    '.resources[] | select(.result == "attached") | .resource',
+    '/var/log/kukeon/audit.jsonl',
+  );
+  expect(told).toBe('cell main/default/default/typed\n'.repeat(2));
   const ended = await kuke.attach({ name: 'typed' }).catch(thrown => thrown);
   expect([ended.code, ended.status]).toEqual(['Conflict', 409]);
   expect(ended.message).toContain('does not run');

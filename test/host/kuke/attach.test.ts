@@ -122,6 +122,15 @@ describe('pipes', () => {
     await kuke('kill', 'cell', 'open');
     expect(await Promise.all([looking.exited, second.exited])).toEqual([137, 137]);
     expect(log('open')).toBe('ready\none\ntwo\n');
+    // Who only looks changes nothing.
+    const told = readFileSync('/var/log/kukeon/audit.jsonl', 'utf8').match(
+      /"command":"kuke attach [^"]*".*?"result":"attached"/g,
+    );
+    expect(told?.map(line => line.slice(11, line.indexOf('","')))).toEqual([
+      'kuke attach once',
+      'kuke attach open',
+      'kuke attach open',
+    ]);
     const wrong = cell('wrong', [shell('main', cat, { stdin: true, tty: true, stdinOnce: true })]);
     expect(await applyFailing(2, wrong)).toContain('spec.containers[0].stdinOnce');
   });

@@ -57,6 +57,15 @@ test('a folder goes in, and comes out as it was', async () => {
   expect((await cp('page', 'web:/srv/file', '-c', 'side')).status).toBe(0);
   expect(readFileSync(`/proc/${(await pidsOf('web')).side}/root/srv/file`, 'utf8')).toBe('anew');
   expect(readFileSync(`${root}/srv/file`, 'utf8')).toBe('from the image\n');
+  // What was only read has changed nothing.
+  const lines = readFileSync('/var/log/kukeon/audit.jsonl', 'utf8').trim().split('\n');
+  const copies = lines.map(line => JSON.parse(line)).filter(({ command }) => command.startsWith('kuke cp '));
+  expect(copies.map(({ command, resources }) => [command, resources])).toEqual(
+    ['kuke cp site web:/srv', 'kuke cp page web:/srv/file -c side'].map(line => [
+      line,
+      [{ resource: 'cell main/default/default/web', result: 'copied into' }],
+    ]),
+  );
 });
 
 test('a file that is a mount of its own is written into, and stays one', async () => {
