@@ -79,6 +79,7 @@ export { API_VERSION, describe, keyOf, type Manifest, nameOf, type ResourceRef }
 export { runPathTag } from './kernel/run-path-tag.ts';
 export { entriesOf, fieldsWith, notYet, notYetFor, ownId, parentId } from './kernel/schema.ts';
 export { isSecretField } from './kernel/secret-fields.ts';
+export { SIGNAL_NAMES, signalNumber } from './kernel/signal-number.ts';
 export type { Ref } from './kernel/step-references.ts';
 export {
   type Health,

@@ -1,6 +1,5 @@
 /** What a container's entry says of how it is kept running and ended (docs/supervision.md). All of it changes in place. */
-import { constants } from 'node:os';
-import { DURATION_PATTERN, didYouMean, durationMs, LONGEST_MS } from 'kuke/plugin';
+import { DURATION_PATTERN, didYouMean, durationMs, LONGEST_MS, SIGNAL_NAMES, signalNumber } from 'kuke/plugin';
 import * as v from 'valibot';
 
 const inPlace = <T>() => v.metadata<T, { kuke: { change: 'in-place' } }>({ kuke: { change: 'in-place' } });
@@ -149,18 +148,15 @@ export const terminationGracePeriodSeconds = v.exactOptional(
   ),
 );
 
-const signals = Object.keys(constants.signals);
-const REAL_TIME = /^SIGRT(?:MIN(?:\+\d{1,2})?|MAX(?:-\d{1,2})?)$/;
-const isSignal = (name: string): boolean => {
-  if (/^\d+$/.test(name)) return Number(name) > 0 && Number(name) <= 64;
-  return signals.includes(asSignal(name)) || REAL_TIME.test(asSignal(name));
-};
 const asSignal = (name: string): string => `SIG${name.toUpperCase().replace(/^SIG/, '')}`;
 
 export const stopSignal = v.exactOptional(
   v.pipe(
     v.string('must be the name of a signal, or its number in quotes'),
-    v.check(isSignal, issue => `\`${issue.input}\` is no signal${didYouMean(asSignal(String(issue.input)), signals)}`),
+    v.check(
+      name => signalNumber(name) !== undefined,
+      issue => `\`${issue.input}\` is no signal${didYouMean(asSignal(String(issue.input)), SIGNAL_NAMES)}`,
+    ),
     inPlace(),
     v.description('signal that asks it to end: `SIGQUIT`, `QUIT` or "3"; absent: that of the image, else SIGTERM'),
   ),

@@ -227,3 +227,13 @@ describe('what is vast', () => {
     expect(told[99]).toStartWith('spec.containers[0].ports[99]: ');
   });
 });
+
+test.each(['SIGRTMIN+31', 'RTMAX-31', 'SIGRTMIN-1', '65', 'SIGSTOPP'])(
+  'no stop signal is %s, which could not be sent',
+  async stopSignal => {
+    const [line = ''] = lines(
+      await refusal(cell({ spec: { containers: [{ id: 'a', image: 'busybox', stopSignal }] } })),
+    );
+    expect(line).toStartWith(`spec.containers[0].stopSignal: \`${stopSignal}\` is no signal`);
+  },
+);
