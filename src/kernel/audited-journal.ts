@@ -13,10 +13,10 @@ export function auditedJournal(journal: Journal, listener: JournalListener): Jou
   let hasBegun = false;
   return {
     ...journal,
-    open(id, plan, command) {
+    open(id, plan, command, options) {
       if (!hasBegun) listener.begun(command);
       hasBegun = true;
-      return journal.open(id, plan, command);
+      return journal.open(id, plan, command, options);
     },
     unfinished() {
       const { plans, unreadable } = journal.unfinished();
@@ -50,8 +50,9 @@ function watched(
   return {
     ...journal,
     done(step, result) {
-      journal.done(step, result);
+      const written = journal.done(step, result);
       done += 1;
+      return written;
     },
     dropped(step) {
       isDropped = true;
@@ -60,7 +61,7 @@ function watched(
     close() {
       // Before the journal's folder goes, for that takes an empty installation's along.
       ended(done >= steps, isDropped);
-      journal.close();
+      return journal.close();
     },
   };
 }

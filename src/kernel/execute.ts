@@ -110,7 +110,7 @@ async function failed(
   const left = isUndoable ? await undo(execution, context) : [];
   const isUndone = isUndoable && left.length === 0;
   tell(isUndone);
-  if (isUndone || (!isUndoable && execution.isTakenUp !== true)) execution.journal.close();
+  if (isUndone || (!isUndoable && execution.isTakenUp !== true)) await execution.journal.close();
   else execution.journal.leave();
   const remedy = isUndone ? UNDONE : isUndoable ? HALF_UNDONE : GO_ON;
   const [first = cancelled(execution, remedy), ...others] = failures;
@@ -184,10 +184,16 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
     const looks = canUndo(execution, context);
     const look = () => operation.look?.(params, actionContext(step, context, signal));
     const found = looks ? await traced('operation', `look: ${step.type}`, look, step.resource) : undefined;
-    // Another step has failed just now, and this one would be in the way of undoing. Nothing is awaited from here on.
+    // Another step has failed just now, and this one would be in the way of undoing.
     if (operation.irreversible && execution.onFailure === 'undo') signal.throwIfAborted();
-    execution.journal.start(step.id, found);
+    // From here on it counts as begun, while the journal is told, too.
     execution.started.set(step.id, found);
+    try {
+      await execution.journal.start(step.id, found);
+    } catch (thrown) {
+      execution.started.delete(step.id);
+      throw thrown;
+    }
   }
   context.progress({ phase: 'start', resource: step.resource, type: step.type });
   // What could tell more of a failure is no reason to fail.
@@ -196,7 +202,7 @@ async function runStep(execution: Execution, step: Step, context: ExecuteContext
     const apply = () => operation.apply(params, actionContext(step, context, signal));
     const result = await traced('operation', step.type, apply, step.resource);
     execution.results.set(step.id, result);
-    execution.journal.done(step.id, result);
+    await execution.journal.done(step.id, result);
   } catch (thrown) {
     const error = asKukeError(thrown, 'Failed', { resource: step.resource, step: step.type });
     const judged = signal.aborted ? undefined : await judge?.(error).catch(() => error);

@@ -6,7 +6,9 @@ import {
   closeSync,
   constants,
   existsSync,
+  fdatasync,
   fdatasyncSync,
+  fsync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -18,27 +20,30 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { asFileError } from './file-errors.ts';
 import { type Entry, parseJournal, VERSION } from './journal-entries.ts';
 import { appendLine } from './line-log.ts';
 import type { OnFailure, Step } from './plan.ts';
 import { traced } from './trace.ts';
 
-/** Durable when it returns: called before a step runs, and after. */
+/** Durable when it returns, or is resolved: called before a step runs, and after. */
 export interface PlanJournal {
   /** `found`: what the step's operation has to leave alone when it is undone. */
-  start(step: string, found: unknown): void;
-  done(step: string, result: unknown): void;
+  start(step: string, found: unknown): Durable;
+  done(step: string, result: unknown): Durable;
   /** All that began is undone from now on, also by whoever comes after a crash. */
   undoing(): void;
   reverted(step: string): void;
   /** A later plan has seen to what the step was for: it is neither to be run nor to be undone. */
   dropped(step: string): void;
   /** The plan has ended, well or undone. */
-  close(): void;
+  close(): Durable;
   /** It has not, and this kuke is done with it: it stays as it is for the next one. */
   leave(): void;
 }
+
+export type Durable = void | Promise<void>;
 
 /** What a kuke that died has left. */
 export interface UnfinishedPlan {
@@ -71,7 +76,13 @@ export interface LeftPlan {
 export interface Journal {
   /** What the id of a plan begins with that is to be opened: behind those of all that are there, whatever has become of the clock. */
   nextTime(): string;
-  open(id: string, plan: { onFailure: OnFailure; steps: Step[] }, command: string): PlanJournal;
+  /** `isAside`: the disk is waited for while the process does other work; what is opened is durable with the first step then. */
+  open(
+    id: string,
+    plan: { onFailure: OnFailure; steps: Step[] },
+    command: string,
+    options?: { isAside: boolean },
+  ): PlanJournal;
   /** No plan runs, and none has been left unfinished. */
   isEmpty(): boolean;
   /**
@@ -103,7 +114,7 @@ export function makeJournal(folder: string): Journal {
         .toString(36)
         .padStart(9, '0');
     },
-    open(id, plan, command) {
+    open(id, plan, command, { isAside } = { isAside: false }) {
       const path = join(folder, `${id}${PLAN}`);
       return reported(path, () => {
         // The run path may be read by everybody, save for our own folder in it.
@@ -111,7 +122,16 @@ export function makeJournal(folder: string): Journal {
         makeFolder(folder, 0o700);
         const fd = openSync(path, 'ax+', 0o600);
         try {
-          append(fd, { event: 'plan', version: VERSION, id, onFailure: plan.onFailure, command, steps: plan.steps });
+          appendLine(fd, {
+            event: 'plan',
+            version: VERSION,
+            id,
+            onFailure: plan.onFailure,
+            command,
+            steps: plan.steps,
+          });
+          if (isAside) return writerAside(path, fd);
+          sync(fd, 'plan');
           syncFolder(folder);
         } catch (error) {
           closeSync(fd);
@@ -192,6 +212,35 @@ function writer(path: string, append: (entry: Entry) => void, leave: () => void)
   };
 }
 
+/** The same, but for what comes with each step: of that the disk is waited for in a thread. */
+function writerAside(path: string, fd: number): PlanJournal {
+  const inPlace = writer(
+    path,
+    entry => append(fd, entry),
+    () => closeSync(fd),
+  );
+  let folder: Promise<void> | undefined;
+  const durable = async (entry: Entry): Promise<void> => {
+    try {
+      appendLine(fd, entry);
+      folder ??= syncFolderAside(dirname(path));
+      await Promise.all([syncAside(fd, entry.event), folder]);
+    } catch (error) {
+      throw unwritten(path, error);
+    }
+  };
+  return {
+    ...inPlace,
+    start: (step, found) => durable({ event: 'start', step, found }),
+    done: (step, result) => durable({ event: 'done', step, result }),
+    async close() {
+      await durable({ event: 'ended' }).catch(() => {});
+      inPlace.leave();
+      remove(path);
+    },
+  };
+}
+
 function remove(path: string): void {
   rmSync(path, { force: true }); // an uninstall has taken it along
   // The folder stays for the next plan, unless there is no installation (any more): after an init that failed, say.
@@ -210,9 +259,11 @@ function reported<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw asFileError(error).at({ step: `write the journal ${path}` });
+    throw unwritten(path, error);
   }
 }
+
+const unwritten = (path: string, error: unknown) => asFileError(error).at({ step: `write the journal ${path}` });
 
 /** Open only while it is written to: what cannot be finished is taken up by each command anew, and a daemon runs many. */
 function continued(path: string): PlanJournal {
@@ -246,7 +297,24 @@ function removeEmpty(folder: string, levels: number): void {
 /** All of it, or it throws: on a full disk write(2) may take a part of a line and say no more than that. */
 function append(fd: number, entry: Entry): void {
   appendLine(fd, entry);
-  traced('journal', 'sync', () => fdatasyncSync(fd), entry.event);
+  sync(fd, entry.event);
+}
+
+const sync = (fd: number, what: string): void => traced('journal', 'sync', () => fdatasyncSync(fd), what);
+
+const fdatasyncAside = promisify(fdatasync);
+const fsyncAside = promisify(fsync);
+
+const syncAside = (fd: number, what: string): Promise<void> =>
+  traced('journal', 'sync', () => fdatasyncAside(fd), what);
+
+async function syncFolderAside(folder: string): Promise<void> {
+  const fd = openSync(folder, 'r');
+  try {
+    await fsyncAside(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function syncFolder(folder: string): void {

@@ -35,7 +35,7 @@ async function recoverOne(plan: UnfinishedPlan, context: ExecuteContext): Promis
 async function undoOrFinish(plan: UnfinishedPlan, context: ExecuteContext): Promise<Recovery> {
   if (plan.onFailure === 'undo') {
     const failures = await undo(plan, context);
-    if (failures.length === 0) plan.journal.close();
+    if (failures.length === 0) await plan.journal.close();
     return { plan, done: 'undone', failures };
   }
   try {

@@ -126,7 +126,8 @@ export async function withSession<T>(
         if (kernel.dryRun) return kernel.dryRun.plan(plan, kernel.operations, kernel.use);
         const id = `${journal.nextTime()}-${nextId()}`;
         const { steps, onFailure } = plan;
-        const entry = journal.open(id, { onFailure: onDeath(plan, kernel.operations), steps }, command);
+        const isAside = kernel.settings.isSupervised === true;
+        const entry = journal.open(id, { onFailure: onDeath(plan, kernel.operations), steps }, command, { isAside });
         const whole = () => {
           if (!isDue) left = supersede(left, new Set(steps.map(({ resource }) => resource)));
         };

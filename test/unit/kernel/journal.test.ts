@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { asKukeError } from '../../../src/kernel/errors.ts';
 import { type Journal, makeJournal, type PlanJournal } from '../../../src/kernel/journal.ts';
 import { makePlan, type OnFailure } from '../../../src/kernel/plan.ts';
 
@@ -39,14 +40,16 @@ function plan(onFailure: OnFailure = 'undo') {
 const head = `${JSON.stringify({ event: 'plan', version: 4, id: 'a', onFailure: 'undo', command: 'kuke apply', steps: [] })}\n`;
 
 describe('a journal', () => {
-  test('holds a plan from its first step to its end', () => {
+  test.each([false, true])('holds a plan from its first step to its end (aside: %p)', async isAside => {
     const { folder, journal } = fresh();
     expect(journal.isEmpty()).toBe(true);
     expect(journal.unfinished()).toEqual({ plans: [], unreadable: [] });
-    const entry = journal.open('a', plan('goOn'), 'kuke delete cell web');
-    entry.start('1', { content: 'before' });
-    entry.done('1', { missing: ['cpu'] });
-    entry.start('2', undefined);
+    const entry = journal.open('a', plan('goOn'), 'kuke delete cell web', { isAside });
+    const begun = entry.start('1', { content: 'before' });
+    expect(begun instanceof Promise).toBe(isAside);
+    await begun;
+    // Those of steps that go on side by side.
+    await Promise.all([entry.done('1', { missing: ['cpu'] }), entry.start('2', undefined)]);
     expect(journal.isEmpty()).toBe(false);
     const [left, ...others] = makeJournal(folder).unfinished().plans;
     expect(others).toEqual([]);
@@ -59,9 +62,17 @@ describe('a journal', () => {
       ]),
     );
     expect(left?.results).toEqual(new Map([['1', { missing: ['cpu'] }]]));
-    entry.close();
+    await entry.close();
     expect(existsSync(folder)).toBe(false);
     expect(journal.isEmpty()).toBe(true);
+  });
+
+  test('a beginning that the disk does not take is told with its place, aside as well', async () => {
+    const { folder, journal } = fresh();
+    const entry = journal.open('a', plan(), 'kuke apply', { isAside: true });
+    rmSync(folder, { recursive: true });
+    const failed = await Promise.resolve(entry.start('1', undefined)).catch((thrown: unknown) => asKukeError(thrown));
+    expect(failed?.details.step).toContain(join(folder, 'a.jsonl'));
   });
 
   test('is for root’s eyes only', () => {

@@ -210,3 +210,24 @@ test('what would be in the way of undoing does not begin where another step fail
   await expect(executed(plan, unheard, operations, hooks)).rejects.toThrow('no group');
   expect(log).toEqual(['undone']);
 });
+
+test('a step of which the journal could not be told has not begun: it is not undone, the others are', async () => {
+  const operations = makeOperationRegistry();
+  const log: string[] = [];
+  const explain = () => '';
+  const pathOf = (params: unknown): string => String((params as { path: string }).path);
+  const apply = async (params: unknown) => void log.push(`made ${pathOf(params)}`);
+  const revert = async (params: unknown) => void log.push(`undone ${pathOf(params)}`);
+  operations.add({ type: 'cgroup.create', apply, revert, explain });
+  const plan = makePlan('undo');
+  const ref = { kind: 'Cell', path: ['web'] };
+  plan.add(ref, 'cgroup.create', { path: '/two' }, [plan.add(ref, 'cgroup.create', { path: '/one' })]);
+  const full = new KukeError('HostNotReady', 'no space left');
+  const start = async (step: string) => {
+    if (step === '2') throw full;
+  };
+  const entry = { ...unheard, start };
+  const hooks = makeHooks({ timeLimitMs: 1000, warn: silent });
+  expect(await executed(plan, entry, operations, hooks).catch(thrown => thrown.message)).toContain('no space left');
+  expect(log).toEqual(['made /one', 'undone /one']);
+});
