@@ -50,7 +50,7 @@ async function orphansOf(
   const reading = readOnly(client);
   const { snapshotter } = containerd;
   const [containers, tasks, snapshots, leases] = await Promise.all([
-    reading.containers.list({}),
+    Array.fromAsync(reading.containers.list({})),
     reading.tasks.list({}),
     Array.fromAsync(reading.snapshots.list({ snapshotter, filters: [`labels."${GC_ROOT}"`] })),
     abandonedLeases(reading, instance),
@@ -116,7 +116,7 @@ function isInOurCgroup(pid: number): boolean {
 
 /** Unless a container has come by now. */
 async function endStray(client: Client, id: string, signal: AbortSignal): Promise<void> {
-  const containers = await client.containers.list({});
+  const containers = await Array.fromAsync(client.containers.list({}));
   if (!containers.some(one => one.id === id)) await endTask(client, id, signal);
 }
 

@@ -1,6 +1,6 @@
 /** containerd.services.containers.v1: what is to run, as data. What runs are tasks. */
 import { always, type Message, map, message, repeated } from '../grpc/message.ts';
-import { unary } from './method.ts';
+import { serverStream, unary } from './method.ts';
 import { Any, Empty, FieldMask } from './types.ts';
 
 export const ContainerRuntime = message({
@@ -27,11 +27,20 @@ export const Container = message({
 });
 export type Container = Message<typeof Container>;
 
+/** Without what is large: an OCI spec has tens of kilobytes. */
+const ContainerOutline = message({
+  id: [1, 'string'],
+  labels: [2, map('string')],
+  image: [3, 'string'],
+  snapshotKey: [7, 'string'],
+});
+export type ContainerOutline = Message<typeof ContainerOutline>;
+
 const ContainerRequest = message({ id: [1, 'string'] });
 const ContainerMessage = message({ container: [1, always(Container)] });
 const UpdateContainerRequest = message({ container: [1, always(Container)], updateMask: [2, FieldMask] });
 const ListContainersRequest = message({ filters: [1, repeated('string')] });
-const ListContainersResponse = message({ containers: [1, repeated(Container)] });
+const ListedContainer = message({ container: [1, always(ContainerOutline)] });
 
 export const Containers = {
   get: unary(
@@ -40,12 +49,15 @@ export const Containers = {
     ContainerMessage,
     answer => answer.container,
   ),
-  /** filters: `id==web`, `labels."io.kuke.realm"==main`; any of them has to match. */
-  list: unary(
-    '/containerd.services.containers.v1.Containers/List',
+  /**
+   * filters: `id==web`, `labels."io.kuke.realm"==main`; any of them has to match. They come one by one: with their specs, a few hundred
+   * are more than the 16 MiB that one message may have.
+   */
+  list: serverStream(
+    '/containerd.services.containers.v1.Containers/ListStream',
     ListContainersRequest,
-    ListContainersResponse,
-    answer => answer.containers,
+    ListedContainer,
+    answer => [answer.container],
   ),
   create: unary(
     '/containerd.services.containers.v1.Containers/Create',

@@ -39,7 +39,7 @@ export { GrpcError, isGrpcError } from '../grpc/status.ts';
 export { ConnectError } from '../http2/errors.ts';
 export type { Upload } from './blobs.ts';
 export { readBlob, upload } from './blobs.ts';
-export type { Container } from './containers.ts';
+export type { Container, ContainerOutline } from './containers.ts';
 export type { ContentInfo, UploadStatus } from './content.ts';
 export type { ContainerdEvent, Envelope } from './events.ts';
 export { eventOf } from './events.ts';

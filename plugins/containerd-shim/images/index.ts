@@ -122,7 +122,8 @@ export function makeImages(containerd: Pick<Containerd, 'client' | 'snapshotter'
             remedy: 'remove each of them by its name',
           });
         }
-        const users = (await client.containers.list({})).filter(container => container.image === image.name);
+        const containers = await Array.fromAsync(client.containers.list({}));
+        const users = containers.filter(container => container.image === image.name);
         if (users.length > 0) {
           const ids = users.map(({ id }) => id).join(', ');
           throw new KukeError('Conflict', `${image.name} is used by ${ids}`, { remedy: 'delete these first' });

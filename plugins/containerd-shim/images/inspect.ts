@@ -17,7 +17,7 @@ export async function inspectImage(client: Client, namespace: string, name: stri
     describeImage(client, image),
     resolveAny(target, storedDocuments(client)),
     client.images.list({}),
-    client.containers.list({}),
+    Array.fromAsync(client.containers.list({})),
   ]);
   const names = all.filter(other => other.target?.digest === target.digest).map(other => other.name);
   const { manifest, config, path } = resolved;

@@ -16,7 +16,7 @@ export async function pruneImages(
   { client, instance, snapshotter }: PruneContext,
   { all, keep, dryRun }: Parameters<ImagesBackend['prune']>[0],
 ): Promise<PrunedImages> {
-  const [images, containers] = await Promise.all([client.images.list({}), client.containers.list({})]);
+  const [images, containers] = await Promise.all([client.images.list({}), Array.fromAsync(client.containers.list({}))]);
   const kept = new Set([...containers.map(({ image }) => image), ...keep, ...keep.flatMap(fullName)]);
   const byDigest = new Set(keep.flatMap(name => /@(.+)$/.exec(name)?.[1] ?? []));
   const inUse = new Set(images.filter(({ name }) => kept.has(name)).map(({ target }) => target?.digest));

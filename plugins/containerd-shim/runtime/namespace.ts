@@ -79,7 +79,7 @@ interface Held {
 async function contents(client: Client, snapshotter: string): Promise<Held[]> {
   const roots = [`labels."${GC_ROOT}"`];
   const [containers, images, leases, snapshots, blobs] = await Promise.all([
-    client.containers.list({}),
+    Array.fromAsync(client.containers.list({})),
     client.images.list({}),
     client.leases.list({}),
     Array.fromAsync(client.snapshots.list({ snapshotter, filters: roots })),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { ContainerObservation, NamespaceParams } from 'kuke/plugin';
 import { identify } from '../../../src/host/pidfd.ts';
-import type { Container, Process } from '../client/index.ts';
+import type { ContainerOutline, Process } from '../client/index.ts';
 import { type Containerd, inNamespace, readOnly } from '../containerd.ts';
 import { ifFound } from '../errors.ts';
 import { isOurContainer, oursFilter, STARTED_AT } from '../labels.ts';
@@ -16,7 +16,10 @@ export async function observeContainers(
   const instance = await containerd.instance();
   const isAll = Object.keys(labels).length === 0;
   const filters = [oursFilter(instance, labels)];
-  const [listed, all] = await Promise.all([client.containers.list({ filters }), isAll ? client.tasks.list({}) : []]);
+  const [listed, all] = await Promise.all([
+    Array.fromAsync(client.containers.list({ filters })),
+    isAll ? client.tasks.list({}) : [],
+  ]);
   // containerd asks each shim; of a few containers, that is better asked of theirs alone.
   const few = isAll ? [] : await Promise.all(listed.map(({ id }) => ifFound(client.tasks.get({ containerId: id }))));
   const tasks = [...all, ...few.filter(task => task !== undefined)];
@@ -34,7 +37,7 @@ export async function observeContainers(
 
 type Observed = Pick<ContainerObservation, 'state' | 'pid' | 'exitCode' | 'startedAt' | 'finishedAt'>;
 
-function stateOf({ labels }: Container, task: Process | undefined, boot: number): Observed {
+function stateOf({ labels }: Pick<ContainerOutline, 'labels'>, task: Process | undefined, boot: number): Observed {
   const recorded = labels[STARTED_AT];
   const started = recorded !== undefined && { startedAt: recorded };
   switch (task?.status) {

@@ -25,7 +25,8 @@ export async function removeShimSocket(
   namespace: string,
   group: string,
 ): Promise<void> {
-  const left = await client.containers.list({ filters: [`labels."${GROUP}"==${JSON.stringify(group)}`] });
+  const filters = [`labels."${GROUP}"==${JSON.stringify(group)}`];
+  const left = await Array.fromAsync(client.containers.list({ filters }));
   if (left.length > 0) return;
   const path = shimSocket(containerdSocket, namespace, group);
   await endListener(path);

@@ -283,7 +283,7 @@ test('what containerd refuses comes with its code and words', async () => {
     codeName: 'FAILED_PRECONDITION',
     message: 'namespace is required: failed precondition',
   });
-  expect(await failureOf(bare.containers.list({}, { namespace: 'not valid!' }))).toMatchObject({
+  expect(await failureOf(bare.containers.list({}, { namespace: 'not valid!' }).next())).toMatchObject({
     codeName: 'INVALID_ARGUMENT',
   });
   expect(await failureOf(client.containers.create({ container: { id: 'a' } }))).toMatchObject({

@@ -65,8 +65,11 @@ describe('containers and tasks', () => {
     expect(await ctr('containers', 'ls', '-q')).toBe(`${containerId}\n`);
     const container = await client.containers.get({ id: containerId });
     expect(container.extensions['kuke.io/extra']).toMatchObject({ typeUrl: 'x', value: Uint8Array.of(1, 2) });
-    expect(await client.containers.list({ filters: ['labels."kuke.io/cell"==web'] })).toEqual([container]);
-    expect(await client.containers.list({ filters: ['labels."kuke.io/cell"==other'] })).toEqual([]);
+    const listed = (cell: string) =>
+      Array.fromAsync(client.containers.list({ filters: [`labels."kuke.io/cell"==${cell}`] }));
+    const { id, labels, image, snapshotKey } = container;
+    expect(await listed('web')).toEqual([{ id, labels, image, snapshotKey }]);
+    expect(await listed('other')).toEqual([]);
     await client.containers.update({
       container: { id: containerId, labels: { 'kuke.io/cell': 'db' } },
       updateMask: { paths: ['labels'] },
