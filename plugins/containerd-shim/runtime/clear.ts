@@ -2,7 +2,7 @@
 import type { ContainerParams } from 'kuke/plugin';
 import type { Containerd } from '../containerd.ts';
 import { lookUp } from './look-up.ts';
-import { endTask } from './task.ts';
+import { endSeenTask } from './task.ts';
 import { takeWaiting } from './waiting.ts';
 
 /** Also one that a start which was killed has left, and what a deletion that was cut off has. */
@@ -15,5 +15,5 @@ export async function clearTask(
   const { client, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (!isOwn) return;
   if (task?.status === 'RUNNING' || task?.status === 'PAUSED' || task?.status === 'PAUSING') return;
-  await endTask(client, id, signal);
+  await endSeenTask(client, id, task, signal);
 }

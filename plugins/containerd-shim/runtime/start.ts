@@ -33,6 +33,10 @@ export async function startContainer(
   const ready = takeWaiting(containerd, { namespace, id });
   const started = ready && (await startWaiting(inNamespace(containerd, namespace), ready));
   if (started !== undefined) return started;
+  // As `create` names it: asked for meanwhile.
+  const own = { snapshotter: containerd.snapshotter, key: id };
+  const mounted = inNamespace(containerd, namespace).snapshots.mounts(own);
+  mounted.catch(() => {}); // where it is not there, what is below says so
   const { client, container, isOwn, task } = await lookUp(containerd, { namespace, id });
   if (container === undefined || !isOwn) {
     throw new KukeError('NotFound', `there is no container ${id} of ours in ${namespace}`);
@@ -44,7 +48,8 @@ export async function startContainer(
   }
   const { snapshotter, snapshotKey: key } = container;
   requireOciRuntime(ociRuntimeOf(container));
-  const rootfs = await client.snapshots.mounts({ snapshotter, key });
+  const isOwnSnapshot = snapshotter === own.snapshotter && key === own.key;
+  const rootfs = await (isOwnSnapshot ? mounted : client.snapshots.mounts({ snapshotter, key }));
   await prepareTask(containerd, namespace, container, rootfs, signal);
   return startTask(client, container);
 }

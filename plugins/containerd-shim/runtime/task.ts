@@ -38,7 +38,16 @@ export async function exitCode(client: Client, containerId: string, signal: Abor
  * caller, containerd (1.6 to 2.1) knows of no task, refuses a new one, and its shim runs for ever, until somebody deletes it once more.
  */
 export async function endTask(client: Client, containerId: string, signal: AbortSignal): Promise<void> {
-  const task = await ifFound(client.tasks.get({ containerId }));
+  await endSeenTask(client, containerId, await ifFound(client.tasks.get({ containerId })), signal);
+}
+
+/** The same; `task`: as it has just been seen. */
+export async function endSeenTask(
+  client: Client,
+  containerId: string,
+  task: Process | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   if (task !== undefined && task.status !== 'STOPPED') {
     await signalTask(client, task, SIGKILL);
     await exitCode(client, containerId, signal);
