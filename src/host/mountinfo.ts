@@ -23,23 +23,29 @@ export function readMounts(path = '/proc/self/mountinfo'): Mount[] {
   return parseMountinfo(readFileSync(path, 'utf8'));
 }
 
-let known: { fd: number; mounts: readonly Mount[] } | undefined;
+let known: { fd: number; mounts: readonly Mount[]; byLine: ReadonlyMap<string, Mount> } | undefined;
 
 /** The same, and the very same as before while nothing has been mounted or unmounted: of that poll(2) tells (proc_pid_mountinfo(5)). */
 export function currentMounts(): readonly Mount[] {
   const fd = known?.fd ?? openSync('/proc/self/mountinfo', 'r');
   // What comes between the question and the reading is told by the next question.
-  if (known === undefined || isChanged(fd)) known = { fd, mounts: readMounts() };
+  if (known === undefined || isChanged(fd)) {
+    // Of hundreds, one has come or gone.
+    const before = known?.byLine;
+    const byLine = new Map(
+      linesOf(readFileSync('/proc/self/mountinfo', 'utf8')).map(line => [line, before?.get(line) ?? parseLine(line)]),
+    );
+    known = { fd, mounts: [...byLine.values()], byLine };
+  }
   return known.mounts;
 }
 
 /** Parses the content of a mountinfo file. A line that is none throws. */
 export function parseMountinfo(text: string): Mount[] {
-  return text
-    .split('\n')
-    .filter(line => line !== '')
-    .map(parseLine);
+  return linesOf(text).map(parseLine);
 }
+
+const linesOf = (text: string): string[] => text.split('\n').filter(line => line !== '');
 
 function parseLine(line: string): Mount {
   const fields = line.split(' ');
