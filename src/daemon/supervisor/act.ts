@@ -1,6 +1,7 @@
 /** Does what was decided: a plan as a command's, under the same lock, decided anew from what is seen there. */
 
 import { asKukeError, KukeError } from '../../kernel/errors.ts';
+import type { Progress } from '../../kernel/execute.ts';
 import type { Journal } from '../../kernel/journal.ts';
 import type { ObserveContext, Resource } from '../../kernel/kinds.ts';
 import { withFailure } from '../../kernel/last-failure.ts';
@@ -48,7 +49,12 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
   const giveUp = () => waiting.abort(new KukeError('Cancelled', 'kukeond ends'));
   if (engine.signal.aborted) giveUp();
   engine.signal.addEventListener('abort', giveUp, { once: true });
-  const options = { ...engine, signal: waiting.signal, command: `kukeond: keep ${whose}`, only };
+  const begins: Begins = new Map();
+  const progress = (event: Progress) => {
+    engine.progress(event);
+    if (event.phase === 'start') begins.get(event.resource)?.();
+  };
+  const options = { ...engine, progress, signal: waiting.signal, command: `kukeond: keep ${whose}`, only };
   const left: Left = { starts: [], deletes: [], later: [] };
   let begun = 0;
   const work = withSession(kernel, journal, options, async session => {
@@ -57,7 +63,7 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
       if (begun >= AT_ONCE && session.isAwaited()) return void left.later.push(entry);
       begun++;
       try {
-        await actOnOne(acting, session, entry, left);
+        await actOnOne(acting, session, entry, left, begins);
       } catch (thrown) {
         const { code, summary } = asKukeError(thrown, 'Failed', { resource: describe(entry.ref) });
         if (code !== 'RuntimeUnavailable') engine.notice(summary);
@@ -68,7 +74,10 @@ export async function actOn(acting: Acting, entries: readonly Entry[]): Promise<
   return left;
 }
 
-async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Left): Promise<void> {
+/** By resource: told when a step of its plan begins. */
+type Begins = Map<string, () => void>;
+
+async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Left, begins: Begins): Promise<void> {
   const { kernel, tell } = acting;
   const resource = session.tree.find(entry.ref);
   if (resource === undefined) return;
@@ -84,7 +93,7 @@ async function actOnOne(acting: Acting, session: Session, entry: Entry, left: Le
   if (decision.act === 'none' && !entry.isUnsaved) return;
   let seen: Resource;
   if (decision.act === 'restart')
-    seen = await restart(acting, session, entry, resource, context, looked, decision.members);
+    seen = await restart(acting, session, entry, resource, context, looked, decision.members, begins);
   else {
     // How it ended, while that can be seen.
     seen = await observed(kernel, context, resource);
@@ -126,14 +135,17 @@ async function restart(
   context: ObserveContext,
   { seen }: Looked,
   members: string[],
+  begins: Begins,
 ): Promise<Resource> {
   entry.isAgain = true;
   const message = whyOf(seen.members.filter(({ id }) => members.includes(id)));
   // How it ended has been seen by the look, and is put into words while the runtime works.
   const { promise: begun, resolve } = Promise.withResolvers<void>();
   const words = begun.then(() => observed(acting.kernel, context, resource));
+  begins.set(describe(entry.ref), () => setImmediate(resolve));
   try {
-    await runVerb(acting, session, entry, resource, context, 'restart', members, () => setImmediate(resolve));
+    await runVerb(acting, session, entry, resource, context, 'restart', members);
+    resolve(); // there may have been no step
     const isFirst = (id: string) => entry.memory.members.get(id)?.heldFor === WAITING;
     const [first = [], again = []] = [true, false].map(is => members.filter(id => isFirst(id) === is));
     entry.memory = started(entry.memory, members);
@@ -173,14 +185,11 @@ async function runVerb(
   context: ObserveContext,
   verb: Verb,
   members: readonly string[],
-  begun: () => void = () => {},
 ): Promise<void> {
   const options = { verb, stopTimeoutMs: DEFAULT_STOP_TIMEOUT_MS, members };
   const { plan, notes } = await planResource(kernel, session.tree, resource, options, context);
   if (verb === 'restart') tellNotes(entry, notes, engine.notice);
-  const running = session.run(plan);
-  begun();
-  await running;
+  await session.run(plan);
 }
 
 async function settle(

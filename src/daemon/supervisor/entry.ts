@@ -19,6 +19,8 @@ export interface Entry {
   memory: Memory;
   /** As it was last looked at. */
   seen?: Supervised;
+  /** When the last look of its own, without the lock, began: what was told before, it has seen. */
+  lookedAt: number;
   /** Its start waits for others. */
   isWaiting: boolean;
   health: HealthWatch;
@@ -40,6 +42,7 @@ export const makeEntry = (ref: ResourceRef, needs: ResourceRef[], health: Health
   needs,
   isNew: true,
   memory: nothing,
+  lookedAt: Number.NEGATIVE_INFINITY,
   isWaiting: false,
   health,
   isUnsaved: false,

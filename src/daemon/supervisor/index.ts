@@ -153,10 +153,12 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     const resource = read.find(entry.ref);
     if (resource === undefined) return;
     entry.isNew = false;
+    const began = performance.now();
     const context = shared?.context ?? makeObserveContext(read, entry.ref);
     const looked = await lookAt(kernel, entry, resource, context, find, { isLocked: false });
     if (looked?.isUnsure) return makeDue(entry);
     if (looked === undefined) return;
+    if (shared === undefined) entry.lookedAt = began;
     for (const other of entries.values()) if (other.isWaiting && comesAfter(other, entry)) lookSoon(other);
     for (const { container } of looked.seen.members) byContainer.set(`${container.namespace}/${container.id}`, entry);
     schedule(entry, looked);

@@ -36,7 +36,8 @@ export interface ManyLooksOptions {
 }
 
 export function makeManyLooks({ currentTree, one, oneOf, isKept, complain }: ManyLooksOptions): ManyLooks {
-  const waiting = new Set<Entry>();
+  /** Since when. */
+  const waiting = new Map<Entry, number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   async function together(entries: readonly Entry[], shared: Shared): Promise<void> {
@@ -53,10 +54,10 @@ export function makeManyLooks({ currentTree, one, oneOf, isKept, complain }: Man
     together,
     some,
     later(entry) {
-      waiting.add(entry);
+      waiting.set(entry, performance.now());
       timer ??= setTimeout(() => {
         timer = undefined;
-        const due = [...waiting].filter(isKept);
+        const due = [...waiting].flatMap(([one, since]) => (isKept(one) && one.lookedAt < since ? [one] : []));
         waiting.clear();
         some(due).catch(complain);
       }, LATER_MS);
