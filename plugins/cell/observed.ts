@@ -80,8 +80,10 @@ export async function observeContainers(
   const { namespace } = context.ancestor(cell.ref, 'Realm').spec;
   const hash = cellHash(await kernel.instance(), cell.ref);
   const asked = { namespace, ...(context.only && { labels: { [LABELS.cell]: place } }) };
-  const all = await context.once(`runtime:${namespace}`, async () => (await kernel.use('runtime')).observe(asked));
-  const containers = all.filter(one => one.labels[LABELS.cell] === place).map(one => recalled(cell, one));
+  const byCell = await context.once(`runtime:${namespace}`, async () =>
+    Map.groupBy(await (await kernel.use('runtime')).observe(asked), ({ labels }) => labels[LABELS.cell]),
+  );
+  const containers = (byCell.get(place) ?? []).map(one => recalled(cell, one));
   const of = (container: ContainerSpec) => containers.find(one => one.id === containerdId(cell, container));
   const root = rootOf(cell.spec);
   return { namespace, hash, containers, of, root: root && of(root) };
