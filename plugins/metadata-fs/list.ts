@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Manifest, othersTurn, type ResourceRef, type StoreProblem } from 'kuke/plugin';
 import { asStoreError } from './errors.ts';
 import { isFolder, spelling } from './folders.ts';
-import { MAX_BYTES, parseManifest } from './manifest-file.ts';
+import { forgetOthers, knownManifest } from './known-manifests.ts';
+import { MAX_BYTES, type Parsed, parseManifest } from './manifest-file.ts';
 import { isSafeName, manifestName } from './paths.ts';
 
 export interface Listing {
@@ -19,6 +20,7 @@ export interface Listing {
 export async function listManifests(root: string): Promise<Listing> {
   const listing: Listing = { resources: [], problems: [] };
   await walk(root, [], listing);
+  forgetOthers(root, new Set(listing.resources.map(({ ref }) => join(root, ...ref.path, manifestName(ref.kind)))));
   return listing;
 }
 
@@ -92,13 +94,13 @@ async function read(
   problem: (message: string) => void,
 ): Promise<void> {
   await othersTurn();
-  let text: string;
+  const where = join(folder, file);
+  let parsed: Parsed;
   try {
-    text = readText(join(folder, file));
+    parsed = await knownManifest(where, () => parseManifest(readText(where)));
   } catch (thrown) {
     return problem(asStoreError(thrown, file).message);
   }
-  const parsed = await parseManifest(text);
   if ('problem' in parsed) return problem(parsed.problem);
   const { kind, metadata } = parsed.manifest;
   if (manifestName(kind) !== file) return problem(`is of kind ${kind}, which is kept in ${manifestName(kind)}`);

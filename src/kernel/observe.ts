@@ -1,7 +1,7 @@
 /** What is stored, and what the host says of it (design.md, idea 3). */
 import { asKukeError, KukeError } from './errors.ts';
 import type { FieldIssue } from './extensible.ts';
-import type { ObserveContext, Resource, ResourceOf } from './kinds.ts';
+import type { KindRegistry, ObserveContext, Resource, ResourceOf } from './kinds.ts';
 import { toResource } from './manifest.ts';
 import { othersTurn } from './others-turn.ts';
 import type { Kernel } from './registry.ts';
@@ -48,7 +48,7 @@ async function read(kernel: Kernel, only?: readonly ResourceRef[]): Promise<Reso
     const path = store.manifestPath?.(ref) ?? describe(ref);
     const spoilt = (message: string) => problems.push({ path, ref, message });
     try {
-      const resource = toResource(kernel.kinds, manifest);
+      const resource = resourceOf(kernel.kinds, manifest);
       if (keyOf(resource.ref) === keyOf(ref)) valid.push(resource);
       else spoilt(`its manifest says that it is ${describe(resource.ref)}`);
     } catch (thrown) {
@@ -71,6 +71,17 @@ async function read(kernel: Kernel, only?: readonly ResourceRef[]): Promise<Reso
     lineage: kind => lineages.get(kind.toLowerCase()),
     partOf: kind => parts.get(kind),
   });
+}
+
+const resourcesOf = new WeakMap<KindRegistry, WeakMap<Manifest, Resource>>();
+
+/** The same for the very same manifest: a store may give what it has given before, where that has not changed. */
+function resourceOf(kinds: KindRegistry, manifest: Manifest): Resource {
+  const known = resourcesOf.get(kinds) ?? new WeakMap<Manifest, Resource>();
+  resourcesOf.set(kinds, known);
+  const resource = known.get(manifest) ?? toResource(kinds, manifest);
+  known.set(manifest, resource);
+  return resource;
 }
 
 /** What the kind's schema finds wrong; nothing where no plugin knows the kind. */

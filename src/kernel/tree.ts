@@ -58,8 +58,12 @@ export function notFound(resource: string, name: string, known: readonly string[
   return new KukeError('NotFound', `not found${meant === '' ? ';' : meant} ${there}${more}`, { resource });
 }
 
-const byPlace = (a: Resource, b: Resource): number =>
-  a.ref.path.length - b.ref.path.length || keyed(a).localeCompare(keyed(b));
+/** Names are put together once for each, and not for each comparison. */
+function inOrder(resources: Iterable<Resource>): Resource[] {
+  const keys = Array.from(resources, resource => ({ resource, key: keyed(resource) }));
+  keys.sort((a, b) => a.resource.ref.path.length - b.resource.ref.path.length || a.key.localeCompare(b.key));
+  return keys.map(({ resource }) => resource);
+}
 
 const keyed = ({ ref: { path, kind } }: Resource): string => `${path.join('/')} ${kind}`;
 
@@ -82,7 +86,7 @@ export function makeTree(
   // Until something changes: it is asked for again and again.
   let sorted: Resource[] | undefined;
   const all = (kind?: string, below: readonly string[] = []): Resource[] => {
-    sorted ??= [...byKey.values()].sort(byPlace);
+    sorted ??= inOrder(byKey.values());
     return sorted
       .filter(({ ref }) => kind === undefined || ref.kind === kind)
       .filter(({ ref: { path } }) => below.length === 0 || placeOf(path).startsWith(placeOf(below)));

@@ -53,7 +53,7 @@ export interface StoreLock {
 export interface StoreBackend extends Backend<StoreActions>, Watchable {
   /**
    * Everything that is stored; a file that cannot be read or is not valid becomes a problem, and the rest is there. `only`: these and those
-   * that they lie in; more may be given.
+   * that they lie in; more may be given. Nobody changes what is given: it may be frozen, and the very same that others were given.
    */
   list(
     only?: readonly ResourceRef[],
