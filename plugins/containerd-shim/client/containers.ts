@@ -27,7 +27,7 @@ export const Container = message({
 });
 export type Container = Message<typeof Container>;
 
-/** Without what is large: an OCI spec has tens of kilobytes. */
+/** Without what is large: an OCI spec has eleven kilobytes and more. */
 const ContainerOutline = message({
   id: [1, 'string'],
   labels: [2, map('string')],
@@ -50,7 +50,7 @@ export const Containers = {
     answer => answer.container,
   ),
   /**
-   * filters: `id==web`, `labels."io.kuke.realm"==main`; any of them has to match. They come one by one: with their specs, a few hundred
+   * filters: `id==web`, `labels."io.kuke.realm"==main`; any of them has to match. They come one by one: with their specs, some 1300
    * are more than the 16 MiB that one message may have.
    */
   list: serverStream(
