@@ -95,6 +95,8 @@ test('of the only space there is: its rules come back by what space.yaml has, an
 test('a cell of it can be stopped and deleted', async () => {
   await kuke.apply(cellYaml('a'));
   writeFileSync(PATH, '{');
-  expect(results(await kuke.apply(`${cellYaml('a')}  desiredState: stopped\n`))).toEqual(['updated']);
+  expect(results(await kuke.apply(cellYaml('a').replace('spec: {', 'spec: { desiredState: stopped,')))).toEqual([
+    'updated',
+  ]);
   expect(results(await kuke.remove(cellRef('a')))).toEqual(['deleted']);
 });
