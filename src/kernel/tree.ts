@@ -53,7 +53,7 @@ const NAMED = 10;
 /** `resource`: as in `describe`. `known`: the names that are there in its stead. */
 export function notFound(resource: string, name: string, known: readonly string[]): KukeError {
   const meant = didYouMean(name, known);
-  const there = known.length === 0 ? 'there is none there' : `there: ${known.slice(0, NAMED).join(', ')}`;
+  const there = known.length === 0 ? 'there are none' : `there: ${known.slice(0, NAMED).join(', ')}`;
   const more = known.length > NAMED ? `, and ${known.length - NAMED} more` : '';
   return new KukeError('NotFound', `not found${meant === '' ? ';' : meant} ${there}${more}`, { resource });
 }

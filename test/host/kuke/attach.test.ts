@@ -124,7 +124,7 @@ describe('pipes', () => {
     expect(log('open')).toBe('ready\none\ntwo\n');
     // Who only looks changes nothing.
     const told = readFileSync('/var/log/kukeon/audit.jsonl', 'utf8').match(
-      /"command":"kuke attach [^"]*".*?"result":"attached"/g,
+      /"command":"kuke attach (?:once|open)[^"]*".*?"result":"attached"/g,
     );
     expect(told?.map(line => line.slice(11, line.indexOf('","')))).toEqual([
       'kuke attach once',

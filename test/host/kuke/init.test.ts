@@ -30,7 +30,7 @@ test('where nothing was initialised, commands say so and make nothing', async ()
   expect(await failing(5, 'image', 'ls')).toContain('kuke init');
   expect(await applyFailing(5, cell('web'))).toContain('kuke init');
   expect(await failing(5, 'create', 'realm', 'lab')).toContain('kuke init');
-  expect(await failing(3, 'delete', 'cell', 'web')).toContain('cell main/default/default/web');
+  expect(await failing(3, 'delete', 'cell', 'web')).toContain('realm main: not found');
   expect((await run(['get', 'cells'])).status).toBe(0);
   expect(difference(before, await footprint())).toEqual([]);
 });

@@ -182,13 +182,13 @@ describe('2: bad usage or an invalid manifest', () => {
 
 describe('3: not found', () => {
   test.each([
-    [['get', 'cell', 'none'], 'cell main/default/default/none: not found; there is none there'],
+    [['get', 'cell', 'none'], 'cell main/default/default/none: not found; there are none'],
     [['get', 'realm', 'none'], 'realm none: not found; there: main'],
     [['get', 'container', 'none', '--cell', 'web'], 'cell main/default/default/web: not found'],
     [['start', 'cell', 'none'], 'cell main/default/default/none: not found'],
     [
       ['delete', 'cell', 'none'],
-      'cell main/default/default/none: not found; there is none there (with --ignore-not-found this is no failure)',
+      'cell main/default/default/none: not found; there are none (with --ignore-not-found this is no failure)',
     ],
     [
       ['create', 'cell', 'web', '--space', 'none'],
