@@ -8,7 +8,7 @@ const GRACE_MS = 2000;
 const LONGEST_MS = 2 ** 31 - 1;
 const TEXT_MAX = 512;
 
-/** Int32: how many calls have begun or ended; the length of the text; how many are under way; the longest that one may take. Then the text. */
+/** Int32: twice as often as calls have begun or ended, odd while the rest is written; the length of the text; how many are under way; the longest that one may take. Then the text. */
 const HEADER_BYTES = 16;
 
 interface Watchdog {
@@ -38,6 +38,7 @@ export function watch(what: string, limitMs: number): () => void {
 }
 
 function publish({ state, text, active }: Watchdog): void {
+  Atomics.add(state, 0, 1);
   const { written } = new TextEncoder().encodeInto(active.at(-1)?.what ?? '', text);
   Atomics.store(state, 1, written);
   Atomics.store(state, 2, active.length);
@@ -61,8 +62,9 @@ const source = `
     const text = new Uint8Array(memory, header);
     for (;;) {
       const seen = Atomics.load(state, 0);
+      if (seen & 1) continue;
       const limitMs = Atomics.load(state, 2) > 0 ? Atomics.load(state, 3) : Infinity;
-      if (Atomics.wait(state, 0, seen, limitMs) !== 'timed-out' || Atomics.load(state, 2) === 0) continue;
+      if (Atomics.wait(state, 0, seen, limitMs) !== 'timed-out' || Atomics.load(state, 0) !== seen) continue;
       const what = new TextDecoder().decode(text.slice(0, Atomics.load(state, 1)));
       require('node:fs').writeSync(2, 'error: ' + what + ': it loops and cannot be interrupted, so kuke has been ended '
         + '(take the plugin out of the plugins folder; the next command puts right what was begun)\\n');

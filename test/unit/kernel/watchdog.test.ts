@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 
+const MODULE = join(import.meta.dir, '../../../src/kernel/watchdog.ts');
+
 /** What is told of a process that is held up for so long (milliseconds) in a call that was watched second, and how it ends. */
 function heldUp(firstLimitMs: number, secondLimitMs: number): { stderr: string; signalCode: unknown } {
   const script = `
-    const { watch } = await import(${JSON.stringify(join(import.meta.dir, '../../../src/kernel/watchdog.ts'))});
+    const { watch } = await import(${JSON.stringify(MODULE)});
     watch('the first', ${firstLimitMs})();
     const over = watch('the second', ${secondLimitMs});
     Bun.sleepSync(1000);
@@ -22,4 +24,13 @@ test('a call is given its own time, whatever the first one of the process had', 
     stderr: expect.stringContaining('error: the second: it loops'),
     signalCode: 'SIGKILL',
   });
+});
+
+test('calls that begin and end while it looks are not taken for one that loops', () => {
+  const script = `
+    const { watch } = await import(${JSON.stringify(MODULE)});
+    const until = performance.now() + 1000;
+    while (performance.now() < until) watch('a call', 60_000)();`;
+  const { stderr, signalCode } = Bun.spawnSync([process.execPath, '-e', script]);
+  expect({ stderr: String(stderr), signalCode }).toEqual({ stderr: '', signalCode: undefined });
 });
