@@ -17,7 +17,7 @@ export interface FileLock extends Disposable {
 /** What the file says while the lock is held, for those who wait: pid and command of the holder, say. */
 export type DescribeHolder = () => string;
 
-/** What this process let go of while others waited, who have yet to wake: who asks for it again comes after them. */
+/** What others wait for, as this process knows: who asks for it again comes after them. */
 const passedOn = new Set<string>();
 
 /** Takes the lock if it is free, else undefined. The file is made (mode 0600) if it is not there; its directory must be. */
@@ -77,10 +77,15 @@ export function lockingProcess(path: string): LockingProcess | undefined {
   }
 }
 
-/** Whether somebody waits for it, this process included, by the kernel's own list; not who is not seen from this pid namespace. */
+/**
+ * Whether somebody waits for it, this process included, by the kernel's own list; not who is not seen from this pid namespace. Who holds it,
+ * and was told so, comes after them the next time. To be asked sparingly: the kernel takes some 10 ms to list its locks.
+ */
 export function isAwaited(path: string): boolean {
   try {
-    return listed(path, '->') !== null;
+    const is = listed(path, '->') !== null;
+    if (is) passedOn.add(path);
+    return is;
   } catch {
     return false; // it is not there yet, or no /proc
   }
@@ -127,7 +132,6 @@ function holding(path: string, fd: number, describe: DescribeHolder): FileLock {
   const release = () => {
     if (!held) return;
     held = false;
-    if (isAwaited(path)) passedOn.add(path);
     ftruncateSync(fd, 0);
     checked('flock', libc().flock(fd, LOCK_UN), path); // not by closing alone: a fork in progress may still share the descriptor
     closeSync(fd);
