@@ -43,7 +43,9 @@ export function usageRoutes(kinds: KindRegistry): Route[] {
           const { kind, path } = resource.ref;
           items.push({ kind, name: nameOf(resource.ref), path: [...path], ...figures(span, groupOf(kinds, resource)) });
         }
-        const wall = (at: number) => new Date(Date.now() - (performance.now() - at)).toISOString();
+        // Once, so that one moment has one name.
+        const start = Date.now() - performance.now();
+        const wall = (at: number) => new Date(start + at).toISOString();
         const answer: PastUse = {
           ...(span.readings && { from: wall(span.readings.first), to: wall(span.readings.last) }),
           intervalSeconds: usage.intervalMs / 1000,
